@@ -1,0 +1,78 @@
+# The front door. `make help` lists what there is.
+CARGO ?= cargo
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F '\t' '{printf "make %-12s %s\n", $$1, $$2}'
+
+.PHONY: build
+build: ## the programs, optimised: target/release/feed-publisher, feed-subscriber, ringctl
+	$(CARGO) build --release --locked -p feed-publisher -p feed-subscriber -p ringctl
+
+.PHONY: demo
+demo: build ## a publisher and two subscribers as separate processes; INPUT=file for real data
+	@INPUT="$(INPUT)" sh demo/demo.sh
+
+.PHONY: test
+test: ## every test
+	$(CARGO) test --workspace --locked --no-fail-fast
+	$(MAKE) --no-print-directory faults
+	$(MAKE) --no-print-directory loom
+
+.PHONY: faults
+faults: ## a publisher killed at each of its stores
+	RUSTFLAGS="--cfg feed_ring_faults" $(CARGO) test -p feed-ring --test faults --test wakes --locked --target-dir target/faults -- --nocapture
+
+.PHONY: loom
+loom: ## the models and their mutants; red if an ordering is missing (loom-deep: longer models)
+	RUSTFLAGS="--cfg loom" $(CARGO) test --quiet --locked --target-dir target/loom --profile loom -p loom-tests --lib --test explorer
+	RUSTFLAGS="--cfg loom" $(CARGO) run --quiet --locked --target-dir target/loom --profile loom -p loom-tests --bin models
+
+.PHONY: loom-deep
+loom-deep: ## the same with longer models
+	RUSTFLAGS="--cfg loom" $(CARGO) run --quiet --locked --target-dir target/loom --profile loom -p loom-tests --bin models -- --deep
+
+.PHONY: torn-read
+torn-read: ## the incident on this processor, then the same traffic through the ring
+	$(CARGO) run --quiet --release --locked -p loom-tests --bin torn-read
+
+.PHONY: litmus
+litmus: ## the litmus tests, through herd7 where it is installed
+	@sh loom-tests/litmus/run.sh
+
+.PHONY: miri
+miri: ## the ring's unit tests that touch no files, under Miri where it is installed
+	@if $(CARGO) +nightly miri --version >/dev/null 2>&1; then $(CARGO) +nightly miri test --locked -p feed-ring --lib; else echo "miri: NOT RUN: it is not installed (rustup +nightly component add miri)"; fi
+
+.PHONY: chaos
+chaos: SECONDS ?= 120
+chaos: ## everything killed and stopped at random for 2 minutes (SECONDS=, SEED=)
+	$(CARGO) build --release --locked -p feed-chaos
+	target/release/feed-chaos --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+
+.PHONY: report
+report: ## this ring beside every other way to move a message: target/report (QUICK=1 within a minute; PEERS=0 without other rings)
+	$(CARGO) run --release --locked -p feed-ring-benches $(if $(filter 0,$(PEERS)),,--features peers) --bin report -- $(if $(QUICK),--quick)
+
+.PHONY: bench
+bench: ## benches of single operations
+	$(CARGO) bench --locked -p feed-ring-benches --features peers
+
+.PHONY: fuzz
+fuzz: SECONDS ?= 600
+fuzz: TARGETS ?= segment dbn itch csv
+fuzz: ## each decoder and the segment under cargo-fuzz, 10 minutes each (SECONDS=, TARGETS=); needs nightly and cargo-fuzz
+	$(CARGO) +nightly run --quiet --release --locked --manifest-path fuzz/Cargo.toml --bin seeds
+	for target in $(TARGETS); do \
+		$(CARGO) +nightly fuzz run $$target -- -max_total_time=$(SECONDS) -rss_limit_mb=1024 -malloc_limit_mb=256 -timeout=10 || exit 1; \
+	done
+
+.PHONY: lint
+lint: ## rustfmt, clippy and rustdoc; warnings are errors
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
+
+.PHONY: doc
+doc: ## the documentation of the crates: target/doc/feed_ring/index.html
+	$(CARGO) doc --workspace --no-deps --locked
