@@ -1,0 +1,73 @@
+//! What a publisher says to a client, once, as soon as it connects: yes, with three descriptors, or why not.
+//!
+//! One packet: eight bytes that tell what it is, a version, a status, and a text, which is empty after a yes.
+
+/// `FEEDHAND`.
+const MAGIC: &[u8; 8] = b"FEEDHAND";
+const VERSION: u8 = 1;
+const TEXT: usize = MAGIC.len() + 2;
+
+/// No answer is longer.
+pub(super) const LONGEST: usize = 512;
+
+/// The descriptors that come with a yes: segment, control, and the pipe's read end, in this order.
+pub(super) const DESCRIPTORS: usize = 3;
+
+/// An answer, without the descriptors.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    Yes,
+    No { reason: String },
+}
+
+impl Answer {
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        let (status, reason) = match self {
+            Answer::Yes => (0, ""),
+            Answer::No { reason } => (1, &**reason),
+        };
+        let mut bytes = [&MAGIC[..], &[VERSION, status], reason.as_bytes()].concat();
+        bytes.truncate(LONGEST);
+        bytes
+    }
+
+    /// Makes sense of a packet, or says what it is instead.
+    pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
+        let Some((head, text)) = bytes.split_at_checked(TEXT).filter(|(head, _)| head.starts_with(MAGIC)) else {
+            return Err(format!("a socket that answers with {} bytes of something else", bytes.len()));
+        };
+        match (head[8], head[9]) {
+            (VERSION, 0) => Ok(Answer::Yes),
+            // It is somebody else's text, and may be anything: it goes to a terminal.
+            (VERSION, _) => Ok(Answer::No { reason: String::from_utf8_lossy(text).escape_debug().to_string() }),
+            (version, _) => Err(format!("a socket that speaks version {version}")),
+        }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_and_back() {
+        for answer in [Answer::Yes, Answer::No { reason: "uid 5 is not allowed".to_owned() }] {
+            assert_eq!(Answer::from_bytes(&answer.to_bytes()), Ok(answer));
+        }
+        let long = Answer::No { reason: "x".repeat(10 * LONGEST) }.to_bytes();
+        assert_eq!(long.len(), LONGEST);
+        assert!(Answer::from_bytes(&long).is_ok());
+    }
+
+    #[test]
+    fn anything_else_is_told() {
+        assert!(Answer::from_bytes(b"").is_err());
+        assert!(Answer::from_bytes(b"FEEDHAND\x01").is_err());
+        assert!(Answer::from_bytes(b"HTTP/1.1 400 Bad Request\r\n").is_err());
+        assert_eq!(Answer::from_bytes(b"FEEDHAND\x02\0"), Err("a socket that speaks version 2".to_owned()));
+        match Answer::from_bytes(b"FEEDHAND\x01\x07\x1b[2J\xff") {
+            Ok(Answer::No { reason }) => assert!(reason.starts_with("\\u{1b}[2J"), "{reason}"),
+            other => panic!("{other:?}"),
+        }
+    }
+}

@@ -1,0 +1,441 @@
+//! Looking at any ring without its Rust type, and without disturbing it.
+//!
+//! Everything is seen through read-only mappings, of the segment and of the control file, and through questions to the
+//! kernel; no lock is taken and no entry claimed, so nobody can tell that somebody looks. The one function that changes
+//! anything is [`remove_dead`]. Nothing that a segment says is believed: no bytes whatever make a panic, an endless loop
+//! or an allocation larger than the file.
+//!
+//! ```
+//! # let root = tempfile::tempdir()?;
+//! use feed_ring::{Publisher, inspect};
+//!
+//! let mut publisher = Publisher::<[u32; 2]>::options("quotes").root(root.path()).capacity(8).create()?;
+//! publisher.publish(&[3, 4]);
+//!
+//! let ring = inspect::Ring::open(root.path(), "quotes")?;
+//! assert_eq!((ring.facts().capacity, ring.facts().payload_size), (8, 8));
+//! assert_eq!((ring.held(), ring.publisher()), (0..1, inspect::Life::Alive));
+//! let mut bytes = Vec::new();
+//! ring.read(0, &mut bytes)?;
+//! assert_eq!(ring.message_type()?.text(&bytes), "value=[3, 4]");
+//! assert!(ring.verify().is_fine());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod entries;
+mod fields;
+mod remove;
+mod verify;
+
+use std::ffi::OsString;
+use std::io;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::fs::{FileType, OFlags, Stat};
+
+use crate::directory::{Directory, Trust, file};
+use crate::error::OpenError;
+use crate::header::Header;
+use crate::layout::{ABI, EPOCHS, MAX_SEQUENCE, state, wake, word};
+use crate::memory::Memory;
+use crate::presence::Liveness;
+use crate::slot::{self, Read};
+use crate::sync::{Ordering, Word, fence};
+use crate::wait::Wake;
+use crate::{name, room};
+
+use entries::Control;
+pub use entries::Entry;
+pub use fields::{Field, MessageType, Number, SchemaError, Type};
+pub use remove::{Kept, remove_dead};
+pub use verify::{Finding, Verdict};
+
+/// Attempts at a ring that is being replaced at this moment.
+const ATTEMPTS: u32 = 20;
+
+/// A subscriber writes its sequence into its [`Entry`] each time it has received so many messages, when it has lost some,
+/// and when it has received all there is.
+pub const REPORTED_EVERY: u64 = crate::subscriber::REPORT;
+
+/// What ends in `.ring` in `root`, without that ending, sorted: candidates, of which [`Ring::open`] says what they are.
+///
+/// # Errors
+/// If the directory cannot be read.
+pub fn names(root: impl AsRef<Path>) -> io::Result<Vec<OsString>> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(root)? {
+        if let Some(name) = entry?.file_name().as_encoded_bytes().strip_suffix(b".ring") {
+            names.push(std::os::unix::ffi::OsStringExt::from_vec(name.to_vec()));
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// Owner, mode and size of a file, as the file system tells them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileFacts {
+    /// The owner.
+    pub uid: u32,
+    /// The group.
+    pub gid: u32,
+    /// The permission bits.
+    pub mode: u32,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+impl FileFacts {
+    fn of(stat: &Stat) -> Self {
+        FileFacts { uid: stat.st_uid, gid: stat.st_gid, mode: stat.st_mode & 0o7777, bytes: stat.st_size as u64 }
+    }
+
+    /// What stands in `root` under the ring's name, whatever it is: for what cannot be opened.
+    ///
+    /// # Errors
+    /// If there is nothing, or it may not be looked at.
+    pub fn of_candidate(root: impl AsRef<Path>, name: impl AsRef<std::ffi::OsStr>) -> io::Result<Self> {
+        let mut file = name.as_ref().to_owned();
+        file.push(".ring");
+        Ok(FileFacts::of(&rustix::fs::lstat(root.as_ref().join(file))?))
+    }
+}
+
+/// What stands in a ring's header and never changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// The version of the segment's format.
+    pub abi: u64,
+    /// Slots; the ring holds one message less.
+    pub capacity: u64,
+    /// Bytes from one slot to the next.
+    pub slot_size: usize,
+    /// Bytes before the first slot.
+    pub slots_at: usize,
+    /// Bytes of a message.
+    pub payload_size: usize,
+    /// The alignment of the message's type in its publisher, in bytes.
+    pub payload_align: u64,
+    /// The hash of the schema's text.
+    pub fingerprint: u64,
+    /// The schema's text: see [`crate::payload`].
+    pub schema: String,
+    /// The random number that pairs the segment with its control file, and tells two rings of one name apart.
+    pub nonce: u64,
+    /// The ring's first sequence number.
+    pub base: u64,
+    /// When the ring was made, in ns since 1970.
+    pub created: u64,
+}
+
+/// What the state word of a header says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Being published, or its publisher died.
+    Live,
+    /// Closed by its publisher.
+    Closed,
+    /// Another ring took its name.
+    Superseded,
+    /// A value that no publisher stores.
+    Unknown(u64),
+}
+
+/// What became of a ring's publisher: the state word and the kernel's word together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// It lives.
+    Alive,
+    /// It ended without closing the ring. A new one may take over.
+    Dead,
+    /// It closed the ring.
+    Closed,
+    /// Another ring took the name.
+    Superseded,
+    /// The ring does not say: its FIFO is missing or may not be read, or its state is damaged.
+    Unknown,
+}
+
+/// Why a message was not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unread {
+    /// It is not published yet.
+    #[error("not published yet")]
+    NotYet,
+    /// It was overwritten, or is from before the ring began.
+    #[error("overwritten: the ring holds only the newest messages")]
+    Overwritten,
+    /// Its slot holds what no publisher can have stored there.
+    #[error("corrupt: the slot's sequence word is {found}: the segment was damaged; restart its publisher")]
+    Corrupt {
+        /// The slot's sequence word.
+        found: u64,
+    },
+    /// The segment's file was cut short while it was looked at; only with the [`guard`](crate::guard), else SIGBUS.
+    #[error("the segment was cut short: restart its publisher with a new ring")]
+    CutShort,
+    /// The segment's file has holes: reading would fill them.
+    #[error("the segment has holes: it was not made by a publisher, or was cut and grown")]
+    Holes,
+}
+
+/// A ring that is looked at: its segment and its control file, mapped read-only.
+pub struct Ring {
+    path: PathBuf,
+    directory: Directory,
+    segment: Memory<Word>,
+    stat: Stat,
+    header: Header,
+    facts: Facts,
+    control: Result<Control, String>,
+    live: Result<Liveness, String>,
+}
+
+impl Ring {
+    /// Opens the ring `name` in `root` for looking, whoever owns it.
+    ///
+    /// A ring whose control file or FIFO is missing or damaged opens all the same; [`verify`](Self::verify) tells of it.
+    ///
+    /// # Errors
+    /// [`OpenError`]: there is none, it may not be read, it is not a ring, or its header is damaged.
+    pub fn open(root: impl AsRef<Path>, name: &str) -> Result<Self, OpenError> {
+        name::check(name)?;
+        let root = Directory::root(root.as_ref())?;
+        for _ in 1..ATTEMPTS {
+            match Self::open_once(root.ring(name, Trust::Anybody)?) {
+                // It may be on the way to being replaced, made, or removed.
+                Ok(ring) if ring.state() == State::Superseded || ring.control.is_err() || ring.live.is_err() => {}
+                Err(OpenError::NotFound { .. }) => {}
+                result => return result,
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let ring = root.ring(name, Trust::Anybody)?;
+        let path = ring.path.clone();
+        match Self::open_once(ring) {
+            Err(OpenError::NotFound { .. }) => {
+                Err(OpenError::NotARing { path, found: "a directory without a segment".to_owned(), expected: "a ring" })
+            }
+            result => result,
+        }
+    }
+
+    fn open_once(ring: Directory) -> Result<Self, OpenError> {
+        let path = ring.path.join(file::SEGMENT);
+        let (segment, stat) = ring.open(file::SEGMENT, OFlags::RDONLY, FileType::RegularFile, Trust::Anybody)?;
+        let bytes = usize::try_from(stat.st_size).unwrap_or(usize::MAX);
+        if bytes < word::SCHEMA * 8 || !bytes.is_multiple_of(8) {
+            return Err(OpenError::NotARing {
+                path,
+                found: format!("a file of {bytes} bytes"),
+                expected: "the segment of a ring",
+            });
+        }
+        let segment = Memory::map_read_only(&segment, bytes).map_err(|source| OpenError::Io {
+            doing: "map",
+            path: path.clone(),
+            source,
+        })?;
+        let header = Header::read(&segment, &path)?;
+        let geometry = &header.geometry;
+        let facts = Facts {
+            abi: ABI, // no other passes Header::read
+            capacity: geometry.capacity,
+            slot_size: geometry.slot_size,
+            slots_at: geometry.slots_at,
+            payload_size: geometry.payload_size,
+            payload_align: geometry.payload_align as u64,
+            fingerprint: geometry.fingerprint,
+            schema: geometry.schema.clone(),
+            nonce: header.nonce,
+            base: header.base,
+            created: segment[word::CREATED].load(),
+        };
+        let control = Control::open(&ring, header.nonce);
+        let live = ring
+            .open(file::LIVE, OFlags::RDONLY, FileType::Fifo, Trust::Anybody)
+            .map(|(fifo, _)| Liveness::Fifo(fifo))
+            .map_err(|fault| OpenError::from(fault).to_string());
+        Ok(Ring { path: ring.path.clone(), directory: ring, segment, stat, header, facts, control, live })
+    }
+
+    /// The ring's directory.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What never changes.
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// Owner, mode and size of the segment.
+    pub fn file(&self) -> FileFacts {
+        FileFacts::of(&self.stat)
+    }
+
+    /// The fields of the message, out of the schema.
+    ///
+    /// # Errors
+    /// If the schema cannot be understood, or contradicts the header: then there are only bytes.
+    pub fn message_type(&self) -> Result<MessageType, SchemaError> {
+        let message = MessageType::parse(&self.facts.schema)?;
+        match message.size == self.facts.payload_size {
+            true => Ok(message),
+            false => Err(SchemaError::Size { found: message.size, expected: self.facts.payload_size }),
+        }
+    }
+
+    /// What the state word says now.
+    pub fn state(&self) -> State {
+        match self.segment[word::STATE].load() {
+            state::LIVE => State::Live,
+            state::CLOSED => State::Closed,
+            state::SUPERSEDED => State::Superseded,
+            found => State::Unknown(found),
+        }
+    }
+
+    /// What became of the publisher: one system call.
+    pub fn publisher(&self) -> Life {
+        // I1. As E2 and E4: first the kernel, then the word, for a publisher that closes stores the word before it is gone.
+        let dead = self.live.as_ref().map(Liveness::is_dead);
+        fence("I1", Ordering::Acquire);
+        match (self.state(), dead) {
+            (State::Closed, _) => Life::Closed,
+            (State::Superseded, _) => Life::Superseded,
+            (State::Live, Ok(true)) => Life::Dead,
+            (State::Live, Ok(false)) => Life::Alive,
+            (State::Live, Err(_)) | (State::Unknown(_), _) => Life::Unknown,
+        }
+    }
+
+    /// The process id of the publisher, as it sees itself.
+    pub fn publisher_pid(&self) -> u64 {
+        self.segment[word::PUBLISHER_PID].load()
+    }
+
+    /// How the publisher finds out that a subscriber sleeps; `None` if the header says neither.
+    pub fn wake(&self) -> Option<Wake> {
+        match self.segment[word::WAKE].load() {
+            wake::FENCE => Some(Wake::Fence),
+            wake::MEMBARRIER => Some(Wake::Membarrier),
+            _ => None,
+        }
+    }
+
+    /// How often sleepers were woken, by messages and by what else they are to be told of. Begins again after 2^32.
+    pub fn wakes(&self) -> u64 {
+        self.segment[word::EVENT].load() & u64::from(u32::MAX)
+    }
+
+    /// The epoch: 1 for the first publisher, one more for each that took over.
+    pub fn epoch(&self) -> u64 {
+        self.segment[word::EPOCH].load()
+    }
+
+    /// The epochs that the header knows of, the newest last, each with its first sequence. At most seven.
+    pub fn epochs(&self) -> Vec<(u64, u64)> {
+        let now = self.epoch();
+        // I2. As V1.
+        fence("I2", Ordering::Acquire);
+        let layout = self.header.layout();
+        // One place fewer than there are: the oldest is the next to be written.
+        (now.saturating_sub(EPOCHS - 2).max(1)..=now)
+            .map(|epoch| (epoch, self.segment[layout.begin(epoch)].load()))
+            .collect()
+    }
+
+    /// The next sequence to be published: so many were, counted from 0. Reads a line that the publisher writes with each
+    /// message; it then has to fetch the line back, once for each look.
+    pub fn published(&self) -> u64 {
+        let count = self.segment[word::PUBLISHED].load().clamp(self.facts.base, MAX_SEQUENCE);
+        // The count may be behind the slots, which decide.
+        (count..count + self.facts.capacity)
+            .find(|&sequence| self.slot(sequence)[0].load() != slot::published(sequence))
+            .unwrap_or(count)
+    }
+
+    /// The sequences that the ring holds now. The oldest of a live ring may be gone before it is read.
+    pub fn held(&self) -> Range<u64> {
+        let published = self.published();
+        published.saturating_sub(self.facts.capacity - 1).max(self.facts.base)..published
+    }
+
+    /// Reads the bytes of one message into `bytes`, replacing what was there.
+    ///
+    /// # Errors
+    /// [`Unread`]; `bytes` has no meaning then.
+    pub fn read(&self, sequence: u64, bytes: &mut Vec<u8>) -> Result<(), Unread> {
+        if self.has_holes() {
+            return Err(Unread::Holes);
+        }
+        if sequence < self.facts.base {
+            return Err(Unread::Overwritten);
+        }
+        let size = self.facts.payload_size;
+        let read = slot::read(self.slot(sequence), sequence, self.facts.capacity - 1, |words| {
+            bytes.clear();
+            bytes.extend(words.iter().flat_map(|word| word.load().to_ne_bytes()).take(size));
+        });
+        match read {
+            Read::Message(()) => Ok(()),
+            // The guard put zeros in its place, and zero is what no publisher has written yet.
+            Read::NotYet if self.is_cut_short() => Err(Unread::CutShort),
+            Read::NotYet => Err(Unread::NotYet),
+            Read::Lapped { .. } => Err(Unread::Overwritten),
+            Read::Corrupt { found } => Err(Unread::Corrupt { found }),
+        }
+    }
+
+    /// The lines of the control file that are held, or were used; `None` if the control file is missing or damaged. Up to
+    /// two system calls for each that is held.
+    ///
+    /// # Errors
+    /// What the kernel says, which it has no reason to.
+    pub fn entries(&self) -> io::Result<Option<Vec<Entry>>> {
+        self.control.as_ref().ok().map(Control::entries).transpose()
+    }
+
+    /// Whether this is still what stands under the name: it may have been removed, or replaced.
+    pub fn is_current(&self) -> bool {
+        let named = |path: PathBuf| rustix::fs::lstat(path).map(|stat| (stat.st_dev, stat.st_ino));
+        named(self.path.join(file::SEGMENT)) == Ok((self.stat.st_dev, self.stat.st_ino))
+    }
+
+    /// Whether the segment's file was cut short since it was opened, and the [`guard`](crate::guard) put zeros in its
+    /// place: nothing that is read from here on means anything.
+    pub fn is_cut_short(&self) -> bool {
+        self.segment.is_cut_short()
+    }
+
+    /// Whether not all of the segment is there: a publisher reserves every byte.
+    fn has_holes(&self) -> bool {
+        self.stat.st_blocks.saturating_mul(512) < self.stat.st_size
+    }
+
+    /// The words of the slot of message `sequence`.
+    fn slot(&self, sequence: u64) -> &[Word] {
+        // Header::read found that all slots lie within the segment.
+        let words = self.facts.slot_size / 8;
+        let index = (sequence & (self.facts.capacity - 1)) as usize;
+        &self.segment[self.facts.slots_at / 8 + index * words..][..words]
+    }
+}
+
+impl std::fmt::Debug for Ring {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ring").field("path", &self.path).field("facts", &self.facts).finish_non_exhaustive()
+    }
+}
+
+/// The cgroup above this process that has the least memory left under its limit, and how many bytes that is: what a new
+/// ring must fit into, beside the file system. `None` where no limit is set.
+///
+/// The arguments are where the cgroup file system is mounted (`/sys/fs/cgroup`) and the text of `/proc/self/cgroup`.
+pub fn memory_headroom(cgroups: impl AsRef<Path>, memberships: &str) -> Option<(PathBuf, u64)> {
+    room::headroom(cgroups.as_ref(), memberships)
+}

@@ -1,0 +1,216 @@
+//! Removing what a dead publisher left, and nothing else.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FileType, OFlags};
+
+use crate::directory::{Directory, Fault, Trust, What, file};
+use crate::error::NameError;
+use crate::inspect::entries::held_within;
+use crate::layout::{MAGIC, control, state, word};
+use crate::memory::Memory;
+use crate::name;
+use crate::presence::{Liveness, ofd, try_lock};
+use crate::sync::{Word, WriteWord};
+
+/// Why a ring was kept.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Kept {
+    /// The name is not one that a ring can have.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// There is nothing under the name (any more).
+    #[error("{}: no such ring", path.display())]
+    NotFound {
+        /// The ring's directory.
+        path: PathBuf,
+    },
+    /// What is there is no ring, or not only one.
+    #[error("{}: not a ring: {found}: remove it by hand if it is yours", path.display())]
+    NotARing {
+        /// What was looked at.
+        path: PathBuf,
+        /// What it is.
+        found: String,
+    },
+    /// Only the owner can ask whether anybody publishes.
+    #[error("{}: owned by uid {found}, this program is uid {expected}: run as its owner or as root", path.display())]
+    Owner {
+        /// The ring's directory.
+        path: PathBuf,
+        /// Its owner.
+        found: u32,
+        /// This program's effective uid.
+        expected: u32,
+    },
+    /// A publisher holds the ring's lock, or its FIFO.
+    #[error("{}: its publisher is alive (it holds {holds}): stop it first", path.display())]
+    Alive {
+        /// The ring's directory.
+        path: PathBuf,
+        /// The file that is held.
+        holds: &'static str,
+    },
+    /// Subscribers are attached: a new publisher may take the ring over, and they would never know.
+    #[error("{}: subscribers are attached to it ({count}): stop them, or restart its publisher", path.display())]
+    Attached {
+        /// The ring's directory.
+        path: PathBuf,
+        /// How many subscribers.
+        count: usize,
+    },
+    /// A system call failed.
+    #[error("{}: cannot {doing}: {source}", path.display())]
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// To which file.
+        path: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+}
+
+impl From<Fault> for Kept {
+    fn from(Fault { path, what }: Fault) -> Self {
+        match what {
+            What::Missing => Kept::NotFound { path },
+            What::Kind { found, expected } => Kept::NotARing { path, found: format!("{found}, {expected} expected") },
+            What::Owner { found, expected } => Kept::Owner { path, found, expected },
+            What::Denied => Kept::Io { doing: "open", path, source: io::ErrorKind::PermissionDenied.into() },
+            What::Io { doing, source } => Kept::Io { doing, path, source: source.into() },
+        }
+    }
+}
+
+/// Removes the ring `name` from `root` if it is dead for certain, and returns how many bytes of memory that frees. With
+/// `dry_run` it only says whether it would: no lock is taken then.
+///
+/// Dead is a ring whose publisher ended, however it did, and to which nobody is attached; also what a publisher left that
+/// was killed while it made a ring. That nobody publishes is asked of the lock, which is held until all is removed, so that
+/// no publisher can begin meanwhile; one that tries at that moment is told that the name is taken.
+///
+/// # Errors
+/// [`Kept`], with the reason; the ring is as it was then.
+pub fn remove_dead(root: impl AsRef<Path>, name: &str, dry_run: bool) -> Result<u64, Kept> {
+    name::check(name)?;
+    let root = Directory::root(root.as_ref())?;
+    let ring = match root.ring(name, Trust::Anybody) {
+        Err(Fault { path, what: What::Denied }) => return Err(denied(path)),
+        ring => ring?,
+    };
+    let not_a_ring = |found: String| Kept::NotARing { path: ring.path.clone(), found };
+    // Root may ask about anybody's ring.
+    let (owner, own) = (ring.stat()?.st_uid, rustix::process::geteuid());
+    if owner != own.as_raw() && !own.is_root() {
+        return Err(Kept::Owner { path: ring.path.clone(), found: owner, expected: own.as_raw() });
+    }
+    for entry in std::fs::read_dir(&ring.path).map_err(|source| io_error("list", &ring.path, source))? {
+        let entry = entry.map_err(|source| io_error("list", &ring.path, source))?.file_name();
+        if !file::ALL.iter().any(|known| entry == **known) {
+            return Err(not_a_ring(format!("it holds {}, which is no ring's", entry.display())));
+        }
+    }
+    let segment = open_segment(&ring)?;
+    let lock = match ring.open(file::LOCK, OFlags::RDWR, FileType::RegularFile, Trust::Anybody) {
+        Err(Fault { what: What::Missing, .. }) => {
+            return Err(not_a_ring("it has no lock, so nobody can tell whether somebody publishes".to_owned()));
+        }
+        lock => lock?,
+    };
+    let free = match dry_run {
+        true => ofd(&lock.0, libc::F_OFD_GETLK, 0, 0).map(|found| found.l_type == libc::F_UNLCK as libc::c_short),
+        false => try_lock(&lock.0),
+    };
+    let alive = |holds| Kept::Alive { path: ring.path.clone(), holds };
+    if !free.map_err(|source| io_error("lock", &ring.path.join(file::LOCK), source))? {
+        return Err(alive("the lock"));
+    }
+    // A publisher that closed meanwhile removed the lock that was waited for.
+    if !ring.holds(file::LOCK, &lock.1)? || !root.is_ring(name, &ring)? {
+        return Err(Kept::NotFound { path: ring.path.clone() });
+    }
+    match ring.open(file::LIVE, OFlags::RDONLY, FileType::Fifo, Trust::Anybody) {
+        Err(Fault { what: What::Missing, .. }) => {}
+        fifo => {
+            if !Liveness::Fifo(fifo?.0).is_dead() {
+                return Err(alive("its FIFO, but not the lock"));
+            }
+        }
+    }
+    match attached(&ring)? {
+        0 => {}
+        count => return Err(Kept::Attached { path: ring.path.clone(), count }),
+    }
+    let bytes = [file::SEGMENT, file::CONTROL].iter().filter_map(|name| size(&ring, name)).sum();
+    if !dry_run {
+        if let Some(segment) = segment {
+            supersede(&ring, &segment)?;
+        }
+        ring.remove_files()?;
+        root.remove_ring(name, &ring)?;
+    }
+    Ok(bytes)
+}
+
+/// Why a ring's directory cannot be opened: it is another user's.
+fn denied(path: PathBuf) -> Kept {
+    let expected = rustix::process::geteuid().as_raw();
+    match rustix::fs::lstat(&path) {
+        Ok(stat) if stat.st_uid != expected => Kept::Owner { path, found: stat.st_uid, expected },
+        _ => Kept::Io { doing: "open", path, source: io::ErrorKind::PermissionDenied.into() },
+    }
+}
+
+/// The segment, if there is one: what is there must be a ring's, of whatever version.
+fn open_segment(ring: &Directory) -> Result<Option<OwnedFd>, Kept> {
+    let path = ring.path.join(file::SEGMENT);
+    let (segment, stat) = match ring.open(file::SEGMENT, OFlags::RDWR, FileType::RegularFile, Trust::Anybody) {
+        Err(Fault { what: What::Missing, .. }) => return Ok(None),
+        segment => segment?,
+    };
+    if stat.st_size < PREFIX as i64 {
+        return Err(Kept::NotARing { path, found: format!("a file of {} bytes", stat.st_size) });
+    }
+    let words = Memory::<Word>::map_read_only(&segment, PREFIX).map_err(|source| io_error("map", &path, source))?;
+    match words[word::MAGIC].load() {
+        MAGIC => Ok(Some(segment)),
+        found => Err(Kept::NotARing { path, found: format!("a file that begins with {found:#018x}") }),
+    }
+}
+
+/// Bytes of a segment that every version has.
+const PREFIX: usize = word::SLOTS_AT * 8;
+
+/// Tells whoever attaches at this moment that the ring will never be taken over. This process holds the publisher's lock.
+fn supersede(ring: &Directory, segment: &OwnedFd) -> Result<(), Kept> {
+    let words = Memory::<WriteWord>::map_writable(segment, PREFIX)
+        .map_err(|source| io_error("map", &ring.path.join(file::SEGMENT), source))?;
+    if words[word::STATE].load() == state::LIVE {
+        words[word::STATE].store(state::SUPERSEDED);
+    }
+    Ok(())
+}
+
+/// How many subscribers hold an entry.
+fn attached(ring: &Directory) -> Result<usize, Kept> {
+    let file = match ring.open(file::CONTROL, OFlags::RDONLY, FileType::RegularFile, Trust::Anybody) {
+        Err(Fault { what: What::Missing, .. }) => return Ok(0),
+        file => file?.0,
+    };
+    let mut held = Vec::new();
+    held_within(&file, 0, control::COUNT, &mut held)
+        .map_err(|source| io_error("ask for the locks of", &ring.path.join(file::CONTROL), source))?;
+    Ok(held.len())
+}
+
+fn size(ring: &Directory, name: &str) -> Option<u64> {
+    rustix::fs::lstat(ring.path.join(name)).ok().map(|stat| (stat.st_blocks as u64).saturating_mul(512))
+}
+
+fn io_error(doing: &'static str, path: &Path, source: io::Error) -> Kept {
+    Kept::Io { doing, path: path.to_owned(), source }
+}

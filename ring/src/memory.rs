@@ -1,0 +1,250 @@
+//! Memory as a slice of words: a mapped file, or the heap, behind one type.
+//!
+//! Nothing here ever makes a `&[u8]` or a `&T` over memory that another process may write: only words, which are atomics.
+#![allow(unsafe_code)] // a slice over a mapping; slots without bounds checks
+
+use std::io;
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::os::fd::AsFd;
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+use memmap2::{Advice, MmapOptions, MmapRaw};
+
+use crate::guard::{Guarded, Kept};
+use crate::layout::slot_words;
+use crate::sync::{MAPPABLE, Word, WriteWord};
+
+enum Backing {
+    Map(Mapped),
+    Heap(Box<[WriteWord]>),
+}
+
+/// A mapping, and its place in the guard's table, which is given up before the mapping is.
+struct Mapped {
+    guarded: Option<Guarded>,
+    map: MmapRaw,
+}
+
+/// A slice of words that stays where it is for as long as any handle to it lives. `W` says what may be done to them.
+pub(crate) struct Memory<W> {
+    words: NonNull<[W]>,
+    backing: Arc<Backing>,
+}
+
+// SAFETY: words are atomics, and the backing is freed by whichever thread drops the last handle.
+unsafe impl<W: Send + Sync> Send for Memory<W> {}
+// SAFETY: a shared handle gives out nothing but `&[W]`, and `W` is `Sync`.
+unsafe impl<W: Send + Sync> Sync for Memory<W> {}
+
+impl Memory<WriteWord> {
+    /// Zeroed heap memory, on a boundary of 128 bytes as a mapping would be: lines are lines only there.
+    pub(crate) fn heap(words: usize) -> Self {
+        const BOUNDARY: usize = 128;
+        // Loom's words are larger, cost time each, and lie nowhere in particular.
+        let spare = if MAPPABLE { BOUNDARY / size_of::<u64>() } else { 0 };
+        let backing = Arc::new(Backing::Heap((0..words + spare).map(|_| WriteWord::new(0)).collect()));
+        let Backing::Heap(all) = &*backing else { unreachable!("it was made a line ago") };
+        let skip = (all.as_ptr().addr().wrapping_neg() % BOUNDARY / size_of::<u64>()).min(spare);
+        let words = NonNull::from(&all[skip..skip + words]);
+        Memory { words, backing }
+    }
+
+    /// Maps the first `bytes` of a file for reading and writing.
+    pub(crate) fn map_writable(file: impl AsFd, bytes: usize) -> io::Result<Self> {
+        let map = MmapOptions::new().len(bytes).map_raw(&file.as_fd())?;
+        Self::over(map, bytes, Kept::Writable)
+    }
+
+    /// The same memory for reading.
+    pub(crate) fn reader(&self) -> Memory<Word> {
+        let words: *const [Word] = self.words.as_ptr() as *const [Word]; // repr(transparent)
+        // SAFETY: the pointer comes from a NonNull.
+        let words = unsafe { NonNull::new_unchecked(words.cast_mut()) };
+        Memory { words, backing: Arc::clone(&self.backing) }
+    }
+}
+
+impl Memory<Word> {
+    /// Maps the first `bytes` of a file read-only: a write through it would be a segmentation fault.
+    pub(crate) fn map_read_only(file: impl AsFd, bytes: usize) -> io::Result<Self> {
+        let map = MmapOptions::new().len(bytes).map_raw_read_only(&file.as_fd())?;
+        Self::over(map, bytes, Kept::ReadOnly)
+    }
+
+    /// Maps the first `bytes` of a file through pages that may be written to, though nothing here does: see
+    /// [`Mapping`](crate::Mapping).
+    pub(crate) fn map_writable_for_reading(file: impl AsFd, bytes: usize) -> io::Result<Self> {
+        Memory::<WriteWord>::map_writable(file, bytes).map(|memory| memory.reader())
+    }
+
+    /// Whether the file was cut short, to whatever length: looks at the last word of the mapping, so that the guard
+    /// learns of it even where nothing else would touch what is gone.
+    pub(crate) fn look_if_cut_short(&self) -> bool {
+        if let (Backing::Map(_), Some(last)) = (&*self.backing, self.last()) {
+            last.load();
+        }
+        self.is_cut_short()
+    }
+}
+
+impl<W> Memory<W> {
+    /// The kernel's mapping as words. A truncated file raises SIGBUS at the access, as every mapping does: see
+    /// [`guard`](crate::guard), which knows of this one before it is first used.
+    fn over(map: MmapRaw, bytes: usize, kept: Kept) -> io::Result<Self> {
+        if !MAPPABLE {
+            panic!("loom's atomics cannot lie over mapped memory: use in_process");
+        }
+        let start = map.as_mut_ptr();
+        // An atomic at an odd address silently works on x86, and tears: this is the incident, so it is checked in
+        // release builds too.
+        assert!(start.cast::<u64>().is_aligned() && bytes.is_multiple_of(8), "a mapping of whole, aligned words");
+        // A forked child must not go on publishing beside its parent. Kernels without the advice only lose that.
+        let _ = map.advise(Advice::DontFork);
+        let words = NonNull::slice_from_raw_parts(
+            NonNull::new(start).expect("a mapping is never at address 0").cast::<W>(),
+            bytes / size_of::<u64>(),
+        );
+        let guarded = Guarded::register(start.addr(), bytes, kept);
+        Ok(Memory { words, backing: Arc::new(Backing::Map(Mapped { guarded, map })) })
+    }
+
+    /// Brings every page into memory now, for writing or for reading, so that none is first touched on the hot path;
+    /// unlike `MAP_POPULATE` it says when that fails. Kernels before 5.14 do not know the advice and prefault nothing.
+    pub(crate) fn prefault(&self, advice: Advice) -> io::Result<()> {
+        match &*self.backing {
+            Backing::Heap(_) => Ok(()),
+            Backing::Map(Mapped { map, .. }) => match map.advise(advice) {
+                Err(error) if error.raw_os_error() == Some(libc::EINVAL) => Ok(()),
+                result => result,
+            },
+        }
+    }
+
+    /// Whether the guard put zeros in place of this mapping, because its file was cut short.
+    pub(crate) fn is_cut_short(&self) -> bool {
+        match &*self.backing {
+            Backing::Heap(_) => false,
+            Backing::Map(Mapped { guarded, .. }) => guarded.as_ref().is_some_and(Guarded::is_cut_short),
+        }
+    }
+}
+
+impl<W> Clone for Memory<W> {
+    fn clone(&self) -> Self {
+        Memory { words: self.words, backing: Arc::clone(&self.backing) }
+    }
+}
+
+impl<W> Deref for Memory<W> {
+    type Target = [W];
+
+    #[inline(always)]
+    fn deref(&self) -> &[W] {
+        // SAFETY: `words` lies in `backing`, which lives as long as `self`; its length was checked when it was made.
+        unsafe { self.words.as_ref() }
+    }
+}
+
+/// One word of a memory, found once.
+pub(crate) struct Pinned<W> {
+    word: NonNull<W>,
+    // Keeps the memory that `word` points into.
+    memory: Memory<W>,
+}
+
+// SAFETY: as Memory; the word is one of its words.
+unsafe impl<W: Send + Sync> Send for Pinned<W> {}
+// SAFETY: as Memory; a shared handle gives out nothing but `&W`.
+unsafe impl<W: Send + Sync> Sync for Pinned<W> {}
+
+impl<W> Pinned<W> {
+    /// The word at `index`.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub(crate) fn new(memory: &Memory<W>, index: usize) -> Self {
+        Pinned { word: NonNull::from(&memory[index]), memory: memory.clone() }
+    }
+}
+
+impl<W> Pinned<W> {
+    /// The memory that the word is part of.
+    pub(crate) fn memory(&self) -> &Memory<W> {
+        &self.memory
+    }
+}
+
+impl<W> Clone for Pinned<W> {
+    fn clone(&self) -> Self {
+        Pinned { word: self.word, memory: self.memory.clone() }
+    }
+}
+
+impl<W> Deref for Pinned<W> {
+    type Target = W;
+
+    #[inline(always)]
+    fn deref(&self) -> &W {
+        // SAFETY: the word lies in the memory, which lives as long as `self`.
+        unsafe { self.word.as_ref() }
+    }
+}
+
+/// The slots of a ring of messages `T`: found by sequence number without a bounds check.
+pub(crate) struct Slots<W, T> {
+    base: NonNull<W>,
+    mask: u64,
+    // Keeps the memory that `base` points into.
+    memory: Memory<W>,
+    message: PhantomData<fn() -> T>,
+}
+
+// SAFETY: as Memory; a slot is a slice of its words.
+unsafe impl<W: Send + Sync, T> Send for Slots<W, T> {}
+// SAFETY: as Memory; a shared handle gives out nothing but `&[W]`.
+unsafe impl<W: Send + Sync, T> Sync for Slots<W, T> {}
+
+impl<W, T> Clone for Slots<W, T> {
+    fn clone(&self) -> Self {
+        Slots { base: self.base, mask: self.mask, memory: self.memory.clone(), message: PhantomData }
+    }
+}
+
+impl<W, T> Slots<W, T> {
+    /// The words of one slot: its sequence word, then the payload.
+    pub(crate) const WORDS: usize = slot_words(size_of::<T>());
+
+    /// The slots that begin at word `first` of `memory`.
+    ///
+    /// # Panics
+    /// If they do not lie within it: callers check what a segment says before they come here.
+    pub(crate) fn new(memory: Memory<W>, first: usize, capacity: u64) -> Self {
+        assert!(capacity.is_power_of_two() && capacity >= 2, "a capacity of {capacity}");
+        let words = usize::try_from(capacity).ok().and_then(|slots| slots.checked_mul(Self::WORDS));
+        let end = words.and_then(|words| words.checked_add(first));
+        assert!(end.is_some_and(|end| end <= memory.len()), "slots beyond the end of their memory");
+        Slots { base: NonNull::from(&memory[first]), mask: capacity - 1, memory, message: PhantomData }
+    }
+
+    /// One more than the largest slot index.
+    pub(crate) fn capacity(&self) -> u64 {
+        self.mask + 1
+    }
+
+    /// The memory that the slots are part of.
+    pub(crate) fn memory(&self) -> &Memory<W> {
+        &self.memory
+    }
+
+    /// The slot of message `sequence`.
+    #[inline(always)]
+    pub(crate) fn at(&self, sequence: u64) -> &[W] {
+        let index = (sequence & self.mask) as usize * Self::WORDS;
+        // SAFETY: index < capacity * WORDS, which `new` found to lie within the memory.
+        let slot = unsafe { self.base.add(index) };
+        // SAFETY: the WORDS words from there lie within it too, and it lives as long as `self`.
+        unsafe { NonNull::slice_from_raw_parts(slot, Self::WORDS).as_ref() }
+    }
+}

@@ -1,0 +1,37 @@
+//! The names that rings may have, checked before any file is touched.
+
+use crate::error::NameError;
+
+/// Longest name in bytes: with `.ring` it stays below what file systems allow.
+const LONGEST: usize = 200;
+
+/// Checks a ring's name: 1 to 200 of `A-Z a-z 0-9 . _ -`, and no `.` at the start.
+pub(crate) fn check(name: &str) -> Result<(), NameError> {
+    let reason = if name.is_empty() {
+        "it is empty"
+    } else if name.len() > LONGEST {
+        "it is longer than 200 characters"
+    } else if name.starts_with('.') {
+        "it starts with '.'"
+    } else if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte)) {
+        "it has a character that no ring's name may have"
+    } else {
+        return Ok(());
+    };
+    Err(NameError { name: name.chars().take(LONGEST).collect(), reason })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names() {
+        for good in ["q", "quotes", "Q-1_x.y", &"n".repeat(200)] {
+            assert_eq!(check(good), Ok(()), "{good}");
+        }
+        for bad in ["", ".", "..", ".hidden", "a/b", "../a", "a\0b", "a b", "ü", "a\n", &"n".repeat(201)] {
+            assert!(check(bad).is_err(), "{bad}");
+        }
+    }
+}

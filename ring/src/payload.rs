@@ -1,0 +1,203 @@
+//! What may be a message: the trait, its schema, and the schema's fingerprint.
+//!
+//! A schema is written into every segment's header as text, one line for the message and one for each field, so that a
+//! tool can decode any ring without the Rust type, and so that a person can read it with `strings`:
+//!
+//! ```text
+//! Tick 24 8
+//! time u64 0
+//! price i64 8
+//! symbol [u8;8] 16
+//! ```
+//!
+//! The first line is the name, the size in bytes and the alignment in bytes; each other line is a field's name, type and
+//! offset in bytes. Fields of a struct within a message stand under dotted names (`bid.price`). Numbers are in the
+//! byte order of the machine. The fingerprint is the 64-bit FNV-1a hash of that text
+//! (<http://www.isthe.com/chongo/tech/comp/fnv/>): two programs may share a ring only if theirs are equal.
+
+use std::fmt::Write as _;
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// A type that may be a message: plain data, the same bytes in every process.
+///
+/// The supertraits are zerocopy's and the compiler checks them: no padding ([`IntoBytes`]), every bit pattern valid
+/// ([`FromBytes`]: no `bool`, no enum, no reference), nothing that changes behind a shared reference ([`Immutable`]:
+/// no atomic, no cell). Derive all of them:
+///
+/// ```
+/// use feed_ring::Payload;
+/// use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+///
+/// #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Payload)]
+/// #[repr(C)]
+/// struct Tick {
+///     time: u64,
+///     price: i64,
+///     symbol: [u8; 8],
+/// }
+///
+/// assert_eq!(Tick::SCHEMA.text::<Tick>(), "Tick 24 8\ntime u64 0\nprice i64 8\nsymbol [u8;8] 16\n");
+/// ```
+///
+/// What cannot be shared does not compile:
+///
+/// ```compile_fail
+/// # use feed_ring::Payload;
+/// # use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+/// #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Payload)]
+/// #[repr(C)]
+/// struct Padded {
+///     time: u64,
+///     side: u8, // seven bytes behind it belong to nobody
+/// }
+/// ```
+///
+/// ```compile_fail
+/// # use feed_ring::Payload;
+/// # use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+/// #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Payload)]
+/// #[repr(C)]
+/// struct Flagged {
+///     last: bool, // not every byte is one
+/// }
+/// ```
+///
+/// ```compile_fail
+/// # use feed_ring::Payload;
+/// # use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+/// #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Payload)]
+/// #[repr(C)]
+/// struct Named {
+///     name: &'static u64, // means nothing in another process
+/// }
+/// ```
+///
+/// The numeric primitives and arrays of them are payloads as they are, with one field called `value`.
+pub trait Payload: FromBytes + IntoBytes + Immutable + KnownLayout + Copy + Send + Sync + 'static {
+    /// Name and fields of the message.
+    const SCHEMA: Schema;
+}
+
+/// A type that may be the field of a message: a number, an array of fields, or a struct that derives [`Payload`].
+pub trait Field {
+    /// How the type stands in a schema.
+    const TYPE: FieldType;
+}
+
+/// The name of a message and its fields in the order of their definition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Schema {
+    /// The name of the type, without its path.
+    pub name: &'static str,
+    /// The fields in the order of their definition.
+    pub fields: &'static [SchemaField],
+}
+
+/// One field of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SchemaField {
+    /// The field's name.
+    pub name: &'static str,
+    /// The field's type.
+    pub ty: FieldType,
+    /// Bytes from the start of the message.
+    pub offset: usize,
+}
+
+/// The type of a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FieldType {
+    /// A number, under its Rust name (`u64`, `f32`, …).
+    Number(&'static str),
+    /// An array of so many elements of one type.
+    Array(&'static FieldType, usize),
+    /// Another message's fields, in place.
+    Struct(&'static Schema),
+}
+
+impl Schema {
+    /// The schema as it stands in a segment's header (see the [module](self)); allocates.
+    pub fn text<T: Payload>(&self) -> String {
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{} {} {}", self.name, size_of::<T>(), align_of::<T>());
+        self.write_fields("", 0, &mut text);
+        text
+    }
+
+    fn write_fields(&self, prefix: &str, base: usize, text: &mut String) {
+        for field in self.fields {
+            let offset = base + field.offset;
+            match field.ty {
+                FieldType::Struct(inner) => inner.write_fields(&format!("{prefix}{}.", field.name), offset, text),
+                ty => {
+                    let _ = writeln!(text, "{prefix}{} {} {offset}", field.name, ty.text());
+                }
+            }
+        }
+    }
+}
+
+impl FieldType {
+    fn text(&self) -> String {
+        match self {
+            FieldType::Number(name) => (*name).to_owned(),
+            FieldType::Array(element, length) => format!("[{};{length}]", element.text()),
+            FieldType::Struct(schema) => {
+                // Only within an array: a plain struct field is written out field by field.
+                let fields: Vec<String> = schema
+                    .fields
+                    .iter()
+                    .map(|field| format!("{}:{}@{}", field.name, field.ty.text(), field.offset))
+                    .collect();
+                format!("{{{}}}", fields.join(","))
+            }
+        }
+    }
+}
+
+/// The 64-bit FNV-1a hash of a schema's text.
+pub(crate) fn fingerprint(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+macro_rules! numbers {
+    ($($number:ident)*) => {$(
+        impl Field for $number {
+            const TYPE: FieldType = FieldType::Number(stringify!($number));
+        }
+        impl Payload for $number {
+            const SCHEMA: Schema =
+                Schema { name: stringify!($number), fields: &[SchemaField { name: "value", ty: Self::TYPE, offset: 0 }] };
+        }
+    )*};
+}
+numbers!(u8 u16 u32 u64 u128 i8 i16 i32 i64 i128 f32 f64);
+
+impl<T: Field, const N: usize> Field for [T; N] {
+    const TYPE: FieldType = FieldType::Array(&T::TYPE, N);
+}
+
+impl<T: Field + Payload, const N: usize> Payload for [T; N] {
+    const SCHEMA: Schema =
+        Schema { name: "array", fields: &[SchemaField { name: "value", ty: Self::TYPE, offset: 0 }] };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fnv_1a_of_known_texts() {
+        assert_eq!(fingerprint(""), 0xcbf2_9ce4_8422_2325);
+        assert_eq!(fingerprint("a"), 0xaf63_dc4c_8601_ec8c);
+        assert_eq!(fingerprint("foobar"), 0x8594_4171_f739_67e8);
+    }
+
+    #[test]
+    fn arrays_are_payloads() {
+        assert_eq!(<[u64; 7]>::SCHEMA.text::<[u64; 7]>(), "array 56 8\nvalue [u64;7] 0\n");
+        assert_eq!(u32::SCHEMA.text::<u32>(), "u32 4 4\nvalue u32 0\n");
+    }
+}

@@ -1,0 +1,88 @@
+//! How much memory there is: a ring reserves all of it before it exists, and says so when there is too little.
+//!
+//! A full tmpfs answers `ENOSPC`, which leaves nothing behind. A memory cgroup at its limit kills the process instead,
+//! so its headroom is read first.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The cgroup above this process, whatever its version, that has the least memory left under its limit, and how many
+/// bytes that is. `None` where no limit is set or none can be read.
+pub(crate) fn cgroup_headroom() -> Option<(PathBuf, u64)> {
+    headroom(Path::new("/sys/fs/cgroup"), &fs::read_to_string("/proc/self/cgroup").ok()?)
+}
+
+/// Bytes that could be used on this machine without swapping; `None` where that cannot be read.
+pub(crate) fn available() -> Option<u64> {
+    let text = fs::read_to_string("/proc/meminfo").ok()?;
+    let kibibytes: u64 =
+        text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?.trim().strip_suffix(" kB")?.parse().ok()?;
+    kibibytes.checked_mul(1024)
+}
+
+/// [`cgroup_headroom`] for a cgroup file system mounted at `root` and the text of `/proc/self/cgroup`.
+pub(crate) fn headroom(root: &Path, memberships: &str) -> Option<(PathBuf, u64)> {
+    memberships
+        .lines()
+        .filter_map(|line| {
+            let mut parts = line.splitn(3, ':');
+            let (_, controllers, path) = (parts.next()?, parts.next()?, parts.next()?);
+            let (top, limit, usage) = if controllers.is_empty() {
+                (root.to_owned(), "memory.max", "memory.current")
+            } else if controllers.split(',').any(|controller| controller == "memory") {
+                (root.join("memory"), "memory.limit_in_bytes", "memory.usage_in_bytes")
+            } else {
+                return None;
+            };
+            // In a container the path may be the host's: what is not there is passed over, up to the top.
+            let inner = top.join(path.trim_start_matches('/'));
+            inner
+                .ancestors()
+                .take_while(|group| group.starts_with(&top))
+                .filter_map(|group| {
+                    let limit = number(&group.join(limit))?;
+                    let used = number(&group.join(usage))?;
+                    Some((group.to_owned(), limit.saturating_sub(used)))
+                })
+                .min_by_key(|(_, free)| *free)
+        })
+        .min_by_key(|(_, free)| *free)
+}
+
+/// The number in a file; `max`, and version 1's number for "no limit", are none.
+fn number(path: &Path) -> Option<u64> {
+    fs::read_to_string(path).ok()?.trim().parse().ok().filter(|number| *number < 1 << 60)
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    fn group(path: &Path, files: &[(&str, &str)]) {
+        fs::create_dir_all(path).unwrap();
+        for (name, text) in files {
+            fs::write(path.join(name), text).unwrap();
+        }
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "touches files")]
+    fn the_tightest_limit_above_counts() {
+        let root = tempfile::tempdir().unwrap();
+        let slice = root.path().join("feeds.slice");
+        group(&slice, &[("memory.max", "1000\n"), ("memory.current", "400\n")]);
+        group(&slice.join("a.service"), &[("memory.max", "max\n"), ("memory.current", "100\n")]);
+        assert_eq!(headroom(root.path(), "0::/feeds.slice/a.service\n"), Some((slice, 600)));
+        assert_eq!(headroom(root.path(), "0::/elsewhere\n"), None);
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "touches files")]
+    fn version_1_is_understood() {
+        let root = tempfile::tempdir().unwrap();
+        let memory = root.path().join("memory");
+        group(&memory, &[("memory.limit_in_bytes", "9223372036854771712\n"), ("memory.usage_in_bytes", "5\n")]);
+        group(&memory.join("x"), &[("memory.limit_in_bytes", "64\n"), ("memory.usage_in_bytes", "65\n")]);
+        assert_eq!(headroom(root.path(), "8:pids:/\n4:memory:/x\n"), Some((memory.join("x"), 0)));
+    }
+}

@@ -1,0 +1,659 @@
+//! The subscriber: a handle that reads, at its own pace, and accounts for every message.
+
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::directory::Trust;
+use crate::error::{Corrupt, OpenError, RecvError, TryRecvError};
+use crate::layout::{EPOCHS, Geometry, Layout, MAX_SEQUENCE, control, state};
+use crate::memory::{Memory, Pinned, Slots};
+use crate::notify::{Notifier, Watched};
+use crate::payload::Payload;
+use crate::presence::{Attached, Entry, Liveness};
+use crate::slot::Read;
+use crate::sync::{Ordering, PROBE_POLLS, PROBE_TIME, ROUNDS, Word, WriteWord, fence, on};
+use crate::wait::{Interrupter, Sleeper, WaitStrategy};
+use crate::{DEFAULT_ROOT, attach, copy, handover, name, slot};
+
+/// Where a subscriber begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Join {
+    /// With the oldest message that the ring still holds.
+    Oldest,
+    /// With the first message that is published after joining.
+    #[default]
+    Latest,
+    /// With the message of this sequence number. One not yet published is waited for; one that is gone counts as lost,
+    /// with those behind it that are gone too.
+    Sequence(u64),
+}
+
+/// Through which kind of pages a subscriber reads the ring.
+///
+/// On some processors a load through a writable page takes a line over, and the publisher gets it back sooner than one
+/// that was asked for shared, as a load through a read-only page does: docs/performance.md has the measurements. What is
+/// given up is the kernel's guarantee that a subscriber gone wild cannot write into the feed of all others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mapping {
+    /// Read-only pages: a write is a segmentation fault in the subscriber.
+    #[default]
+    ReadOnly,
+    /// Writable pages. Needs write permission for the segment. Nothing is ever written to it through this crate.
+    ReadWrite,
+}
+
+/// How a ring is to be opened: [`Subscriber::options`].
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct SubscriberOptions<T> {
+    name: String,
+    root: PathBuf,
+    socket: Option<PathBuf>,
+    join: Join,
+    wait: WaitStrategy,
+    open_timeout: Duration,
+    mapping: Mapping,
+    trusted: Vec<u32>,
+    message: std::marker::PhantomData<fn() -> T>,
+}
+
+impl<T: Payload> SubscriberOptions<T> {
+    fn new(name: &str) -> Self {
+        SubscriberOptions {
+            name: name.to_owned(),
+            root: DEFAULT_ROOT.into(),
+            socket: None,
+            join: Join::Latest,
+            wait: WaitStrategy::Spin,
+            open_timeout: Duration::ZERO,
+            mapping: Mapping::ReadOnly,
+            trusted: Vec::new(),
+            message: std::marker::PhantomData,
+        }
+    }
+
+    /// The directory that the ring stands in, by default `/dev/shm`.
+    pub fn root(self, root: impl AsRef<Path>) -> Self {
+        SubscriberOptions { root: root.as_ref().to_owned(), ..self }
+    }
+
+    /// Where to begin, by default [`Join::Latest`].
+    pub fn join(self, join: Join) -> Self {
+        SubscriberOptions { join, ..self }
+    }
+
+    /// How [`Subscriber::recv`] waits, by default [`WaitStrategy::Spin`].
+    pub fn wait(self, wait: WaitStrategy) -> Self {
+        SubscriberOptions { wait, ..self }
+    }
+
+    /// Through which kind of pages to read, by default [`Mapping::ReadOnly`].
+    pub fn map(self, mapping: Mapping) -> Self {
+        SubscriberOptions { mapping, ..self }
+    }
+
+    /// How long to wait for the ring to appear; by default not at all. [`Duration::MAX`] waits for ever.
+    pub fn open_timeout(self, timeout: Duration) -> Self {
+        SubscriberOptions { open_timeout: timeout, ..self }
+    }
+
+    /// Also opens rings that belong to this user. By default only one's own and root's are: anybody may have put a ring
+    /// of any name into `/dev/shm`. May be called again for further users.
+    pub fn trust_uid(mut self, uid: u32) -> Self {
+        self.trusted.push(uid);
+        self
+    }
+
+    /// Opens the ring, maps it and joins.
+    ///
+    /// # Errors
+    /// [`OpenError`], one variant for each thing that can be wrong.
+    pub fn open(self) -> Result<Subscriber<T>, OpenError> {
+        if self.socket.is_none() {
+            name::check(&self.name)?;
+        }
+        if let Join::Sequence(found) = self.join
+            && found >= MAX_SEQUENCE
+        {
+            return Err(OpenError::Sequence { found });
+        }
+        let expected = Geometry::of::<T>(2);
+        let begun = Instant::now();
+        loop {
+            let trust = Trust::Also(&self.trusted);
+            let opened = match &self.socket {
+                Some(path) => handover::connect(path, trust, self.mapping, &expected),
+                None => attach::open(&self.root, &self.name, trust, self.mapping, &expected),
+            };
+            match opened {
+                Err(OpenError::NotFound { .. } | OpenError::Unfinished { .. } | OpenError::NotServed { .. })
+                    if begun.elapsed() < self.open_timeout =>
+                {
+                    std::thread::sleep(Duration::from_millis(2));
+                }
+                Err(error) => return Err(error),
+                Ok(opened) => {
+                    let liveness = Liveness::Fifo(opened.live);
+                    let (file, control) = opened.control;
+                    let sleepers = Pinned::new(&control, control::SLEEPERS);
+                    let mut subscriber =
+                        Subscriber::new(opened.memory, opened.layout, liveness, sleepers, self.join, self.wait);
+                    let path = opened.path;
+                    let entry = Entry::claim(file, control, subscriber.next).map_err(|source| OpenError::Io {
+                        doing: "take an entry in the control file of",
+                        path,
+                        source,
+                    })?;
+                    subscriber.attached = Attached::Entry(entry);
+                    subscriber._connection = opened.connection;
+                    return Ok(subscriber);
+                }
+            }
+        }
+    }
+}
+
+/// Messages that a lapped subscriber leaves between itself and the oldest, at most: see [`Subscriber::try_recv`].
+const MARGIN: u64 = 1024;
+
+/// A subscriber writes down how far it is, in a line of its own that nobody but tools reads: after so many messages, when
+/// it has lost some, and when it has nothing to do.
+pub(crate) const REPORT: u64 = 1024;
+
+/// One subscriber of a ring. It reads what the publisher wrote and writes nothing that the publisher waits for.
+///
+/// At every moment `first() + received() + lost() + skipped() == sequence()`: every message from the one it joined at is
+/// accounted for.
+///
+/// ```
+/// use feed_ring::{Join, TryRecvError, in_process};
+///
+/// let (mut publisher, ring) = in_process::<u64>(4)?; // holds 3 messages
+/// let mut subscriber = ring.subscribe(Join::Oldest);
+/// publisher.publish_batch(&[10, 11, 12, 13, 14]);
+/// assert_eq!(subscriber.try_recv(), Err(TryRecvError::Lagged { missed: 2 }));
+/// assert_eq!(subscriber.try_recv(), Ok(12));
+/// assert_eq!(subscriber.latest(), Ok(14));
+/// assert_eq!(subscriber.try_recv(), Err(TryRecvError::Empty));
+/// let s = subscriber;
+/// assert_eq!((s.first(), s.received(), s.lost(), s.skipped(), s.sequence()), (0, 2, 2, 1, 5));
+/// # Ok::<(), feed_ring::CreateError>(())
+/// ```
+pub struct Subscriber<T> {
+    slots: Slots<Word, T>,
+    epoch_word: Pinned<Word>,
+    next: u64,
+    received: u64,
+    epoch: u64,
+    lost: u64,
+    skipped: u64,
+    first: u64,
+    layout: Layout,
+    wait: WaitStrategy,
+    /// Empty polls since the kernel was last asked whether the publisher lives.
+    polls: u32,
+    asked: Instant,
+    dead: bool,
+    liveness: Liveness,
+    sleeper: Sleeper,
+    pub(crate) attached: Attached,
+    /// What a sealed ring came through: its publisher counts those who keep it open.
+    _connection: Option<OwnedFd>,
+}
+
+impl<T: Payload> Subscriber<T> {
+    /// How to open the ring of this name.
+    pub fn options(name: &str) -> SubscriberOptions<T> {
+        SubscriberOptions::new(name)
+    }
+
+    /// How to join the sealed ring that a publisher serves at the socket `path`: see
+    /// [`PublisherOptions::serve`](crate::PublisherOptions::serve). It is opened like one on disk; the
+    /// [`root`](SubscriberOptions::root) means nothing to it, and its pages are read-only in any case.
+    ///
+    /// The connection stays open for as long as the subscriber lives, and counts it. After
+    /// [`Closed`](crate::TryRecvError::Closed) or [`PublisherDead`](crate::TryRecvError::PublisherDead) there is nothing more to
+    /// come from a sealed ring: connect again, to the next publisher's.
+    pub fn connect(path: impl AsRef<Path>) -> SubscriberOptions<T> {
+        SubscriberOptions { socket: Some(path.as_ref().to_owned()), ..SubscriberOptions::new("") }
+    }
+
+    /// Joins the ring in `memory`.
+    pub(crate) fn new(
+        memory: Memory<Word>,
+        layout: Layout,
+        liveness: Liveness,
+        sleepers: Pinned<WriteWord>,
+        join: Join,
+        wait: WaitStrategy,
+    ) -> Self {
+        let mut subscriber = Subscriber {
+            sleeper: Sleeper::new(&memory, &layout, sleepers),
+            epoch_word: Pinned::new(&memory, layout.epoch()),
+            slots: Slots::new(memory, layout.slots, layout.capacity),
+            next: 0,
+            received: 0,
+            epoch: 0,
+            lost: 0,
+            skipped: 0,
+            first: 0,
+            layout,
+            wait,
+            polls: PROBE_POLLS,
+            asked: Instant::now().checked_sub(PROBE_TIME).unwrap_or_else(Instant::now),
+            dead: false,
+            liveness,
+            attached: Attached::Entry(None),
+            _connection: None,
+        };
+        subscriber.first = match join {
+            Join::Sequence(sequence) => sequence,
+            Join::Latest => subscriber.published_by_now(),
+            Join::Oldest => subscriber.oldest(subscriber.published_by_now()),
+        };
+        subscriber.next = subscriber.first;
+        subscriber.epoch = subscriber.epoch_at(subscriber.first);
+        subscriber
+    }
+
+    /// The next message, if there is one.
+    ///
+    /// After [`TryRecvError::Lagged`] the next call goes on with a message that the ring still holds: not the oldest, which
+    /// would be overwritten at once, but an eighth of the ring or 1,024 messages after it, whichever is less. These count
+    /// as lost, too.
+    ///
+    /// That the publisher died is noticed by asking the kernel, on the first empty call, then after 16 empty calls and
+    /// half a millisecond: who calls seldom can ask with [`publisher_is_alive`](Self::publisher_is_alive).
+    ///
+    /// # Errors
+    /// [`TryRecvError`]: `Empty` if there is none yet. Only after `Corrupt` and `CutShort` is there no point in
+    /// calling again.
+    #[inline]
+    pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
+        let mut copy = std::mem::MaybeUninit::uninit();
+        let read = slot::read(self.slots.at(self.next), self.next, self.mask(), |words| copy::load(words, &mut copy));
+        match read {
+            Read::Message(message) if self.is_of_this_epoch() => {
+                self.advance();
+                Ok(*message)
+            }
+            read => {
+                let read = forget(read);
+                let mut message = T::new_zeroed();
+                self.resolve(read, &mut message)?;
+                Ok(message)
+            }
+        }
+    }
+
+    /// The next message, as soon as there is one.
+    ///
+    /// # Errors
+    /// [`RecvError`], as [`try_recv`](Self::try_recv).
+    #[inline]
+    pub fn recv(&mut self) -> Result<T, RecvError> {
+        let mut rounds = 0;
+        loop {
+            match self.try_recv() {
+                Ok(message) => return Ok(message),
+                Err(error) => match RecvError::of(error) {
+                    Some(error) => return Err(error),
+                    None => self.pause(&mut rounds, None),
+                },
+            }
+        }
+    }
+
+    /// The next message, if one comes within `timeout`, which may be [`Duration::MAX`], and before this subscriber is
+    /// [interrupted](Self::interrupter).
+    ///
+    /// # Errors
+    /// [`TryRecvError`], `Empty` if none came in time.
+    pub fn recv_timeout(&mut self, timeout: Duration) -> Result<T, TryRecvError> {
+        let deadline = Instant::now().checked_add(timeout);
+        let mut rounds = 0;
+        loop {
+            match self.try_recv() {
+                Err(TryRecvError::Empty)
+                    if deadline.is_none_or(|deadline| Instant::now() < deadline) && !self.sleeper.was_interrupted() =>
+                {
+                    self.pause(&mut rounds, deadline)
+                }
+                result => return result,
+            }
+        }
+    }
+
+    /// What calls this subscriber back from another thread when it waits in [`recv_timeout`](Self::recv_timeout), so that a
+    /// program can end on Ctrl-C without looking up every few milliseconds.
+    pub fn interrupter(&self) -> Interrupter {
+        self.sleeper.interrupter()
+    }
+
+    /// As many of the next messages as there are and as `messages` has room for; returns how many. What the elements
+    /// behind them hold afterwards has no meaning.
+    ///
+    /// # Errors
+    /// [`TryRecvError`], if there was not a single message; what ends a batch is reported by the next call.
+    pub fn recv_batch(&mut self, messages: &mut [T]) -> Result<usize, TryRecvError> {
+        let mut count = 0;
+        for message in messages {
+            let read =
+                slot::read(self.slots.at(self.next), self.next, self.mask(), |words| copy::load_over(words, message));
+            match read {
+                Read::Message(()) if self.is_of_this_epoch() => self.advance(),
+                _ if count > 0 => break,
+                read => self.resolve(forget(read), message)?,
+            }
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    /// A file descriptor that becomes readable when there is something to receive: see [`Notifier`]. It starts a thread.
+    ///
+    /// # Errors
+    /// If the descriptor or the thread cannot be made.
+    pub fn notifier(&self) -> std::io::Result<Notifier> {
+        let (slots, layout) = (self.slots.clone(), self.layout);
+        Notifier::start(Watched {
+            slots,
+            layout,
+            liveness: self.liveness.try_clone()?,
+            sleeper: self.sleeper.another(),
+        })
+    }
+
+    /// The newest message, if there is one that was not received. The messages before it are passed over and count as
+    /// skipped, whether the ring still held them or not.
+    ///
+    /// # Errors
+    /// [`TryRecvError`], as [`try_recv`](Self::try_recv). In a ring so small that the publisher overtakes every attempt,
+    /// `Lagged` after some.
+    pub fn latest(&mut self) -> Result<T, TryRecvError> {
+        let mut last = TryRecvError::Empty;
+        for _ in 0..16 {
+            let newest = self.published_by_now().saturating_sub(1);
+            if newest > self.next {
+                // An epoch that began on the way must be told of, as it would have been when reading one by one.
+                if let Some((epoch, sequence)) = self.epoch_begun(newest) {
+                    self.epoch = epoch;
+                    self.skip_to(sequence.clamp(self.next, newest));
+                    return Err(TryRecvError::Restarted { epoch, sequence });
+                }
+                self.skip_to(newest);
+            }
+            match self.try_recv() {
+                Err(lagged @ TryRecvError::Lagged { .. }) => last = lagged,
+                result => return result,
+            }
+        }
+        Err(last)
+    }
+
+    fn skip_to(&mut self, sequence: u64) {
+        self.skipped += sequence - self.next;
+        self.next = sequence;
+    }
+
+    /// The sequence number of the next message that [`try_recv`](Self::try_recv) will return if nothing is lost; that of
+    /// the last one returned is one less.
+    #[inline]
+    pub fn sequence(&self) -> u64 {
+        self.next
+    }
+
+    /// The sequence number that this subscriber joined at.
+    pub fn first(&self) -> u64 {
+        self.first
+    }
+
+    /// How many messages were returned.
+    pub fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// How many messages were overwritten before they were read.
+    pub fn lost(&self) -> u64 {
+        self.lost
+    }
+
+    /// How many messages [`latest`](Self::latest) passed over.
+    pub fn skipped(&self) -> u64 {
+        self.skipped
+    }
+
+    /// How many messages are published and not yet received. Reads a line that the publisher writes with each message:
+    /// asking often slows the publisher down.
+    pub fn lag(&self) -> u64 {
+        self.published_by_now().saturating_sub(self.next)
+    }
+
+    /// Slots of the ring; it holds the last `capacity - 1` messages.
+    pub fn capacity(&self) -> usize {
+        self.slots.capacity() as usize
+    }
+
+    /// The epoch of the last message returned: 1 for a ring's first publisher, one more for each that took over.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// Whether a publisher lives; asks the kernel.
+    pub fn publisher_is_alive(&self) -> bool {
+        !self.liveness.is_dead()
+    }
+
+    /// Whether no epoch began since the one that was told of last, so that what was just read is of that one.
+    #[inline(always)]
+    fn is_of_this_epoch(&self) -> bool {
+        // V2. A message's epoch was stored before it, so whoever has read the one sees the other. Told of in `resolve`.
+        self.epoch_word.load() == self.epoch || !on("V2")
+    }
+
+    /// The next message was received.
+    #[inline(always)]
+    fn advance(&mut self) {
+        self.next += 1;
+        self.received += 1;
+        if self.next.is_multiple_of(REPORT) {
+            self.attached.report(self.next, self.lost);
+        }
+    }
+
+    #[inline(always)]
+    fn mask(&self) -> u64 {
+        self.slots.capacity() - 1
+    }
+
+    fn window(&self) -> u64 {
+        self.slots.capacity() - 1
+    }
+
+    /// Waits as was asked for, for a while; `rounds` counts how often already for this message.
+    fn pause(&mut self, rounds: &mut u32, deadline: Option<Instant>) {
+        let (slot, sequence, mask) = (self.slots.at(self.next), self.next, self.mask());
+        if self.wait != WaitStrategy::Block || *rounds < ROUNDS {
+            *rounds += 1;
+            let awaited = slot::published(sequence);
+            return self.wait.poll(|| slot[0].load() == awaited);
+        }
+        self.attached.report(self.next, self.lost);
+        let (memory, epoch) = (self.slots.memory(), self.epoch);
+        let dead = self.sleeper.sleep(&self.liveness, deadline, || {
+            slot::is_there(slot, sequence, mask)
+                || memory[self.layout.state()].load() != state::LIVE
+                || memory[self.layout.epoch()].load() != epoch
+        });
+        // Whatever it was woken for, or not: if there is no message, the other questions are asked at once.
+        self.polls = PROBE_POLLS;
+        self.dead |= dead;
+    }
+
+    /// The oldest sequence that a ring holds of which `published` is the next.
+    fn oldest(&self, published: u64) -> u64 {
+        published.saturating_sub(self.window()).max(self.layout.base)
+    }
+
+    /// The next sequence to be published. The count in the header may be behind the slots, or before them; the slots
+    /// decide, as far as they can be followed.
+    fn published_by_now(&self) -> u64 {
+        let count = self.slots.memory()[self.layout.published].load().clamp(self.layout.base, MAX_SEQUENCE);
+        // J1. The count is stored after the slot; a publisher may have died between the two.
+        (count..count + self.slots.capacity())
+            .find(|&sequence| self.slots.at(sequence)[0].load() != slot::published(sequence) || !on("J1"))
+            .unwrap_or(count)
+    }
+
+    /// Why the next message was not read, or the message after all: the cold half of every receive.
+    #[cold]
+    fn resolve(&mut self, read: Read<()>, message: &mut T) -> Result<(), TryRecvError> {
+        match read {
+            Read::Message(()) => {
+                // The first message since an epoch began elsewhere: read it once more, after telling of the epoch.
+                if let Some((epoch, sequence)) = self.epoch_begun(self.next) {
+                    self.epoch = epoch;
+                    return Err(TryRecvError::Restarted { epoch, sequence });
+                }
+                self.read_again(message)
+            }
+            Read::Lapped { published } => Err(self.lapped(published)),
+            Read::Corrupt { found } => Err(Corrupt { what: "a slot", found, sequence: self.next }.into()),
+            Read::NotYet => self.not_yet(message),
+        }
+    }
+
+    /// Reads the next message of an epoch that is known; it may have been overwritten since it was last looked at.
+    fn read_again(&mut self, message: &mut T) -> Result<(), TryRecvError> {
+        match slot::read(self.slots.at(self.next), self.next, self.mask(), |words| copy::load_over(words, message)) {
+            Read::Message(()) => {
+                self.advance();
+                Ok(())
+            }
+            Read::Lapped { published } => Err(self.lapped(published)),
+            Read::Corrupt { found } => Err(Corrupt { what: "a slot", found, sequence: self.next }.into()),
+            Read::NotYet => Err(TryRecvError::Empty),
+        }
+    }
+
+    /// Counts what was lost and goes on behind it. `published` is what the slot said.
+    fn lapped(&mut self, published: u64) -> TryRecvError {
+        // The count may know of later messages. One that no publisher can have reached is not believed.
+        let count = self.slots.memory()[self.layout.published].load();
+        let published = if count < MAX_SEQUENCE { published.max(count) } else { published };
+        let oldest = self.oldest(published);
+        // What the ring began with is not about to be overwritten.
+        let margin = if oldest > self.layout.base { (self.window() / 8).min(MARGIN) } else { 0 };
+        let resume = oldest + margin;
+        let missed = resume.saturating_sub(self.next).max(1);
+        // L1. Every message that is passed over is counted.
+        if on("L1") {
+            self.lost = self.lost.wrapping_add(missed);
+        }
+        self.next = self.next.wrapping_add(missed);
+        self.attached.report(self.next, self.lost);
+        TryRecvError::Lagged { missed }
+    }
+
+    /// Nothing in the slot yet: has the ring ended, has an epoch begun, is the publisher dead?
+    fn not_yet(&mut self, message: &mut T) -> Result<(), TryRecvError> {
+        if self.next < self.layout.base {
+            return Err(self.lapped(self.layout.base)); // from before this ring
+        }
+        let now = self.slots.memory()[self.layout.state()].load();
+        if now != state::LIVE {
+            // E1. Pairs with C1 and C3: a message published before the ring ended is seen by the last look.
+            fence("E1", Ordering::Acquire);
+            return self.ended(now, message);
+        }
+        if let Some((epoch, sequence)) = self.epoch_begun(self.next) {
+            self.epoch = epoch;
+            return Err(TryRecvError::Restarted { epoch, sequence });
+        }
+        self.polls = self.polls.saturating_add(1);
+        if self.polls == 1 {
+            self.attached.report(self.next, self.lost);
+        }
+        if self.dead || self.polls > PROBE_POLLS && self.asked.elapsed() >= PROBE_TIME {
+            (self.polls, self.asked) = (0, Instant::now());
+            // A publisher whose memory was replaced publishes no more into this one, and lives.
+            if self.slots.memory().look_if_cut_short() {
+                return Err(TryRecvError::CutShort);
+            }
+            self.dead = self.liveness.is_dead();
+            if self.dead {
+                // E2. Pairs with C2, as which the kernel's word counts too: all that the publisher stored is seen from here.
+                fence("E2", Ordering::Acquire);
+                // E4. Who closed is gone as well: the look at the state above may have been before that.
+                let now = if on("E4") { self.slots.memory()[self.layout.state()].load() } else { state::LIVE };
+                return self.ended(now, message);
+            }
+        }
+        Err(TryRecvError::Empty)
+    }
+
+    /// A last look, behind the fence that made the end certain; if there is still nothing, how the ring ended.
+    fn ended(&mut self, now: u64, message: &mut T) -> Result<(), TryRecvError> {
+        // E3. Without it a message that came between the first look and the end would be kept back.
+        if on("E3") {
+            match slot::read(self.slots.at(self.next), self.next, self.mask(), |_| ()) {
+                Read::NotYet => {}
+                // V3. Another publisher may have taken over since, and this be its first message: told of first.
+                Read::Message(()) if !on("V3") => return self.read_again(message),
+                read => return self.resolve(read, message),
+            }
+        }
+        Err(match now {
+            state::LIVE => TryRecvError::PublisherDead,
+            state::CLOSED => TryRecvError::Closed,
+            state::SUPERSEDED => TryRecvError::Superseded,
+            _ if self.slots.memory().is_cut_short() => TryRecvError::CutShort,
+            found => Corrupt { what: "the state", found, sequence: self.next }.into(),
+        })
+    }
+
+    /// The last epoch that began at or before `sequence` and that this subscriber has not been told of.
+    fn epoch_begun(&self, sequence: u64) -> Option<(u64, u64)> {
+        let now = self.epoch_word.load();
+        if now == self.epoch {
+            return None;
+        }
+        let epoch = self.epoch_at(sequence);
+        (epoch > self.epoch).then(|| (epoch, self.begin(epoch)))
+    }
+
+    /// The epoch that the message of this sequence number is of, as far back as the header knows.
+    fn epoch_at(&self, sequence: u64) -> u64 {
+        let now = self.epoch_word.load();
+        // V1. Pairs with T2: the beginnings of the epoch that was seen, or of later ones.
+        fence("V1", Ordering::Acquire);
+        let oldest = now.saturating_sub(EPOCHS - 2).max(1);
+        (oldest..=now).rev().find(|&epoch| self.begin(epoch) <= sequence).unwrap_or(oldest.min(now))
+    }
+
+    fn begin(&self, epoch: u64) -> u64 {
+        self.slots.memory()[self.layout.begin(epoch)].load()
+    }
+}
+
+/// What was read, without the copy: a message is read again where this is used.
+fn forget<C>(read: Read<C>) -> Read<()> {
+    match read {
+        Read::Message(_) => Read::Message(()),
+        Read::NotYet => Read::NotYet,
+        Read::Lapped { published } => Read::Lapped { published },
+        Read::Corrupt { found } => Read::Corrupt { found },
+    }
+}
+
+impl<T> std::fmt::Debug for Subscriber<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Subscriber")
+            .field("sequence", &self.next)
+            .field("received", &self.received)
+            .field("lost", &self.lost)
+            .field("skipped", &self.skipped)
+            .finish()
+    }
+}

@@ -1,0 +1,279 @@
+//! How a subscriber waits for the next message: it spins, yields, or sleeps until it is woken.
+//!
+//! A sleeper sets a flag in `control`, not a count, which a killed one would leave behind for ever. It sleeps on the event
+//! word, which the publisher changes when it has seen the flag. Between setting the flag and looking at the slot once more
+//! there must be a full barrier, as there must be in the publisher between publishing and looking at the flag: else each
+//! could miss what the other did. `membarrier` lets the sleeper make both, so that a publisher whom nobody sleeps on pays
+//! one load and nothing else.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
+use rustix::time::Timespec;
+
+use crate::layout::{Layout, wake as mode};
+use crate::memory::{Memory, Pinned};
+use crate::presence::Liveness;
+use crate::sync::{
+    Ordering, SPINS, Word, WriteWord, barrier_on_all, fence, on, register_for_barriers, sleep, spin_loop, wake,
+    yield_now,
+};
+
+/// How [`recv`](crate::Subscriber::recv) waits when there is nothing yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WaitStrategy {
+    /// Polls without ever giving the processor away: the lowest latency, for a subscriber with a core to itself.
+    #[default]
+    Spin,
+    /// Polls a little, then lets other threads run between polls.
+    Yield,
+    /// Polls a little, then sleeps until the publisher wakes it: for a subscriber that shares its core. On a ring on disk
+    /// it starts a thread of its own that sleeps, too, and would notice the publisher's death.
+    Block,
+}
+
+impl WaitStrategy {
+    /// Polls for a while; ends early as soon as `ready` says so.
+    #[inline]
+    pub(crate) fn poll(self, ready: impl Fn() -> bool) {
+        for _ in 0..SPINS {
+            if ready() {
+                return;
+            }
+            spin_loop();
+        }
+        if self == WaitStrategy::Yield {
+            yield_now();
+        }
+    }
+}
+
+/// How a publisher finds out that a subscriber sleeps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Wake {
+    /// It looks at a flag after each message, without a fence: a subscriber that goes to sleep makes the publisher's
+    /// processor fence, with `membarrier`. That costs the subscriber one or two microseconds and interrupts the publisher
+    /// for less, each time that somebody goes to sleep; nothing while nobody does. Where the kernel refuses, `Fence`.
+    #[default]
+    Membarrier,
+    /// It fences after each message: a few nanoseconds each time, and nobody ever interrupts it.
+    Fence,
+}
+
+/// The publisher's half: looks whether anybody sleeps, and wakes them.
+pub(crate) struct Waker {
+    event: Pinned<WriteWord>,
+    sleepers: Pinned<WriteWord>,
+    fence: bool,
+}
+
+impl Waker {
+    /// Says in the header how it looks, and wakes whoever sleeps in a way that another publisher asked for.
+    pub(crate) fn new(memory: &Memory<WriteWord>, layout: &Layout, sleepers: Pinned<WriteWord>, wanted: Wake) -> Self {
+        let fence = wanted == Wake::Fence || !register_for_barriers();
+        memory[layout.wake()].store(if fence { mode::FENCE } else { mode::MEMBARRIER });
+        let waker = Waker { event: Pinned::new(memory, layout.event), sleepers, fence };
+        waker.wake_all();
+        waker
+    }
+
+    /// How it looks.
+    pub(crate) fn mode(&self) -> Wake {
+        if self.fence { Wake::Fence } else { Wake::Membarrier }
+    }
+
+    /// After each message.
+    #[inline(always)]
+    pub(crate) fn published(&self) {
+        if self.fence {
+            // W1. Pairs with B2: either this publisher sees the flag, or the sleeper's second look sees the message. It
+            // stands between a store and a later load, which nothing less than SeqCst keeps in order.
+            fence("W1", Ordering::SeqCst);
+        }
+        if self.sleepers.load() != 0 {
+            self.wake_all();
+        }
+    }
+
+    /// After a message that somebody may sleep on, and after everything else that a sleeper must be told of.
+    #[cold]
+    pub(crate) fn wake_all(&self) {
+        // W3. Cleared before the event changes: whoever sets it from now on has seen the change, or will not sleep.
+        let first = on("W3");
+        if first {
+            self.sleepers.store(0);
+        }
+        // W2. Pairs with B1: who sees the event changed sets its flag after it was cleared here, and sees what it is woken
+        // for. Only the low half is compared by the kernel; it may wrap.
+        self.event.store_ordered("W2", Ordering::Release, self.event.load().wrapping_add(1) & u64::from(u32::MAX));
+        wake(&self.event);
+        if !first {
+            self.sleepers.store(0);
+        }
+    }
+}
+
+/// Words of a sleeper's own memory, on which it sleeps, too.
+const DEAD: usize = 0;
+const INTERRUPTED: usize = 1;
+const NUDGED: usize = 2;
+const OWN: usize = 3;
+
+/// How often the watcher looks whether its sleeper might sleep for ever.
+const VIGILANCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+
+/// The subscriber's half.
+pub(crate) struct Sleeper {
+    event: Pinned<Word>,
+    mode: Pinned<Word>,
+    sleepers: Pinned<WriteWord>,
+    own: Memory<WriteWord>,
+    watcher: Option<Watcher>,
+}
+
+impl Sleeper {
+    pub(crate) fn new(memory: &Memory<Word>, layout: &Layout, sleepers: Pinned<WriteWord>) -> Self {
+        Sleeper {
+            event: Pinned::new(memory, layout.event),
+            mode: Pinned::new(memory, layout.wake()),
+            sleepers,
+            own: Memory::heap(OWN),
+            watcher: None,
+        }
+    }
+
+    /// Sleeps until the publisher has something to tell, dies, or the deadline has come; not at all if `ready` says that
+    /// there is something already. Returns whether the publisher may be dead.
+    pub(crate) fn sleep(&mut self, liveness: &Liveness, deadline: Option<Instant>, ready: impl Fn() -> bool) -> bool {
+        if self.own[DEAD].load() != 0 {
+            if liveness.is_dead() {
+                return true;
+            }
+            // Taken over since.
+            self.own[DEAD].store(0);
+            self.watcher = None;
+        }
+        if self.watcher.is_none()
+            && let Liveness::Fifo(fifo) = liveness
+        {
+            // Without it a death would go unnoticed; better to come back and look.
+            match Watcher::start(fifo, self) {
+                Ok(watcher) => self.watcher = Some(watcher),
+                Err(_) => return liveness.is_dead(),
+            }
+        }
+        let nudged = self.own[NUDGED].load();
+        let seen = self.event.load();
+        // B1. Pairs with W2: the flag is set after the publisher cleared it, and what it woke for is seen.
+        fence("B1", Ordering::Acquire);
+        self.sleepers.store(1);
+        // B2. Pairs with W1: either the second look sees the message, or the publisher sees the flag.
+        fence("B2", Ordering::SeqCst);
+        if self.mode.load() != mode::FENCE {
+            barrier_on_all();
+        }
+        // B3. The second look. Within a process a death is a word, too, and wakes as a message does.
+        let dead = matches!(liveness, Liveness::Word(_)) && liveness.is_dead();
+        if (dead || ready()) && on("B3") {
+            return dead;
+        }
+        // B4. The value from before the second look: what changed since then must not be slept over.
+        let seen = if on("B4") { seen } else { self.event.load() };
+        let [dead, interrupted, nudge] = [DEAD, INTERRUPTED, NUDGED].map(|which| &*self.own[which]);
+        sleep(&[(&self.event, seen), (dead, 0), (interrupted, 0), (nudge, nudged)], deadline);
+        self.own[DEAD].load() != 0
+    }
+
+    /// Another sleeper on the same ring, for another thread.
+    pub(crate) fn another(&self) -> Self {
+        let (event, mode, sleepers) = (self.event.clone(), self.mode.clone(), self.sleepers.clone());
+        Sleeper { event, mode, sleepers, own: Memory::heap(OWN), watcher: None }
+    }
+
+    /// Whether it was interrupted since it was last asked.
+    pub(crate) fn was_interrupted(&self) -> bool {
+        let interrupted = self.own[INTERRUPTED].load() != 0;
+        if interrupted {
+            self.own[INTERRUPTED].store(0);
+        }
+        interrupted
+    }
+
+    pub(crate) fn interrupter(&self) -> Interrupter {
+        Interrupter { own: self.own.clone() }
+    }
+}
+
+/// Calls a subscriber back that waits, from another thread or from a signal handler's: see
+/// [`Subscriber::interrupter`](crate::Subscriber::interrupter).
+#[derive(Clone)]
+pub struct Interrupter {
+    own: Memory<WriteWord>,
+}
+
+impl Interrupter {
+    /// Lets the subscriber's [`recv_timeout`](crate::Subscriber::recv_timeout) return `Empty`, the one that waits now or
+    /// the next. Two interruptions before it returns are one.
+    pub fn interrupt(&self) {
+        self.own[INTERRUPTED].store(1);
+        wake(&self.own[INTERRUPTED]);
+    }
+}
+
+impl std::fmt::Debug for Interrupter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Interrupter").finish_non_exhaustive()
+    }
+}
+
+/// A thread that sleeps on the publisher's FIFO and wakes the sleeper when it ends: a death wakes nobody by itself.
+///
+/// Now and then it also looks whether its sleeper has been done harm: a flag that stays cleared though the event does not
+/// change, which no publisher does, but whoever may write to `control` can; or a segment that was cut short. The sleeper is
+/// nudged then, so that such harm costs useless wakes and not a sleep for ever. No ordinary wake-up depends on this.
+struct Watcher {
+    stop: OwnedFd,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Watcher {
+    fn start(fifo: &OwnedFd, sleeper: &Sleeper) -> std::io::Result<Self> {
+        let stop = eventfd(0, EventfdFlags::CLOEXEC)?;
+        let (fifo, stopped, own) = (fifo.try_clone()?, stop.try_clone()?, sleeper.own.clone());
+        let (event, sleepers) = (sleeper.event.clone(), sleeper.sleepers.clone());
+        let thread = std::thread::Builder::new().name("feed-ring watch".to_owned()).spawn(move || {
+            let liveness = Liveness::Fifo(fifo);
+            let Liveness::Fifo(fifo) = &liveness else { return };
+            let mut before = None;
+            // A FIFO that was opened after the death never hangs up: so it is asked first.
+            while !liveness.is_dead() {
+                let mut fds = [PollFd::new(fifo, PollFlags::empty()), PollFd::new(&stopped, PollFlags::IN)];
+                let polled = poll(&mut fds, Some(&VIGILANCE));
+                if !fds[1].revents().is_empty() || polled.is_err_and(|errno| errno != rustix::io::Errno::INTR) {
+                    return;
+                }
+                let now = (event.load(), sleepers.load());
+                if now.1 == 0 && before == Some(now) || event.memory().look_if_cut_short() {
+                    own[NUDGED].store(own[NUDGED].load().wrapping_add(1) & u64::from(u32::MAX));
+                    wake(&own[NUDGED]);
+                }
+                before = Some(now);
+            }
+            own[DEAD].store(1);
+            wake(&own[DEAD]);
+        })?;
+        Ok(Watcher { stop, thread: Some(thread) })
+    }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        let _ = rustix::io::write(self.stop.as_fd(), &1u64.to_ne_bytes());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}

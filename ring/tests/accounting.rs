@@ -1,0 +1,97 @@
+//! Every message is accounted for: random lives of a ring, held against a plain list of what was published.
+
+use feed_ring::{Join, Subscriber, TryRecvError, in_process};
+use proptest::prelude::*;
+
+#[derive(Clone, Debug)]
+enum Step {
+    Publish(u8),
+    Receive(u8),
+    Batch(u8),
+    Latest,
+    Join(Join),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => (0..40u8).prop_map(Step::Publish),
+        3 => (0..20u8).prop_map(Step::Receive),
+        2 => (1..20u8).prop_map(Step::Batch),
+        1 => Just(Step::Latest),
+        1 => prop_oneof![Just(Join::Oldest), Just(Join::Latest), (0..300u64).prop_map(Join::Sequence)].prop_map(Step::Join),
+    ]
+}
+
+/// What message `sequence` says.
+fn said(sequence: u64) -> [u64; 3] {
+    [sequence, !sequence, sequence.wrapping_mul(0x9e37_79b9_7f4a_7c15)]
+}
+
+fn conserved(subscriber: &Subscriber<[u64; 3]>) -> bool {
+    let s = subscriber;
+    s.first() + s.received() + s.lost() + s.skipped() == s.sequence()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn nothing_is_torn_repeated_or_unaccounted(exponent in 1..6u32, steps in prop::collection::vec(step(), 1..60)) {
+        let capacity = 1u64 << exponent;
+        let (mut publisher, ring) = in_process::<[u64; 3]>(capacity as usize).unwrap();
+        let mut subscriber = ring.subscribe(Join::Oldest);
+        for step in steps {
+            let (at, published) = (subscriber.sequence(), publisher.published());
+            let oldest = published.saturating_sub(capacity - 1);
+            match step {
+                Step::Publish(count) => {
+                    for sequence in published..published + u64::from(count) {
+                        prop_assert_eq!(publisher.publish(&said(sequence)), sequence);
+                    }
+                }
+                Step::Receive(count) => for _ in 0..count {
+                    let at = subscriber.sequence();
+                    match subscriber.try_recv() {
+                        Ok(message) => prop_assert_eq!(message, said(at)),
+                        Err(TryRecvError::Empty) => prop_assert!(at >= published),
+                        Err(TryRecvError::Lagged { missed }) => {
+                            prop_assert!(at < oldest);
+                            prop_assert_eq!(at + missed, oldest + (capacity - 1) / 8);
+                        }
+                        Err(error) => prop_assert!(false, "{}", error),
+                    }
+                },
+                Step::Batch(count) => {
+                    let mut batch = vec![[0; 3]; usize::from(count)];
+                    match subscriber.recv_batch(&mut batch) {
+                        Ok(got) => {
+                            prop_assert_eq!(got as u64, u64::from(count).min(published - at));
+                            for (sequence, message) in (at..).zip(&batch[..got]) {
+                                prop_assert_eq!(message, &said(sequence));
+                            }
+                        }
+                        Err(TryRecvError::Empty) => prop_assert!(at >= published),
+                        Err(TryRecvError::Lagged { .. }) => prop_assert!(at < oldest),
+                        Err(error) => prop_assert!(false, "{}", error),
+                    }
+                }
+                Step::Latest => match subscriber.latest() {
+                    Ok(message) => prop_assert_eq!(message, said(published - 1)),
+                    Err(TryRecvError::Empty) => prop_assert!(at >= published),
+                    Err(error) => prop_assert!(false, "{}", error),
+                },
+                Step::Join(join) => {
+                    subscriber = ring.subscribe(join);
+                    let first = match join {
+                        Join::Oldest => oldest,
+                        Join::Latest => published,
+                        Join::Sequence(sequence) => sequence,
+                    };
+                    prop_assert_eq!(subscriber.first(), first);
+                }
+            }
+            prop_assert!(conserved(&subscriber), "{:?}", subscriber);
+            prop_assert_eq!(subscriber.lag(), publisher.published().saturating_sub(subscriber.sequence()));
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! Killed at every store: a publisher that dies after its k-th store or change of a file, for k from 0 until it lives
+//! through the whole of what it does. After each death the ring is whole: nobody sees half a message, no sequence number
+//! stands for two messages, everything is accounted for, and a new publisher goes on.
+//!
+//! Only in a build that injects faults: `make faults`.
+#![cfg(feed_ring_faults)]
+
+use std::collections::HashMap;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::ExitStatus;
+
+use feed_ring::inspect::Ring;
+use feed_ring::{Join, Payload, Publisher, Subscriber, TryRecvError, sync::faults};
+use feed_testing::{PrivateRoot, as_child, child};
+
+/// Two cache lines: with its sequence word a message of one line would leave the stores into further lines untried.
+const WORDS: usize = 9;
+type Message = [u64; WORDS];
+
+/// A message that says who published it and as which of its messages; its other words follow from these.
+fn message(publisher: u64, number: u64) -> Message {
+    let start = publisher << 32 | number;
+    std::array::from_fn(|index| start.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(start) ^ (index as u64) << 60)
+}
+
+/// Whether all its words belong together: whether it is one of those that are published here.
+fn is_whole(found: &Message) -> bool {
+    (0..8).any(|publisher| (0..8).any(|number| message(publisher, number) == *found))
+}
+
+fn create<T: Payload>(root: &Path, capacity: usize, keep: bool) -> Publisher<T> {
+    Publisher::options("faults").root(root).capacity(capacity).keep(keep).create().unwrap()
+}
+
+/// What a publisher does, and dies doing.
+const SCENARIOS: [&str; 8] = ["create", "publish", "batch", "close", "takeover", "supersede", "one", "resume"];
+
+fn run(scenario: &str, root: &Path, points: u64) {
+    let arm = || faults::arm(points);
+    match scenario {
+        "create" => {
+            arm();
+            create::<Message>(root, 4, true).publish(&message(1, 0));
+        }
+        "publish" => {
+            let mut publisher = create::<Message>(root, 4, true);
+            arm();
+            for number in 0..6 {
+                publisher.publish(&message(1, number)); // laps the ring of 4
+            }
+        }
+        "batch" => {
+            let mut publisher = create::<Message>(root, 4, true);
+            publisher.publish(&message(1, 0));
+            arm();
+            publisher.publish_batch(&[message(1, 1), message(1, 2), message(1, 3), message(1, 4)]);
+        }
+        "close" => {
+            let mut publisher = create::<Message>(root, 4, false);
+            publisher.publish(&message(1, 0));
+            arm();
+            publisher.close().unwrap();
+        }
+        "takeover" => {
+            let mut publisher = create::<Message>(root, 4, true);
+            publisher.publish_batch(&[message(1, 0), message(1, 1), message(1, 2), message(1, 3), message(1, 4)]);
+            drop(publisher);
+            arm();
+            create::<Message>(root, 4, true).publish(&message(2, 0));
+        }
+        "supersede" => {
+            let mut publisher = create::<Message>(root, 4, true);
+            publisher.publish_batch(&[message(1, 0), message(1, 1)]);
+            drop(publisher);
+            arm();
+            create::<Message>(root, 8, true).publish(&message(2, 0));
+        }
+        "one" => {
+            let mut publisher = create::<Message>(root, 4, true);
+            arm();
+            publisher.publish(&message(1, 0));
+        }
+        "resume" => {
+            arm();
+            create::<Message>(root, 4, true).publish(&message(2, 0));
+        }
+        other => unreachable!("{other}"),
+    }
+    faults::arm(u64::MAX);
+}
+
+#[test]
+#[ignore = "a child of other tests"]
+fn publish_and_die() {
+    if as_child() {
+        let var = |name| std::env::var(name).unwrap();
+        // It may be killed before anybody attached; who attaches does so in the parent, which waits for a first ring.
+        run(&var("SCENARIO"), Path::new(&var("ROOT")), var("POINTS").parse().unwrap());
+    }
+}
+
+/// One that reads along and remembers which message each sequence number stood for.
+struct Witness {
+    subscriber: Option<Subscriber<Message>>,
+}
+
+impl Witness {
+    fn join(root: &Path, join: Join) -> Self {
+        let subscriber = Subscriber::options("faults").root(root).join(join).open().ok();
+        Witness { subscriber }
+    }
+
+    /// Reads all there is; returns what ended it.
+    fn drain(&mut self, seen: &mut HashMap<u64, Message>, context: &str) -> Option<TryRecvError> {
+        let subscriber = self.subscriber.as_mut()?;
+        loop {
+            let at = subscriber.sequence();
+            match subscriber.try_recv() {
+                Ok(found) => {
+                    assert!(is_whole(&found), "{context}: half a message at {at}: {found:x?}");
+                    let before = *seen.entry(at).or_insert(found);
+                    assert_eq!(before, found, "{context}: sequence {at} stood for another message");
+                }
+                Err(TryRecvError::Lagged { .. } | TryRecvError::Restarted { .. }) => {}
+                Err(end) => {
+                    let s = &*subscriber;
+                    assert_eq!(s.first() + s.received() + s.lost() + s.skipped(), s.sequence(), "{context}");
+                    assert!(!matches!(end, TryRecvError::Corrupt(_)), "{context}: {end}");
+                    return Some(end);
+                }
+            }
+        }
+    }
+}
+
+/// Nothing that a killed publisher leaves may look damaged to who verifies the ring.
+fn verify(root: &Path, context: &str) {
+    if let Ok(ring) = Ring::open(root, "faults") {
+        let verdict = ring.verify();
+        assert!(verdict.is_fine(), "{context}: {verdict:?}");
+    }
+}
+
+/// Runs publishers one after the other, each of which dies at its point or does not; returns how the last one ended.
+fn die_at(deaths: &[(&str, u64)]) -> ExitStatus {
+    let context = format!("{deaths:?}");
+    assert!(deaths.iter().all(|(scenario, _)| SCENARIOS.contains(scenario)));
+    let root = PrivateRoot::new();
+    // The ring is there from the beginning and has been lapped, so that a witness is attached all along and every slot
+    // holds a message that half of another one would spoil.
+    let mut seen = HashMap::new();
+    if deaths[0].0 != "create" {
+        create::<Message>(root.path(), 4, true)
+            .publish_batch(&std::array::from_fn::<_, 5, _>(|n| message(0, n as u64)));
+    }
+    let mut all_along = Witness::join(root.path(), Join::Oldest);
+    let mut status = ExitStatus::default();
+    for (scenario, points) in deaths {
+        let mut command = child("publish_and_die");
+        command.env("SCENARIO", scenario).env("ROOT", root.path()).env("POINTS", points.to_string());
+        let mut child = command.stdout(std::process::Stdio::null()).spawn().unwrap();
+        status = loop {
+            all_along.drain(&mut seen, &context);
+            if let Some(status) = child.try_wait().unwrap() {
+                break status;
+            }
+        };
+    }
+    all_along.drain(&mut seen, &context);
+    verify(root.path(), &context);
+    let mut late = Witness::join(root.path(), Join::Oldest);
+    late.drain(&mut seen, &context);
+    // Whatever anybody could ask for is whole or lost: also the slot that the oldest message has just left.
+    let asked = if deaths.len() > 1 { 0..12 } else { 0..0 };
+    for sequence in asked {
+        Witness::join(root.path(), Join::Sequence(sequence)).drain(&mut seen, &context);
+    }
+
+    // A new publisher starts by itself and goes on; nobody is left behind.
+    let mut next = create::<Message>(root.path(), 4, true);
+    let first = next.published();
+    // A ring that was closed for good, so that its files went, is over: the next of that name is another one.
+    if deaths[0].0 == "close" && first == 0 {
+        let end = all_along.drain(&mut seen, &context);
+        assert!(matches!(end, Some(TryRecvError::Closed | TryRecvError::Superseded)), "{context}: {end:?}");
+        seen.clear();
+    }
+    assert!(seen.keys().all(|&sequence| sequence < first), "{context}: {first} was published already");
+    // Fewer than would lap a sequence number that was left out: to one who waits for it that is a permanent gap.
+    for number in 0..2 {
+        next.publish(&message(3, number));
+    }
+    verify(root.path(), &context);
+    for witness in [&mut all_along, &mut late] {
+        let end = witness.drain(&mut seen, &context);
+        match &witness.subscriber {
+            Some(subscriber) if end == Some(TryRecvError::Empty) => {
+                assert_eq!(subscriber.sequence(), first + 2, "{context}: a permanent gap");
+            }
+            Some(_) => assert!(
+                matches!(end, Some(TryRecvError::Superseded | TryRecvError::Closed)),
+                "{context}: {end:?} is not how an old ring ends"
+            ),
+            None => {}
+        }
+    }
+    let mut joined = Witness::join(root.path(), Join::Oldest);
+    assert_eq!(joined.drain(&mut seen, &context), Some(TryRecvError::Empty), "{context}");
+    assert_eq!(seen.get(&(first + 1)), Some(&message(3, 1)), "{context}");
+    status
+}
+
+/// The last of `deaths` at every point; returns how many there were.
+fn die_everywhere(before: &[(&str, u64)], scenario: &str) -> u64 {
+    for points in 0.. {
+        let mut deaths = before.to_vec();
+        deaths.push((scenario, points));
+        let status = die_at(&deaths);
+        if status.signal().is_none() {
+            assert!(status.success(), "{scenario}: {status}");
+            println!("{scenario}{}: killed at each of {points} points", format_args!(" {before:?}"));
+            assert!(points >= 5, "{scenario}: only {points} points: nothing was injected");
+            return points;
+        }
+        assert_eq!(status.signal(), Some(9), "{scenario}: {status}");
+    }
+    unreachable!("every scenario ends")
+}
+
+#[test]
+fn killed_while_creating() {
+    die_everywhere(&[], "create");
+}
+
+#[test]
+fn killed_while_publishing() {
+    die_everywhere(&[], "publish");
+}
+
+#[test]
+fn killed_within_a_batch() {
+    die_everywhere(&[], "batch");
+}
+
+#[test]
+fn killed_while_closing() {
+    die_everywhere(&[], "close");
+}
+
+#[test]
+fn killed_while_taking_over() {
+    die_everywhere(&[], "takeover");
+}
+
+#[test]
+fn killed_while_superseding() {
+    die_everywhere(&[], "supersede");
+}
+
+/// A takeover that is itself cut off, after each death that one message can die: it is the second half-written message in
+/// a slot that would show that the first takeover did not mark it.
+#[test]
+fn killed_while_taking_over_from_one_that_was_killed() {
+    for points in 0..die_everywhere(&[], "one") {
+        die_everywhere(&[("one", points)], "resume");
+    }
+}

@@ -1,0 +1,330 @@
+//! The life of a ring on disk: joining, closing, dying, being replaced, being counted.
+
+use std::time::Duration;
+
+use feed_ring::{
+    CreateError, Join, OpenError, Publisher, PublisherOptions, Subscriber, SubscriberOptions, TryRecvError,
+};
+use feed_testing::{Child, PrivateRoot, as_child, child};
+
+fn publisher(root: &PrivateRoot) -> PublisherOptions<u64> {
+    Publisher::options("life").root(root).capacity(8)
+}
+
+fn subscriber(root: &PrivateRoot) -> SubscriberOptions<u64> {
+    Subscriber::options("life").root(root)
+}
+
+/// Publishes 0 to 19, says so, and waits to be killed.
+#[test]
+#[ignore = "a child of other tests"]
+fn publish_and_wait() {
+    if as_child() {
+        let mut publisher =
+            Publisher::<u64>::options("life").root(std::env::var("ROOT").unwrap()).capacity(8).create().unwrap();
+        publisher.publish_batch(&(0..20).collect::<Vec<_>>());
+        println!("\npublished");
+        loop {
+            std::thread::park();
+        }
+    }
+}
+
+fn start_publisher(root: &PrivateRoot) -> Child {
+    let mut publisher = Child::start(child("publish_and_wait").env("ROOT", root.path()));
+    publisher.wait_for("published");
+    publisher
+}
+
+#[test]
+fn a_late_subscriber_joins_at_the_oldest() {
+    let root = PrivateRoot::new();
+    let mut publisher = publisher(&root).create().unwrap();
+    publisher.publish_batch(&(0..20).collect::<Vec<_>>());
+    let mut subscriber = subscriber(&root).join(Join::Oldest).open().unwrap();
+    assert_eq!(subscriber.first(), 13, "a ring of 8 holds 7");
+    let received: Vec<_> = std::iter::from_fn(|| subscriber.try_recv().ok()).collect();
+    assert_eq!(received, (13..20).collect::<Vec<_>>());
+    assert_eq!((subscriber.lost(), subscriber.received()), (0, 7));
+}
+
+#[test]
+fn a_sequence_long_gone_is_an_exact_loss() {
+    let root = PrivateRoot::new();
+    let mut publisher = publisher(&root).create().unwrap();
+    publisher.publish_batch(&(0..20).collect::<Vec<_>>());
+    let mut subscriber = subscriber(&root).join(Join::Sequence(5)).open().unwrap();
+    assert_eq!(subscriber.try_recv(), Err(TryRecvError::Lagged { missed: 8 }));
+    assert_eq!(subscriber.try_recv(), Ok(13));
+    assert_eq!((subscriber.first(), subscriber.lost(), subscriber.received(), subscriber.sequence()), (5, 8, 1, 14));
+}
+
+#[test]
+fn a_sequence_to_come_is_waited_for() {
+    let root = PrivateRoot::new();
+    let mut publisher = publisher(&root).create().unwrap();
+    publisher.publish(&0);
+    let mut subscriber = subscriber(&root).join(Join::Sequence(3)).open().unwrap();
+    for message in 1..=4 {
+        assert_eq!(subscriber.try_recv(), Err(TryRecvError::Empty));
+        publisher.publish(&message);
+        if message >= 3 {
+            assert_eq!(subscriber.try_recv(), Ok(message));
+        }
+    }
+    assert_eq!((subscriber.first(), subscriber.received(), subscriber.lost()), (3, 2, 0));
+}
+
+#[test]
+fn a_sequence_laps_ahead_is_waited_for() {
+    let root = PrivateRoot::new();
+    let mut publisher = publisher(&root).create().unwrap();
+    let mut subscriber = subscriber(&root).join(Join::Sequence(50)).open().unwrap();
+    publisher.publish_batch(&(0..50).collect::<Vec<_>>());
+    assert_eq!(subscriber.try_recv(), Err(TryRecvError::Empty));
+    publisher.publish(&50);
+    assert_eq!(subscriber.try_recv(), Ok(50));
+}
+
+#[test]
+fn after_a_close_the_rest_is_drained() {
+    let root = PrivateRoot::new();
+    let mut publisher = publisher(&root).create().unwrap();
+    let mut subscriber = subscriber(&root).join(Join::Oldest).open().unwrap();
+    publisher.publish_batch(&[1, 2, 3]);
+    publisher.close().unwrap();
+    assert_eq!(root.names(), [""; 0], "a closed ring leaves nothing behind");
+    assert_eq!([subscriber.try_recv(), subscriber.try_recv(), subscriber.try_recv()], [Ok(1), Ok(2), Ok(3)]);
+    assert_eq!(subscriber.try_recv(), Err(TryRecvError::Closed));
+    assert_eq!(subscriber.recv_timeout(Duration::from_secs(60)), Err(TryRecvError::Closed));
+}
+
+#[test]
+fn a_kept_ring_is_joined_after_its_close() {
+    let root = PrivateRoot::new();
+    let mut publisher = publisher(&root).keep(true).create().unwrap();
+    publisher.publish_batch(&[1, 2, 3]);
+    publisher.close().unwrap();
+    let mut subscriber = subscriber(&root).join(Join::Sequence(1)).open().unwrap();
+    assert_eq!([subscriber.try_recv(), subscriber.try_recv()], [Ok(2), Ok(3)]);
+    assert_eq!(subscriber.try_recv(), Err(TryRecvError::Closed));
+}
+
+#[test]
+fn a_killed_publisher_is_dead_at_once() {
+    let root = PrivateRoot::new();
+    let mut publisher = start_publisher(&root);
+    let mut attached = subscriber(&root).join(Join::Sequence(18)).open().unwrap();
+    assert!(attached.publisher_is_alive());
+    assert_eq!([attached.try_recv(), attached.try_recv()], [Ok(18), Ok(19)]);
+    assert_eq!(attached.try_recv(), Err(TryRecvError::Empty));
+    publisher.kill();
+    assert!(!attached.publisher_is_alive());
+    assert_eq!(attached.recv_timeout(Duration::from_secs(60)), Err(TryRecvError::PublisherDead));
+    // And for one who joins only now: everything that is there, then the death, on the first call that finds nothing.
+    let mut late = subscriber(&root).join(Join::Oldest).open().unwrap();
+    let received: Vec<_> = std::iter::from_fn(|| late.try_recv().ok()).collect();
+    assert_eq!(received, (13..20).collect::<Vec<_>>());
+    assert_eq!(late.try_recv(), Err(TryRecvError::PublisherDead));
+}
+
+#[test]
+fn a_panic_is_no_clean_close() {
+    let root = PrivateRoot::new();
+    let mut publisher = publisher(&root).create().unwrap();
+    let mut subscriber = subscriber(&root).join(Join::Oldest).open().unwrap();
+    let publishing = std::thread::spawn(move || {
+        publisher.publish(&7);
+        std::panic::resume_unwind(Box::new("on purpose"));
+    });
+    assert!(publishing.join().is_err());
+    assert_eq!(subscriber.try_recv(), Ok(7));
+    // A child that another test has just forked keeps the FIFO open until it is another program.
+    assert_eq!(subscriber.recv_timeout(Duration::from_secs(60)), Err(TryRecvError::PublisherDead));
+}
+
+#[test]
+fn there_is_one_publisher() {
+    let root = PrivateRoot::new();
+    let first = publisher(&root).create().unwrap();
+    assert!(matches!(publisher(&root).create(), Err(CreateError::AlreadyPublished { .. })));
+    drop(first);
+    drop(publisher(&root).create().unwrap());
+    let mut elsewhere = start_publisher(&root);
+    assert!(matches!(publisher(&root).create(), Err(CreateError::AlreadyPublished { .. })));
+    elsewhere.kill();
+    drop(publisher(&root).create().unwrap());
+    assert_eq!(root.names(), [""; 0]);
+}
+
+#[test]
+fn a_killed_publisher_is_taken_over_from() {
+    let root = PrivateRoot::new();
+    let mut dead = start_publisher(&root);
+    let mut attached = subscriber(&root).join(Join::Sequence(18)).open().unwrap();
+    assert_eq!(attached.try_recv(), Ok(18));
+    dead.kill();
+    let mut publisher = publisher(&root).create().unwrap();
+    assert_eq!((publisher.epoch(), publisher.published()), (2, 20));
+    assert_eq!(attached.try_recv(), Ok(19), "what was published before comes first");
+    assert_eq!(attached.epoch(), 1);
+    assert_eq!(publisher.publish(&200), 20, "the sequence goes on");
+    assert_eq!(attached.try_recv(), Err(TryRecvError::Restarted { epoch: 2, sequence: 20 }));
+    assert_eq!(attached.try_recv(), Ok(200));
+    assert_eq!(attached.try_recv(), Err(TryRecvError::Empty));
+    // One who joins in the old epoch is told on the way; one who joins in the new one is not.
+    let mut early = subscriber(&root).join(Join::Oldest).open().unwrap();
+    let before: Vec<_> = std::iter::from_fn(|| early.try_recv().ok()).collect();
+    assert_eq!(before, (14..20).collect::<Vec<_>>());
+    assert_eq!(early.epoch(), 2);
+    assert_eq!(early.try_recv(), Ok(200));
+    let mut late = subscriber(&root).join(Join::Sequence(20)).open().unwrap();
+    assert_eq!(late.try_recv(), Ok(200));
+    for s in [&attached, &early, &late] {
+        assert_eq!(s.first() + s.received() + s.lost() + s.skipped(), s.sequence());
+    }
+}
+
+#[test]
+fn a_restart_is_told_of_at_once() {
+    let root = PrivateRoot::new();
+    let first = publisher(&root).keep(true).create().unwrap();
+    let mut attached = subscriber(&root).open().unwrap();
+    first.close().unwrap();
+    assert_eq!(attached.try_recv(), Err(TryRecvError::Closed));
+    let second = publisher(&root).keep(true).create().unwrap();
+    assert_eq!(attached.try_recv(), Err(TryRecvError::Restarted { epoch: 2, sequence: 0 }));
+    assert_eq!(attached.try_recv(), Err(TryRecvError::Empty));
+    second.close().unwrap();
+    // Two epochs without a message are one restart to whoever slept through both.
+    let third = publisher(&root).keep(true).create().unwrap();
+    third.close().unwrap();
+    let mut fourth = publisher(&root).create().unwrap();
+    fourth.publish(&1);
+    assert_eq!(attached.try_recv(), Err(TryRecvError::Restarted { epoch: 4, sequence: 0 }));
+    assert_eq!(attached.try_recv(), Ok(1));
+}
+
+#[test]
+fn every_restart_is_told_of_in_its_place() {
+    let root = PrivateRoot::new();
+    let mut attached = None;
+    for epoch in 1..=5 {
+        let mut publisher = publisher(&root).keep(true).create().unwrap();
+        let attached = attached.get_or_insert_with(|| subscriber(&root).join(Join::Oldest).open().unwrap());
+        assert_eq!(attached.epoch(), 1);
+        publisher.publish(&epoch);
+        publisher.close().unwrap();
+    }
+    let mut attached = attached.unwrap();
+    assert_eq!(attached.try_recv(), Ok(1));
+    for epoch in 2..=5 {
+        assert_eq!(attached.try_recv(), Err(TryRecvError::Restarted { epoch, sequence: epoch - 1 }));
+        assert_eq!(attached.try_recv(), Ok(epoch));
+    }
+    assert_eq!(attached.try_recv(), Err(TryRecvError::Closed));
+}
+
+#[test]
+fn what_cannot_be_gone_on_with_is_superseded() {
+    let root = PrivateRoot::new();
+    let mut dead = start_publisher(&root);
+    let mut subscriber_of_dead = subscriber(&root).join(Join::Sequence(19)).open().unwrap();
+    dead.kill();
+    let mut larger = publisher(&root).capacity(16).keep(true).create().unwrap();
+    assert_eq!((larger.epoch(), larger.published()), (1, 20), "the numbers go on, in a ring of its own");
+    assert_eq!(subscriber_of_dead.try_recv(), Ok(19), "an ended ring is read to its end");
+    assert_eq!(subscriber_of_dead.try_recv(), Err(TryRecvError::Superseded));
+    let next = subscriber_of_dead.sequence();
+    let mut attached = subscriber(&root).join(Join::Sequence(next)).open().unwrap();
+    larger.publish(&5);
+    assert_eq!(attached.try_recv(), Ok(5));
+    larger.close().unwrap();
+    assert_eq!(attached.try_recv(), Err(TryRecvError::Closed));
+
+    let mut other = Publisher::<[u64; 2]>::options("life").root(&root).capacity(16).keep(true).create().unwrap();
+    assert_eq!(attached.try_recv(), Err(TryRecvError::Superseded));
+    assert_eq!(other.publish(&[1, 2]), 21);
+    other.close().unwrap();
+    let fresh = Publisher::<[u64; 2]>::options("life").root(&root).capacity(16).fresh(true).create().unwrap();
+    assert_eq!((fresh.epoch(), fresh.published()), (1, 22));
+    let mut from_before = Subscriber::<[u64; 2]>::options("life").root(&root).join(Join::Sequence(20)).open().unwrap();
+    assert_eq!(from_before.try_recv(), Err(TryRecvError::Lagged { missed: 2 }), "from before this ring");
+}
+
+#[test]
+fn a_thread_takes_over_from_one_that_panicked() {
+    let (mut publisher, ring) = feed_ring::in_process::<u64>(4).unwrap();
+    let mut subscriber = ring.subscribe(Join::Oldest);
+    assert!(ring.take_over().is_none(), "there is a publisher");
+    let _ = std::thread::spawn(move || {
+        publisher.publish(&1);
+        std::panic::resume_unwind(Box::new("on purpose"));
+    })
+    .join();
+    assert_eq!(subscriber.try_recv(), Ok(1));
+    assert_eq!(subscriber.try_recv(), Err(TryRecvError::PublisherDead));
+    let mut second = ring.take_over().unwrap();
+    second.publish(&2);
+    assert_eq!(subscriber.try_recv(), Err(TryRecvError::Restarted { epoch: 2, sequence: 1 }));
+    assert_eq!(subscriber.try_recv(), Ok(2));
+}
+
+#[test]
+fn subscribers_are_counted_while_they_live() {
+    let root = PrivateRoot::new();
+    let publisher = publisher(&root).create().unwrap();
+    assert_eq!(publisher.subscribers().unwrap(), 0);
+    let mut attached: Vec<_> = (0..5).map(|_| subscriber(&root).open().unwrap()).collect();
+    assert_eq!(publisher.subscribers().unwrap(), 5);
+    attached.remove(1);
+    attached.remove(2);
+    assert_eq!(publisher.subscribers().unwrap(), 3);
+    attached.push(subscriber(&root).open().unwrap());
+    assert_eq!(publisher.subscribers().unwrap(), 4);
+    attached.clear();
+    assert_eq!(publisher.subscribers().unwrap(), 0);
+}
+
+/// Subscribes, says so, and waits to be killed.
+#[test]
+#[ignore = "a child of other tests"]
+fn subscribe_and_wait() {
+    if as_child() {
+        let subscriber = Subscriber::<u64>::options("life").root(std::env::var("ROOT").unwrap()).open().unwrap();
+        println!("\nattached at {}", subscriber.sequence());
+        loop {
+            std::thread::park();
+        }
+    }
+}
+
+#[test]
+fn killed_subscribers_do_not_count() {
+    let root = PrivateRoot::new();
+    let publisher = publisher(&root).create().unwrap();
+    let mut children: Vec<_> =
+        (0..3).map(|_| Child::start(child("subscribe_and_wait").env("ROOT", root.path()))).collect();
+    for child in &mut children {
+        child.wait_for("attached");
+    }
+    assert_eq!(publisher.subscribers().unwrap(), 3);
+    children[1].kill();
+    assert_eq!(publisher.subscribers().unwrap(), 2);
+}
+
+#[test]
+fn a_ring_to_come_is_waited_for() {
+    let root = PrivateRoot::new();
+    assert!(matches!(subscriber(&root).open(), Err(OpenError::NotFound { .. })));
+    let waiting = subscriber(&root).open_timeout(Duration::MAX);
+    let opening = std::thread::spawn(move || waiting.open());
+    let mut publisher = publisher(&root).create().unwrap();
+    while publisher.subscribers().unwrap() == 0 {
+        std::thread::yield_now();
+    }
+    publisher.publish(&3);
+    assert_eq!(opening.join().unwrap().unwrap().recv(), Ok(3));
+    let late = subscriber(&root).root(root.path().join("nowhere")).open_timeout(Duration::from_millis(20));
+    assert!(matches!(late.open(), Err(OpenError::NotFound { .. })));
+}

@@ -1,0 +1,232 @@
+//! What is refused, with which words: names, capacities, modes, files that are no ring's, rings of other programs.
+
+use std::fs;
+use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
+use std::path::PathBuf;
+
+use feed_ring::{CreateError, OpenError, Payload, Publisher, Subscriber};
+use feed_testing::{PrivateRoot, skipped};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// A kept, closed ring of `u64`s called `r`.
+fn ring(root: &PrivateRoot) -> PathBuf {
+    let mut publisher = Publisher::<u64>::options("r").root(root).capacity(4).keep(true).create().unwrap();
+    publisher.publish(&1);
+    publisher.close().unwrap();
+    root.path().join("r.ring")
+}
+
+fn open<T: Payload>(root: &PrivateRoot) -> OpenError {
+    Subscriber::<T>::options("r").root(root).open().map(|_| ()).expect_err("it is to be refused")
+}
+
+fn create(root: &PrivateRoot) -> CreateError {
+    Publisher::<u64>::options("r").root(root).create().map(|_| ()).expect_err("it is to be refused")
+}
+
+/// Overwrites one word of the segment's header.
+fn damage(ring: &std::path::Path, word: u64, value: u64) {
+    let segment = fs::OpenOptions::new().write(true).open(ring.join("segment")).unwrap();
+    segment.write_all_at(&value.to_ne_bytes(), word * 8).unwrap();
+}
+
+#[test]
+fn names() {
+    let root = PrivateRoot::new();
+    for name in ["", "a/b", "..", ".a", "a\0b", &"x".repeat(300)] {
+        let error = Publisher::<u64>::options(name).root(&root).create().unwrap_err();
+        assert!(matches!(error, CreateError::Name(_)), "{error}");
+        assert!(error.to_string().contains("use 1 to 200 of"), "{error}");
+        assert!(matches!(Subscriber::<u64>::options(name).root(&root).open(), Err(OpenError::Name(_))));
+    }
+    assert_eq!(root.names(), [""; 0]);
+}
+
+#[test]
+fn capacities() {
+    let root = PrivateRoot::new();
+    for (capacity, nearest) in [(0, 2), (1, 2), (3, 4), (1000, 1024), (1 << 40, 1 << 32)] {
+        match Publisher::<u64>::options("r").root(&root).capacity(capacity).create() {
+            Err(CreateError::Capacity { found, nearest: n }) => assert_eq!((found, n), (capacity as u64, nearest)),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(root.names(), [""; 0]);
+}
+
+#[test]
+fn too_little_room_leaves_nothing_behind() {
+    let root = PrivateRoot::new();
+    match Publisher::<[u64; 512]>::options("r").root(&root).capacity(1 << 32).create() {
+        Err(CreateError::NoRoom { needed, free, .. }) => assert!(needed > free),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(root.names(), [""; 0]);
+}
+
+#[test]
+fn modes() {
+    let root = PrivateRoot::new();
+    for mode in [0, 0o400, 0o700, 0o1600, 0o604 | 0o100] {
+        let error = Publisher::<u64>::options("r").root(&root).mode(mode).create().unwrap_err();
+        assert!(matches!(error, CreateError::Mode { found } if found == mode), "{error}");
+    }
+    let publisher = Publisher::<u64>::options("r").root(&root).mode(0o640).create().unwrap();
+    let mode = |name: &str| fs::metadata(publisher.path().unwrap().join(name)).unwrap().permissions().mode() & 0o7777;
+    assert_eq!(
+        [mode(""), mode("segment"), mode("control"), mode("live"), mode("lock")],
+        [0o750, 0o640, 0o660, 0o640, 0o600]
+    );
+}
+
+#[test]
+fn other_messages() {
+    #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Payload)]
+    #[repr(C)]
+    struct Tick {
+        price: i64,
+    }
+    let root = PrivateRoot::new();
+    ring(&root);
+    let error = open::<Tick>(&root);
+    assert!(matches!(error, OpenError::Payload { .. }), "{error}");
+    let text = error.to_string();
+    assert!(text.contains("carries u64 (8 bytes") && text.contains("expects Tick (8 bytes"), "{text}");
+    assert!(text.contains("rebuild the older side"), "{text}");
+}
+
+#[test]
+fn other_versions() {
+    let root = PrivateRoot::new();
+    damage(&ring(&root), 1, 2);
+    let error = open::<u64>(&root);
+    assert!(matches!(error, OpenError::Abi { found: 2, .. }), "{error}");
+    assert!(error.to_string().ends_with("ABI 2, this program speaks 1: rebuild the older side"), "{error}");
+}
+
+#[test]
+fn damaged_geometry() {
+    for (word, what) in [
+        (48, "start of the slots"),
+        (49, "slot's size"),
+        (50, "capacity"),
+        (51, "payload's size"),
+        (53, "fingerprint"),
+        (54, "schema's length"),
+        (56, "first sequence"),
+    ] {
+        for value in [0, 1, 3, 192, 4097, u64::MAX, 1 << 63, (1 << 61) + 1] {
+            let root = PrivateRoot::new();
+            let ring = ring(&root);
+            damage(&ring, word, value);
+            match Subscriber::<u64>::options("r").root(&root).open() {
+                Err(OpenError::Geometry { what, found, .. }) => {
+                    assert!(
+                        what != "the size of the segment" || word == 50 || word == 49 || word == 48,
+                        "{what} {found}"
+                    );
+                }
+                Err(OpenError::Payload { .. }) if word == 51 => {}
+                Ok(_) if word == 56 && value < 1 << 62 => {}
+                other => panic!("{what} of {value}: {other:?}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_segment_cut_short() {
+    let root = PrivateRoot::new();
+    let segment = ring(&root).join("segment");
+    for (bytes, expected) in [(4096, "damaged"), (640, "damaged"), (100, "not a ring"), (0, "not a ring")] {
+        fs::OpenOptions::new().write(true).open(&segment).unwrap().set_len(bytes).unwrap();
+        let error = open::<u64>(&root).to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn no_ring_at_all() {
+    let root = PrivateRoot::new();
+    let error = open::<u64>(&root);
+    assert!(matches!(error, OpenError::NotFound { .. }), "{error}");
+    assert!(error.to_string().contains("start its publisher"), "{error}");
+}
+
+/// Puts something else in place of each of a ring's files.
+#[test]
+fn files_of_other_kinds() {
+    for name in ["segment", "control", "live", "lock"] {
+        for kind in ["a symbolic link", "a directory", "a FIFO", "a regular file"] {
+            if matches!((name, kind), ("live", "a FIFO") | ("lock" | "segment" | "control", "a regular file")) {
+                continue;
+            }
+            let root = PrivateRoot::new();
+            let path = ring(&root).join(name);
+            fs::rename(&path, root.path().join("away")).unwrap();
+            match kind {
+                "a symbolic link" => symlink(root.path().join("away"), &path).unwrap(),
+                "a directory" => fs::create_dir(&path).unwrap(),
+                "a FIFO" => {
+                    let mode = rustix::fs::Mode::from_raw_mode(0o600);
+                    rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+                }
+                _ => fs::write(&path, "not a ring").unwrap(),
+            }
+            if name != "lock" {
+                let error = open::<u64>(&root);
+                assert!(matches!(&error, OpenError::NotARing { found, .. } if found == kind), "{name}: {error}");
+            }
+            if name != "control" {
+                let error = create(&root);
+                assert!(matches!(&error, CreateError::NotARing { found, .. } if found == kind), "{name}: {error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_no_segment_is_not_replaced() {
+    let root = PrivateRoot::new();
+    let segment = ring(&root).join("segment");
+    for content in ["", "precious", &"precious".repeat(1000)] {
+        fs::write(&segment, content).unwrap();
+        assert!(matches!(create(&root), CreateError::NotARing { .. }));
+        assert!(matches!(open::<u64>(&root), OpenError::NotARing { .. }));
+        assert_eq!(fs::read_to_string(&segment).unwrap(), content);
+    }
+}
+
+#[test]
+fn the_directory_of_other_kinds() {
+    let root = PrivateRoot::new();
+    let ring = ring(&root);
+    fs::rename(&ring, root.path().join("away")).unwrap();
+    symlink(root.path().join("away"), &ring).unwrap();
+    assert!(matches!(open::<u64>(&root), OpenError::NotARing { .. }));
+    assert!(matches!(create(&root), CreateError::NotARing { .. }));
+    fs::remove_file(&ring).unwrap();
+    fs::write(&ring, "").unwrap();
+    assert!(matches!(open::<u64>(&root), OpenError::NotARing { .. }));
+    assert!(matches!(create(&root), CreateError::NotARing { .. }));
+}
+
+#[test]
+fn other_owners() {
+    if !rustix::process::geteuid().is_root() {
+        skipped("giving files to another owner needs root");
+        return;
+    }
+    for name in ["", "segment", "control", "live"] {
+        let root = PrivateRoot::new();
+        let path = ring(&root).join(name);
+        std::os::unix::fs::chown(&path, Some(4242), None).unwrap();
+        let error = open::<u64>(&root);
+        assert!(matches!(error, OpenError::Owner { found: 4242, expected: 0, .. }), "{name}: {error}");
+        assert!(Subscriber::<u64>::options("r").root(&root).trust_uid(4242).open().is_ok());
+        if name != "control" {
+            let error = create(&root);
+            assert!(matches!(error, CreateError::Owner { found: 4242, expected: 0, .. }), "{name}: {error}");
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! No wake-up is lost: ten thousand sleeps and wakes between two processes, each wake racing with the sleep before it.
+//!
+//! The publisher's store buffer is kept full, because only there can its look at the sleepers' flag overtake the message:
+//! with an idle store buffer this test would pass whatever the code did. In a build that injects faults (`make faults`) it
+//! is run without the publisher's registration and without the sleeper's barrier, and must then lose a wake-up.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use feed_ring::{Join, Publisher, Subscriber, WaitStrategy, Wake};
+use feed_testing::{Child, PrivateRoot, as_child, child};
+
+const WAKES: u64 = 10_000;
+
+/// Receives numbers by sleeping, and answers each with itself.
+#[test]
+#[ignore = "a child of other tests"]
+fn sleep_and_answer() {
+    if !as_child() {
+        return;
+    }
+    #[cfg(feed_ring_faults)]
+    if std::env::var_os("WITHOUT_BARRIER").is_some() {
+        feed_ring::sync::faults::leave_out_barrier();
+    }
+    let root = std::env::var("ROOT").unwrap();
+    let mut answers = Publisher::<u64>::options("answers").root(&root).create().unwrap();
+    let numbers = Subscriber::<u64>::options("numbers").root(&root).join(Join::Oldest).wait(WaitStrategy::Block);
+    let mut numbers = numbers.open().unwrap();
+    println!("\nattached");
+    while let Ok(number) = numbers.recv() {
+        answers.publish(&number);
+    }
+}
+
+/// What a publisher has in its store buffer: stores into lines that are not in its cache.
+struct Distraction {
+    memory: Vec<std::sync::atomic::AtomicU64>,
+    at: usize,
+}
+
+impl Distraction {
+    fn new() -> Self {
+        Distraction { memory: (0..8 << 20).map(|_| Default::default()).collect(), at: 0 }
+    }
+
+    fn store(&mut self) {
+        for _ in 0..40 {
+            self.at = (self.at + 8 * 1031) % self.memory.len();
+            self.memory[self.at].store(1, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+}
+
+/// Whether every one of so many wake-ups arrived; `sleeper` is how the other process is to be run.
+fn none_is_lost(wake: Wake, wakes: u64, sleeper: &mut Command) -> bool {
+    let root = PrivateRoot::new();
+    let mut numbers = Publisher::<u64>::options("numbers").root(&root).wake(wake).create().unwrap();
+    let mut sleeper = Child::start(sleeper.env("ROOT", root.path()));
+    sleeper.wait_for("attached");
+    let answers = Subscriber::<u64>::options("answers").root(&root).join(Join::Oldest);
+    let mut answers = answers.open_timeout(Duration::MAX).open().unwrap();
+    let mut distraction = Distraction::new();
+    let segment = std::fs::File::open(root.path().join("numbers.ring/segment")).unwrap();
+    let event = || {
+        let mut word = [0; 8];
+        std::os::unix::fs::FileExt::read_exact_at(&segment, &mut word, 32 * 8).unwrap();
+        u64::from_ne_bytes(word)
+    };
+    let first_event = event();
+    let mut random = 0x9e37_79b9_7f4a_7c15u64;
+    // The time, ns, that the other takes to go to sleep: longer if it was met awake, shorter if it was met asleep.
+    let (mut edge, mut before) = (20_000, first_event);
+    for number in 0..wakes {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let delay = match number % 4 {
+            0 => (random >> 33) % 60_000,
+            _ => edge + (random >> 33) % 1_500,
+        };
+        let (begun, delay) = (Instant::now(), Duration::from_nanos(delay));
+        while begun.elapsed() < delay {
+            std::hint::spin_loop();
+        }
+        distraction.store();
+        numbers.publish(&number);
+        // Far longer than any delay of a living machine; a lost wake-up lasts for ever.
+        match answers.recv_timeout(Duration::from_secs(5)) {
+            Ok(answer) => assert_eq!(answer, number),
+            Err(feed_ring::TryRecvError::Empty) => {
+                println!("{wake:?}: wake-up {number} was lost");
+                return false;
+            }
+            Err(error) => panic!("{error}"),
+        }
+        if number % 4 != 0 {
+            let now = event();
+            edge = if now == before { (edge + 100).min(1_000_000) } else { edge.saturating_sub(100) };
+        }
+        before = event();
+    }
+    let woken = before - first_event;
+    println!("{wake:?}: {wakes} messages, {woken} met a sleeper, none lost");
+    assert!(woken > wakes / 100, "only {woken} of {wakes} messages met a sleeper: nothing was shown");
+    true
+}
+
+#[test]
+fn none_of_ten_thousand_is_lost_with_membarrier() {
+    assert!(none_is_lost(Wake::Membarrier, WAKES, &mut child("sleep_and_answer")));
+}
+
+#[test]
+fn none_of_ten_thousand_is_lost_with_a_fence() {
+    assert!(none_is_lost(Wake::Fence, WAKES, &mut child("sleep_and_answer")));
+}
+
+#[cfg(feed_ring_faults)]
+mod faults {
+    use super::*;
+
+    /// Until one is lost, or so many were not.
+    const LONGER: u64 = 50 * WAKES;
+
+    /// Publishes from a process that did not register; says whether all arrived.
+    #[test]
+    #[ignore = "a child of other tests"]
+    fn publish_unregistered() {
+        if as_child() {
+            feed_ring::sync::faults::leave_unregistered();
+            println!("\nnone lost {}", none_is_lost(Wake::Membarrier, LONGER, &mut child("sleep_and_answer")));
+        }
+    }
+
+    #[test]
+    fn without_the_barrier_one_is_lost() {
+        assert!(!none_is_lost(Wake::Membarrier, LONGER, child("sleep_and_answer").env("WITHOUT_BARRIER", "1")));
+    }
+
+    #[test]
+    fn without_the_registration_one_is_lost() {
+        let mut unregistered = Child::start(&mut child("faults::publish_unregistered"));
+        assert_eq!(unregistered.wait_for("none lost"), "false");
+    }
+}
