@@ -1,0 +1,26 @@
+//! `feed-publisher`: replays market data, real or synthetic, through a ring in shared memory.
+
+mod group;
+mod options;
+mod progress;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use crate::options::Options;
+use crate::run::Failure;
+
+fn main() -> ExitCode {
+    match run::run(&Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Usage(message)) => {
+            Options::command().error(clap::error::ErrorKind::ValueValidation, message).exit()
+        }
+        Err(Failure::Runtime(error)) => {
+            eprintln!("feed-publisher: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

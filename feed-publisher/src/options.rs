@@ -1,0 +1,288 @@
+//! The command line of `feed-publisher`.
+
+use std::path::PathBuf;
+
+use clap::builder::styling::Styles;
+use clap::{Parser, ValueEnum};
+use feed::pacing::Pace;
+use feed::source::Format;
+use feed_ring::Wake;
+
+/// Publishes market data into a ring in shared memory
+///
+/// Replays a file or standard input (Databento DBN: MBO, MBP-1, TBBO, trades; NASDAQ ITCH 5.0; CSV; plain, gzip or zstd,
+/// all recognised by content), or makes a synthetic market. It never waits for a subscriber: one that falls behind by
+/// more than the ring holds loses messages, and is told how many.
+///
+/// If there is a ring of this name whose publisher is gone (killed, or closed with --keep), it is taken over: it goes on
+/// under the next sequence number, in a new epoch, and its subscribers stay attached. A ring of another capacity or of
+/// other messages is replaced instead; its subscribers are sent to the new one.
+///
+/// When the input ends, after --count messages, or on Ctrl-C or SIGTERM, it closes the ring and prints a summary to
+/// standard output. A second signal ends it at once.
+#[derive(Debug, Parser)]
+#[command(version, styles = Styles::plain(), max_term_width = 100, args_override_self = true)]
+#[command(after_help = "Exit code: 0 done or stopped, 1 an error while running, 2 a wrong command line.\n\n\
+    Examples:\n  \
+    feed-publisher --count 1000000 --rate 100000 --wait-for-subscribers 1\n  \
+    feed-publisher --input day.mbo.dbn.zst --speed realtime\n  \
+    feed-publisher --clear --mode 640 --group trading --cpu 3 --lock-memory\n  \
+    zcat day.itch.gz | feed-publisher --input - --speed 10 --summary json")]
+pub(crate) struct Options {
+    /// Name of the ring: 1 to 200 of A-Z a-z 0-9 . _ -
+    #[arg(long, value_name = "NAME", default_value = "feed")]
+    pub(crate) ring: String,
+
+    /// What to replay, `-` for standard input [default: an endless synthetic market]
+    #[arg(long, value_name = "FILE|-")]
+    pub(crate) input: Option<PathBuf>,
+
+    /// Format of the input [default: auto, by its first bytes]
+    #[arg(long, value_name = "FORMAT", requires = "input")]
+    pub(crate) format: Option<FormatChoice>,
+
+    /// How fast: `max`, `realtime` (by the data's event times), or a factor of that
+    ///
+    /// With anything but max, a message carries the time at which it should have been published, so that latency counts
+    /// from there, also if the publisher was held up.
+    #[arg(long, value_name = "max|realtime|FACTOR", default_value = "max", value_parser = speed)]
+    speed: Pace,
+
+    /// Messages per second, instead of --speed
+    #[arg(long, value_name = "PER_SECOND", conflicts_with = "speed", value_parser = positive)]
+    rate: Option<f64>,
+
+    /// End after so many messages
+    #[arg(long, value_name = "N")]
+    pub(crate) count: Option<u64>,
+
+    /// Slots of the ring, a power of two; a subscriber may fall one less than this behind
+    #[arg(long, value_name = "N", default_value_t = 65_536, value_parser = capacity)]
+    pub(crate) capacity: usize,
+
+    /// Publish nothing before so many subscribers are attached
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) wait_for_subscribers: usize,
+
+    /// Seed of the synthetic market; the same seed gives the same market
+    #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "input")]
+    pub(crate) seed: u64,
+
+    /// Leave the ring's files in place when it is closed
+    #[arg(long)]
+    pub(crate) keep: bool,
+
+    /// Make a new ring even if there is one that could be taken over; its subscribers are sent to the new one
+    #[arg(long)]
+    pub(crate) fresh: bool,
+
+    /// If the ring's sequence goes on from an earlier publisher, first publish one message of kind `clear` for all
+    /// instruments (instrument 0)
+    ///
+    /// A restarted publisher does not know what its predecessor left undone, nor which instruments there were; what its
+    /// subscribers have built from earlier messages, such as order books, is not to be trusted. The message says so within
+    /// the feed, to those who do not look at epochs. It counts in the summary, but not towards --count.
+    #[arg(long)]
+    pub(crate) clear: bool,
+
+    /// Who may subscribe, as the octal mode of the ring's segment: 600, with any of the read bits 044 and write bits 022
+    #[arg(long, value_name = "OCTAL", default_value = "600", value_parser = mode)]
+    pub(crate) mode: u32,
+
+    /// Group of the ring's files, for a mode that admits it
+    #[arg(long, value_name = "NAME|GID", value_parser = crate::group::parse)]
+    pub(crate) group: Option<u32>,
+
+    /// How to find out that a subscriber sleeps: `membarrier` costs a message nothing, and interrupts this program when one
+    /// goes to sleep; `fence` costs each message some ns [default: membarrier, or fence where the kernel refuses]
+    #[arg(long, value_name = "membarrier|fence")]
+    pub(crate) wake: Option<WakeChoice>,
+
+    /// Serve a sealed ring through a Unix socket at this path, instead of one on disk: nobody can write to it but this
+    /// program, and nobody can take it over
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["ring", "root", "keep", "fresh"])]
+    pub(crate) serve: Option<PathBuf>,
+
+    /// Also serve this user, if --mode lets it connect; may be given several times [default: one's own user]
+    #[arg(long, value_name = "UID", requires = "serve")]
+    pub(crate) allow_uid: Vec<u32>,
+
+    /// Also serve whoever is in this group, if --mode lets it connect; may be given several times
+    #[arg(long, value_name = "GID", requires = "serve")]
+    pub(crate) allow_gid: Vec<u32>,
+
+    /// Run on this CPU only
+    #[arg(long, value_name = "N")]
+    pub(crate) cpu: Option<usize>,
+
+    /// Lock the program and the ring into memory, once both are there
+    #[arg(long)]
+    pub(crate) lock_memory: bool,
+
+    /// How to print the summary; json: one object, the last line
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) summary: SummaryFormat,
+
+    /// Directory of the ring
+    #[arg(long, value_name = "DIR", default_value = feed_ring::DEFAULT_ROOT)]
+    pub(crate) root: PathBuf,
+}
+
+impl Options {
+    /// The pace that --rate or --speed asks for.
+    pub(crate) fn pace(&self) -> Pace {
+        self.rate.map_or(self.speed, Pace::Rate)
+    }
+}
+
+/// The formats of --format.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum FormatChoice {
+    /// By the input's first bytes
+    Auto,
+    /// Databento DBN
+    Dbn,
+    /// NASDAQ ITCH 5.0
+    Itch,
+    /// CSV
+    Csv,
+}
+
+impl FormatChoice {
+    /// The format, if one was chosen.
+    pub(crate) fn format(self) -> Option<Format> {
+        match self {
+            FormatChoice::Auto => None,
+            FormatChoice::Dbn => Some(Format::Dbn),
+            FormatChoice::Itch => Some(Format::Itch),
+            FormatChoice::Csv => Some(Format::Csv),
+        }
+    }
+}
+
+/// The ways of --wake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum WakeChoice {
+    /// The sleeper makes this program's processor fence
+    Membarrier,
+    /// This program fences after each message
+    Fence,
+}
+
+impl From<WakeChoice> for Wake {
+    fn from(choice: WakeChoice) -> Self {
+        match choice {
+            WakeChoice::Membarrier => Wake::Membarrier,
+            WakeChoice::Fence => Wake::Fence,
+        }
+    }
+}
+
+/// How a summary is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SummaryFormat {
+    /// A table
+    Text,
+    /// One JSON object on one line
+    Json,
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if number.is_finite() && number > 0.0 => Ok(number),
+        _ => Err("expected a number greater than 0".to_owned()),
+    }
+}
+
+fn speed(text: &str) -> Result<Pace, String> {
+    match text {
+        "max" => Ok(Pace::Max),
+        "realtime" => Ok(Pace::Realtime(1.0)),
+        _ => positive(text)
+            .map(Pace::Realtime)
+            .map_err(|_| "expected max, realtime, or a factor greater than 0 (2: twice as fast)".to_owned()),
+    }
+}
+
+fn capacity(text: &str) -> Result<usize, String> {
+    const LARGEST: usize = 1 << 32;
+    let number: usize = text.parse().map_err(|_| "expected a power of two from 2 to 4294967296".to_owned())?;
+    if number.is_power_of_two() && (2..=LARGEST).contains(&number) {
+        return Ok(number);
+    }
+    let nearest = number.clamp(2, LARGEST).next_power_of_two();
+    Err(format!("expected a power of two from 2 to {LARGEST}; the next is {nearest}"))
+}
+
+fn mode(text: &str) -> Result<u32, String> {
+    // from_str_radix would take a sign.
+    let octal = text.bytes().all(|byte| (b'0'..=b'7').contains(&byte));
+    let mode = if octal { u32::from_str_radix(text, 8).ok() } else { None };
+    mode.ok_or_else(|| "expected an octal number (640: the group may subscribe)".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn parse(arguments: &[&str]) -> Result<Options, String> {
+        Options::try_parse_from([&["feed-publisher"], arguments].concat()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Options::command().debug_assert();
+    }
+
+    #[test]
+    fn paces_are_what_they_say() {
+        assert_eq!(parse(&[]).unwrap().pace(), Pace::Max);
+        assert_eq!(parse(&["--speed", "max"]).unwrap().pace(), Pace::Max);
+        assert_eq!(parse(&["--speed", "realtime"]).unwrap().pace(), Pace::Realtime(1.0));
+        assert_eq!(parse(&["--speed", "2.5"]).unwrap().pace(), Pace::Realtime(2.5));
+        assert_eq!(parse(&["--rate", "1000"]).unwrap().pace(), Pace::Rate(1_000.0));
+    }
+
+    #[test]
+    fn modes_are_octal() {
+        assert_eq!(parse(&[]).unwrap().mode, 0o600);
+        assert_eq!(parse(&["--mode", "0640"]).unwrap().mode, 0o640);
+    }
+
+    #[test]
+    fn what_is_wrong_is_refused_with_its_flag() {
+        for (arguments, says) in [
+            (&["--speed", "fast"][..], "'--speed <max|realtime|FACTOR>': expected max, realtime, or a factor"),
+            (&["--speed", "0"], "--speed"),
+            (&["--speed=-1"], "--speed"),
+            (&["--speed", "inf"], "--speed"),
+            (&["--rate", "0"], "'--rate <PER_SECOND>': expected a number greater than 0"),
+            (&["--rate", "NaN"], "--rate"),
+            (&["--rate", "5", "--speed", "2"], "'--rate <PER_SECOND>' cannot be used with '--speed"),
+            (
+                &["--capacity", "1000"],
+                "'--capacity <N>': expected a power of two from 2 to 4294967296; the next is 1024",
+            ),
+            (&["--capacity", "1"], "the next is 2"),
+            (&["--capacity", "0"], "the next is 2"),
+            (&["--capacity", "18446744073709551615"], "the next is 4294967296"),
+            (&["--count=-1"], "--count"),
+            (&["--format", "csv"], "--input <FILE|->"),
+            (&["--format", "pcap", "--input", "x"], "[possible values: auto, dbn, itch, csv]"),
+            (&["--seed", "3", "--input", "x"], "'--seed <N>' cannot be used with '--input <FILE|->'"),
+            (&["--summary", "xml"], "[possible values: text, json]"),
+            (&["--mode", "8"], "'--mode <OCTAL>': expected an octal number"),
+            (&["--mode", "u+r"], "--mode"),
+            (&["--mode", ""], "--mode"),
+            (&["--mode", "77777777777777"], "--mode"),
+            (&["--group", "no such group"], "'--group <NAME|GID>': there is no group of this name in /etc/group"),
+            (&["--wake", "signal"], "[possible values: membarrier, fence]"),
+            (&["--cpu", "first"], "--cpu"),
+            (&["--loud"], "--loud"),
+        ] {
+            let error = parse(arguments).unwrap_err();
+            assert!(error.contains(says), "{arguments:?}: {error}");
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! What `feed-publisher` does: opens the input, makes the ring, publishes, closes, summarises.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use feed::Message;
+use feed::clock::realtime_ns;
+use feed::pacing::Pacer;
+use feed::placement::{lock_memory, pin_to_cpu};
+use feed::source::synthetic::Synthetic;
+use feed::source::{Input, Reason, Source, SourceError, input};
+use feed::summary::{Published, Sequences, Summary, Tally};
+use feed_ring::{CreateError, Publisher, Wake};
+
+use crate::options::{FormatChoice, Options, SummaryFormat, WakeChoice};
+use crate::progress::Progress;
+
+/// What ended the program with an error.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// A value on the command line that only showed to be wrong when it was used: exit code 2.
+    Usage(String),
+    /// Anything else: exit code 1.
+    Runtime(anyhow::Error),
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Failure::Runtime(error)
+    }
+}
+
+/// Where the messages come from.
+enum Feed {
+    Synthetic(Box<Synthetic>),
+    Input(Input),
+}
+
+impl Feed {
+    fn next(&mut self) -> Result<Option<Message>, SourceError> {
+        match self {
+            Feed::Synthetic(market) => Ok(Some(market.advance())),
+            Feed::Input(input) => input.next_message(),
+        }
+    }
+
+    fn bytes(&self) -> Option<u64> {
+        match self {
+            Feed::Synthetic(_) => None,
+            Feed::Input(input) => input.bytes(),
+        }
+    }
+
+    fn bytes_read(&self) -> u64 {
+        match self {
+            Feed::Synthetic(_) => 0,
+            Feed::Input(input) => input.bytes_read(),
+        }
+    }
+}
+
+/// Runs the program.
+pub(crate) fn run(options: &Options) -> Result<(), Failure> {
+    let stop = feed::stop::on_signals().context("cannot handle signals")?;
+    feed_ring::guard::install().context("cannot guard against SIGBUS")?;
+    if let Some(cpu) = options.cpu {
+        // Before anything is allocated that is to be near.
+        pin_to_cpu(cpu).context("--cpu")?;
+    }
+    let feed = match open(options, &stop) {
+        // Told to stop before the input had its first bytes.
+        Err(SourceError { reason: Reason::Stopped, .. }) => {
+            let nothing = Summary::new(&Tally::default(), Sequences::default(), 0.0);
+            let nothing = Summary { published: Some(Published::default()), ..nothing };
+            return Ok(print(&nothing, options.summary)?);
+        }
+        opened => opened.map_err(anyhow::Error::new)?,
+    };
+    let publisher = create(options)?;
+    tell(options, &publisher);
+    if options.lock_memory
+        && let Err(error) = lock_memory()
+    {
+        if publisher.published() > 0 {
+            // Not closed: its subscribers go on waiting for a publisher that can.
+            std::mem::forget(publisher);
+        }
+        return Err(anyhow::Error::new(error).context("--lock-memory").into());
+    }
+    let mut run = Run { options, feed, publisher, tally: Tally::default(), span: None };
+    let first = run.publisher.published();
+    let published = Published { epoch: run.publisher.epoch() };
+    let result = run.publish(&stop);
+    let next = run.publisher.published();
+    let closed = run.publisher.close();
+    let seconds = run.span.map_or(0.0, |(first, last)| last.saturating_sub(first) as f64 / 1e9);
+    let summary = Summary::new(&run.tally, Sequences { first, next, lost: 0, skipped: 0 }, seconds);
+    let printed = print(&Summary { published: Some(published), ..summary }, options.summary);
+    result?;
+    closed.map_err(anyhow::Error::new)?;
+    Ok(printed?)
+}
+
+/// Says on standard error what was found under the name, and what is not as it was asked for.
+fn tell(options: &Options, publisher: &Publisher<Message>) {
+    let (ring, epoch, next) = (&options.ring, publisher.epoch(), publisher.published());
+    if epoch > 1 {
+        eprintln!("feed-publisher: {ring}: taken over: epoch {epoch} begins at sequence {next}");
+    } else if next > 0 {
+        eprintln!("feed-publisher: {ring}: replaced by a new ring, which begins at sequence {next}");
+    }
+    if options.wake == Some(WakeChoice::Membarrier) && publisher.wake() == Wake::Fence {
+        eprintln!("feed-publisher: {ring}: the kernel refuses membarrier: fencing after each message (--wake fence)");
+    }
+}
+
+fn open(options: &Options, stop: &Arc<AtomicBool>) -> Result<Feed, SourceError> {
+    Ok(match &options.input {
+        Some(path) => {
+            let format = options.format.and_then(FormatChoice::format);
+            Feed::Input(input::open(path, format, Arc::clone(stop))?)
+        }
+        None => Feed::Synthetic(Box::new(Synthetic::new(options.seed))),
+    })
+}
+
+fn create(options: &Options) -> Result<Publisher<Message>, Failure> {
+    let created = Publisher::<Message>::options(&options.ring)
+        .capacity(options.capacity)
+        .root(&options.root)
+        .keep(options.keep)
+        .fresh(options.fresh)
+        .mode(options.mode)
+        .wake(options.wake.map_or_else(Wake::default, Wake::from));
+    let created = match options.group {
+        Some(gid) => created.group(gid),
+        None => created,
+    };
+    let created = match &options.serve {
+        Some(path) => {
+            let served = options.allow_uid.iter().fold(created.serve(path), |created, &uid| created.allow_uid(uid));
+            options.allow_gid.iter().fold(served, |created, &gid| created.allow_gid(gid))
+        }
+        None => created,
+    };
+    created.create().map_err(|error| match error {
+        CreateError::Name(error) => Failure::Usage(format!("--ring: {error}")),
+        CreateError::Capacity { .. } => Failure::Usage(format!("--capacity: {error}")),
+        CreateError::Mode { .. } => Failure::Usage(format!("--mode: {error}")),
+        CreateError::Io { ref source, .. }
+            if options.group.is_some() && source.kind() == io::ErrorKind::PermissionDenied =>
+        {
+            Failure::Runtime(anyhow::anyhow!(
+                "{error}: a publisher may only give a group that it is in (--group NAME|GID)"
+            ))
+        }
+        CreateError::AlreadyPublished { .. } | CreateError::Owner { .. } | CreateError::NotARing { .. } => {
+            let flag = if options.serve.is_some() { "--serve PATH" } else { "--ring NAME" };
+            Failure::Runtime(anyhow::anyhow!("{error} ({flag})"))
+        }
+        CreateError::NoRoom { .. } | CreateError::MemoryLimit { .. } | CreateError::NoMemory { .. } => {
+            Failure::Runtime(anyhow::anyhow!("{error} (--capacity N)"))
+        }
+        other => Failure::Runtime(anyhow::Error::new(other)),
+    })
+}
+
+struct Run<'a> {
+    options: &'a Options,
+    feed: Feed,
+    publisher: Publisher<Message>,
+    tally: Tally,
+    /// When the first and the last message were published, ns since 1970.
+    span: Option<(u64, u64)>,
+}
+
+impl Run<'_> {
+    /// Publishes until the input ends, the count is reached, or it is told to stop.
+    fn publish(&mut self, stop: &AtomicBool) -> Result<(), anyhow::Error> {
+        self.wait_for_subscribers(stop)?;
+        let mut pacer = Pacer::new(self.options.pace());
+        let mut progress = Progress::new(self.options.count, self.feed.bytes());
+        // What is cleared comes on top of what was asked for.
+        let count = self.options.count.unwrap_or(u64::MAX).saturating_add(self.clear(stop));
+        let result = loop {
+            if self.tally.messages() == count || stop.load(Ordering::Relaxed) {
+                break Ok(());
+            }
+            let mut message = match self.feed.next() {
+                Ok(Some(message)) => message,
+                Ok(None) | Err(SourceError { reason: Reason::Stopped, .. }) => break Ok(()),
+                Err(error) => break Err(error.into()),
+            };
+            let Some(moment) = pacer.wait(message.ts_event, stop) else { break Ok(()) };
+            message.ts_publish = moment.ts_publish;
+            self.send(&message, moment.now);
+            if self.publisher.is_cut_off() {
+                break Err(anyhow::anyhow!(
+                    "{}: its segment was cut short by somebody who may write to it: see to that, and start again",
+                    self.publisher.path().unwrap_or(&self.options.root).display()
+                ));
+            }
+            progress.at(moment.now, self.tally.messages(), || self.feed.bytes_read());
+        };
+        progress.finish();
+        result
+    }
+
+    #[inline]
+    fn send(&mut self, message: &Message, now: u64) {
+        self.publisher.publish(message);
+        self.tally.add(message);
+        let first = self.span.map_or(now, |(first, _)| first);
+        self.span = Some((first, now));
+    }
+
+    /// If there were messages before this publisher's, tells that what was built from them is void, where --clear asks for
+    /// it. Returns how many messages that took.
+    fn clear(&mut self, stop: &AtomicBool) -> u64 {
+        if !self.options.clear || self.publisher.published() == 0 || stop.load(Ordering::Relaxed) {
+            return 0;
+        }
+        let now = realtime_ns();
+        self.send(&Message { ts_publish: now, ..Message::clear_all() }, now);
+        1
+    }
+
+    fn wait_for_subscribers(&self, stop: &AtomicBool) -> Result<(), anyhow::Error> {
+        /// After this long without enough of them, says what it is waiting for.
+        const PATIENCE: Duration = Duration::from_secs(1);
+        let wanted = self.options.wait_for_subscribers;
+        let begun = Instant::now();
+        let mut told = false;
+        loop {
+            if wanted == 0 || stop.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            let attached = self.publisher.subscribers().context("cannot count the subscribers")?;
+            if attached >= wanted {
+                return Ok(());
+            }
+            if !told && begun.elapsed() > PATIENCE {
+                told = true;
+                eprintln!("feed-publisher: {attached} of {wanted} subscribers attached, waiting (Ctrl-C to give up)");
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+/// Prints the summary to standard output; that nobody reads it is no error.
+fn print(summary: &Summary, format: SummaryFormat) -> Result<(), anyhow::Error> {
+    let text = match format {
+        SummaryFormat::Text => summary.to_text(),
+        SummaryFormat::Json => summary.to_json() + "\n",
+    };
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error).context("cannot print the summary"),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,216 @@
+//! The program `feed-publisher` by itself: inputs, refusals, signals, summaries.
+
+mod common;
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use common::{assert_one_line, assert_quiet_success, endless, file, publisher, run, summary};
+use feed::sample::{self, Prefix};
+use feed_testing::{PrivateRoot, Program};
+use rustix::process::Signal;
+
+#[test]
+fn every_format_is_published_and_summarised() {
+    let root = PrivateRoot::new();
+    let mut inputs = vec![
+        ("true.itch".to_owned(), sample::itch(Prefix::True, 1_000)),
+        ("zero.itch".to_owned(), sample::itch(Prefix::Zero, 1_000)),
+        ("feed.itch.gz".to_owned(), sample::gzip(&sample::itch(Prefix::True, 1_000))),
+        ("feed.csv".to_owned(), sample::csv(1_000)),
+        ("feed.csv.gz".to_owned(), sample::gzip(&sample::csv(1_000))),
+    ];
+    for schema in sample::DBN_SCHEMAS {
+        let plain = sample::dbn(3, schema, 1_000);
+        inputs.push((format!("{schema}.dbn.zst"), sample::zstd(&plain)));
+        inputs.push((format!("{schema}.dbn"), plain));
+    }
+    for (name, bytes) in inputs {
+        let path = file(&root, &name, &bytes);
+        let finished = run(&root, &["--input", &path, "--summary", "json"]);
+        assert_quiet_success(&finished);
+        assert_eq!(finished.stdout.lines().count(), 1, "no progress bar when piped");
+        let summary = summary(&finished);
+        assert_eq!(summary["messages"], 1_000, "{name}");
+        assert_eq!(summary["next_sequence"], 1_000, "{name}");
+        assert_eq!(summary["epoch"], 1, "{name}");
+        let kinds = summary["by_kind"].as_object().unwrap().values().map(|count| count.as_u64().unwrap());
+        assert_eq!(kinds.sum::<u64>(), 1_000, "{name}");
+        std::fs::remove_file(path).unwrap();
+    }
+    assert!(root.names().is_empty(), "a closed ring is removed");
+}
+
+#[test]
+fn standard_input_is_an_input() {
+    let root = PrivateRoot::new();
+    let mut program =
+        Program::start(publisher(&root).args(["--input", "-", "--summary", "json"]).stdin(Stdio::piped()));
+    program.stdin().unwrap().write_all(&sample::zstd(&sample::csv(5_000))).unwrap();
+    let finished = program.finish();
+    assert_quiet_success(&finished);
+    assert_eq!(summary(&finished)["messages"], 5_000);
+}
+
+#[test]
+fn a_seed_fixes_the_market() {
+    let root = PrivateRoot::new();
+    let sums = |seed: &str| {
+        let finished = run(&root, &["--count", "20000", "--seed", seed, "--summary", "json", "--ring", seed]);
+        assert_quiet_success(&finished);
+        let summary = summary(&finished);
+        assert_eq!(summary["messages"], 20_000);
+        (summary["price_sum"].clone(), summary["size_sum"].clone(), summary["last_ts"].clone())
+    };
+    assert_eq!(sums("7"), sums("7"));
+    assert_ne!(sums("7"), sums("8"));
+}
+
+#[test]
+fn a_text_summary_is_an_aligned_table() {
+    let root = PrivateRoot::new();
+    let finished = run(&root, &["--count", "100"]);
+    assert_quiet_success(&finished);
+    let first = finished.stdout.lines().next().unwrap();
+    assert!(first.starts_with("messages ") && first.ends_with(" 100"), "{finished:?}");
+    assert!(finished.stdout.lines().all(|line| line.len() == first.len()), "{finished:?}");
+}
+
+#[test]
+fn a_paced_feed_takes_at_least_its_time() {
+    let root = PrivateRoot::new();
+    let seconds = |arguments: &[&str]| {
+        let finished = run(&root, &[arguments, &["--summary", "json"]].concat());
+        assert_quiet_success(&finished);
+        summary(&finished)["seconds"].as_f64().unwrap()
+    };
+    // 0.499 s by the schedule; the clocks are read one after the other.
+    assert!(seconds(&["--count", "500", "--rate", "1000"]) > 0.49);
+    let path = file(&root, "feed.csv", &sample::csv(3_000));
+    let all = summary(&run(&root, &["--input", &path, "--summary", "json"]));
+    let span = (all["last_ts"].as_u64().unwrap() - all["first_ts"].as_u64().unwrap()) as f64 / 1e9;
+    assert!(span > 0.01, "{span}");
+    assert!(seconds(&["--input", &path, "--speed", "realtime"]) > 0.98 * span);
+    assert!(seconds(&["--input", &path, "--speed", "0.5"]) > 1.98 * span);
+}
+
+#[test]
+fn a_wrong_command_line_is_exit_code_2_and_names_the_flag() {
+    let root = PrivateRoot::new();
+    for (arguments, says) in [
+        (&["--capacity", "1000"][..], "--capacity"),
+        (&["--speed", "fast"], "--speed"),
+        (&["--rate", "0"], "--rate"),
+        (&["--ring", "a/b"], "--ring: ring name \"a/b\""),
+        (&["--ring", ".hidden"], "--ring: ring name"),
+        (&["--loud"], "--loud"),
+    ] {
+        let finished = run(&root, arguments);
+        assert_eq!((finished.code, finished.stdout.as_str()), (Some(2), ""), "{finished:?}");
+        assert!(finished.stderr.contains(says), "{says:?} expected: {finished:?}");
+    }
+    assert!(root.names().is_empty());
+    let help = run(&root, &["--help"]);
+    assert_eq!((help.code, help.stderr.as_str()), (Some(0), ""));
+    assert!(help.stdout.contains("--wait-for-subscribers"));
+}
+
+#[test]
+fn a_signal_closes_the_ring_and_the_summary_is_still_printed() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let root = PrivateRoot::new();
+        let program = endless(&root, &[]);
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        program.signal(signal);
+        let finished = program.finish();
+        assert_quiet_success(&finished);
+        let summary = summary(&finished);
+        assert_eq!(summary["messages"], summary["next_sequence"]);
+        assert!(root.names().is_empty());
+    }
+}
+
+#[test]
+fn a_signal_ends_every_kind_of_waiting() {
+    // For a message an hour away, for subscribers, for more input, for the first of it.
+    let hour = "recv_ts_ns,exch_ts_ms,kind,symbol,px,qty,bid_px,bid_qty,ask_px,ask_qty,side,id\n\
+                0,0,T,A,1,1,,,,,B,1\n0,3600000,T,A,1,1,,,,,B,2\n0,3600000,T,A,1,1,,,,,B,3\n";
+    for (arguments, input, messages) in [
+        (&["--input", "-", "--speed", "realtime"][..], hour, 1),
+        (&["--count", "10", "--wait-for-subscribers", "1"], "", 0),
+        (&["--input", "-"], hour, 3),
+        (&["--input", "-"], "", 0),
+    ] {
+        let root = PrivateRoot::new();
+        let mut program =
+            Program::start(publisher(&root).args(["--summary", "json"]).args(arguments).stdin(Stdio::piped()));
+        let mut stdin = program.stdin().unwrap();
+        stdin.write_all(input.as_bytes()).unwrap();
+        if input.is_empty() && arguments[0] == "--input" {
+            // Nothing shows from outside that it waits for its input; that it handles signals does.
+            wait_for_handlers(&program);
+        } else {
+            while !root.path().join("feed.ring/segment").exists() {
+                std::thread::sleep(std::time::Duration::from_millis(1));
+            }
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        program.signal(Signal::TERM);
+        let finished = program.finish();
+        assert_quiet_success(&finished);
+        assert_eq!(summary(&finished)["messages"], messages, "{arguments:?}");
+        assert!(root.names().is_empty());
+    }
+}
+
+/// Waits until the program catches SIGTERM.
+fn wait_for_handlers(program: &Program) {
+    let status = format!("/proc/{}/status", program.id());
+    let catches = |line: &str| {
+        let caught = line.strip_prefix("SigCgt:").and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+        caught.is_some_and(|mask| mask & (1 << (15 - 1)) != 0)
+    };
+    while !std::fs::read_to_string(&status).unwrap().lines().any(catches) {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn a_kept_ring_and_a_dead_one_are_gone_on_with() {
+    let root = PrivateRoot::new();
+    assert_quiet_success(&run(&root, &["--count", "5", "--keep"]));
+    assert_eq!(root.names(), ["feed.ring"]);
+    let mut killed = endless(&root, &[]);
+    killed.wait_for_error("feed: taken over: epoch 2 begins at sequence 5");
+    killed.kill();
+    assert_eq!(root.names(), ["feed.ring"], "what was killed could not remove its ring");
+    let finished = run(&root, &["--count", "5", "--summary", "json"]);
+    let next = summary(&finished);
+    let first = next["first_sequence"].as_u64().unwrap();
+    assert!(first >= 5, "the sequence goes on where the ring was left: {first}");
+    assert_eq!(next["next_sequence"], first + 5);
+    assert_eq!(next["epoch"], 3);
+    let says = format!("feed: taken over: epoch 3 begins at sequence {first}");
+    assert_one_line(&finished, 0, &[&says]);
+    assert!(root.names().is_empty());
+}
+
+#[test]
+fn nobody_reading_the_summary_is_no_error() {
+    let root = PrivateRoot::new();
+    let mut command = publisher(&root);
+    let mut process = command.args(["--count", "10"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(process.stdout.take());
+    let output = process.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0));
+}
+
+#[test]
+fn a_root_that_is_not_there_is_an_error() {
+    let finished =
+        Program::start(Command::new(env!("CARGO_BIN_EXE_feed-publisher")).args(["--root", "/nowhere", "--count", "1"]))
+            .finish();
+    assert_one_line(&finished, 1, &["/nowhere"]);
+    assert!(!Path::new("/nowhere").exists());
+}

@@ -1,0 +1,28 @@
+//! `feed-subscriber`: follows a ring in shared memory; prints, measures and summarises what it receives.
+
+mod account;
+mod attach;
+mod follow;
+mod options;
+mod output;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use crate::options::Options;
+use crate::run::Failure;
+
+fn main() -> ExitCode {
+    match run::run(&Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Usage(message)) => {
+            Options::command().error(clap::error::ErrorKind::ValueValidation, message).exit()
+        }
+        Err(Failure::Runtime(error)) => {
+            eprintln!("feed-subscriber: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

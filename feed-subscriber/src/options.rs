@@ -1,0 +1,243 @@
+//! The command line of `feed-subscriber`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::styling::Styles;
+use clap::{Parser, ValueEnum};
+use feed_ring::{Join, Mapping, WaitStrategy};
+
+/// Follows a ring of market data in shared memory
+///
+/// Receives every message from where it joins until the ring is closed, --max messages or a signal; counts exactly what
+/// it lost if it fell behind, and measures latency from each message's publish time. It does not slow the publisher
+/// down.
+///
+/// A publisher that dies and is started again goes on with the same ring under a new epoch: this program stays attached and
+/// says so on standard error. If the publisher made another ring instead (another capacity, --fresh, or the old one was
+/// removed), this program opens that one. Either way nothing says what the old publisher left undone: state that was built
+/// from the messages before a restart, such as an order book, must be built anew from the messages after it.
+/// feed-publisher --clear says so within the feed: a message of kind `clear` for instrument 0, which is all instruments.
+/// The summary counts epochs, restarts, rings that were reopened, and what was lost in between; `first_sequence +
+/// messages + lost + skipped = next_sequence` holds over all of them.
+///
+/// Messages go to standard output, and so does the summary in the end; only if messages and a text summary would mix,
+/// the summary goes to standard error.
+#[derive(Debug, Parser)]
+#[command(version, styles = Styles::plain(), max_term_width = 100, args_override_self = true)]
+#[command(after_help = "Exit code: 0 the ring was closed, --max, a signal, or a closed pipe; 1 an error (the ring is \
+    damaged, or cannot\nbe opened; with --on-publisher-loss exit: the publisher died); 2 a wrong command line.\n\n\
+    Examples:\n  \
+    feed-subscriber --open-timeout 10 --summary json\n  \
+    feed-subscriber --from oldest --output csv > feed.csv\n  \
+    feed-subscriber --wait spin --map rw --cpu 5 --lock-memory\n  \
+    feed-subscriber --output text | head")]
+pub(crate) struct Options {
+    /// Name of the ring
+    #[arg(long, value_name = "NAME", default_value = "feed")]
+    pub(crate) ring: String,
+
+    /// Follow the sealed ring that a publisher serves at this Unix socket (feed-publisher --serve), instead of one on disk
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["ring", "root"])]
+    pub(crate) connect: Option<PathBuf>,
+
+    /// Where to join: `oldest` that the ring holds, `latest` (what comes from now on), or a sequence number
+    ///
+    /// A sequence that is not published yet is waited for; what is long gone counts as lost.
+    #[arg(long, value_name = "oldest|latest|SEQUENCE", default_value = "latest", value_parser = join)]
+    pub(crate) from: Join,
+
+    /// How to wait for a message: `spin` is fastest and needs a core of its own, `yield` lets others run in between, `block`
+    /// sleeps until the publisher wakes it
+    #[arg(long, value_name = "STRATEGY", default_value = "yield")]
+    wait: Wait,
+
+    /// Wait so long for the ring to appear; `inf` for ever
+    #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = seconds)]
+    pub(crate) open_timeout: Duration,
+
+    /// What to do when the publisher dies: `wait` for it to be started again, or `exit` with code 1
+    #[arg(long, value_name = "wait|exit", default_value = "wait")]
+    pub(crate) on_publisher_loss: OnLoss,
+
+    /// How to map the ring: `ro`, so that nothing this program does can change it, or `rw`, which needs write permission
+    /// and is faster on some processors
+    #[arg(long, value_name = "ro|rw", default_value = "ro")]
+    map: Map,
+
+    /// Also follow a ring that belongs to this user; may be given several times [default: one's own and root's]
+    #[arg(long, value_name = "UID")]
+    pub(crate) trust_uid: Vec<u32>,
+
+    /// Run on this CPU only
+    #[arg(long, value_name = "N")]
+    pub(crate) cpu: Option<usize>,
+
+    /// Lock the program and the ring into memory, once both are there
+    #[arg(long)]
+    pub(crate) lock_memory: bool,
+
+    /// What to print of each message
+    #[arg(long, value_name = "FORMAT", default_value = "none")]
+    pub(crate) output: OutputFormat,
+
+    /// End after so many messages
+    #[arg(long, value_name = "N")]
+    pub(crate) max: Option<u64>,
+
+    /// How to print the summary; json: one object, the last line
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) summary: SummaryFormat,
+
+    /// Directory of the ring
+    #[arg(long, value_name = "DIR", default_value = feed_ring::DEFAULT_ROOT)]
+    pub(crate) root: PathBuf,
+
+    /// Take so many ns over each message, to see what a slow subscriber meets
+    #[arg(long, value_name = "NS", default_value_t = 0, hide = true)]
+    pub(crate) delay_ns: u64,
+}
+
+impl Options {
+    /// The ring's wait strategy.
+    pub(crate) fn wait(&self) -> WaitStrategy {
+        match self.wait {
+            Wait::Spin => WaitStrategy::Spin,
+            Wait::Yield => WaitStrategy::Yield,
+            Wait::Block => WaitStrategy::Block,
+        }
+    }
+
+    /// Through which pages the ring is read.
+    pub(crate) fn mapping(&self) -> Mapping {
+        match self.map {
+            Map::Ro => Mapping::ReadOnly,
+            Map::Rw => Mapping::ReadWrite,
+        }
+    }
+}
+
+/// The strategies of --wait.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Wait {
+    /// Polls without ever giving the core away
+    Spin,
+    /// Polls a little, then lets others run
+    Yield,
+    /// Polls a little, then sleeps
+    Block,
+}
+
+/// What --on-publisher-loss can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OnLoss {
+    /// Keep the ring, and go on with what a restarted publisher sends
+    Wait,
+    /// End with an error
+    Exit,
+}
+
+/// The mappings of --map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Map {
+    /// Read-only
+    Ro,
+    /// Writable
+    Rw,
+}
+
+/// The formats of --output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OutputFormat {
+    /// Nothing
+    None,
+    /// A line of aligned fields for people
+    Text,
+    /// CSV with a header; decimal prices and sizes, empty where undefined
+    Csv,
+    /// One JSON object on each line; prices and sizes as decimal strings, null where undefined
+    Json,
+}
+
+/// How a summary is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SummaryFormat {
+    /// A table
+    Text,
+    /// One JSON object on one line
+    Json,
+}
+
+fn join(text: &str) -> Result<Join, String> {
+    match text {
+        "oldest" => Ok(Join::Oldest),
+        "latest" => Ok(Join::Latest),
+        _ => text
+            .parse()
+            .map(Join::Sequence)
+            .map_err(|_| "expected oldest, latest, or a sequence number from 0".to_owned()),
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    if text == "inf" {
+        return Ok(Duration::MAX);
+    }
+    text.parse()
+        .ok()
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .ok_or_else(|| "expected seconds from 0 (0.5: half a second), or inf".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn parse(arguments: &[&str]) -> Result<Options, String> {
+        Options::try_parse_from([&["feed-subscriber"], arguments].concat()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Options::command().debug_assert();
+    }
+
+    #[test]
+    fn values_are_what_they_say() {
+        assert_eq!(parse(&[]).unwrap().from, Join::Latest);
+        assert_eq!(parse(&["--from", "oldest"]).unwrap().from, Join::Oldest);
+        assert_eq!(parse(&["--from", "17"]).unwrap().from, Join::Sequence(17));
+        assert_eq!(parse(&["--open-timeout", "0.5"]).unwrap().open_timeout, Duration::from_millis(500));
+        assert_eq!(parse(&["--open-timeout", "inf"]).unwrap().open_timeout, Duration::MAX);
+        assert_eq!(parse(&["--wait", "spin"]).unwrap().wait(), WaitStrategy::Spin);
+        assert_eq!(parse(&["--wait", "block"]).unwrap().wait(), WaitStrategy::Block);
+        assert_eq!(parse(&[]).unwrap().mapping(), Mapping::ReadOnly);
+        assert_eq!(parse(&["--map", "rw"]).unwrap().mapping(), Mapping::ReadWrite);
+        assert_eq!(parse(&["--trust-uid", "7", "--trust-uid", "8"]).unwrap().trust_uid, [7, 8]);
+        assert_eq!(parse(&[]).unwrap().on_publisher_loss, OnLoss::Wait);
+    }
+
+    #[test]
+    fn what_is_wrong_is_refused_with_its_flag() {
+        for (arguments, says) in [
+            (&["--from", "newest"][..], "'--from <oldest|latest|SEQUENCE>': expected oldest, latest, or a sequence"),
+            (&["--from=-1"], "--from"),
+            (&["--open-timeout", "soon"], "'--open-timeout <SECONDS>': expected seconds from 0"),
+            (&["--open-timeout=-1"], "--open-timeout"),
+            (&["--open-timeout", "NaN"], "--open-timeout"),
+            (&["--wait", "sleep"], "[possible values: spin, yield, block]"),
+            (&["--on-publisher-loss", "retry"], "[possible values: wait, exit]"),
+            (&["--map", "wo"], "[possible values: ro, rw]"),
+            (&["--trust-uid", "root"], "--trust-uid"),
+            (&["--cpu", "first"], "--cpu"),
+            (&["--output", "xml"], "[possible values: none, text, csv, json]"),
+            (&["--max", "x"], "--max"),
+            (&["--summary", "xml"], "[possible values: text, json]"),
+            (&["--input", "x"], "--input"),
+        ] {
+            let error = parse(arguments).unwrap_err();
+            assert!(error.contains(says), "{arguments:?}: {error}");
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! Messages on standard output: as text, CSV or JSON.
+
+use std::fmt;
+use std::io::{self, Write};
+
+use feed::decimal::{Price, Size};
+use feed::{Message, UNDEFINED_TIME};
+
+use crate::options::OutputFormat;
+
+/// Writes messages in one format.
+#[derive(Debug)]
+pub(crate) struct Output<W> {
+    format: OutputFormat,
+    writer: W,
+}
+
+impl<W: Write> Output<W> {
+    /// Writes the header, if the format has one.
+    pub(crate) fn new(format: OutputFormat, mut writer: W) -> io::Result<Self> {
+        match format {
+            OutputFormat::Csv => writeln!(
+                writer,
+                "sequence,ts_event,ts_publish,instrument,kind,side,flags,price,size,order_id,ask_price,ask_size,extra"
+            )?,
+            OutputFormat::Text => writeln!(
+                writer,
+                "{:>10} {:>19} {:>10} {:<6} {:<4} {:>16} {:>16} {:>20}",
+                "sequence", "ts_event", "instrument", "kind", "side", "price", "size", "order_id|ask"
+            )?,
+            OutputFormat::None | OutputFormat::Json => {}
+        }
+        Ok(Output { format, writer })
+    }
+
+    /// Writes one message.
+    pub(crate) fn write(&mut self, sequence: u64, message: &Message) -> io::Result<()> {
+        match self.format {
+            OutputFormat::None => Ok(()),
+            OutputFormat::Text => self.text(sequence, message),
+            OutputFormat::Csv => self.csv(sequence, message),
+            OutputFormat::Json => self.json(sequence, message),
+        }
+    }
+
+    /// Lets what was written be seen.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+
+    fn text(&mut self, sequence: u64, message: &Message) -> io::Result<()> {
+        let price = OrEmpty(message.price().map(Price)).to_string();
+        let size = OrEmpty(message.size().map(Size)).to_string();
+        write!(
+            self.writer,
+            "{sequence:>10} {:>19} {:>10} {:<6} {:<4} {price:>16} {size:>16} ",
+            OrEmpty(ts_event(message)).to_string(),
+            message.instrument,
+            message.kind(),
+            message.side(),
+        )?;
+        match message.order_id() {
+            Some(id) => writeln!(self.writer, "{id:>20}"),
+            None => writeln!(
+                self.writer,
+                "{:>20}",
+                format!("{} x {}", OrEmpty(message.ask_price().map(Price)), OrEmpty(message.ask_size().map(Size)))
+            ),
+        }
+    }
+
+    fn csv(&mut self, sequence: u64, message: &Message) -> io::Result<()> {
+        writeln!(
+            self.writer,
+            "{sequence},{},{},{},{},{},{},{},{},{},{},{},{}",
+            OrEmpty(ts_event(message)),
+            message.ts_publish,
+            message.instrument,
+            message.kind(),
+            message.side(),
+            message.flags,
+            OrEmpty(message.price().map(Price)),
+            OrEmpty(message.size().map(Size)),
+            OrEmpty(message.order_id()),
+            OrEmpty(message.ask_price().map(Price)),
+            OrEmpty(message.ask_size().map(Size)),
+            OrEmpty(extra(message)),
+        )
+    }
+
+    fn json(&mut self, sequence: u64, message: &Message) -> io::Result<()> {
+        writeln!(
+            self.writer,
+            "{{\"sequence\":{sequence},\"ts_event\":{},\"ts_publish\":{},\"instrument\":{},\"kind\":\"{}\",\
+             \"side\":\"{}\",\"flags\":{},\"price\":{},\"size\":{},\"order_id\":{},\"ask_price\":{},\"ask_size\":{},\
+             \"extra\":{}}}",
+            OrNull(ts_event(message)),
+            message.ts_publish,
+            message.instrument,
+            message.kind(),
+            message.side(),
+            message.flags,
+            OrNull(message.price().map(|price| Quoted(Price(price)))),
+            OrNull(message.size().map(|size| Quoted(Size(size)))),
+            OrNull(message.order_id()),
+            OrNull(message.ask_price().map(|price| Quoted(Price(price)))),
+            OrNull(message.ask_size().map(|size| Quoted(Size(size)))),
+            OrNull(extra(message)),
+        )
+    }
+}
+
+fn ts_event(message: &Message) -> Option<u64> {
+    (message.ts_event != UNDEFINED_TIME).then_some(message.ts_event)
+}
+
+/// Of a quote, the field holds the ask's size.
+fn extra(message: &Message) -> Option<u64> {
+    message.order_id().map(|_| message.extra)
+}
+
+/// Nothing where there is nothing.
+struct OrEmpty<T>(Option<T>);
+
+impl<T: fmt::Display> fmt::Display for OrEmpty<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.as_ref().map_or(Ok(()), |value| value.fmt(f))
+    }
+}
+
+/// `null` where there is nothing.
+struct OrNull<T>(Option<T>);
+
+impl<T: fmt::Display> fmt::Display for OrNull<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Some(value) => value.fmt(f),
+            None => f.write_str("null"),
+        }
+    }
+}
+
+/// In quotation marks, as exact decimals stand in JSON.
+struct Quoted<T>(T);
+
+impl<T: fmt::Display> fmt::Display for Quoted<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\"", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use feed::{Kind, Side, UNDEFINED_PRICE, UNDEFINED_SIZE};
+
+    fn lines(format: OutputFormat) -> Vec<String> {
+        let trade = Message {
+            ts_publish: 9,
+            instrument: 3,
+            side: Side::Bid as u8,
+            flags: 128,
+            price: -58_710_200_000_000,
+            size: 14_000_000,
+            order_id: 41,
+            extra: 42,
+            ..Message::new(Kind::Trade, 7)
+        };
+        let quote = Message::new(Kind::Quote, UNDEFINED_TIME).with_quote((1, 2), (UNDEFINED_PRICE, UNDEFINED_SIZE));
+        let mut output = Output::new(format, Vec::new()).unwrap();
+        output.write(5, &trade).unwrap();
+        output.write(6, &quote).unwrap();
+        output.flush().unwrap();
+        String::from_utf8(output.writer).unwrap().lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn csv_has_a_header_and_readable_decimals() {
+        assert_eq!(
+            lines(OutputFormat::Csv),
+            [
+                "sequence,ts_event,ts_publish,instrument,kind,side,flags,price,size,order_id,ask_price,ask_size,extra",
+                "5,7,9,3,trade,bid,128,-58710.2,0.014,41,,,42",
+                "6,,0,0,quote,none,0,0.000000001,0.000000002,,,,",
+            ]
+        );
+    }
+
+    #[test]
+    fn json_is_json() {
+        let lines: Vec<serde_json::Value> =
+            lines(OutputFormat::Json).iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(
+            lines,
+            [
+                serde_json::json!({"sequence": 5, "ts_event": 7, "ts_publish": 9, "instrument": 3, "kind": "trade",
+                    "side": "bid", "flags": 128, "price": "-58710.2", "size": "0.014", "order_id": 41,
+                    "ask_price": null, "ask_size": null, "extra": 42}),
+                serde_json::json!({"sequence": 6, "ts_event": null, "ts_publish": 0, "instrument": 0, "kind": "quote",
+                    "side": "none", "flags": 0, "price": "0.000000001", "size": "0.000000002", "order_id": null,
+                    "ask_price": null, "ask_size": null, "extra": null}),
+            ]
+        );
+    }
+
+    #[test]
+    fn text_is_aligned() {
+        let lines = lines(OutputFormat::Text);
+        assert!(lines.iter().all(|line| line.len() == lines[0].len()), "{lines:#?}");
+        assert!(lines[1].contains(" trade  bid ") && lines[1].contains(" -58710.2 "), "{lines:#?}");
+    }
+
+    #[test]
+    fn none_is_nothing() {
+        assert!(lines(OutputFormat::None).is_empty());
+    }
+}

@@ -1,0 +1,118 @@
+//! What `feed-subscriber` does: opens the ring, follows it until something ends it, summarises.
+
+use std::io::{self, Write};
+use std::sync::atomic::AtomicBool;
+
+use anyhow::Context;
+use feed::placement::{lock_memory, pin_to_cpu};
+use feed::reception::Reception;
+use feed::summary::{Sequences, Summary, Tally};
+use feed_ring::{OpenError, TryRecvError, WaitStrategy};
+
+use crate::attach::Ring;
+use crate::follow::{Bell, Ended, Follower, received};
+use crate::options::{Options, OutputFormat, SummaryFormat};
+
+/// What ended the program with an error.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// A value on the command line that only showed to be wrong when it was used: exit code 2.
+    Usage(String),
+    /// Anything else: exit code 1.
+    Runtime(anyhow::Error),
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Failure::Runtime(error)
+    }
+}
+
+/// Runs the program.
+pub(crate) fn run(options: &Options) -> Result<(), Failure> {
+    let stop = feed::stop::on_signals().context("cannot handle signals")?;
+    feed_ring::guard::install().context("cannot guard against SIGBUS")?;
+    if let Some(cpu) = options.cpu {
+        // Before anything is allocated that is to be near.
+        pin_to_cpu(cpu).context("--cpu")?;
+    }
+    let bell = Bell::default();
+    if options.wait() == WaitStrategy::Block {
+        let bell = bell.clone();
+        feed::stop::call_on_signals(move || bell.ring()).context("cannot handle signals")?;
+    }
+    let Some(ring) = open(options, &stop)? else {
+        let nothing = Summary::new(&Tally::default(), Sequences::default(), 0.0);
+        let reception = received(&Reception::default(), &Ended::Signal);
+        return Ok(print(&Summary { received: Some(reception), ..nothing }, options)?);
+    };
+    if options.lock_memory {
+        lock_memory().context("--lock-memory")?;
+    }
+    let mut follower = Follower::new(options, &stop, bell, ring);
+    let ended = follower.receive();
+    if matches!(ended, Ended::OutputClosed) {
+        return Ok(());
+    }
+    print(&follower.summary(&ended), options)?;
+    match ended {
+        Ended::Ring(_, error @ TryRecvError::PublisherDead) => {
+            Err(anyhow::anyhow!("{}: {error}, or wait for it (--on-publisher-loss wait)", options.ring).into())
+        }
+        Ended::Ring(_, error) => Err(anyhow::anyhow!("{}: {error}", options.ring).into()),
+        Ended::Reopen(error) => {
+            let error = explain(error, options);
+            Err(error
+                .context(format!("{}: superseded, and the ring that took its place cannot be opened", options.ring))
+                .into())
+        }
+        Ended::Placement(error) => Err(anyhow::Error::new(error).context("--lock-memory").into()),
+        Ended::Output(error) => Err(anyhow::Error::new(error).context("cannot write to standard output").into()),
+        _ => Ok(()),
+    }
+}
+
+/// Opens the ring, waiting for it if asked to; `None` if a signal came first.
+fn open(options: &Options, stop: &AtomicBool) -> Result<Option<Ring>, Failure> {
+    let silently = |_: &OpenError| {};
+    Ring::wait(options, options.from, options.open_timeout, stop, silently).map_err(|error| match error {
+        OpenError::Name(error) => Failure::Usage(format!("--ring: {error}")),
+        error @ OpenError::Sequence { .. } => Failure::Usage(format!("--from: {error}")),
+        error => Failure::Runtime(explain(error, options)),
+    })
+}
+
+/// An error with the flag that mends it, where there is one.
+fn explain(error: OpenError, options: &Options) -> anyhow::Error {
+    match &error {
+        OpenError::NotFound { .. } | OpenError::Unfinished { .. } | OpenError::NotServed { .. } => {
+            anyhow::anyhow!("{error} (--open-timeout SECONDS)")
+        }
+        OpenError::Owner { found, .. } => anyhow::anyhow!("{error} (--trust-uid {found})"),
+        OpenError::Permission { .. } if options.mapping() == feed_ring::Mapping::ReadWrite => {
+            anyhow::anyhow!("{error}; --map rw needs write permission, too")
+        }
+        _ => error.into(),
+    }
+}
+
+/// Prints the summary to standard output, or to standard error where it would stand among messages; that nobody reads
+/// it is no error.
+fn print(summary: &Summary, options: &Options) -> Result<(), anyhow::Error> {
+    let printed = match options.summary {
+        SummaryFormat::Json => write_all(io::stdout().lock(), &(summary.to_json() + "\n")),
+        SummaryFormat::Text if options.output == OutputFormat::None => {
+            write_all(io::stdout().lock(), &summary.to_text())
+        }
+        SummaryFormat::Text => write_all(io::stderr().lock(), &summary.to_text()),
+    };
+    match printed {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error).context("cannot print the summary"),
+        _ => Ok(()),
+    }
+}
+
+fn write_all(mut writer: impl Write, text: &str) -> io::Result<()> {
+    writer.write_all(text.as_bytes())?;
+    writer.flush()
+}

@@ -1,0 +1,244 @@
+//! Rings that cannot be followed, one test each: what the subscriber says and its exit code.
+
+mod common;
+
+use std::fs;
+use std::os::unix::fs::{FileExt, chown, symlink};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use common::{assert_conserved, assert_one_line, number, publisher, subscriber, success};
+use feed_ring::Publisher;
+use feed_testing::{Finished, PrivateRoot, Program, skipped};
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+/// A user who owns nothing here.
+const NOBODY: u32 = 65_534;
+
+/// A closed ring that was kept.
+fn kept(root: &PrivateRoot) -> PathBuf {
+    success(Program::start(publisher(root).args(["--count", "10", "--capacity", "64", "--keep"])));
+    root.path().join("feed.ring")
+}
+
+fn follow(root: &PrivateRoot) -> Finished {
+    Program::start(subscriber(root).args(["--from", "oldest"])).finish()
+}
+
+/// Fails unless the subscriber refuses with exit code 1 and these words, and prints nothing else.
+#[track_caller]
+fn assert_refused(root: &PrivateRoot, says: &[&str]) {
+    let finished = follow(root);
+    assert_one_line(&finished, 1, says);
+    assert_eq!(finished.stdout, "");
+}
+
+fn damage(ring: &Path, word: u64, value: u64) {
+    let segment = fs::OpenOptions::new().write(true).open(ring.join("segment")).unwrap();
+    segment.write_all_at(&value.to_ne_bytes(), word * 8).unwrap();
+}
+
+/// Whether this test runs as root, as it must to take on other users; says so if not.
+fn is_root() -> bool {
+    let root = rustix::process::geteuid().is_root();
+    if !root {
+        skipped("taking on another user, or giving files to one, needs root");
+    }
+    root
+}
+
+/// Whether that user can run this program: its folder may be closed to others.
+fn can_run(uid: u32, program: &Path) -> bool {
+    let ran = Command::new(program).arg("--version").uid(uid).gid(uid).output();
+    let can = ran.is_ok_and(|output| output.status.success());
+    if !can {
+        skipped(&format!("{} cannot be run by uid {uid}", program.display()));
+    }
+    can
+}
+
+#[test]
+fn no_such_ring() {
+    let root = PrivateRoot::new();
+    assert_refused(&root, &["feed.ring: no such ring: start its publisher", "(--open-timeout SECONDS)"]);
+}
+
+#[test]
+fn another_abi() {
+    let root = PrivateRoot::new();
+    damage(&kept(&root), 1, 2);
+    assert_refused(&root, &["feed.ring/segment: ABI 2, this program speaks 1: rebuild the older side"]);
+}
+
+#[test]
+fn another_payload() {
+    let root = PrivateRoot::new();
+    drop(Publisher::<[u64; 3]>::options("feed").root(&root).keep(true).create().unwrap());
+    let says = [
+        "feed.ring/segment: carries array (24 bytes, ",
+        "this program expects Message (56 bytes, ",
+        "rebuild the older side, or choose another ring",
+    ];
+    assert_refused(&root, &says);
+}
+
+#[test]
+fn not_a_ring() {
+    let root = PrivateRoot::new();
+    let ring = kept(&root);
+    fs::write(ring.join("segment"), "no ring at all").unwrap();
+    assert_refused(&root, &["not a ring: a file of 14 bytes, the segment of a ring expected: choose another name"]);
+    fs::write(ring.join("segment"), [7; 8192]).unwrap();
+    assert_refused(&root, &["not a ring: a file that begins with 0x0707070707070707"]);
+}
+
+#[test]
+fn a_damaged_header() {
+    let root = PrivateRoot::new();
+    damage(&kept(&root), 50, 1 << 40);
+    assert_refused(&root, &["feed.ring/segment: ", "the segment is damaged; restart its publisher"]);
+}
+
+#[test]
+fn names_that_no_ring_can_have() {
+    let root = PrivateRoot::new();
+    let long = "x".repeat(300);
+    for (name, says) in [
+        ("a/b", "it has a character that no ring's name may have"),
+        ("../feed", "it starts with '.'"),
+        ("..", "it starts with '.'"),
+        ("", "it is empty"),
+        (&long, "it is longer than 200 characters"),
+    ] {
+        let finished = Program::start(subscriber(&root).args(["--ring", name])).finish();
+        assert_eq!((finished.code, finished.stdout.as_str()), (Some(2), ""), "{finished:?}");
+        for says in ["--ring: ring name", says, "use 1 to 200 of A-Z a-z 0-9 . _ -"] {
+            assert!(finished.stderr.contains(says), "{says:?} expected: {finished:?}");
+        }
+    }
+    // One with a NUL cannot even be given to a program.
+    let error = subscriber(&root).args(["--ring", "a\0b"]).spawn().unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
+}
+
+/// Puts something else in the place of a ring's file, or of its directory.
+fn replaced(name: &str, put: impl Fn(&Path)) -> PrivateRoot {
+    let root = PrivateRoot::new();
+    let path = kept(&root).join(name);
+    fs::rename(&path, root.path().join("away")).unwrap();
+    put(&path);
+    root
+}
+
+#[test]
+fn a_symbolic_link_in_place_of_a_file() {
+    for name in ["segment", "control", "live"] {
+        let root = replaced(name, |path| symlink(path.ancestors().nth(2).unwrap().join("away"), path).unwrap());
+        assert_refused(&root, &[&format!("feed.ring/{name}: not a ring: a symbolic link, "), "move it away"]);
+    }
+    let root = PrivateRoot::new();
+    let ring = kept(&root);
+    fs::rename(&ring, root.path().join("away")).unwrap();
+    symlink(root.path().join("away"), &ring).unwrap();
+    assert_refused(&root, &["feed.ring: not a ring: no directory, a ring's directory expected"]);
+}
+
+#[test]
+fn a_directory_in_place_of_a_file() {
+    for name in ["segment", "control", "live"] {
+        let root = replaced(name, |path| fs::create_dir(path).unwrap());
+        assert_refused(&root, &[&format!("feed.ring/{name}: not a ring: a directory, "), "move it away"]);
+    }
+}
+
+#[test]
+fn a_fifo_in_place_of_a_file() {
+    let fifo = |path: &Path| mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    for name in ["segment", "control"] {
+        let root = replaced(name, fifo);
+        assert_refused(&root, &[&format!("feed.ring/{name}: not a ring: a FIFO, a regular file expected")]);
+    }
+    let root = PrivateRoot::new();
+    fifo(&root.path().join("feed.ring"));
+    assert_refused(&root, &["feed.ring: not a ring: no directory, a ring's directory expected"]);
+}
+
+#[test]
+fn a_device_in_place_of_a_file() {
+    for name in ["segment", "control", "live"] {
+        let mut made = Ok(());
+        // The same as /dev/null.
+        let mut null = |path: &Path| {
+            made = mknodat(CWD, path, FileType::CharacterDevice, Mode::RUSR | Mode::WUSR, rustix::fs::makedev(1, 3));
+        };
+        let root = PrivateRoot::new();
+        let path = kept(&root).join(name);
+        fs::remove_file(&path).unwrap();
+        null(&path);
+        if let Err(errno) = made {
+            skipped(&format!("devices cannot be made here: {errno}"));
+            return;
+        }
+        // Some file systems do not let devices be opened at all.
+        let finished = follow(&root);
+        let denied = finished.stderr.contains("permission denied");
+        assert!(denied || finished.stderr.contains("not a ring: a character device, "), "{finished:?}");
+        assert_one_line(&finished, 1, &[&format!("feed.ring/{name}: ")]);
+    }
+}
+
+#[test]
+fn no_permission() {
+    if !is_root() || !can_run(NOBODY, Path::new(env!("CARGO_BIN_EXE_feed-subscriber"))) {
+        return;
+    }
+    let root = PrivateRoot::new();
+    let ring = kept(&root);
+    let as_nobody = |arguments: &[&str]| {
+        let mut command = subscriber(&root);
+        Program::start(command.args(["--from", "oldest"]).args(arguments).uid(NOBODY).gid(NOBODY)).finish()
+    };
+    assert_one_line(&as_nobody(&[]), 1, &["permission denied: run as a user whom the ring's mode admits"]);
+    fs::remove_dir_all(ring).unwrap();
+
+    // Admitted to read, but not to write.
+    success(Program::start(publisher(&root).args(["--count", "10", "--keep", "--mode", "644"])));
+    let finished = as_nobody(&[]);
+    assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""), "{finished:?}");
+    let refused = as_nobody(&["--map", "rw"]);
+    assert_one_line(&refused, 1, &["segment: permission denied: ", "; --map rw needs write permission, too"]);
+}
+
+#[test]
+fn a_group_is_admitted_by_mode_and_group() {
+    if !is_root() || !can_run(NOBODY, Path::new(env!("CARGO_BIN_EXE_feed-subscriber"))) {
+        return;
+    }
+    let root = PrivateRoot::new();
+    let shared = ["--count", "10", "--keep", "--mode", "640", "--group", "4242"];
+    success(Program::start(publisher(&root).args(shared)));
+    let of_group =
+        |gid: u32| Program::start(subscriber(&root).args(["--from", "oldest"]).uid(NOBODY).gid(gid)).finish();
+    let admitted = of_group(4242);
+    assert_eq!((admitted.code, admitted.stderr.as_str()), (Some(0), ""), "{admitted:?}");
+    assert_one_line(&of_group(NOBODY), 1, &["permission denied"]);
+}
+
+#[test]
+fn a_foreign_owner() {
+    if !is_root() {
+        return;
+    }
+    let root = PrivateRoot::new();
+    let ring = kept(&root);
+    for name in ["", "segment", "control", "live"] {
+        chown(ring.join(name), Some(4242), None).unwrap();
+    }
+    let says = "owned by uid 4242, expected uid 0 or root: run as its owner, or trust that uid (--trust-uid 4242)";
+    assert_refused(&root, &["feed.ring: ", says]);
+    let trusting = ["--from", "oldest", "--trust-uid", "7", "--trust-uid", "4242"];
+    let summary = success(Program::start(subscriber(&root).args(trusting)));
+    assert_conserved(&summary);
+    assert_eq!(number(&summary, "messages"), 10);
+}

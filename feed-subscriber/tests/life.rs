@@ -1,0 +1,223 @@
+//! How the subscriber begins and ends: no ring yet, --max, signals, a publisher that dies, a pipe that is closed.
+
+mod common;
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::Stdio;
+use std::time::Duration;
+
+use common::{assert_conserved, assert_one_line, number, publisher, start, subscriber, success, summary};
+use feed::sample;
+use feed_testing::{PrivateRoot, Program};
+use rustix::process::Signal;
+
+#[test]
+fn without_a_ring_the_error_names_the_flag() {
+    let root = PrivateRoot::new();
+    let finished = Program::start(&mut subscriber(&root)).finish();
+    assert_one_line(&finished, 1, &["feed.ring: no such ring", "(--open-timeout SECONDS)"]);
+    assert_eq!(finished.stdout, "");
+    let waited = Program::start(subscriber(&root).args(["--open-timeout", "0.05"])).finish();
+    assert_one_line(&waited, 1, &["no such ring"]);
+    assert!(root.names().is_empty());
+}
+
+#[test]
+fn a_wrong_command_line_is_exit_code_2_and_names_the_flag() {
+    let root = PrivateRoot::new();
+    for (arguments, says) in [
+        (&["--ring", "../feed"][..], "--ring: ring name \"../feed\""),
+        (&["--from", "newest"], "--from"),
+        (&["--from", "18446744073709551615"], "--from: join at sequence"),
+        (&["--wait", "sleep"], "--wait"),
+        (&["--output", "xml"], "--output"),
+        (&["--loud"], "--loud"),
+    ] {
+        let finished = Program::start(subscriber(&root).args(arguments)).finish();
+        assert_eq!((finished.code, finished.stdout.as_str()), (Some(2), ""), "{finished:?}");
+        assert!(finished.stderr.contains(says), "{says:?} expected: {finished:?}");
+    }
+    let help = Program::start(subscriber(&root).arg("--help")).finish();
+    assert_eq!((help.code, help.stderr.as_str()), (Some(0), ""));
+    assert!(help.stdout.contains("--open-timeout"));
+    assert!(!help.stdout.contains("--delay-ns"), "for tests only");
+}
+
+#[test]
+fn a_signal_ends_the_wait_for_a_ring() {
+    let root = PrivateRoot::new();
+    let program = Program::start(subscriber(&root).args(["--open-timeout", "inf"]));
+    wait_for_handlers(&program);
+    program.signal(Signal::TERM);
+    let summary = success(program);
+    assert_eq!((number(&summary, "messages"), &summary["ended"]), (0, &"signal".into()));
+}
+
+/// Waits until the program catches SIGTERM.
+fn wait_for_handlers(program: &Program) {
+    let status = format!("/proc/{}/status", program.id());
+    let catches = |line: &str| {
+        let caught = line.strip_prefix("SigCgt:").and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+        caught.is_some_and(|mask| mask & (1 << (15 - 1)) != 0)
+    };
+    while !std::fs::read_to_string(&status).unwrap().lines().any(catches) {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn a_signal_to_the_subscriber_ends_it_well_while_the_feed_goes_on() {
+    for (signal, wait) in [(Signal::TERM, "yield"), (Signal::INT, "spin")] {
+        let root = PrivateRoot::new();
+        let (publisher, mut subscribers) =
+            start(&root, &["--rate", "5000"], &[&["--output", "csv", "--wait", wait], &[]]);
+        let mut first = subscribers.remove(0);
+        first.wait_for("quote");
+        first.signal(signal);
+        let summary = success(first);
+        assert_eq!(summary["ended"], "signal");
+        assert_conserved(&summary);
+        assert!(number(&summary, "messages") > 0);
+        publisher.signal(Signal::TERM);
+        let published = success(publisher);
+        let second = success(subscribers.remove(0));
+        assert_eq!(second["ended"], "closed");
+        assert_conserved(&second);
+        assert_eq!(second["next_sequence"], published["next_sequence"]);
+        assert!(root.names().is_empty());
+    }
+}
+
+#[test]
+fn a_signal_is_noticed_while_nothing_comes_and_while_all_comes() {
+    // Behind for ever, and caught up with a feed that has stalled.
+    let root = PrivateRoot::new();
+    let (publisher, mut subscribers) =
+        start(&root, &["--speed", "max", "--capacity", "256"], &[&["--delay-ns", "1000000"]]);
+    let behind = subscribers.remove(0);
+    std::thread::sleep(Duration::from_millis(50));
+    behind.signal(Signal::TERM);
+    let summary = success(behind);
+    assert_eq!(summary["ended"], "signal");
+    assert_conserved(&summary);
+    drop(publisher);
+
+    let root = PrivateRoot::new();
+    let (publisher, mut subscribers) = start(&root, &["--rate", "0.0001"], &[&["--output", "json", "--wait", "spin"]]);
+    let mut stalled = subscribers.remove(0);
+    stalled.wait_for("\"sequence\":0");
+    stalled.signal(Signal::TERM);
+    assert_eq!(number(&success(stalled), "messages"), 1);
+    publisher.signal(Signal::TERM);
+    assert_eq!(number(&success(publisher), "messages"), 1);
+}
+
+#[test]
+fn max_messages_are_received_and_no_more() {
+    let root = PrivateRoot::new();
+    for max in [1, 63, 64, 65, 300, 1_000] {
+        let max = max.to_string();
+        let (publisher, mut subscribers) =
+            start(&root, &["--count", "2000", "--keep"], &[&["--max", &max], &["--max", &max, "--from", "oldest"]]);
+        success(publisher);
+        for subscriber in subscribers.drain(..) {
+            let summary = success(subscriber);
+            assert_eq!(summary["messages"].to_string(), max);
+            assert_eq!(summary["ended"], "max");
+            assert_conserved(&summary);
+        }
+        let none = success(Program::start(subscriber(&root).args(["--from", "oldest", "--max", "0"])));
+        assert_eq!((number(&none, "messages"), &none["ended"]), (0, &"max".into()));
+        std::fs::remove_dir_all(root.path().join("feed.ring")).unwrap();
+    }
+}
+
+#[test]
+fn a_killed_publisher_is_told_from_a_closed_ring() {
+    let root = PrivateRoot::new();
+    let exits = ["--output", "csv", "--on-publisher-loss", "exit"];
+    let (mut publisher, mut subscribers) = start(&root, &["--rate", "5000"], &[&exits]);
+    let mut subscriber = subscribers.remove(0);
+    subscriber.wait_for("trade");
+    publisher.kill();
+    let finished = subscriber.finish();
+    let says = "feed-subscriber: feed: the publisher died: restart it, or wait for it (--on-publisher-loss wait)";
+    assert_one_line(&finished, 1, &[says]);
+    let summary = summary(&finished);
+    assert_eq!(summary["ended"], "publisher_dead");
+    assert_conserved(&summary);
+    assert!(number(&summary, "messages") > 0);
+}
+
+#[test]
+fn a_malformed_input_reaches_the_subscriber_up_to_where_it_breaks() {
+    let root = PrivateRoot::new();
+    let mut csv = sample::csv(1_500);
+    csv.extend_from_slice(b"1,2,X,SYN1,1,1,,,,,B,3\n");
+    let path = root.path().join("broken.csv");
+    std::fs::write(&path, csv).unwrap();
+    let (publisher, mut subscribers) = start(&root, &["--input", path.to_str().unwrap()], &[&[]]);
+    let published = publisher.finish();
+    assert_eq!(published.code, Some(1));
+    assert!(published.stderr.contains("broken.csv: line 1502: kind \"X\" is wrong"), "{published:?}");
+    let received = success(subscribers.remove(0));
+    assert_eq!(received["ended"], "closed");
+    assert_eq!(number(&received, "messages"), 1_500);
+    assert_eq!(received["digest"], summary(&published)["digest"]);
+}
+
+#[test]
+fn a_closed_pipe_ends_it_quietly() {
+    for output in ["csv", "json", "text"] {
+        let root = PrivateRoot::new();
+        let publisher = Program::start(publisher(&root).args(["--rate", "20000", "--wait-for-subscribers", "1"]));
+        let mut command = subscriber(&root);
+        command.args(["--open-timeout", "inf", "--output", output]).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut process = command.spawn().unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        for _ in 0..10 {
+            lines.next().unwrap().unwrap();
+        }
+        drop(lines);
+        let code = process.wait().unwrap().code();
+        let mut said = String::new();
+        process.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        assert_eq!((code, said.as_str()), (Some(0), ""), "{output}");
+        publisher.signal(Signal::TERM);
+        success(publisher);
+    }
+}
+
+#[test]
+fn a_full_disk_is_an_error() {
+    let root = PrivateRoot::new();
+    success(Program::start(publisher(&root).args(["--count", "1000", "--keep"])));
+    let full = || std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut command = subscriber(&root);
+    let process = command.args(["--from", "oldest", "--output", "csv"]).stdout(full()).stderr(Stdio::piped());
+    let output = process.spawn().unwrap().wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("No space left on device"), "{said}");
+}
+
+#[test]
+fn a_text_summary_does_not_stand_among_messages() {
+    let root = PrivateRoot::new();
+    success(Program::start(publisher(&root).args(["--count", "5", "--keep"])));
+    let run = |arguments: &[&str]| {
+        let finished = Program::start(subscriber(&root).args(["--from", "oldest"]).args(arguments)).finish();
+        assert_eq!(finished.code, Some(0), "{finished:?}");
+        (finished.stdout, finished.stderr)
+    };
+    let (stdout, stderr) = run(&["--output", "csv", "--summary=text"]);
+    assert_eq!(stdout.lines().count(), 6, "a header and 5 messages: {stdout}");
+    assert!(stderr.contains("latency_ns p99.9"), "{stderr}");
+    let (stdout, stderr) = run(&["--summary=text"]);
+    assert!(stdout.contains("received_live"), "{stdout}");
+    assert_eq!(stderr, "");
+    let (stdout, stderr) = run(&["--output", "json"]);
+    assert_eq!((stdout.lines().count(), stderr.as_str()), (6, ""));
+    let last: serde_json::Value = serde_json::from_str(stdout.lines().last().unwrap()).unwrap();
+    assert_eq!(last["messages"], 5);
+}

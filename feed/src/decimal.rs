@@ -1,0 +1,196 @@
+//! Decimals as integers in units of 1e-9: parsed and written exactly, without a float in between.
+
+use std::fmt;
+
+/// Units in one whole.
+pub const SCALE: u64 = 1_000_000_000;
+
+/// Decimal places of a unit.
+const PLACES: usize = 9;
+
+/// Why a text is no decimal in 1e-9.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecimalError {
+    /// Not digits with at most one point among them, and a sign before them where one is allowed.
+    #[error("is not a decimal number (such as 58710.20)")]
+    Malformed,
+    /// It has a digit other than 0 beyond the ninth decimal place.
+    #[error("has more than 9 decimal places, and the unit is 1e-9")]
+    TooFine,
+    /// It is beyond what the message's field holds.
+    #[error("is outside {0}, what 64 bits hold in units of 1e-9")]
+    TooLarge(&'static str),
+}
+
+/// Parses a price: `-0.5` is -500,000,000.
+///
+/// # Errors
+/// What is not a decimal, is finer than 1e-9, or lies outside the 64-bit range without its last value, which stands for
+/// an undefined price.
+pub fn parse_price(text: &[u8]) -> Result<i64, DecimalError> {
+    const RANGE: &str = "-9223372036.854775808 to 9223372036.854775806";
+    let (negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] => (false, digits),
+        digits => (false, digits),
+    };
+    let magnitude = parse_magnitude(digits, RANGE)?;
+    let value = if negative { 0i64.checked_sub_unsigned(magnitude) } else { 0i64.checked_add_unsigned(magnitude) };
+    value.filter(|&price| price != crate::UNDEFINED_PRICE).ok_or(DecimalError::TooLarge(RANGE))
+}
+
+/// Parses a size: no sign; `0.014` is 14,000,000.
+///
+/// # Errors
+/// What is not an unsigned decimal, is finer than 1e-9, or lies outside the 64-bit range without its last value, which
+/// stands for an undefined size.
+pub fn parse_size(text: &[u8]) -> Result<u64, DecimalError> {
+    const RANGE: &str = "0 to 18446744073.709551614";
+    let size = parse_magnitude(text, RANGE)?;
+    if size == crate::UNDEFINED_SIZE { Err(DecimalError::TooLarge(RANGE)) } else { Ok(size) }
+}
+
+fn parse_magnitude(text: &[u8], range: &'static str) -> Result<u64, DecimalError> {
+    let point = text.iter().position(|&byte| byte == b'.').unwrap_or(text.len());
+    let whole = &text[..point];
+    let fraction = text.get(point + 1..).unwrap_or_default();
+    if (whole.is_empty() && fraction.is_empty()) || !whole.iter().chain(fraction).all(u8::is_ascii_digit) {
+        return Err(DecimalError::Malformed);
+    }
+    let (fraction, rest) = fraction.split_at(fraction.len().min(PLACES));
+    if rest.iter().any(|&digit| digit != b'0') {
+        return Err(DecimalError::TooFine);
+    }
+    let padding = std::iter::repeat_n(&b'0', PLACES - fraction.len());
+    whole
+        .iter()
+        .chain(fraction)
+        .chain(padding)
+        .try_fold(0u64, |value, &digit| value.checked_mul(10)?.checked_add(u64::from(digit - b'0')))
+        .ok_or(DecimalError::TooLarge(range))
+}
+
+/// A price in 1e-9 that displays as a decimal, without trailing zeros: `58710.2`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Price(
+    /// The price in 1e-9.
+    pub i64,
+);
+
+/// A size in 1e-9 that displays as a decimal, without trailing zeros: `0.014`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size(
+    /// The size in 1e-9.
+    pub u64,
+);
+
+impl fmt::Display for Price {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut buffer = [0; LONGEST];
+        f.pad(write(self.0 < 0, self.0.unsigned_abs(), &mut buffer))
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut buffer = [0; LONGEST];
+        f.pad(write(false, self.0, &mut buffer))
+    }
+}
+
+/// Sign, 11 digits, point, 9 digits.
+const LONGEST: usize = 22;
+
+/// Writes from the last digit to the first, into the end of `buffer`.
+fn write(negative: bool, magnitude: u64, buffer: &mut [u8; LONGEST]) -> &str {
+    let mut at = LONGEST;
+    let mut put = |byte: u8| {
+        at -= 1;
+        buffer[at] = byte;
+    };
+    let (mut whole, mut fraction) = (magnitude / SCALE, magnitude % SCALE);
+    if fraction != 0 {
+        let mut places = PLACES;
+        while fraction.is_multiple_of(10) {
+            fraction /= 10;
+            places -= 1;
+        }
+        for _ in 0..places {
+            put(b'0' + (fraction % 10) as u8);
+            fraction /= 10;
+        }
+        put(b'.');
+    }
+    loop {
+        put(b'0' + (whole % 10) as u8);
+        whole /= 10;
+        if whole == 0 {
+            break;
+        }
+    }
+    if negative {
+        put(b'-');
+    }
+    str::from_utf8(&buffer[at..]).expect("digits, a point and a sign are UTF-8")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn decimals_parse_exactly() {
+        for (text, value) in [
+            ("58710.20", 58_710_200_000_000),
+            ("0.000000001", 1),
+            ("-0.000000001", -1),
+            ("+3", 3_000_000_000),
+            (".5", 500_000_000),
+            ("5.", 5_000_000_000),
+            ("007", 7_000_000_000),
+            ("-0", 0),
+            ("1.0000000000000", 1_000_000_000),
+            ("9223372036.854775806", i64::MAX - 1),
+            ("-9223372036.854775808", i64::MIN),
+        ] {
+            assert_eq!(parse_price(text.as_bytes()), Ok(value), "{text}");
+        }
+        assert_eq!(parse_size(b"18446744073.709551614"), Ok(u64::MAX - 1));
+    }
+
+    #[test]
+    fn what_is_no_decimal_or_does_not_fit_is_refused() {
+        for text in ["", ".", "-", "+", "--1", "1e5", "1,5", " 1", "1 ", "1.2.3", "0x1", "NaN", "inf", "-.", "\u{663}"]
+        {
+            assert_eq!(parse_price(text.as_bytes()), Err(DecimalError::Malformed), "{text:?}");
+        }
+        assert_eq!(parse_price(b"0.0000000001"), Err(DecimalError::TooFine));
+        assert_eq!(parse_price(b"1.0000000000x"), Err(DecimalError::Malformed));
+        for text in ["9223372036.854775807", "-9223372036.854775809", "99999999999", "184467440737095516160"] {
+            assert!(matches!(parse_price(text.as_bytes()), Err(DecimalError::TooLarge(_))), "{text}");
+        }
+        assert_eq!(parse_size(b"-1"), Err(DecimalError::Malformed));
+        assert_eq!(parse_size(b"+1"), Err(DecimalError::Malformed));
+        assert!(matches!(parse_size(b"18446744073.709551615"), Err(DecimalError::TooLarge(_))));
+        assert!(matches!(parse_size(b"18446744073.709551616"), Err(DecimalError::TooLarge(_))));
+    }
+
+    #[test]
+    fn decimals_are_written_short_and_padded() {
+        assert_eq!(Price(58_710_200_000_000).to_string(), "58710.2");
+        assert_eq!(Price(-1).to_string(), "-0.000000001");
+        assert_eq!(Price(0).to_string(), "0");
+        assert_eq!(Price(i64::MIN).to_string(), "-9223372036.854775808");
+        assert_eq!(Size(u64::MAX).to_string(), "18446744073.709551615");
+        assert_eq!(format!("{:>6}|", Price(1_500_000_000)), "   1.5|");
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_parses_back(price in i64::MIN..i64::MAX, size in 0..u64::MAX) {
+            prop_assert_eq!(parse_price(Price(price).to_string().as_bytes()), Ok(price));
+            prop_assert_eq!(parse_size(Size(size).to_string().as_bytes()), Ok(size));
+        }
+    }
+}

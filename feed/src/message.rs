@@ -1,0 +1,385 @@
+//! The message: one market-data event as fixed plain data of 56 bytes, one cache line together with its sequence.
+//!
+//! Prices and sizes are integers in units of 1e-9, times are nanoseconds. A value that does not fit is an error of the
+//! source that met it, never cut. What the message cannot carry is left out, and this is all of it:
+//!
+//! | format | carried in `extra` | left out |
+//! |---|---|---|
+//! | DBN MBO | capture time (`ts_recv`) | publisher id, channel id, `ts_in_delta`, venue sequence |
+//! | DBN trades | capture time (`ts_recv`) | publisher id, depth, `ts_in_delta`, venue sequence |
+//! | DBN TBBO; MBP-1 trades | capture time (`ts_recv`) | the same, and the best bid and ask beside the trade |
+//! | DBN MBP-1, all others | the ask's size: the message is a quote | the order behind the change, order counts, times but the event's |
+//! | ITCH | original order (replace), match number (executions, trades) | tracking number, attribution, printable flag, cross type, reason of a break; of administrative messages (kind `other`) all but time and instrument |
+//! | CSV | receipt time (`recv_ts_ns`); a quote: the ask's size | a quote's receipt time and update id; the symbol's letters, which become a number |
+//!
+//! ITCH carries no date: its times count from midnight of the venue's day.
+
+use std::fmt;
+
+use feed_ring::Payload;
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// The price of a message that has none, as in DBN.
+pub const UNDEFINED_PRICE: i64 = i64::MAX;
+
+/// The size of a message that has none (DBN's 32-bit undefined size becomes this).
+pub const UNDEFINED_SIZE: u64 = u64::MAX;
+
+/// The event time of a message that has none, as in DBN.
+pub const UNDEFINED_TIME: u64 = u64::MAX;
+
+/// One market-data event.
+///
+/// The numbers are in the byte order of the machine, every bit pattern is valid, and there is no padding: the bytes of
+/// a message are the same in every process. Read the single-byte fields through [`kind`](Message::kind),
+/// [`side`](Message::side) and [`flags`](Message::flags).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Payload)]
+#[repr(C)]
+pub struct Message {
+    /// When it happened, by the venue's clock: ns since 1970 (ITCH: since midnight), or [`UNDEFINED_TIME`].
+    pub ts_event: u64,
+    /// When it was published, or should have been (see [`pacing`](crate::pacing)): ns since 1970.
+    pub ts_publish: u64,
+    /// The instrument's number: DBN's instrument id, ITCH's stock locate, the order of first appearance in a CSV.
+    pub instrument: u32,
+    /// A [`Kind`], as its letter.
+    pub kind: u8,
+    /// A [`Side`], as its letter.
+    pub side: u8,
+    /// A set of [`Flags`].
+    pub flags: u8,
+    /// Zero; for later use.
+    pub reserved: u8,
+    /// Price in 1e-9 (a quote: the bid's), or [`UNDEFINED_PRICE`].
+    pub price: i64,
+    /// Size in 1e-9 (a quote: the bid's), or [`UNDEFINED_SIZE`].
+    pub size: u64,
+    /// The order, trade or update id, 0 without one; a quote: the ask's price, see [`Message::ask_price`].
+    pub order_id: u64,
+    /// A quote: the ask's size; else what the table [above](self) says, 0 without it.
+    pub extra: u64,
+}
+
+const _: () = assert!(size_of::<Message>() == 56 && align_of::<Message>() == 8);
+
+impl Message {
+    /// A message of this kind at this time, everything else empty: no instrument, price, size or id, not yet published.
+    pub fn new(kind: Kind, ts_event: u64) -> Self {
+        Message {
+            ts_event,
+            ts_publish: 0,
+            instrument: 0,
+            kind: kind as u8,
+            side: Side::None as u8,
+            flags: 0,
+            reserved: 0,
+            price: UNDEFINED_PRICE,
+            size: UNDEFINED_SIZE,
+            order_id: 0,
+            extra: 0,
+        }
+    }
+
+    /// What a restarted publisher may send first: every book of every instrument is empty from here on.
+    ///
+    /// It is of kind [`Kind::Clear`] and of instrument 0, which no source gives to an instrument that is traded, since a
+    /// publisher that has just begun does not know yet which instruments there are. It has no event time, and ends its
+    /// event.
+    pub fn clear_all() -> Self {
+        Message { flags: Flags::END_OF_EVENT.0, ..Message::new(Kind::Clear, UNDEFINED_TIME) }
+    }
+
+    /// Whether it clears the books of all instruments: [`clear_all`](Self::clear_all).
+    pub fn is_clear_all(&self) -> bool {
+        self.kind() == Kind::Clear && self.instrument == 0
+    }
+
+    /// Makes it a quote's two sides; prices and sizes in 1e-9, or undefined.
+    pub fn with_quote(self, bid: (i64, u64), ask: (i64, u64)) -> Self {
+        Message {
+            kind: Kind::Quote as u8,
+            price: bid.0,
+            size: bid.1,
+            order_id: ask.0.cast_unsigned(),
+            extra: ask.1,
+            ..self
+        }
+    }
+
+    /// What happened; a letter that is none of ours counts as [`Kind::Other`].
+    pub fn kind(&self) -> Kind {
+        Kind::try_from(self.kind).unwrap_or(Kind::Other)
+    }
+
+    /// Whose side; a letter that is none of ours counts as [`Side::None`].
+    pub fn side(&self) -> Side {
+        Side::try_from(self.side).unwrap_or(Side::None)
+    }
+
+    /// The flags.
+    pub fn flags(&self) -> Flags {
+        Flags(self.flags)
+    }
+
+    /// Whether it is the last message of its event: after it the book is consistent.
+    pub fn is_end_of_event(&self) -> bool {
+        self.flags().contains(Flags::END_OF_EVENT)
+    }
+
+    /// The price in 1e-9 (a quote: the bid's), if there is one.
+    pub fn price(&self) -> Option<i64> {
+        (self.price != UNDEFINED_PRICE).then_some(self.price)
+    }
+
+    /// The size in 1e-9 (a quote: the bid's), if there is one.
+    pub fn size(&self) -> Option<u64> {
+        (self.size != UNDEFINED_SIZE).then_some(self.size)
+    }
+
+    /// A quote's ask price in 1e-9; `None` for other kinds and for an empty side.
+    pub fn ask_price(&self) -> Option<i64> {
+        let price = self.order_id.cast_signed();
+        (self.kind() == Kind::Quote && price != UNDEFINED_PRICE).then_some(price)
+    }
+
+    /// A quote's ask size in 1e-9; `None` for other kinds and for an empty side.
+    pub fn ask_size(&self) -> Option<u64> {
+        (self.kind() == Kind::Quote && self.extra != UNDEFINED_SIZE).then_some(self.extra)
+    }
+
+    /// The order, trade or update id; `None` for a quote, which has none.
+    pub fn order_id(&self) -> Option<u64> {
+        (self.kind() != Kind::Quote).then_some(self.order_id)
+    }
+}
+
+/// A letter that stands for no [`Kind`] or no [`Side`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{found:#04x} is no {what}: expected one of {expected}")]
+pub struct UnknownLetter {
+    /// What was looked for: `kind` or `side`.
+    pub what: &'static str,
+    /// The byte that was found.
+    pub found: u8,
+    /// The letters there are.
+    pub expected: &'static str,
+}
+
+/// What happened. The letters are DBN's, and `Q`, `L`, `O` beside them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Kind {
+    /// An order was added to the book.
+    Add = b'A',
+    /// An order was cancelled, wholly or in part (the size is what was cancelled, if the format says).
+    Cancel = b'C',
+    /// An order was changed or replaced.
+    Modify = b'M',
+    /// The book was cleared.
+    Clear = b'R',
+    /// A trade took place.
+    Trade = b'T',
+    /// A resting order was filled, wholly or in part.
+    Fill = b'F',
+    /// The best bid and ask.
+    Quote = b'Q',
+    /// The size at a price changed; size 0: the level is gone.
+    Level = b'L',
+    /// Anything else.
+    Other = b'O',
+}
+
+impl Kind {
+    /// Every kind, in the order of the summary.
+    pub const ALL: [Kind; 9] = [
+        Kind::Add,
+        Kind::Cancel,
+        Kind::Modify,
+        Kind::Clear,
+        Kind::Trade,
+        Kind::Fill,
+        Kind::Quote,
+        Kind::Level,
+        Kind::Other,
+    ];
+
+    /// Its name: lower case, as in the summary.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Add => "add",
+            Kind::Cancel => "cancel",
+            Kind::Modify => "modify",
+            Kind::Clear => "clear",
+            Kind::Trade => "trade",
+            Kind::Fill => "fill",
+            Kind::Quote => "quote",
+            Kind::Level => "level",
+            Kind::Other => "other",
+        }
+    }
+
+    /// Its place in [`Kind::ALL`].
+    pub fn index(self) -> usize {
+        match self {
+            Kind::Add => 0,
+            Kind::Cancel => 1,
+            Kind::Modify => 2,
+            Kind::Clear => 3,
+            Kind::Trade => 4,
+            Kind::Fill => 5,
+            Kind::Quote => 6,
+            Kind::Level => 7,
+            Kind::Other => 8,
+        }
+    }
+}
+
+impl TryFrom<u8> for Kind {
+    type Error = UnknownLetter;
+
+    fn try_from(letter: u8) -> Result<Self, UnknownLetter> {
+        Ok(match letter {
+            b'A' => Kind::Add,
+            b'C' => Kind::Cancel,
+            b'M' => Kind::Modify,
+            b'R' => Kind::Clear,
+            b'T' => Kind::Trade,
+            b'F' => Kind::Fill,
+            b'Q' => Kind::Quote,
+            b'L' => Kind::Level,
+            b'O' => Kind::Other,
+            found => return Err(UnknownLetter { what: "kind", found, expected: "A C M R T F Q L O" }),
+        })
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// Whose side: the order's, or a trade's aggressor's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Side {
+    /// Buyers.
+    Bid = b'B',
+    /// Sellers.
+    Ask = b'A',
+    /// Neither, or not said.
+    None = b'N',
+}
+
+impl Side {
+    /// Its name, lower case.
+    pub fn name(self) -> &'static str {
+        match self {
+            Side::Bid => "bid",
+            Side::Ask => "ask",
+            Side::None => "none",
+        }
+    }
+}
+
+impl TryFrom<u8> for Side {
+    type Error = UnknownLetter;
+
+    fn try_from(letter: u8) -> Result<Self, UnknownLetter> {
+        Ok(match letter {
+            b'B' => Side::Bid,
+            b'A' => Side::Ask,
+            b'N' => Side::None,
+            found => return Err(UnknownLetter { what: "side", found, expected: "B A N" }),
+        })
+    }
+}
+
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// A set of flags; the bits are DBN's, and what a DBN file sets is kept as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Flags(
+    /// The bits.
+    pub u8,
+);
+
+impl Flags {
+    /// The last message of its event.
+    pub const END_OF_EVENT: Flags = Flags(0x80);
+    /// A top-of-book message, not an individual order.
+    pub const TOP_OF_BOOK: Flags = Flags(0x40);
+    /// Part of a replay or a snapshot.
+    pub const SNAPSHOT: Flags = Flags(0x20);
+    /// An aggregated price level, not an individual order.
+    pub const PRICE_LEVEL: Flags = Flags(0x10);
+    /// The capture time is wrong.
+    pub const BAD_CAPTURE_TIME: Flags = Flags(0x08);
+    /// A gap was seen in the venue's channel: the book may be wrong.
+    pub const MAYBE_BAD_BOOK: Flags = Flags(0x04);
+
+    /// Whether all of `other` are set.
+    pub fn contains(self, other: Flags) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn letters_and_kinds_are_one_to_one() {
+        let mut known = 0;
+        for letter in 0..=u8::MAX {
+            if let Ok(kind) = Kind::try_from(letter) {
+                assert_eq!(kind as u8, letter);
+                assert_eq!(Kind::ALL[kind.index()], kind);
+                known += 1;
+            } else {
+                assert_eq!(Message { kind: letter, ..Message::new(Kind::Add, 0) }.kind(), Kind::Other);
+            }
+        }
+        assert_eq!(known, Kind::ALL.len());
+        assert_eq!(Kind::try_from(0x7f).unwrap_err().to_string(), "0x7f is no kind: expected one of A C M R T F Q L O");
+    }
+
+    #[test]
+    fn sides_are_one_to_one() {
+        let known: Vec<u8> = (0..=u8::MAX).filter(|&letter| Side::try_from(letter).is_ok()).collect();
+        assert_eq!(known, b"ABN");
+        assert!(known.iter().all(|&letter| Side::try_from(letter).unwrap() as u8 == letter));
+        assert_eq!(Message { side: 3, ..Message::new(Kind::Add, 0) }.side(), Side::None);
+    }
+
+    #[test]
+    fn a_new_message_has_nothing() {
+        let message = Message::new(Kind::Add, 5);
+        assert_eq!((message.ts_event, message.price(), message.size()), (5, None, None));
+        assert_eq!((message.order_id(), message.ask_price(), message.ask_size()), (Some(0), None, None));
+        assert!(!message.is_end_of_event());
+    }
+
+    #[test]
+    fn a_quote_carries_both_sides_and_no_id() {
+        let quote = Message::new(Kind::Add, 0).with_quote((-5, 6), (-4, 7));
+        assert_eq!((quote.kind(), quote.price(), quote.size()), (Kind::Quote, Some(-5), Some(6)));
+        assert_eq!((quote.ask_price(), quote.ask_size(), quote.order_id()), (Some(-4), Some(7), None));
+        let empty = quote.with_quote((UNDEFINED_PRICE, UNDEFINED_SIZE), (UNDEFINED_PRICE, UNDEFINED_SIZE));
+        assert_eq!((empty.price(), empty.size(), empty.ask_price(), empty.ask_size()), (None, None, None, None));
+    }
+
+    #[test]
+    fn the_schema_names_every_field() {
+        let text = Message::SCHEMA.text::<Message>();
+        assert_eq!(
+            text,
+            "Message 56 8\nts_event u64 0\nts_publish u64 8\ninstrument u32 16\nkind u8 20\nside u8 21\nflags u8 22\n\
+             reserved u8 23\nprice i64 24\nsize u64 32\norder_id u64 40\nextra u64 48\n"
+        );
+    }
+}

@@ -1,0 +1,157 @@
+//! What a subscriber measures while it receives: latency, lag, and how much of the feed it received live.
+
+use hdrhistogram::Histogram;
+use serde::Serialize;
+
+/// The latency's largest value that the histogram tells apart; what is longer counts as this (the maximum stays exact).
+const LONGEST_NS: u64 = u64::MAX >> 1;
+
+/// Significant decimal digits of the percentiles.
+const DIGITS: u8 = 3;
+
+/// Percentiles of a latency in ns, to three digits; the maximum is exact. All 0 without a message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Latency {
+    /// Half of the messages took at most this.
+    pub p50: u64,
+    /// 90 % of the messages took at most this.
+    pub p90: u64,
+    /// 99 % of the messages took at most this.
+    pub p99: u64,
+    /// 99.9 % of the messages took at most this.
+    #[serde(rename = "p99.9")]
+    pub p99_9: u64,
+    /// No message took longer.
+    pub max: u64,
+}
+
+/// Measures a reception.
+///
+/// **Latency** runs from a message's publish time to its receipt, both by the wall clock (0 if that was set back in
+/// between). A message that had been published before the subscriber joined counts its age.
+///
+/// **Received live**, the number of messages received before the last one was published, cannot be known while
+/// receiving, since any message may be the last. It is found from observations of the published count `P` after `r`
+/// messages were received: as soon as `P` rises, the `r` of the observation before is certain, because something was
+/// published after it. The result is a lower bound: exact if every receipt is observed, too low by less than the distance
+/// of two observations otherwise. A subscriber that finds nothing new observes `P` for free (it equals the next
+/// sequence); one that is behind has to read the ring's header, and does so every 64 messages, since reading it
+/// costs the publisher.
+#[derive(Clone, Debug)]
+pub struct Reception {
+    latency: Histogram<u64>,
+    latency_max: u64,
+    lag_max: u64,
+    /// The published count and the messages received at the last observation.
+    observed: (u64, u64),
+    received_live: u64,
+}
+
+impl Default for Reception {
+    fn default() -> Self {
+        let latency = Histogram::new_with_max(LONGEST_NS, DIGITS).expect("bounds and digits are in the allowed range");
+        Reception { latency, latency_max: 0, lag_max: 0, observed: (0, 0), received_live: 0 }
+    }
+}
+
+impl Reception {
+    /// Counts a message published at `ts_publish` and received at `now`, ns since 1970.
+    pub fn add(&mut self, ts_publish: u64, now: u64) {
+        let latency = now.saturating_sub(ts_publish);
+        self.latency_max = self.latency_max.max(latency);
+        self.latency.saturating_record(latency);
+    }
+
+    /// Tells that `published` messages had been published when `received` were received and `lag` were still to come.
+    pub fn observe(&mut self, published: u64, received: u64, lag: u64) {
+        self.lag_max = self.lag_max.max(lag);
+        if published > self.observed.0 {
+            self.received_live = self.observed.1;
+        }
+        self.observed = (published.max(self.observed.0), received);
+    }
+
+    /// The latency's percentiles.
+    pub fn latency(&self) -> Latency {
+        let quantile = |quantile| self.latency.value_at_quantile(quantile).min(self.latency_max);
+        Latency {
+            p50: quantile(0.5),
+            p90: quantile(0.9),
+            p99: quantile(0.99),
+            p99_9: quantile(0.999),
+            max: self.latency_max,
+        }
+    }
+
+    /// The most messages it was seen behind.
+    pub fn lag_max(&self) -> u64 {
+        self.lag_max
+    }
+
+    /// How many messages were received before the last one was published; a lower bound.
+    pub fn received_live(&self) -> u64 {
+        self.received_live
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_of_what_was_added() {
+        let mut reception = Reception::default();
+        assert_eq!(reception.latency(), Latency::default());
+        (1..=1_000).for_each(|latency| reception.add(500, 500 + latency));
+        let latency = reception.latency();
+        assert_eq!((latency.p50, latency.p90, latency.p99, latency.p99_9), (500, 900, 990, 999));
+        assert_eq!(latency.max, 1_000);
+        reception.add(10, 5);
+        reception.add(0, u64::MAX);
+        assert_eq!(reception.latency().max, u64::MAX);
+    }
+
+    #[test]
+    fn a_subscriber_that_keeps_up_received_all_but_the_last_live() {
+        let mut reception = Reception::default();
+        for n in 0..10 {
+            // Nothing new at n, then message n.
+            reception.observe(n, n, 0);
+        }
+        // Message 9 came, then nothing more, then the close.
+        reception.observe(10, 10, 0);
+        reception.observe(10, 10, 0);
+        assert_eq!(reception.received_live(), 9);
+    }
+
+    #[test]
+    fn what_was_received_after_the_last_was_published_is_not_live() {
+        let mut reception = Reception::default();
+        reception.observe(50, 1, 49);
+        reception.observe(100, 40, 60);
+        // All 100 were out when 40 had been received; 1 is certain to be before, what came after 40 is certainly not.
+        reception.observe(100, 80, 20);
+        reception.observe(100, 100, 0);
+        assert_eq!((reception.received_live(), reception.lag_max()), (1, 60));
+    }
+
+    #[test]
+    fn a_subscriber_that_came_late_received_nothing_live() {
+        let mut reception = Reception::default();
+        for received in 0..=100 {
+            reception.observe(100, received, 100 - received);
+        }
+        assert_eq!(reception.received_live(), 0);
+    }
+
+    #[test]
+    fn a_count_that_is_read_late_does_not_go_back() {
+        let mut reception = Reception::default();
+        reception.observe(10, 10, 0);
+        reception.observe(8, 12, 0);
+        reception.observe(10, 13, 0);
+        assert_eq!(reception.received_live(), 0);
+        reception.observe(11, 14, 0);
+        assert_eq!(reception.received_live(), 13);
+    }
+}

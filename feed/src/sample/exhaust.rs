@@ -1,0 +1,69 @@
+//! Reading any bytes whatever to their end, with everything checked that must hold however damaged they are.
+
+use std::io::{Cursor, Read};
+
+use crate::Message;
+use crate::source::{Format, Position, Source, SourceError, input};
+
+/// Reads at the end of an input, after which whoever still reads will never stop.
+const READS_AT_END: u32 = 1_000;
+
+/// No compression that is read yields more bytes for one.
+const RATIO: u64 = 40_000;
+
+/// Reads an input to its end or to what is wrong with it; `each` is called with every message.
+///
+/// # Panics
+/// If the reading does not end, if an error has no place or more than one line, if there is something after it, or if the
+/// place does not follow upon the messages before it.
+pub fn exhaust(bytes: Vec<u8>, format: Option<Format>, mut each: impl FnMut(Message)) -> Result<u64, SourceError> {
+    let length = bytes.len() as u64;
+    let reader = Ending { bytes: Cursor::new(bytes), reads_at_end: 0 };
+    let mut input = input::from_reader("sample", reader, None, format).inspect_err(|error| check(error, 0, length))?;
+    let mut messages = 0;
+    loop {
+        match input.next_message() {
+            Ok(Some(message)) => {
+                messages += 1;
+                assert!(messages <= length * RATIO, "{messages} messages out of {length} bytes");
+                each(message);
+            }
+            Ok(None) => return Ok(messages),
+            Err(error) => {
+                check(&error, messages, length);
+                assert!(matches!(input.next_message(), Ok(None)), "a source that failed has ended: {error}");
+                return Err(error);
+            }
+        }
+    }
+}
+
+fn check(error: &SourceError, messages: u64, length: u64) {
+    let text = error.to_string();
+    assert!(text.starts_with("sample: ") && text.lines().count() == 1, "{text}");
+    let follows = match error.position {
+        Position::Whole => messages == 0,
+        Position::Record { number, byte } => number == messages + 1 && byte <= length * RATIO,
+        Position::Line(1) => messages == 0,
+        // A carriage return by itself ends a row, but no line.
+        Position::Line(line) => line <= length * RATIO,
+    };
+    assert!(follows, "after {messages} messages: {text}");
+}
+
+/// Bytes that are read no more often than they can be.
+struct Ending {
+    bytes: Cursor<Vec<u8>>,
+    reads_at_end: u32,
+}
+
+impl Read for Ending {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.bytes.read(buffer)?;
+        if count == 0 {
+            self.reads_at_end += 1;
+            assert!(self.reads_at_end < READS_AT_END, "reads on and on at the end of the input");
+        }
+        Ok(count)
+    }
+}

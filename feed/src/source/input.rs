@@ -1,0 +1,238 @@
+//! Opening an input: a file or standard input, compression and format recognised by its first bytes.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Cursor, Read};
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use flate2::bufread::MultiGzDecoder;
+
+use super::csv::CsvSource;
+use super::dbn::DbnSource;
+use super::error::read_failed;
+use super::interruptible::Interruptible;
+use super::itch::ItchSource;
+use super::{Position, Reason, Source, SourceError};
+use crate::Message;
+
+/// Bytes read from an input at once.
+const BUFFER: usize = 256 * 1024;
+
+/// First bytes looked at to recognise a compression or a format: as many as come at once, but at least so many, and at
+/// most so many.
+const PEEK: (usize, usize) = (16, 256);
+
+/// A format of market data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Databento DBN, versions 1 to 3: MBO, MBP-1, TBBO, trades.
+    Dbn,
+    /// NASDAQ ITCH 5.0 with two-byte length prefixes, true or zero.
+    Itch,
+    /// CSV with the columns of [`CsvSource`].
+    Csv,
+}
+
+impl Format {
+    /// Its name: lower case, as on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Format::Dbn => "dbn",
+            Format::Itch => "itch",
+            Format::Csv => "csv",
+        }
+    }
+
+    /// The format that begins with these bytes, if any does.
+    pub fn recognise(first: &[u8]) -> Option<Format> {
+        if first.starts_with(b"DBN") {
+            Some(Format::Dbn)
+        } else if super::itch::begins_like_itch(first) {
+            Some(Format::Itch)
+        } else if super::csv::begins_like_csv(first) {
+            Some(Format::Csv)
+        } else {
+            None
+        }
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Format {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        [Format::Dbn, Format::Itch, Format::Csv]
+            .into_iter()
+            .find(|format| format.name() == text)
+            .ok_or_else(|| format!("{text:?} is no format: expected dbn, itch or csv"))
+    }
+}
+
+/// How an input is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Compression {
+    Plain,
+    Gzip,
+    Zstd,
+}
+
+impl Compression {
+    fn recognise(first: &[u8]) -> Compression {
+        match first {
+            [0x1f, 0x8b, ..] => Compression::Gzip,
+            // A frame, or a skippable frame as parallel compressors write them first.
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Compression::Zstd,
+            _ => Compression::Plain,
+        }
+    }
+}
+
+/// An open input: a [`Source`] that also knows what it reads and how far it is.
+pub struct Input {
+    name: String,
+    format: Format,
+    source: Box<dyn Source>,
+    bytes: Option<u64>,
+    bytes_read: Arc<AtomicU64>,
+}
+
+impl fmt::Debug for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Input").field("name", &self.name).field("format", &self.format).finish_non_exhaustive()
+    }
+}
+
+impl Input {
+    /// The file's name, or `standard input`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The format it is read as.
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Its size in bytes as stored (compressed), where it is known: for a regular file.
+    pub fn bytes(&self) -> Option<u64> {
+        self.bytes
+    }
+
+    /// Bytes read so far, as stored; ahead of the messages by the buffers between.
+    pub fn bytes_read(&self) -> u64 {
+        self.bytes_read.load(Ordering::Relaxed)
+    }
+}
+
+impl Source for Input {
+    fn next_message(&mut self) -> Result<Option<Message>, SourceError> {
+        self.source.next_message()
+    }
+}
+
+/// Opens a file, or standard input for `-`; `format` is recognised by content if it is `None`.
+///
+/// Once `stop` is set, an input that keeps its reader waiting (a pipe, a terminal) fails with [`Reason::Stopped`].
+///
+/// # Errors
+/// What cannot be opened or read, is of no supported format, or is malformed in what stands before the first message.
+pub fn open(path: &Path, format: Option<Format>, stop: Arc<AtomicBool>) -> Result<Input, SourceError> {
+    let stdin = path == Path::new("-");
+    let name = if stdin { "standard input".to_owned() } else { path.display().to_string() };
+    let failed = |error| Reason::Open(error).at(&name, Position::Whole);
+    // Standard input without the buffer that the library puts before it.
+    let file = if stdin { io::stdin().as_fd().try_clone_to_owned().map(File::from) } else { File::open(path) };
+    let file = file.map_err(failed)?;
+    let metadata = file.metadata().map_err(failed)?;
+    if metadata.is_dir() {
+        return Err(failed(io::Error::from(io::ErrorKind::IsADirectory)));
+    }
+    let bytes = metadata.is_file().then_some(metadata.len());
+    from_reader(&name, Interruptible::new(file, stop), bytes, format)
+}
+
+/// Reads from anything; `name` stands in errors, `bytes` is the size as stored, where it is known.
+///
+/// # Errors
+/// As [`open`].
+pub fn from_reader(
+    name: &str,
+    reader: impl Read + Send + 'static,
+    bytes: Option<u64>,
+    format: Option<Format>,
+) -> Result<Input, SourceError> {
+    let bytes_read = Arc::new(AtomicU64::new(0));
+    let counted = Counted { reader, bytes_read: Arc::clone(&bytes_read) };
+    let failed = |error| read_failed(error).at(name, Position::Whole);
+    let (first, stored) = peek(counted).map_err(failed)?;
+    let plain: Box<dyn BufRead + Send> = match Compression::recognise(&first) {
+        Compression::Plain => Box::new(stored),
+        Compression::Gzip => Box::new(BufReader::with_capacity(BUFFER, MultiGzDecoder::new(stored))),
+        Compression::Zstd => Box::new(BufReader::with_capacity(
+            BUFFER,
+            zstd::stream::read::Decoder::with_buffer(stored).map_err(failed)?,
+        )),
+    };
+    let (first, plain) = peek(plain).map_err(failed)?;
+    let Some(format) = format.or_else(|| Format::recognise(&first)) else {
+        return Err(unrecognised(&first).at(name, Position::Whole));
+    };
+    let plain = Box::new(plain);
+    let source: Box<dyn Source> = match format {
+        Format::Dbn => Box::new(DbnSource::new(name, plain)?),
+        Format::Itch => Box::new(ItchSource::new(name, plain)),
+        Format::Csv => Box::new(CsvSource::new(name, plain)?),
+    };
+    Ok(Input { name: name.to_owned(), format, source, bytes, bytes_read })
+}
+
+fn unrecognised(first: &[u8]) -> Reason {
+    const REMEDY: &str = "expected DBN, NASDAQ ITCH 5.0, or CSV that begins with its header, each plain or compressed \
+                          (gzip, zstd); name the format with --format if it is one of them";
+    if first.is_empty() {
+        return Reason::Unrecognised(format!("is empty: {REMEDY}"));
+    }
+    let shown: Vec<String> = first.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    Reason::Unrecognised(format!("begins with the bytes {}, which no known format does: {REMEDY}", shown.join(" ")))
+}
+
+/// The first bytes and a reader that still yields them.
+fn peek<R: Read>(mut reader: R) -> io::Result<(Vec<u8>, BufReader<impl Read + use<R>>)> {
+    let mut first = vec![0; PEEK.1];
+    let mut filled = 0;
+    while filled < PEEK.0 {
+        match reader.read(&mut first[filled..]) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    first.truncate(filled);
+    let whole = Cursor::new(first.clone()).chain(reader);
+    Ok((first, BufReader::with_capacity(BUFFER, whole)))
+}
+
+/// Counts what passes through.
+struct Counted<R> {
+    reader: R,
+    bytes_read: Arc<AtomicU64>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.reader.read(buffer)?;
+        self.bytes_read.fetch_add(count as u64, Ordering::Relaxed);
+        Ok(count)
+    }
+}

@@ -1,0 +1,324 @@
+//! What was published or received, as numbers that two programs can compare: counts, exact sums, a digest.
+
+use serde::Serialize;
+use xxhash_rust::xxh3::Xxh3Default;
+use zerocopy::IntoBytes;
+
+use crate::reception::Latency;
+use crate::{Kind, Message, UNDEFINED_TIME};
+
+/// Counts and sums over messages, and a digest over their bytes in their order.
+///
+/// Prices and sizes are summed in 1e-9; a quote counts its bid, an undefined price or size counts nothing, and a quote has
+/// no part in the xor of the order ids, since it has none. The sums cannot overflow: 128 bits hold 2^64 messages of
+/// 64 bits.
+#[derive(Clone, Default)]
+pub struct Tally {
+    messages: u64,
+    by_kind: [u64; Kind::ALL.len()],
+    price_sum: i128,
+    size_sum: u128,
+    order_id_xor: u64,
+    first_ts: Option<u64>,
+    last_ts: Option<u64>,
+    digest: Xxh3Default,
+}
+
+impl Tally {
+    /// Counts a message, as it was published.
+    pub fn add(&mut self, message: &Message) {
+        self.messages += 1;
+        self.by_kind[message.kind().index()] += 1;
+        self.price_sum += i128::from(message.price().unwrap_or(0));
+        self.size_sum += u128::from(message.size().unwrap_or(0));
+        self.order_id_xor ^= message.order_id().unwrap_or(0);
+        if message.ts_event != UNDEFINED_TIME {
+            self.first_ts.get_or_insert(message.ts_event);
+            self.last_ts = Some(message.ts_event);
+        }
+        self.digest.update(message.as_bytes());
+    }
+
+    /// How many messages were counted.
+    pub fn messages(&self) -> u64 {
+        self.messages
+    }
+
+    /// The 64-bit xxh3 of all messages' bytes in their order, as 16 hexadecimal digits.
+    pub fn digest(&self) -> String {
+        format!("{:016x}", self.digest.digest())
+    }
+}
+
+impl std::fmt::Debug for Tally {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tally")
+            .field("messages", &self.messages)
+            .field("digest", &self.digest())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A program's place in the ring's sequence: `first + messages + lost + skipped = next`, over all the rings that it
+/// followed one after the other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sequences {
+    /// The sequence of the first message it was to publish or receive.
+    pub first: u64,
+    /// The sequence after the last.
+    pub next: u64,
+    /// Overwritten before they were read.
+    pub lost: u64,
+    /// Passed over by request.
+    pub skipped: u64,
+}
+
+/// The summary of a run: a table as text, or an object as JSON. The fields stand in it in this order.
+#[derive(Clone, Debug, Serialize)]
+pub struct Summary {
+    /// Messages published or received.
+    pub messages: u64,
+    /// Messages overwritten before they were read; of a publisher 0.
+    pub lost: u64,
+    /// Messages passed over by request; of a publisher 0.
+    pub skipped: u64,
+    /// The sequence of the first message it was to publish or receive.
+    pub first_sequence: u64,
+    /// The sequence after the last.
+    pub next_sequence: u64,
+    /// From the first message to the last.
+    pub seconds: f64,
+    /// Messages by those seconds; 0 if there are none.
+    pub per_second: f64,
+    /// Messages of each kind.
+    pub by_kind: ByKind,
+    /// Sum of the prices in 1e-9, a decimal.
+    pub price_sum: String,
+    /// Sum of the sizes in 1e-9, a decimal.
+    pub size_sum: String,
+    /// Exclusive or of the order ids, a decimal.
+    pub order_id_xor: String,
+    /// The first message's event time, ns.
+    pub first_ts: Option<u64>,
+    /// The last message's event time, ns.
+    pub last_ts: Option<u64>,
+    /// The 64-bit xxh3 of all messages' bytes in their order, 16 hexadecimal digits.
+    pub digest: String,
+    /// What only a publisher has.
+    #[serde(flatten)]
+    pub published: Option<Published>,
+    /// What only a subscriber has.
+    #[serde(flatten)]
+    pub received: Option<Received>,
+}
+
+/// Messages of each kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[allow(missing_docs, reason = "named as the kinds are")]
+pub struct ByKind {
+    pub add: u64,
+    pub cancel: u64,
+    pub modify: u64,
+    pub clear: u64,
+    pub trade: u64,
+    pub fill: u64,
+    pub quote: u64,
+    pub level: u64,
+    pub other: u64,
+}
+
+/// What only a publisher's summary has.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Published {
+    /// The epoch that it published in: 1 for a new ring, one more each time that a ring was taken over; 0 if it was
+    /// stopped before it had a ring.
+    pub epoch: u64,
+}
+
+/// What only a subscriber's summary has.
+#[derive(Clone, Debug, Serialize)]
+pub struct Received {
+    /// From each message's publish time to its receipt.
+    pub latency_ns: Latency,
+    /// The most messages it was seen behind.
+    pub lag_max: u64,
+    /// Why it ended, in one word.
+    pub ended: String,
+    /// How many messages it received before the last one was published: a lower bound, see
+    /// [`Reception`](crate::reception::Reception).
+    pub received_live: u64,
+    /// How many epochs it received messages of, over all rings: 1 if its publisher was never restarted.
+    pub epochs: u64,
+    /// How many times a publisher took the ring over while it was followed. State that was built from the messages
+    /// before, such as an order book, had to be rebuilt then, and each time that the ring was reopened.
+    pub restarts: u64,
+    /// How many times it left a ring that was superseded or had vanished, and opened the one that had taken its name.
+    pub reopened: u64,
+    /// How many of those rings began their sequence numbers anew. In [`Summary::next_sequence`] they are counted on from
+    /// where the ring before was left.
+    pub renumbered: u64,
+    /// How many messages were lost between two rings; they are among [`Summary::lost`].
+    pub gaps: u64,
+}
+
+impl Summary {
+    /// The summary of what was tallied in so many seconds from the first message to the last.
+    pub fn new(tally: &Tally, sequences: Sequences, seconds: f64) -> Self {
+        let [add, cancel, modify, clear, trade, fill, quote, level, other] = tally.by_kind;
+        Summary {
+            messages: tally.messages,
+            lost: sequences.lost,
+            skipped: sequences.skipped,
+            first_sequence: sequences.first,
+            next_sequence: sequences.next,
+            seconds,
+            per_second: if seconds > 0.0 { tally.messages as f64 / seconds } else { 0.0 },
+            by_kind: ByKind { add, cancel, modify, clear, trade, fill, quote, level, other },
+            price_sum: tally.price_sum.to_string(),
+            size_sum: tally.size_sum.to_string(),
+            order_id_xor: tally.order_id_xor.to_string(),
+            first_ts: tally.first_ts,
+            last_ts: tally.last_ts,
+            digest: tally.digest(),
+            published: None,
+            received: None,
+        }
+    }
+
+    /// One line of JSON, without a line end.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("numbers and strings under string keys are JSON")
+    }
+
+    /// A table of names and values, one to a line; kinds that did not occur are left out.
+    pub fn to_text(&self) -> String {
+        let or_dash = |ts: Option<u64>| ts.map_or_else(|| "-".to_owned(), |ts| ts.to_string());
+        let mut rows: Vec<(String, String)> = Vec::new();
+        let mut row = |name: &str, value: String| rows.push((name.to_owned(), value));
+        row("messages", self.messages.to_string());
+        row("lost", self.lost.to_string());
+        row("skipped", self.skipped.to_string());
+        row("first_sequence", self.first_sequence.to_string());
+        row("next_sequence", self.next_sequence.to_string());
+        row("seconds", format!("{:.6}", self.seconds));
+        row("per_second", format!("{:.0}", self.per_second));
+        let ByKind { add, cancel, modify, clear, trade, fill, quote, level, other } = self.by_kind;
+        for (kind, count) in Kind::ALL.into_iter().zip([add, cancel, modify, clear, trade, fill, quote, level, other]) {
+            if count > 0 {
+                row(&format!("by_kind {kind}"), count.to_string());
+            }
+        }
+        row("price_sum", self.price_sum.clone());
+        row("size_sum", self.size_sum.clone());
+        row("order_id_xor", self.order_id_xor.clone());
+        row("first_ts", or_dash(self.first_ts));
+        row("last_ts", or_dash(self.last_ts));
+        row("digest", self.digest.clone());
+        if let Some(published) = &self.published {
+            row("epoch", published.epoch.to_string());
+        }
+        if let Some(received) = &self.received {
+            let Latency { p50, p90, p99, p99_9, max } = received.latency_ns;
+            for (name, value) in [("p50", p50), ("p90", p90), ("p99", p99), ("p99.9", p99_9), ("max", max)] {
+                row(&format!("latency_ns {name}"), value.to_string());
+            }
+            row("lag_max", received.lag_max.to_string());
+            row("ended", received.ended.clone());
+            row("received_live", received.received_live.to_string());
+            row("epochs", received.epochs.to_string());
+            row("restarts", received.restarts.to_string());
+            row("reopened", received.reopened.to_string());
+            row("renumbered", received.renumbered.to_string());
+            row("gaps", received.gaps.to_string());
+        }
+        let names = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+        let values = rows.iter().map(|(_, value)| value.len()).max().unwrap_or(0);
+        rows.iter().map(|(name, value)| format!("{name:<names$}  {value:>values$}\n")).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{UNDEFINED_PRICE, UNDEFINED_SIZE};
+
+    fn message(kind: Kind, price: i64, size: u64, order_id: u64) -> Message {
+        Message { price, size, order_id, ..Message::new(kind, 5) }
+    }
+
+    fn summary(messages: &[Message]) -> Summary {
+        let mut tally = Tally::default();
+        messages.iter().for_each(|message| tally.add(message));
+        Summary::new(&tally, Sequences { next: messages.len() as u64, ..Sequences::default() }, 2.0)
+    }
+
+    #[test]
+    fn sums_are_exact_beyond_64_bits() {
+        let large = message(Kind::Add, i64::MAX - 1, u64::MAX - 1, 1);
+        let summary = summary(&[large; 4]);
+        assert_eq!(summary.price_sum, (4 * (i128::from(i64::MAX) - 1)).to_string());
+        assert_eq!(summary.size_sum, (4 * (u128::from(u64::MAX) - 1)).to_string());
+        assert_eq!((summary.order_id_xor.as_str(), summary.per_second), ("0", 2.0));
+        let negative = self::summary(&[message(Kind::Add, i64::MIN, 0, 3); 3]);
+        assert_eq!(negative.price_sum, (3 * i128::from(i64::MIN)).to_string());
+        assert_eq!(negative.order_id_xor, "3");
+    }
+
+    #[test]
+    fn undefined_values_count_nothing_and_a_quote_counts_its_bid() {
+        let quote = Message::new(Kind::Quote, UNDEFINED_TIME).with_quote((10, 20), (30, 40));
+        let summary = summary(&[message(Kind::Clear, UNDEFINED_PRICE, UNDEFINED_SIZE, 7), quote]);
+        assert_eq!((summary.price_sum.as_str(), summary.size_sum.as_str()), ("10", "20"));
+        assert_eq!(summary.order_id_xor, "7");
+        assert_eq!((summary.first_ts, summary.last_ts), (Some(5), Some(5)));
+        assert_eq!((summary.by_kind.clear, summary.by_kind.quote, summary.by_kind.other), (1, 1, 0));
+    }
+
+    #[test]
+    fn the_digest_is_of_every_bit_in_order() {
+        let (one, two) = (message(Kind::Add, 1, 1, 1), message(Kind::Add, 2, 2, 2));
+        assert_eq!(summary(&[one, two]).digest, summary(&[one, two]).digest);
+        assert_ne!(summary(&[one, two]).digest, summary(&[two, one]).digest);
+        assert_ne!(summary(&[one]).digest, summary(&[Message { ts_publish: 1, ..one }]).digest);
+        // What xxh3 makes of the same bytes at once.
+        let bytes = [one.as_bytes(), two.as_bytes()].concat();
+        assert_eq!(summary(&[one, two]).digest, format!("{:016x}", xxhash_rust::xxh3::xxh3_64(&bytes)));
+    }
+
+    #[test]
+    fn json_has_every_field_in_order_and_text_is_aligned() {
+        let mut summary = summary(&[message(Kind::Add, 1, 1, 1)]);
+        let publisher = summary.to_json();
+        assert_eq!(
+            publisher,
+            format!(
+                "{{\"messages\":1,\"lost\":0,\"skipped\":0,\"first_sequence\":0,\"next_sequence\":1,\"seconds\":2.0,\
+                 \"per_second\":0.5,\"by_kind\":{{\"add\":1,\"cancel\":0,\"modify\":0,\"clear\":0,\"trade\":0,\
+                 \"fill\":0,\"quote\":0,\"level\":0,\"other\":0}},\"price_sum\":\"1\",\"size_sum\":\"1\",\
+                 \"order_id_xor\":\"1\",\"first_ts\":5,\"last_ts\":5,\"digest\":\"{}\"}}",
+                summary.digest
+            )
+        );
+        summary.received = Some(Received {
+            latency_ns: Latency { p50: 1, p90: 2, p99: 3, p99_9: 4, max: 5 },
+            lag_max: 6,
+            ended: "closed".to_owned(),
+            received_live: 7,
+            epochs: 8,
+            restarts: 9,
+            reopened: 10,
+            renumbered: 11,
+            gaps: 12,
+        });
+        let received = "\"latency_ns\":{\"p50\":1,\"p90\":2,\"p99\":3,\"p99.9\":4,\"max\":5},\"lag_max\":6,\
+                        \"ended\":\"closed\",\"received_live\":7,\"epochs\":8,\"restarts\":9,\"reopened\":10,\
+                        \"renumbered\":11,\"gaps\":12}";
+        assert_eq!(summary.to_json(), format!("{},{received}", publisher.trim_end_matches('}').to_owned()));
+        summary.published = Some(Published { epoch: 13 });
+        assert!(summary.to_json().contains(",\"epoch\":13,\"latency_ns\":"), "{}", summary.to_json());
+        let text = summary.to_text();
+        let widths: Vec<usize> = text.lines().map(str::len).collect();
+        assert!(widths.iter().all(|&width| width == widths[0]), "{text}");
+        assert!(text.contains("by_kind add") && !text.contains("by_kind cancel"), "{text}");
+    }
+}

@@ -1,0 +1,162 @@
+//! CSV: every kind of row, exact decimals, events, and inputs that are broken in every field.
+
+mod common;
+
+use common::{assert_same, failure, read, read_all, read_as, read_in_drops};
+use feed::source::Format;
+use feed::{Kind, Message, Side, UNDEFINED_PRICE, UNDEFINED_SIZE, sample};
+
+const HEADER: &str = "recv_ts_ns,exch_ts_ms,kind,symbol,px,qty,bid_px,bid_qty,ask_px,ask_qty,side,id";
+
+fn file(rows: &[&str]) -> String {
+    format!("{HEADER}\n{}\n", rows.join("\n"))
+}
+
+#[test]
+fn every_kind_of_row_becomes_what_it_is() {
+    let messages = read_all(file(&[
+        "900,2,T,BTC,58710.20,0.014,,,,,B,41",
+        "901,3,D,ETH,0.000000001,0.000,,,,,S,42",
+        "902,4,Q,BTC,,,61800.2,2.507,61800.3,2.51,,43",
+        "903,5,Q,BTC,,,,,61800.3,2.51,,44",
+    ]));
+    let [trade, level, quote, one_sided] = messages[..] else { panic!("{messages:?}") };
+    let expected = Message {
+        ts_event: 2_000_000,
+        ts_publish: 0,
+        instrument: 1,
+        kind: b'T',
+        side: b'B',
+        flags: 0x80,
+        reserved: 0,
+        price: 58_710_200_000_000,
+        size: 14_000_000,
+        order_id: 41,
+        extra: 900,
+    };
+    assert_eq!(trade, expected);
+    assert_eq!((level.kind(), level.side(), level.instrument), (Kind::Level, Side::Ask, 2));
+    assert_eq!((level.price, level.size, level.order_id, level.extra), (1, 0, 42, 901));
+    assert_eq!((quote.kind(), quote.side(), quote.instrument), (Kind::Quote, Side::None, 1));
+    assert_eq!((quote.price, quote.size), (61_800_200_000_000, 2_507_000_000));
+    assert_eq!((quote.ask_price(), quote.ask_size()), (Some(61_800_300_000_000), Some(2_510_000_000)));
+    assert_eq!((one_sided.price, one_sided.size), (UNDEFINED_PRICE, UNDEFINED_SIZE));
+    assert_eq!(one_sided.ask_price(), Some(61_800_300_000_000));
+}
+
+#[test]
+fn rows_of_one_change_are_one_event() {
+    let messages = read_all(file(&[
+        "1,1,D,A,1,1,,,,,B,7",
+        "2,1,D,A,2,1,,,,,B,7",
+        "3,1,D,B,2,1,,,,,B,7",
+        "4,1,D,B,3,1,,,,,B,8",
+        "5,2,D,B,3,1,,,,,B,8",
+        "6,2,T,B,3,1,,,,,B,8",
+    ]));
+    let ends: Vec<bool> = messages.iter().map(Message::is_end_of_event).collect();
+    assert_eq!(ends, [false, true, true, true, true, true]);
+}
+
+#[test]
+fn the_columns_may_stand_in_any_order() {
+    let reordered = "\u{feff}id,side,ask_qty,ask_px,bid_qty,bid_px,qty,px,symbol,kind,exch_ts_ms,recv_ts_ns\r\n\
+                     41,B,,,,,0.014,58710.20,BTC,T,2,900\r\n";
+    assert_eq!(read_all(reordered), read_all(file(&["900,2,T,BTC,58710.20,0.014,,,,,B,41"])));
+}
+
+#[test]
+fn line_ends_and_compression_make_no_difference() {
+    let plain = String::from_utf8(sample::csv(2_000)).unwrap();
+    let expected = read_all(plain.as_str());
+    assert_eq!(expected.len(), 2_000);
+    assert!(Kind::ALL.iter().filter(|&&kind| expected.iter().any(|message| message.kind() == kind)).count() == 3);
+    assert_same(&read_all(plain.replace('\n', "\r\n")), &expected, "CR LF");
+    assert_same(&read_all(plain.trim_end()), &expected, "no last line end");
+    assert_same(&read_all(plain.replace('\n', "\n\n")), &expected, "blank lines");
+    assert_same(&read_all(sample::gzip(plain.as_bytes())), &expected, "gzip");
+    assert_same(&read_all(sample::zstd(plain.as_bytes())), &expected, "zstd");
+    assert_same(&read_in_drops(plain).0, &expected, "in drops");
+}
+
+#[test]
+fn a_header_alone_is_an_empty_feed() {
+    assert_eq!(read_all(format!("{HEADER}\n")), []);
+    assert_eq!(read_all(HEADER), []);
+}
+
+#[test]
+fn a_broken_field_is_an_error_with_its_line_after_the_rows_before_it() {
+    let good = "900,2,T,BTC,58710.20,0.014,,,,,B,41";
+    let number = "expected a whole number from 0 to 18446744073709551615";
+    let empty = "expected nothing in a row of this kind";
+    let decimal = "is not a decimal number (such as 58710.20)";
+    for (row, reason) in [
+        ("x,2,T,BTC,1,1,,,,,B,4", format!("recv_ts_ns \"x\" is wrong: {number}")),
+        ("+9,2,T,BTC,1,1,,,,,B,4", format!("recv_ts_ns \"+9\" is wrong: {number}")),
+        ("9,-2,T,BTC,1,1,,,,,B,4", format!("exch_ts_ms \"-2\" is wrong: {number}")),
+        ("9,2,T,BTC,1,1,,,,,B,18446744073709551616", format!("id \"18446744073709551616\" is wrong: {number}")),
+        ("9,2,T,BTC,1,1,,,,,B,", format!("id \"\" is wrong: {number}")),
+        (
+            "9,18446744073710,T,BTC,1,1,,,,,B,4",
+            "exch_ts_ms 18446744073710 does not fit: the message holds at most 18446744073709".to_owned(),
+        ),
+        ("9,2,Z,BTC,1,1,,,,,B,4", "kind \"Z\" is wrong: expected T, Q or D".to_owned()),
+        ("9,2,T,,1,1,,,,,B,4", "symbol \"\" is wrong: expected a symbol".to_owned()),
+        ("9,2,T,BTC,1e5,1,,,,,B,4", format!("px \"1e5\" {decimal}")),
+        ("9,2,T,BTC,,1,,,,,B,4", format!("px \"\" {decimal}")),
+        ("9,2,T,BTC,1,-1,,,,,B,4", format!("qty \"-1\" {decimal}")),
+        (
+            "9,2,T,BTC,0.0000000001,1,,,,,B,4",
+            "px \"0.0000000001\" has more than 9 decimal places, and the unit is 1e-9".to_owned(),
+        ),
+        (
+            "9,2,T,BTC,9223372036.854775807,1,,,,,B,4",
+            "px \"9223372036.854775807\" is outside -9223372036.854775808 to 9223372036.854775806, what 64 bits hold in \
+             units of 1e-9"
+                .to_owned(),
+        ),
+        ("9,2,T,BTC,1,1,,,,,A,4", "side \"A\" is wrong: expected B or S".to_owned()),
+        ("9,2,T,BTC,1,1,3,,,,B,4", format!("bid_px \"3\" is wrong: {empty}")),
+        ("9,2,Q,BTC,1,,1,1,1,1,,4", format!("px \"1\" is wrong: {empty}")),
+        ("9,2,Q,BTC,,,1,1,1,1,B,4", format!("side \"B\" is wrong: {empty}")),
+        ("9,2,Q,BTC,,,1,,1,1,,4", format!("bid_qty \"\" {decimal}")),
+        ("9,2,T,BTC,1,1,,,,,B", "has 11 fields: expected 12".to_owned()),
+        ("9,2,T,BTC,1,1,,,,,B,4,5", "has 13 fields: expected 12".to_owned()),
+    ] {
+        let (messages, error) = read(file(&[good, good, row, good]));
+        assert_eq!(error.expect(row).to_string(), format!("sample: line 4: {reason}"));
+        assert_eq!(messages.len(), 2, "{row}");
+        assert!(!messages[0].is_end_of_event() && !messages[1].is_end_of_event(), "whether it ended is not known");
+    }
+}
+
+#[test]
+fn a_header_that_would_lose_something_is_refused() {
+    let expected = format!("expected the columns {HEADER}");
+    for (header, reason) in [
+        (HEADER.replace("px,qty", "px,quantity"), format!("column \"quantity\" is unknown: {expected}")),
+        (format!("{HEADER},note"), format!("column \"note\" is unknown: {expected}")),
+        (format!("{HEADER},id"), "column \"id\" stands there twice".to_owned()),
+        (HEADER.replace(",id", ""), format!("column \"id\" is missing: {expected}")),
+    ] {
+        assert_eq!(failure(format!("{header}\n")), (0, format!("sample: line 1: {reason}")));
+    }
+    let (_, error) = read_as("", Some(Format::Csv));
+    assert_eq!(error.unwrap().to_string(), format!("sample: line 1: column \"recv_ts_ns\" is missing: {expected}"));
+}
+
+#[test]
+fn a_line_without_end_is_an_error_after_the_rows_before_it() {
+    let mut endless = file(&["900,2,T,BTC,1,1,,,,,B,41"]);
+    endless.push_str(&"9".repeat(1 << 20));
+    let line = "sample: line 3: is longer than 65536 bytes: is this CSV?";
+    assert_eq!(failure(endless), (1, line.to_owned()));
+}
+
+#[test]
+fn an_open_quote_does_not_swallow_the_file() {
+    let (messages, error) = read(file(&["900,2,T,\"BTC,1,1,,,,,B,41", "900,2,T,BTC,1,1,,,,,B,41"]));
+    assert!(error.is_none());
+    assert_eq!(messages.iter().map(|message| message.instrument).collect::<Vec<_>>(), [1, 2]);
+}

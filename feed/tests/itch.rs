@@ -1,0 +1,134 @@
+//! ITCH 5.0: every message type, both kinds of prefix, and inputs that are broken in every place.
+
+mod common;
+
+use common::{assert_same, failure, read, read_all, read_in_drops};
+use feed::sample::{self, ITCH_TYPES, Prefix};
+use feed::{Kind, Message, Side, UNDEFINED_PRICE, UNDEFINED_SIZE};
+
+fn file(messages: &[Vec<u8>]) -> Vec<u8> {
+    messages.iter().flat_map(|body| [&(body.len() as u16).to_be_bytes()[..], body].concat()).collect()
+}
+
+/// The message that one ITCH message of this type, numbered 5, becomes.
+fn one(kind: u8) -> Message {
+    let messages = read_all(file(&[sample::itch_message(kind, 5)]));
+    assert_eq!(messages.len(), 1);
+    assert_eq!((messages[0].ts_event, messages[0].instrument), (34_200_000_005_000, 3), "{}", char::from(kind));
+    assert!(messages[0].is_end_of_event());
+    messages[0]
+}
+
+#[test]
+fn orders_become_what_they_are() {
+    for kind in *b"AF" {
+        let add = one(kind);
+        assert_eq!((add.kind(), add.side(), add.order_id), (Kind::Add, Side::Ask, 1_005));
+        assert_eq!((add.price, add.size, add.extra), (150_000_500_000, 105_000_000_000, 0));
+    }
+    let executed = one(b'E');
+    assert_eq!((executed.kind(), executed.side(), executed.order_id), (Kind::Fill, Side::None, 1_005));
+    assert_eq!((executed.price, executed.size, executed.extra), (UNDEFINED_PRICE, 105_000_000_000, 7_005));
+    let at_a_price = one(b'C');
+    assert_eq!((at_a_price.kind(), at_a_price.price, at_a_price.extra), (Kind::Fill, 150_000_500_000, 7_005));
+    let cancel = one(b'X');
+    assert_eq!((cancel.kind(), cancel.order_id, cancel.size), (Kind::Cancel, 1_005, 105_000_000_000));
+    let delete = one(b'D');
+    assert_eq!((delete.kind(), delete.order_id, delete.size), (Kind::Cancel, 1_005, UNDEFINED_SIZE));
+    let replace = one(b'U');
+    assert_eq!((replace.kind(), replace.order_id, replace.extra), (Kind::Modify, 1_005, 505));
+    assert_eq!((replace.price, replace.size), (150_000_500_000, 105_000_000_000));
+}
+
+#[test]
+fn trades_become_what_they_are() {
+    let trade = one(b'P');
+    assert_eq!((trade.kind(), trade.side(), trade.order_id, trade.extra), (Kind::Trade, Side::Ask, 0, 7_005));
+    assert_eq!((trade.price, trade.size), (150_000_500_000, 105_000_000_000));
+    let cross = one(b'Q');
+    assert_eq!((cross.kind(), cross.order_id, cross.extra), (Kind::Trade, 0, 7_005));
+    assert_eq!((cross.price, cross.size), (150_000_500_000, 105_000_000_000));
+    let broken = one(b'B');
+    assert_eq!((broken.kind(), broken.extra, broken.price), (Kind::Other, 7_005, UNDEFINED_PRICE));
+}
+
+#[test]
+fn everything_else_is_other() {
+    for kind in *b"SRHYLVWKJhINO" {
+        let other = one(kind);
+        assert_eq!((other.kind(), other.price, other.size), (Kind::Other, UNDEFINED_PRICE, UNDEFINED_SIZE));
+        assert_eq!((other.order_id, other.extra), (0, 0));
+    }
+}
+
+#[test]
+fn true_and_zero_prefixes_read_the_same() {
+    let count = 10 * ITCH_TYPES.len() as u64;
+    let (with, without) = (sample::itch(Prefix::True, count), sample::itch(Prefix::Zero, count));
+    let expected = read_all(&with[..]);
+    assert_eq!(expected.len() as u64, count);
+    assert_same(&read_all(&without[..]), &expected, "zero prefixes");
+    assert_same(&read_all(sample::gzip(&with)), &expected, "gzip");
+    assert_same(&read_all(sample::gzip(&without)), &expected, "zero prefixes, gzip");
+    // Two gzip members, one after the other, are one file.
+    let (half, rest) = with.split_at(with.len() / 2);
+    assert_same(&read_all([sample::gzip(half), sample::gzip(rest)].concat()), &expected, "two members");
+    assert_same(&read_in_drops(with).0, &expected, "in drops");
+}
+
+#[test]
+fn a_wrong_prefix_is_an_error() {
+    let mut bytes = file(&[sample::itch_message(b'S', 0), sample::itch_message(b'D', 1)]);
+    bytes[15] = 20;
+    let line = "sample: record 2 (byte 14): length prefix is 20, but a message of type D has 19 bytes";
+    assert_eq!(failure(bytes), (1, line.to_owned()));
+}
+
+#[test]
+fn an_unknown_type_is_an_error() {
+    let mut bytes = file(&[sample::itch_message(b'S', 0), sample::itch_message(b'D', 1)]);
+    bytes[16] = b'z';
+    let line = "sample: record 2 (byte 14): message type 0x7a is not in ITCH 5.0, so the rest cannot be told apart";
+    assert_eq!(failure(bytes), (1, line.to_owned()));
+}
+
+#[test]
+fn an_unknown_side_is_an_error() {
+    let mut add = sample::itch_message(b'A', 0);
+    add[19] = b'A';
+    let line = "sample: record 2 (byte 14): side is 0x41: expected B or S";
+    assert_eq!(failure(file(&[sample::itch_message(b'S', 0), add])), (1, line.to_owned()));
+}
+
+#[test]
+fn a_cross_of_too_many_shares_does_not_fit() {
+    let mut cross = sample::itch_message(b'Q', 0);
+    cross[11..19].copy_from_slice(&18_446_744_073u64.to_be_bytes());
+    assert_eq!(read_all(file(&[cross.clone()]))[0].size, 18_446_744_073_000_000_000);
+    cross[11..19].copy_from_slice(&18_446_744_074u64.to_be_bytes());
+    let line = "sample: record 1 (byte 0): shares of a cross trade 18446744074 does not fit: the message holds at \
+                most 18446744073";
+    assert_eq!(failure(file(&[cross])), (0, line.to_owned()));
+}
+
+#[test]
+fn an_input_that_ends_anywhere_but_between_messages_is_an_error() {
+    let bodies: Vec<Vec<u8>> = b"SAD".iter().map(|&kind| sample::itch_message(kind, 1)).collect();
+    let whole = file(&bodies);
+    let mut starts = vec![0];
+    bodies.iter().for_each(|body| starts.push(starts.last().unwrap() + 2 + body.len()));
+    for end in 3..whole.len() {
+        let (messages, error) = read(&whole[..end]);
+        let complete = starts[1..].iter().filter(|&&start| start <= end).count();
+        assert_eq!(messages.len(), complete, "{end}");
+        match error {
+            None => assert!(starts.contains(&end), "{end}"),
+            Some(error) => {
+                let place = format!("sample: record {} (byte {}): ", complete + 1, starts[complete]);
+                let got = end - starts[complete];
+                let line = error.to_string();
+                assert!(line.starts_with(&format!("{place}the input ends {got} bytes into this message")), "{line}");
+            }
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! Damaged inputs: twenty thousand of each format, each a valid one with some bytes changed, moved, cut off or put in. Each
+//! ends in messages or in an error with its place; what stands before the damage is read as it was; nothing panics, goes
+//! on for ever, or takes memory by what the input claims.
+#![allow(unsafe_code, reason = "an allocator that counts can only be written with unsafe")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use feed::Message;
+use feed::sample::{self, Prefix, exhaust};
+use feed::source::Format;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+
+const CASES: u32 = 20_000;
+
+/// What reading a small input may have allocated at a time: buffers, and the most that DBN metadata may claim, twice while
+/// a buffer grows. (What zstd allocates for itself is not counted here; its window is at most 128 MiB.)
+const MEMORY: usize = 130 << 20;
+
+/// And what most inputs keep to: buffers alone.
+const USUAL: usize = 4 << 20;
+
+/// Counts what the calling thread has allocated, and the most that it had.
+struct Counting;
+
+thread_local! {
+    static NOW: Cell<isize> = const { Cell::new(0) };
+    static MOST: Cell<isize> = const { Cell::new(0) };
+}
+
+fn count(bytes: isize) {
+    // A thread that ends has no counter any more.
+    let _ = NOW.try_with(|now| {
+        now.set(now.get() + bytes);
+        MOST.with(|most| most.set(most.get().max(now.get())));
+    });
+}
+
+// SAFETY: every call is handed on to the system's allocator as it is.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(layout.size() as isize);
+        // SAFETY: the caller's contract is the same.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count(layout.size() as isize);
+        // SAFETY: the caller's contract is the same.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, old: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count(size as isize - layout.size() as isize);
+        // SAFETY: the caller's contract is the same.
+        unsafe { System.realloc(old, layout, size) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        count(-(layout.size() as isize));
+        // SAFETY: the caller's contract is the same.
+        unsafe { System.dealloc(memory, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// The most that this thread allocated on top of what it had, while it did this.
+fn memory_of<T>(work: impl FnOnce() -> T) -> (T, usize) {
+    let before = NOW.get();
+    MOST.set(before);
+    let result = work();
+    (result, usize::try_from(MOST.get() - before).unwrap_or(0))
+}
+
+/// One change; places are parts of the input's length, in 1/65536.
+#[derive(Clone, Debug)]
+enum Damage {
+    Flip(u16, u8),
+    Set(u16, u8),
+    Number(u16, u8, u64),
+    Insert(u16, Vec<u8>),
+    Delete(u16, u8),
+    Repeat(u16, u8),
+    Swap(u16, u16),
+    Cut(u16),
+}
+
+impl Damage {
+    /// Does it, and returns the first place that is not as it was.
+    fn apply(&self, bytes: &mut Vec<u8>) -> usize {
+        let length = bytes.len();
+        let at = |place: u16| (usize::from(place) * length) >> 16;
+        if length == 0 {
+            return 0;
+        }
+        match self {
+            Damage::Flip(place, bit) => {
+                bytes[at(*place)] ^= 1 << (bit % 8);
+                at(*place)
+            }
+            Damage::Set(place, byte) => {
+                bytes[at(*place)] = *byte;
+                at(*place)
+            }
+            Damage::Number(place, size, value) => {
+                let (at, size) = (at(*place), 1 << (size % 4));
+                let end = (at + size).min(length);
+                // Both byte orders occur: DBN has one, ITCH the other.
+                let number = if size % 3 == 0 { value.to_be_bytes() } else { value.to_le_bytes() };
+                bytes[at..end].copy_from_slice(&number[..end - at]);
+                at
+            }
+            Damage::Insert(place, new) => {
+                bytes.splice(at(*place)..at(*place), new.iter().copied());
+                at(*place)
+            }
+            Damage::Delete(place, count) => {
+                let at = at(*place);
+                bytes.drain(at..(at + usize::from(*count)).min(length));
+                at
+            }
+            Damage::Repeat(place, count) => {
+                let at = at(*place);
+                let end = (at + usize::from(*count)).min(length);
+                let again = bytes[at..end].to_vec();
+                bytes.splice(end..end, again);
+                end
+            }
+            Damage::Swap(one, other) => {
+                bytes.swap(at(*one), at(*other));
+                at(*one).min(at(*other))
+            }
+            Damage::Cut(place) => {
+                bytes.truncate(at(*place));
+                at(*place)
+            }
+        }
+    }
+}
+
+/// Numbers that are wrong in interesting ways.
+fn number() -> impl Strategy<Value = u64> {
+    prop_oneof![
+        Just(0),
+        Just(u64::MAX),
+        (0..64u32).prop_map(|bit| 1 << bit),
+        (0..64u32).prop_map(|bit| (1u64 << bit).wrapping_sub(1)),
+        0..300u64,
+        any::<u64>(),
+    ]
+}
+
+/// Bytes, with those more often that mean something in a text.
+fn byte() -> impl Strategy<Value = u8> {
+    prop_oneof![any::<u8>(), prop::sample::select(&b"\n\r,.-+\"0919TQDBS\0\xff"[..])]
+}
+
+/// A place anywhere, and more often at the front, where headers are.
+fn place() -> impl Strategy<Value = u16> {
+    prop_oneof![4 => any::<u16>(), 1 => 0..2_000u16]
+}
+
+fn damage() -> impl Strategy<Value = Damage> {
+    prop_oneof![
+        4 => (place(), any::<u8>()).prop_map(|(place, bit)| Damage::Flip(place, bit)),
+        4 => (place(), byte()).prop_map(|(place, byte)| Damage::Set(place, byte)),
+        3 => (place(), any::<u8>(), number()).prop_map(|(place, size, value)| Damage::Number(place, size, value)),
+        2 => (place(), prop::collection::vec(byte(), 1..40)).prop_map(|(place, new)| Damage::Insert(place, new)),
+        2 => (place(), any::<u8>()).prop_map(|(place, count)| Damage::Delete(place, count)),
+        2 => (place(), any::<u8>()).prop_map(|(place, count)| Damage::Repeat(place, count)),
+        1 => (place(), place()).prop_map(|(one, other)| Damage::Swap(one, other)),
+        1 => place().prop_map(Damage::Cut),
+    ]
+}
+
+fn read(bytes: Vec<u8>, format: Option<Format>) -> (Vec<Message>, bool) {
+    let mut messages = Vec::new();
+    let whole = exhaust(bytes, format, |message| messages.push(message)).is_ok();
+    (messages, whole)
+}
+
+/// Damages valid inputs of a format, stored in a way, and reads them.
+fn damaged(format: Format, valid: &[Vec<u8>], stored: fn(&[u8]) -> Vec<u8>) {
+    let valid: Vec<Vec<u8>> = valid.iter().map(|plain| stored(plain)).collect();
+    let plain = stored(b"x") == b"x";
+    for input in &valid {
+        assert!(read(input.clone(), None).1, "it is valid before it is damaged");
+    }
+    let (whole, broken, unusual) = (Cell::new(0u32), Cell::new(0u32), Cell::new(0u32));
+    let mut runner = TestRunner::new(Config { cases: CASES, failure_persistence: None, ..Config::default() });
+    let cases = (0..valid.len(), prop::collection::vec(damage(), 1..4), any::<bool>());
+    let result = runner.run(&cases, |(input, damages, named)| {
+        let mut bytes = valid[input].clone();
+        let first = damages.iter().map(|damage| damage.apply(&mut bytes)).min().unwrap_or(0);
+        let ((messages, is_whole), memory) = memory_of(|| read(bytes, named.then_some(format)));
+        prop_assert!(memory < MEMORY, "{} bytes of memory", memory);
+        unusual.set(unusual.get() + u32::from(memory > USUAL));
+        let count = if is_whole { &whole } else { &broken };
+        count.set(count.get() + 1);
+        if plain && messages.len() > 2 {
+            // A record or a row that ends before the damage is what it was; the last rows of a text may go on behind it,
+            // and be one event with the next.
+            let (before, _) = read(valid[input][..first].to_vec(), Some(format));
+            let kept = before.len().saturating_sub(2);
+            prop_assert_eq!(&messages[..kept], &before[..kept]);
+        }
+        Ok(())
+    });
+    result.unwrap_or_else(|error| panic!("{format}: {error}"));
+    let (whole, broken) = (whole.get(), broken.get());
+    println!(
+        "{format}: {whole} were read to their end, {broken} ended in an error, {} took more memory",
+        unusual.get()
+    );
+    assert!(broken > CASES / 20, "only {broken} of {CASES} were broken: the damage does too little");
+    assert!(unusual.get() < CASES / 20, "{} of {CASES} took more than {USUAL} bytes", unusual.get());
+}
+
+fn as_it_is(plain: &[u8]) -> Vec<u8> {
+    plain.to_vec()
+}
+
+fn dbn() -> Vec<Vec<u8>> {
+    let schemas = sample::DBN_SCHEMAS.into_iter();
+    schemas.flat_map(|schema| (1..=3).map(move |version| sample::dbn(version, schema, 12))).collect()
+}
+
+#[test]
+fn damaged_dbn() {
+    damaged(Format::Dbn, &dbn(), as_it_is);
+}
+
+#[test]
+fn damaged_dbn_in_zstd() {
+    damaged(Format::Dbn, &dbn(), sample::zstd);
+}
+
+#[test]
+fn damaged_itch() {
+    damaged(Format::Itch, &[sample::itch(Prefix::True, 30)], as_it_is);
+}
+
+#[test]
+fn damaged_itch_with_zero_prefixes() {
+    damaged(Format::Itch, &[sample::itch(Prefix::Zero, 30)], as_it_is);
+}
+
+#[test]
+fn damaged_itch_in_gzip() {
+    damaged(Format::Itch, &[sample::itch(Prefix::True, 30), sample::itch(Prefix::Zero, 30)], sample::gzip);
+}
+
+#[test]
+fn damaged_csv() {
+    damaged(Format::Csv, &[sample::csv(20)], as_it_is);
+}
+
+#[test]
+fn damaged_csv_in_gzip() {
+    damaged(Format::Csv, &[sample::csv(20)], sample::gzip);
+}
