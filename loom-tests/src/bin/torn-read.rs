@@ -1,0 +1,129 @@
+//! Shows the torn read on this processor, and that the ring has none: `make torn-read`.
+//!
+//! Two processes: this one reads, a child of it writes. `torn-read [MILLISECONDS [OFFSET...]]`: time for each offset, by
+//! default 200 (ten times that at most where a line is crossed and nothing torn yet), and byte offsets in a segment of 8192,
+//! by default 1008 to 1032 and a few more. Ends with 1 if an aligned word or a message of the ring was torn.
+
+#[cfg(loom)]
+fn main() {}
+
+#[cfg(not(loom))]
+fn main() -> std::process::ExitCode {
+    match program::run() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("torn-read: {error}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(not(loom))]
+mod program {
+    use std::error::Error;
+    use std::io::Read;
+    use std::path::Path;
+    use std::process::{Child, Command, ExitCode, Stdio};
+    use std::time::Duration;
+
+    use feed_testing::PrivateRoot;
+    use loom_tests::torn::{Count, HERE, Segment, nameless, publish, subscribe};
+
+    const USAGE: &str = "usage: torn-read [MILLISECONDS [OFFSET...]], offsets from 0 to 8184";
+
+    /// A child that is killed when this program ends, however it ends.
+    struct Writer(Child);
+
+    impl Drop for Writer {
+        fn drop(&mut self) {
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
+    }
+
+    fn child(command: &mut Command) -> Result<Writer, Box<dyn Error>> {
+        Ok(Writer(command.spawn()?))
+    }
+
+    pub(super) fn run() -> Result<ExitCode, Box<dyn Error>> {
+        let arguments: Vec<String> = std::env::args().skip(1).collect();
+        match arguments.first().map(String::as_str) {
+            Some("--store") => {
+                die_with_parent();
+                Segment::map(std::io::stdin())?.serve();
+                return Ok(ExitCode::SUCCESS);
+            }
+            Some("--publish") => {
+                die_with_parent();
+                let root = arguments.get(1).ok_or(USAGE)?;
+                // Until standard input ends.
+                let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+                let seen = stop.clone();
+                std::thread::spawn(move || {
+                    let _ = std::io::stdin().read(&mut [0]);
+                    seen.store(true, std::sync::atomic::Ordering::Relaxed);
+                });
+                publish(Path::new(root), || stop.load(std::sync::atomic::Ordering::Relaxed))?;
+                return Ok(ExitCode::SUCCESS);
+            }
+            _ => {}
+        }
+        let time = arguments.first().map_or(Ok(200), |time| time.parse()).map_err(|_| USAGE)?;
+        let time = Duration::from_millis(time);
+        let mut offsets = Vec::new();
+        for offset in arguments.iter().skip(1) {
+            offsets.push(offset.parse().ok().filter(|&offset: &usize| offset <= 8184).ok_or(USAGE)?);
+        }
+        if offsets.is_empty() {
+            offsets = [1001].into_iter().chain(1008..=1032).chain([4088, 4094]).collect();
+        }
+        if !HERE {
+            println!("torn-read: not on this processor: the misaligned instruction is written for x86-64");
+            return Ok(ExitCode::SUCCESS);
+        }
+        let found = words(&offsets, time)?;
+        println!();
+        let messages = ring(time.max(Duration::from_secs(1)))?;
+        // An aligned word, and the ring, are never torn; what straddles a line may be.
+        let wrong = found.iter().any(|(offset, count)| offset % 8 == 0 && count.torn > 0) || messages.torn > 0;
+        Ok(if wrong { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    }
+
+    fn die_with_parent() {
+        let _ = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL));
+    }
+
+    fn words(offsets: &[usize], time: Duration) -> Result<Vec<(usize, Count)>, Box<dyn Error>> {
+        let file = nameless()?;
+        let segment = Segment::map(&file)?;
+        let _writer = child(Command::new(std::env::current_exe()?).arg("--store").stdin(Stdio::from(file)))?;
+        println!("Two processes, one 8-byte mov each way");
+        println!("offset  crosses a line     ms        reads     torn  per million  example");
+        let mut found = Vec::new();
+        for &offset in offsets {
+            let crosses = offset % 64 > 56;
+            let (count, took) = segment.watch(offset, time, time * if crosses { 10 } else { 1 });
+            let share = 1e6 * count.torn as f64 / count.reads as f64;
+            let (crosses, took) = (if crosses { "yes" } else { "no" }, took.as_millis());
+            let example = count.example.map_or("-".to_owned(), |value| format!("{value:#018x}"));
+            let Count { reads, torn, .. } = count;
+            println!("{offset:>6}  {crosses:<14}  {took:>5}  {reads:>11}  {torn:>7}  {share:>11.1}  {example}");
+            found.push((offset, count));
+        }
+        segment.stop();
+        Ok(found)
+    }
+
+    fn ring(time: Duration) -> Result<Count, Box<dyn Error>> {
+        let root = PrivateRoot::new();
+        let mut command = Command::new(std::env::current_exe()?);
+        let writer = child(command.arg("--publish").arg(root.path()).stdin(Stdio::piped()))?;
+        let (count, lost) = subscribe(root.path(), time)?;
+        let mut writer = writer;
+        drop(writer.0.stdin.take());
+        writer.0.wait()?;
+        println!("The same values through the ring, 4 slots, 56 bytes a message, {} ms", time.as_millis());
+        println!("{} messages received, {lost} lost and counted, {} torn", count.reads, count.torn);
+        Ok(count)
+    }
+}

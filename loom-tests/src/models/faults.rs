@@ -1,0 +1,170 @@
+//! What must hold although something is wrong: a publisher killed at any store, a word that no publisher stored, memory
+//! at an odd address.
+
+use feed_ring::Join;
+use feed_ring::sync::model;
+use loom::thread;
+
+use crate::explore::{struck, violated};
+use crate::oracle::{Feed, Ring, Step, Witness, ring};
+
+/// A publisher that is killed after `stores` stores. Who was attached gets whole messages only and stays where the
+/// publisher stopped; who joins afterwards begins exactly there.
+pub(super) fn death(stores: usize) {
+    let (mut feed, ring) = ring::<[u64; 2]>(2);
+    let mut witness = ring.join(Join::Oldest);
+    let reader = thread::spawn(move || {
+        for _ in 0..2 {
+            witness.step();
+        }
+        witness
+    });
+    model::die_after(stores);
+    for _ in 0..3 {
+        feed.publish();
+    }
+    let mut witness = reader.join().unwrap();
+    if model::died() {
+        struck();
+    }
+    while !matches!(witness.step(), Step::Empty) {}
+    let latest = ring.join(Join::Latest).first();
+    if latest != witness.sequence() {
+        violated("join", format!("the last that can be read is before {}, and Latest is {latest}", witness.sequence()));
+    }
+}
+
+/// A publisher is killed after `stores` stores of its two messages, the kernel tells of it, and another goes on, while a
+/// subscriber looks `READS` times.
+pub(super) fn takeover<const READS: usize>(stores: usize) {
+    let (mut feed, ring) = ring::<[u64; 2]>(2);
+    let mut witness = ring.join(Join::Oldest);
+    let reader = thread::spawn(move || {
+        for _ in 0..READS {
+            witness.step();
+        }
+        witness
+    });
+    model::die_after(stores);
+    for _ in 0..2 {
+        feed.publish();
+    }
+    if model::died() {
+        struck();
+    }
+    end_takeover(feed, &ring);
+    let mut witness = reader.join().unwrap();
+    end(&mut witness, &ring);
+}
+
+/// The same for a publisher that is killed while it takes over.
+pub(super) fn takeover_twice<const READS: usize>(stores: usize) {
+    let (mut feed, ring) = ring::<[u64; 2]>(2);
+    let mut witness = ring.join(Join::Sequence(1));
+    let reader = thread::spawn(move || {
+        for _ in 0..READS {
+            witness.step();
+        }
+        witness
+    });
+    feed.publish();
+    feed.unwind();
+    model::die_after(stores);
+    let mut feed = ring.take_over(Some(1)).expect("its publisher ended");
+    feed.publish();
+    if model::died() {
+        struck();
+    }
+    end_takeover(feed, &ring);
+    let mut witness = reader.join().unwrap();
+    end(&mut witness, &ring);
+}
+
+/// A takeover that publishes nothing yet: the subscriber is told where the epoch begins, by the header alone.
+pub(super) fn epoch(_: usize) {
+    let (mut feed, ring) = ring::<[u64; 1]>(2);
+    let mut witness = ring.join(Join::Sequence(1));
+    let reader = thread::spawn(move || {
+        witness.step();
+        witness.step();
+        witness
+    });
+    feed.publish();
+    feed.unwind();
+    let feed = ring.take_over(Some(1)).expect("its publisher ended");
+    reader.join().unwrap().drain();
+    std::mem::forget(feed);
+}
+
+/// The kernel tells of the death, and another publisher goes on with one message.
+fn end_takeover(feed: Feed<[u64; 2]>, ring: &Ring<[u64; 2]>) {
+    model::behave();
+    let seen = ring.visible();
+    feed.unwind();
+    let mut feed = ring.take_over(Some(seen)).expect("its publisher ended");
+    feed.publish();
+    // Kept alive, as by a program that goes on.
+    std::mem::forget(feed);
+}
+
+/// Who was attached reads to where the publisher is, and so does who joins now.
+fn end(witness: &mut Witness<[u64; 2]>, ring: &Ring<[u64; 2]>) {
+    for last in [witness.drain(), ring.join(Join::Oldest).drain()] {
+        if last != Step::Empty {
+            violated("end", format!("{last:?} in a ring that goes on"));
+        }
+    }
+}
+
+/// A publisher closes on its own thread, and another goes on: there is nothing between the two but the ring.
+pub(super) fn handover(_: usize) {
+    let (mut feed, ring) = ring::<[u64; 2]>(2);
+    let first = thread::spawn(move || {
+        feed.publish();
+        feed.close();
+    });
+    let mut feed = loop {
+        match ring.take_over(None) {
+            Some(feed) => break feed,
+            None => thread::yield_now(),
+        }
+    };
+    feed.publish();
+    let last = ring.join(Join::Oldest).drain();
+    if last != Step::Empty {
+        violated("end", format!("{last:?} in a ring that goes on"));
+    }
+    first.join().unwrap();
+}
+
+/// A word of which one store says what no publisher stores there: 8, message 3 as published, which belongs into slot 1.
+/// In a slot's sequence that is told; in a payload, or in the count of messages, it is not for the ring to know.
+pub(super) fn forged(stores: usize) {
+    let (mut feed, ring) = ring::<[u64; 1]>(2);
+    let mut witness = ring.join(Join::Oldest);
+    model::forge(stores, 8);
+    feed.publish();
+    if model::stores() > stores {
+        struck();
+    }
+    // The stores of one publish: payload, sequence, the next slot's marker, the count.
+    if stores == 1 {
+        witness.expect_forgery();
+        let step = witness.step();
+        if step != Step::Corrupt {
+            violated("foreign", format!("{step:?} from a slot that says 8"));
+        }
+    }
+}
+
+/// A ring that lies as the incident's segment lay: of every three words, which is what a slot has, one lies across a
+/// boundary, the first, the second or the third. A payload that the processor tears is thrown away like one that is
+/// overwritten. (A sequence word may be cut, too, but numbers as small as these change in one piece only: that it is never
+/// misaligned is asserted where memory is mapped.)
+pub(super) fn straddling(which: usize) {
+    model::arena(4 + 8 * which, 24);
+    if which < 2 {
+        struck();
+    }
+    super::stream::run::<2, 2, 3, 2>(0);
+}

@@ -1,0 +1,116 @@
+//! The models: small programs over the ring's production source, each explored to its end.
+//!
+//! A model of two slots, two-word messages and one reader finds every mutant of the slot protocol; more of anything
+//! multiplies the executions. What each of the others adds is one more promise. To add a model: write the function, and
+//! name it in [`ALL`]; the runner, the mutants and the table take it from there.
+
+use crate::explore::{Bound, LIMIT};
+
+mod ending;
+mod faults;
+mod joins;
+mod parking;
+mod shapes;
+mod stream;
+
+/// A model by its name.
+pub struct Model {
+    /// The name that mutants and the command line use.
+    pub name: &'static str,
+    /// What it is, in a few words.
+    pub about: &'static str,
+    /// The preemptions that `make loom` explores it with; none is all of them.
+    pub preemptions: Option<usize>,
+    /// What its subscribers must meet in some execution, or it is about nothing: `M`essage, `e`mpty, `L`agged, `C`losed,
+    /// `D`ead, `R`estarted, `z` for having slept.
+    pub meets: &'static str,
+    /// Whether only `make loom-deep` runs it.
+    pub deep: bool,
+    /// Whether it is run once for every store, with a fault there.
+    pub every_store: bool,
+    /// The model. It is told at which store its fault is, if it has one.
+    pub run: fn(usize),
+}
+
+impl Model {
+    const fn new(name: &'static str, meets: &'static str, about: &'static str, run: fn(usize)) -> Self {
+        Model { name, about, preemptions: None, meets, deep: false, every_store: false, run }
+    }
+
+    const fn preemptions(self, preemptions: usize) -> Self {
+        Model { preemptions: Some(preemptions), ..self }
+    }
+
+    const fn deep(self) -> Self {
+        Model { deep: true, ..self }
+    }
+
+    const fn every_store(self) -> Self {
+        Model { every_store: true, ..self }
+    }
+
+    /// How far it is explored.
+    pub fn bound(&self) -> Bound {
+        Bound { preemptions: self.preemptions, executions: LIMIT }
+    }
+}
+
+/// All of them.
+pub const ALL: &[Model] = &[
+    Model::new("small", "MeL", "2 slots, 2 messages of 2 words in one line, 2 reads", stream::run::<2, 2, 2, 2>),
+    Model::new("stream", "MeL", "the same with 3 messages", stream::run::<2, 2, 3, 2>).preemptions(3),
+    Model::new("stream-3", "MeL", "and with 3 reads", stream::run::<2, 2, 3, 3>).preemptions(3),
+    Model::new("lines", "MeL", "2 slots, 3 messages of 3 words in two lines, 2 reads", stream::run::<3, 2, 3, 2>)
+        .preemptions(2),
+    Model::new("wrap", "MeL", "4 slots, 6 messages of 1 word, 2 reads", stream::run::<1, 4, 6, 2>).preemptions(2),
+    Model::new("two", "MeL", "2 slots, 2 messages, 2 subscribers with 2 reads each", stream::two::<2, 2>)
+        .preemptions(2),
+    Model::new("batch", "MeL", "2 slots, a batch of 3 messages, 2 reads of 2", shapes::batch).preemptions(2),
+    Model::new("latest", "Me", "2 slots, 3 messages, newest asked for twice", shapes::latest).preemptions(1),
+    Model::new("wait", "MLC", "2 slots, 2 messages, blocking receive", shapes::wait).preemptions(3),
+    Model::new("join-oldest", "MeL", "joins at the oldest of a running ring", joins::oldest).preemptions(2),
+    Model::new("join-latest", "MeL", "joins behind the newest of a running ring", joins::latest).preemptions(2),
+    Model::new("join-sequence", "MeL", "joins at sequence 1 of a running ring", joins::sequence).preemptions(2),
+    Model::new("close", "MeLC", "2 messages, then a close; read to the end", ending::close).preemptions(3),
+    Model::new("unwind", "MeLD", "2 messages, then a panic; read to the end", ending::unwind).preemptions(3),
+    Model::new("death", "MeL", "killed at every store; one reads on, one joins", faults::death)
+        .preemptions(2)
+        .every_store(),
+    Model::new("takeover", "MeLDR", "killed at every store, another goes on; 2 reads", faults::takeover::<2>)
+        .preemptions(1)
+        .every_store(),
+    Model::new("takeover-twice", "eLDR", "killed at every store of a takeover; 1 read", faults::takeover_twice::<1>)
+        .preemptions(1)
+        .every_store(),
+    Model::new("epoch", "eDR", "a takeover that publishes nothing, 2 reads", faults::epoch).preemptions(3),
+    Model::new("handover", "", "a close on one thread, a takeover on another", faults::handover).preemptions(3),
+    Model::new("park", "MLz", "2 messages for a subscriber that sleeps", parking::message).preemptions(4),
+    Model::new("park-close", "Cz", "a close for a subscriber that sleeps", parking::close).preemptions(2),
+    Model::new("park-unwind", "Dz", "a panic for a subscriber that sleeps", parking::unwind).preemptions(2),
+    Model::new("park-takeover", "DRz", "a takeover for a subscriber that sleeps", parking::takeover).preemptions(1),
+    Model::new("forged", "", "each store in turn says 8, which belongs into another slot", faults::forged)
+        .every_store(),
+    Model::new("straddling", "MeL", "2 slots, 3 messages, one word in three across a boundary", faults::straddling)
+        .preemptions(1)
+        .every_store(),
+    Model::new("deep-takeover", "MeLDR", "killed at every store, another goes on; 2 reads", faults::takeover::<2>)
+        .preemptions(2)
+        .every_store()
+        .deep(),
+    Model::new("deep-twice", "MeLDR", "killed at every store of a takeover; 2 reads", faults::takeover_twice::<2>)
+        .preemptions(1)
+        .every_store()
+        .deep(),
+    Model::new("deep-4-3", "MeL", "2 slots, 4 messages, 3 reads", stream::run::<2, 2, 4, 3>).preemptions(3).deep(),
+    Model::new("deep-3-2", "MeL", "2 slots, 3 messages, 2 reads, no bound", stream::run::<2, 2, 3, 2>).deep(),
+    Model::new("deep-lines", "MeL", "2 slots, 3 messages in two lines, 3 reads", stream::run::<3, 2, 3, 3>)
+        .preemptions(3)
+        .deep(),
+    Model::new("deep-wrap", "MeL", "4 slots, 6 messages, 3 reads", stream::run::<2, 4, 6, 3>).preemptions(3).deep(),
+    Model::new("deep-two", "MeL", "2 slots, 2 messages, 2 subscribers", stream::two::<2, 2>).preemptions(3).deep(),
+];
+
+/// The model of a name.
+pub fn named(name: &str) -> Option<&'static Model> {
+    ALL.iter().find(|model| model.name == name)
+}

@@ -1,0 +1,72 @@
+//! Subscribers that sleep: whatever there is to be told wakes them.
+//!
+//! A publisher that goes on, as these do until their subscriber has what it waits for, would wake nobody later by chance:
+//! a lost wake-up is a subscriber that sleeps for ever.
+
+use feed_ring::sync::model;
+use feed_ring::{Join, WaitStrategy};
+use loom::thread;
+
+use crate::explore::violated;
+use crate::oracle::{Feed, Ring, Step, ring};
+
+/// A ring whose publisher fences, and a subscriber that sleeps until each of the steps has come.
+fn park(steps: &'static [Step], publish: impl FnOnce(Feed<[u64; 1]>, &Ring<[u64; 1]>) -> Option<Feed<[u64; 1]>>) {
+    model::fence_for_sleepers();
+    let (feed, ring) = ring::<[u64; 1]>(2);
+    let mut witness = ring.join_with(Join::Oldest, WaitStrategy::Block);
+    let reader = thread::spawn(move || {
+        for expected in steps {
+            let step = witness.wait();
+            // A message may be overwritten before the sleeper is awake: that is told, and as good.
+            if step != *expected && step != Step::Lagged {
+                violated("end", format!("{step:?} where {expected:?} was to come"));
+            }
+        }
+    });
+    let feed = publish(feed, &ring);
+    reader.join().unwrap();
+    drop(feed);
+}
+
+/// Messages.
+pub(super) fn message(_: usize) {
+    park(&[Step::Messages(1), Step::Messages(1)], |mut feed, _| {
+        feed.publish();
+        feed.publish();
+        Some(feed)
+    });
+}
+
+/// The end, by a close.
+pub(super) fn close(_: usize) {
+    park(&[Step::Closed], |feed, _| {
+        feed.close();
+        None
+    });
+}
+
+/// The end, by a panic.
+pub(super) fn unwind(_: usize) {
+    park(&[Step::Dead], |feed, _| {
+        feed.unwind();
+        None
+    });
+}
+
+/// Another publisher, which publishes nothing yet.
+pub(super) fn takeover(_: usize) {
+    model::fence_for_sleepers();
+    let (feed, ring) = ring::<[u64; 1]>(2);
+    let mut witness = ring.join_with(Join::Oldest, WaitStrategy::Block);
+    let reader = thread::spawn(move || {
+        // Until another takes over a dead publisher is told of at once, again and again.
+        while witness.wait() != Step::Restarted {
+            thread::yield_now();
+        }
+    });
+    feed.unwind();
+    let feed = ring.take_over(Some(0)).expect("its publisher ended");
+    reader.join().unwrap();
+    drop(feed);
+}

@@ -1,0 +1,46 @@
+//! A publisher that runs and subscribers that read beside it: nothing torn, twice, out of order, or lost uncounted.
+
+use feed_ring::Join;
+use loom::thread;
+
+use crate::oracle::{Message, ring};
+
+/// `MESSAGES` messages of `WORDS` words through `SLOTS` slots, and one subscriber that looks `READS` times beside them
+/// and reads the rest afterwards.
+pub(super) fn run<const WORDS: usize, const SLOTS: usize, const MESSAGES: usize, const READS: usize>(_: usize)
+where
+    [u64; WORDS]: Message,
+{
+    let (mut feed, ring) = ring::<[u64; WORDS]>(SLOTS);
+    let mut witness = ring.join(Join::Oldest);
+    let reader = thread::spawn(move || {
+        for _ in 0..READS {
+            witness.step();
+        }
+        witness
+    });
+    for _ in 0..MESSAGES {
+        feed.publish();
+    }
+    reader.join().unwrap().drain();
+}
+
+/// Two subscribers, which do not know of each other.
+pub(super) fn two<const MESSAGES: usize, const READS: usize>(_: usize) {
+    let (mut feed, ring) = ring::<[u64; 2]>(2);
+    let readers = [(); 2].map(|()| {
+        let mut witness = ring.join(Join::Oldest);
+        thread::spawn(move || {
+            for _ in 0..READS {
+                witness.step();
+            }
+            witness
+        })
+    });
+    for _ in 0..MESSAGES {
+        feed.publish();
+    }
+    for reader in readers {
+        reader.join().unwrap().drain();
+    }
+}

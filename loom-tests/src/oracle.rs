@@ -1,0 +1,486 @@
+//! What the ring promises, as oracles: a publisher that keeps the truth beside it, and a subscriber that holds everything
+//! it is told against that truth.
+//!
+//! | oracle | fails when |
+//! |---|---|
+//! | `torn` | a message's words are not all of one message |
+//! | `order` | a message is no newer than the one before it: twice, or backwards |
+//! | `number` | a whole message comes under the number of another |
+//! | `loss` | a message counts as lost that had not been overwritten |
+//! | `conservation` | `first + received + lost + skipped != sequence`, or one of them is not what was told |
+//! | `gap` | everything is over, and a message neither came nor counts as lost |
+//! | `end` | `Closed` or `PublisherDead` before the last message |
+//! | `join` | a subscriber begins elsewhere than it asked for |
+//! | `next` | a takeover goes on elsewhere than at the first number that nobody can have seen |
+//! | `reuse` | one number comes as messages of two epochs |
+//! | `wake` | somebody sleeps for ever: loom's deadlock, with a sleeper in it |
+//! | `restart` | a message of an epoch comes before `Restarted` told of it, or that told of another beginning |
+//! | `foreign` | `Corrupt` from a healthy publisher, or none where a word was forged |
+//!
+//! The truth is kept in std's atomics, which loom does not see: it is what really happened so far in the execution that
+//! loom runs, and adds nothing to what the model explores.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use feed_ring::sync::model;
+use feed_ring::{InProcess, Join, Payload, Publisher, Subscriber, TryRecvError, WaitStrategy, in_process};
+
+use crate::explore::{met, violated};
+
+/// A message whose every word says of which number and epoch it is.
+pub trait Message: Payload {
+    /// The message of a number in an epoch.
+    fn of(sequence: u64, epoch: u64) -> Self;
+    /// The number and the epoch that all of its words agree upon.
+    fn number(&self) -> Option<(u64, u64)>;
+    /// Its words, to be shown.
+    fn text(&self) -> String;
+}
+
+/// In each half of a word of message `n`: `n + 1`, the epoch, the word's place. No word of any message is zero or that of
+/// another, nor is any part of two bytes or more.
+impl<const N: usize> Message for [u64; N] {
+    fn of(sequence: u64, epoch: u64) -> Self {
+        std::array::from_fn(|place| ((sequence + 1) << 8 | epoch << 4 | place as u64) * 0x1_0000_0001)
+    }
+
+    fn number(&self) -> Option<(u64, u64)> {
+        let word = self[0] as u32;
+        let (sequence, epoch) = ((word >> 8).checked_sub(1)?.into(), (word >> 4 & 0xf).into());
+        (*self == Self::of(sequence, epoch)).then_some((sequence, epoch))
+    }
+
+    fn text(&self) -> String {
+        format!("{self:#x?}").replace(['\n', ' '], "")
+    }
+}
+
+/// What happened so far.
+#[derive(Debug, Default)]
+pub struct Truth {
+    begun: AtomicU64,
+    done: AtomicU64,
+    closed: AtomicBool,
+    /// Where each epoch began, from the first.
+    epochs: Mutex<Vec<u64>>,
+    /// Numbers and epochs of all messages that anybody received.
+    received: Mutex<Vec<(u64, u64)>>,
+}
+
+impl Truth {
+    /// Messages whose publishing began.
+    pub fn begun(&self) -> u64 {
+        self.begun.load(Ordering::Relaxed)
+    }
+
+    /// Messages whose publishing came to its end.
+    pub fn done(&self) -> u64 {
+        self.done.load(Ordering::Relaxed)
+    }
+
+    fn begin(&self, next: u64) {
+        self.begun.store(next, Ordering::Relaxed);
+        self.done.store(next, Ordering::Relaxed);
+        self.closed.store(false, Ordering::Relaxed);
+        self.epochs.lock().expect("no panic holds it").push(next);
+    }
+
+    fn receive(&self, number: u64, epoch: u64) {
+        let mut received = self.received.lock().expect("no panic holds it");
+        if let Some(&(_, other)) = received.iter().find(|&&(seen, other)| seen == number && other != epoch) {
+            drop(received);
+            violated("reuse", format!("message {number} came from epoch {other} and from epoch {epoch}"));
+        }
+        received.push((number, epoch));
+    }
+}
+
+/// The publisher, and the truth about it.
+pub struct Feed<T> {
+    publisher: Publisher<T>,
+    truth: Arc<Truth>,
+}
+
+/// A ring to be joined, and the truth about it.
+#[derive(Clone)]
+pub struct Ring<T> {
+    ring: InProcess<T>,
+    truth: Arc<Truth>,
+}
+
+/// A ring of `capacity` slots.
+pub fn ring<T: Message>(capacity: usize) -> (Feed<T>, Ring<T>) {
+    let (publisher, ring) = in_process(capacity).expect("a capacity that can be");
+    let truth = Arc::new(Truth::default());
+    truth.begin(0);
+    (Feed { publisher, truth: Arc::clone(&truth) }, Ring { ring, truth })
+}
+
+impl<T: Message> Feed<T> {
+    /// Publishes the next message.
+    pub fn publish(&mut self) {
+        self.publish_batch::<1>();
+    }
+
+    /// Publishes the next `N` messages, as one batch if they are more than one.
+    pub fn publish_batch<const N: usize>(&mut self) {
+        let first = self.truth.begun.fetch_add(N as u64, Ordering::Relaxed);
+        let messages: [T; N] = std::array::from_fn(|index| T::of(first + index as u64, self.publisher.epoch()));
+        let published = match &messages[..] {
+            [message] => self.publisher.publish(message),
+            messages => self.publisher.publish_batch(messages).start,
+        };
+        if published != first {
+            violated("order", format!("message {first} was published as {published}"));
+        }
+        // A killed publisher's last message may be out or not.
+        if !model::died() {
+            self.truth.done.fetch_add(N as u64, Ordering::Relaxed);
+        }
+    }
+
+    /// Ends the ring cleanly.
+    pub fn close(self) {
+        self.truth.closed.store(true, Ordering::Relaxed);
+        self.publisher.close().expect("nothing to remove");
+    }
+
+    /// Ends as a publisher does that a panic unwinds through.
+    pub fn unwind(self) {
+        model::unwind(|| drop(self.publisher));
+    }
+}
+
+impl<T: Message> Ring<T> {
+    /// Joins.
+    pub fn join(&self, join: Join) -> Witness<T> {
+        self.join_with(join, WaitStrategy::Spin)
+    }
+
+    /// Joins with another way to wait.
+    pub fn join_with(&self, join: Join, wait: WaitStrategy) -> Witness<T> {
+        let subscriber = self.ring.subscribe_with(join, wait);
+        let witness = Witness {
+            truth: Arc::clone(&self.truth),
+            first: subscriber.first(),
+            last: None,
+            received: 0,
+            lost: 0,
+            skipped: 0,
+            epoch: subscriber.epoch(),
+            forged: false,
+            subscriber,
+        };
+        witness.joined(join);
+        witness
+    }
+
+    /// The number behind the last message that anybody can see. To be asked by the publisher's own thread: it sees all.
+    pub fn visible(&self) -> u64 {
+        let mut subscriber = self.ring.subscribe(Join::Oldest);
+        while matches!(subscriber.try_recv(), Ok(_) | Err(TryRecvError::Restarted { .. })) {}
+        subscriber.sequence()
+    }
+
+    /// Goes on with the ring whose publisher ended, if it did. `seen` is the number behind the last message that anybody
+    /// can have seen, if that is known.
+    pub fn take_over(&self, seen: Option<u64>) -> Option<Feed<T>> {
+        // Subscribers learn of the epoch while it is being begun.
+        seen.inspect(|&seen| self.truth.begin(seen));
+        let publisher = self.ring.take_over()?;
+        let next = publisher.published();
+        match seen {
+            None => self.truth.begin(next),
+            Some(seen) if next == seen => {}
+            Some(seen) => {
+                violated("next", format!("a takeover goes on at {next}; what can be seen ends before {seen}"))
+            }
+        }
+        Some(Feed { publisher, truth: Arc::clone(&self.truth) })
+    }
+}
+
+/// What a step brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// So many messages, all as they must be.
+    Messages(usize),
+    /// Nothing yet.
+    Empty,
+    /// Loss, rightly.
+    Lagged,
+    /// The end, by a close.
+    Closed,
+    /// The end, by a death.
+    Dead,
+    /// The beginning of another epoch, where it is.
+    Restarted,
+    /// A word that no publisher stores.
+    Corrupt,
+}
+
+impl Step {
+    /// The letter that stands for it in the table.
+    fn letter(self) -> char {
+        match self {
+            Step::Messages(_) => 'M',
+            Step::Empty => 'e',
+            Step::Lagged => 'L',
+            Step::Closed => 'C',
+            Step::Dead => 'D',
+            Step::Restarted => 'R',
+            Step::Corrupt => 'X',
+        }
+    }
+}
+
+/// A subscriber all of whose answers are checked.
+pub struct Witness<T> {
+    subscriber: Subscriber<T>,
+    truth: Arc<Truth>,
+    first: u64,
+    last: Option<u64>,
+    received: u64,
+    lost: u64,
+    skipped: u64,
+    epoch: u64,
+    forged: bool,
+}
+
+impl<T: Message> Witness<T> {
+    /// Nobody can begin further on than the publisher is.
+    fn joined(&self, join: Join) {
+        let begun = self.truth.begun();
+        let fine = match join {
+            Join::Sequence(sequence) => self.first == sequence,
+            Join::Latest => self.first <= begun,
+            Join::Oldest => self.first <= begun.saturating_sub(self.window()),
+        };
+        if !fine {
+            violated("join", format!("{join:?} began at {} with {begun} messages begun", self.first));
+        }
+    }
+
+    /// To be called when `published` messages were published before the join, in the sense of happens-before.
+    pub fn knows(&self, join: Join, published: u64) {
+        let least = match join {
+            Join::Sequence(sequence) => sequence,
+            Join::Latest => published,
+            Join::Oldest => published.saturating_sub(self.window()),
+        };
+        if self.first < least {
+            violated("join", format!("{join:?} began at {} after {published} messages", self.first));
+        }
+    }
+
+    /// From now on a word was forged: to be told so is right.
+    pub fn expect_forgery(&mut self) {
+        self.forged = true;
+    }
+
+    /// Asks for the next message.
+    pub fn step(&mut self) -> Step {
+        let step = self.ask();
+        met(step.letter());
+        step
+    }
+
+    fn ask(&mut self) -> Step {
+        let before = self.subscriber.sequence();
+        match self.subscriber.try_recv() {
+            Ok(message) => self.message(before, &message),
+            Err(error) => self.error(before, error),
+        }
+    }
+
+    /// Asks for up to `N` messages at once.
+    pub fn batch<const N: usize>(&mut self) -> Step {
+        let step = self.ask_batch::<N>();
+        met(step.letter());
+        step
+    }
+
+    fn ask_batch<const N: usize>(&mut self) -> Step {
+        let before = self.subscriber.sequence();
+        let mut messages = [T::new_zeroed(); N];
+        match self.subscriber.recv_batch(&mut messages) {
+            Ok(count) => {
+                for (index, message) in messages[..count].iter().enumerate() {
+                    self.content(before + index as u64, message);
+                }
+                self.received += count as u64;
+                self.balance(before + count as u64);
+                Step::Messages(count)
+            }
+            Err(error) => self.error(before, error),
+        }
+    }
+
+    /// Asks for the newest message.
+    pub fn latest(&mut self) -> Step {
+        let step = self.ask_latest();
+        met(step.letter());
+        step
+    }
+
+    fn ask_latest(&mut self) -> Step {
+        let before = self.subscriber.sequence();
+        let (lost, skipped) = (self.subscriber.lost(), self.subscriber.skipped());
+        let result = self.subscriber.latest();
+        // It may pass over messages and lose some on the way, silently: what it says it did is taken, and balanced.
+        self.lost += self.subscriber.lost() - lost;
+        self.skipped += self.subscriber.skipped() - skipped;
+        let passed = self.subscriber.lost() - lost + self.subscriber.skipped() - skipped;
+        match result {
+            Ok(message) => self.message(before + passed, &message),
+            Err(TryRecvError::Lagged { .. }) => self.lagged(),
+            Err(error) => self.error(before + passed, error),
+        }
+    }
+
+    /// Waits for the next message or the end.
+    pub fn wait(&mut self) -> Step {
+        let step = self.ask_wait();
+        met(step.letter());
+        if model::sleeps().0 > 0 {
+            met('z');
+        }
+        step
+    }
+
+    fn ask_wait(&mut self) -> Step {
+        let before = self.subscriber.sequence();
+        match self.subscriber.recv() {
+            Ok(message) => self.message(before, &message),
+            Err(error) => self.error(
+                before,
+                match error {
+                    feed_ring::RecvError::Lagged { missed } => TryRecvError::Lagged { missed },
+                    feed_ring::RecvError::Closed => TryRecvError::Closed,
+                    feed_ring::RecvError::PublisherDead => TryRecvError::PublisherDead,
+                    feed_ring::RecvError::Corrupt(corrupt) => corrupt.into(),
+                    feed_ring::RecvError::Restarted { epoch, sequence } => TryRecvError::Restarted { epoch, sequence },
+                    error => violated("end", format!("{error:?} from a ring that never had it")),
+                },
+            ),
+        }
+    }
+
+    /// Reads to the end of a publisher that this thread knows to have ended or to publish no more.
+    pub fn drain(&mut self) -> Step {
+        loop {
+            match self.ask() {
+                Step::Messages(_) | Step::Lagged | Step::Restarted => {}
+                end => {
+                    let (sequence, done) = (self.subscriber.sequence(), self.truth.done());
+                    if sequence < done {
+                        violated("gap", format!("{end:?} at {sequence}, and {done} messages were published"));
+                    }
+                    return end;
+                }
+            }
+        }
+    }
+
+    /// The number of the next message.
+    pub fn sequence(&self) -> u64 {
+        self.subscriber.sequence()
+    }
+
+    /// Where it began.
+    pub fn first(&self) -> u64 {
+        self.first
+    }
+
+    fn window(&self) -> u64 {
+        self.subscriber.capacity() as u64 - 1
+    }
+
+    fn message(&mut self, sequence: u64, message: &T) -> Step {
+        self.content(sequence, message);
+        self.received += 1;
+        self.balance(sequence + 1);
+        Step::Messages(1)
+    }
+
+    fn content(&mut self, sequence: u64, message: &T) {
+        let Some((number, epoch)) = message.number() else {
+            violated("torn", format!("message {sequence} is {}", message.text()));
+        };
+        if let Some(last) = self.last
+            && number <= last
+        {
+            violated("order", format!("message {number} after message {last}"));
+        }
+        if number != sequence {
+            violated("number", format!("message {number} came as {sequence}"));
+        }
+        if epoch != self.epoch {
+            violated("restart", format!("message {number} is of epoch {epoch}, told was {}", self.epoch));
+        }
+        self.truth.receive(number, epoch);
+        self.last = Some(number);
+    }
+
+    fn error(&mut self, before: u64, error: TryRecvError) -> Step {
+        match error {
+            TryRecvError::Corrupt(_) if self.forged => Step::Corrupt,
+            error if self.forged => violated("foreign", format!("{error:?} where a word was forged")),
+            TryRecvError::Empty => {
+                self.balance(before);
+                Step::Empty
+            }
+            TryRecvError::Lagged { missed } => {
+                self.lost += missed;
+                self.balance(before + missed);
+                self.lagged()
+            }
+            TryRecvError::Restarted { epoch, sequence } => {
+                self.balance(before);
+                let begins = self.truth.epochs.lock().expect("no panic holds it").clone();
+                if epoch <= self.epoch || !begins[1..].contains(&sequence) {
+                    let found = format!("epoch {epoch} at {sequence} after epoch {}", self.epoch);
+                    violated("restart", format!("{found}; they began at {begins:?}"));
+                }
+                self.epoch = epoch;
+                Step::Restarted
+            }
+            TryRecvError::Closed | TryRecvError::PublisherDead => {
+                self.balance(before);
+                // A later epoch's messages are not what it speaks of.
+                let begins = self.truth.epochs.lock().expect("no panic holds it").clone();
+                let done = begins.get(self.epoch as usize).copied().unwrap_or(self.truth.done());
+                if before < done {
+                    violated("end", format!("{error:?} at {before}, and {done} messages were published"));
+                }
+                if error == TryRecvError::PublisherDead && self.truth.closed.load(Ordering::Relaxed) {
+                    violated("end", format!("{error:?} from a publisher that closed"));
+                }
+                if error == TryRecvError::Closed { Step::Closed } else { Step::Dead }
+            }
+            TryRecvError::Corrupt(corrupt) => violated("foreign", corrupt.to_string()),
+            error => violated("end", format!("{error:?} from a ring that never had it")),
+        }
+    }
+
+    /// The message before the next was overwritten: its slot was marked again at the end of publishing the message
+    /// `capacity - 1` after it.
+    fn lagged(&mut self) -> Step {
+        let (sequence, begun) = (self.subscriber.sequence(), self.truth.begun());
+        // In rings so small a resume leaves no margin.
+        if sequence + self.window() > begun {
+            violated("loss", format!("lost up to {sequence} with {begun} messages begun"));
+        }
+        Step::Lagged
+    }
+
+    fn balance(&self, sequence: u64) {
+        let s = &self.subscriber;
+        let told = (self.first, self.received, self.lost, self.skipped, sequence);
+        let found = (s.first(), s.received(), s.lost(), s.skipped(), s.sequence());
+        if told != found || self.first + self.received + self.lost + self.skipped != sequence {
+            violated("conservation", format!("told {told:?}, the subscriber says {found:?}"));
+        }
+    }
+}

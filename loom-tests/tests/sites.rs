@@ -1,0 +1,80 @@
+//! No ordering without a name, no name without a mutant, no mutant without an argument.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use loom_tests::mutants::{self, UNMODELLED};
+use loom_tests::sites::{Found, read, scan, source};
+
+fn found() -> Found {
+    scan(&source()).expect("the ring's sources")
+}
+
+#[test]
+fn every_ordering_goes_through_the_shim_under_a_name() {
+    let strays = found().strays;
+    assert!(strays.is_empty(), "{}", strays.join("\n"));
+}
+
+#[test]
+fn every_site_stands_once_and_has_a_mutant() {
+    let mut sites = BTreeMap::new();
+    for site in found().sites {
+        *sites.entry(site.name).or_insert(0) += 1;
+    }
+    let mut known = BTreeMap::new();
+    let unmodelled = UNMODELLED.iter().map(|site| site.site);
+    for name in mutants::ALL.iter().map(|mutant| mutant.site).chain(unmodelled) {
+        *known.entry(name.to_owned()).or_insert(0) += 1;
+    }
+    // Twice is wrong on either side: a mutant weakens exactly one place.
+    assert!(sites.len() > 12, "only {} sites found", sites.len());
+    assert!(sites.values().all(|&count| count == 1), "a name stands at two places: {sites:?}");
+    assert_eq!(sites, known, "left: in the source, right: in the list of mutants");
+}
+
+#[test]
+fn what_loom_cannot_tell_has_a_litmus_test() {
+    for unmodelled in UNMODELLED {
+        for litmus in unmodelled.litmus {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("litmus").join(litmus);
+            assert!(path.is_file(), "{}: no {}", unmodelled.site, path.display());
+        }
+        assert!(!unmodelled.litmus.is_empty() && !unmodelled.why.is_empty());
+    }
+}
+
+#[test]
+fn every_site_is_argued_in_the_protocol() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/protocol.md");
+    let text = fs::read_to_string(path).expect("docs/protocol.md");
+    for site in found().sites {
+        assert!(text.contains(&format!("| **{}** |", site.name)), "docs/protocol.md does not argue {}", site.name);
+    }
+}
+
+#[test]
+fn the_scan_sees_what_it_is_to_see() {
+    let mut found = Found::default();
+    let text = "
+        // fence(\"N1\", Ordering::Acquire) is a comment
+        fence(\"A1\", Ordering::Acquire);
+        word.store_ordered(
+            \"A2\",
+            Ordering::Release,
+            1,
+        );
+        if version(\"no\") && on(\"A3\") {}
+        fence(name, Ordering::SeqCst);
+        other.swap(1, Ordering::AcqRel); // and an AtomicU64 in a comment
+        use std::sync::atomic::AtomicU64;
+        #[cfg(loom)]
+        #[cfg(test)]
+        mod tests { fence(\"N2\", Ordering::Acquire); }
+    ";
+    read("x.rs", text, &mut found);
+    let names: Vec<_> = found.sites.iter().map(|site| site.name.as_str()).collect();
+    assert_eq!(names, ["A1", "A2", "A3"]);
+    assert_eq!(found.strays.len(), 7, "{:#?}", found.strays);
+}

@@ -1,0 +1,39 @@
+//! The short form of `make torn-read`: nothing torn at an aligned offset, nothing through the ring. Whether this processor
+//! tears a word at 1022 within that time is reported, not asserted.
+#![cfg(not(loom))]
+
+use std::process::Command;
+
+use loom_tests::torn::HERE;
+
+#[test]
+fn aligned_words_and_messages_are_whole() {
+    let output = Command::new(env!("CARGO_BIN_EXE_torn-read")).args(["50", "1016", "1022", "1024"]).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    if !HERE {
+        feed_testing::skipped(text.trim());
+        return;
+    }
+    let row = |offset: &str| -> Vec<String> {
+        let line = text.lines().find(|line| line.trim_start().starts_with(offset)).expect("a row for each offset");
+        line.split_whitespace().map(str::to_owned).collect()
+    };
+    for offset in ["1016", "1024"] {
+        let row = row(offset);
+        assert_ne!(row[3], "0", "nothing was read: {text}");
+        assert_eq!(row[4], "0", "an aligned word was torn: {text}");
+    }
+    println!("1022: {} of {} reads torn", row("1022")[4], row("1022")[3]);
+    let last = text.lines().last().expect("what the ring did");
+    assert!(last.ends_with(" 0 torn") && !last.starts_with("0 messages"), "{last}");
+}
+
+#[test]
+fn it_says_what_it_does_not_understand() {
+    for wrong in [&["soon"][..], &["50", "8185"], &["50", "-1"]] {
+        let output = Command::new(env!("CARGO_BIN_EXE_torn-read")).args(wrong).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{wrong:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).starts_with("torn-read: usage"), "{wrong:?}");
+    }
+}
