@@ -1,0 +1,63 @@
+//! A look into the segment of a ring whose publisher was killed: what the one marked slot holds.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use crate::actors::RING;
+use crate::message::{WORDS, word};
+
+// Word indices of the header, as in the layout of the ring's segment, ABI 1.
+const SLOTS_AT: u64 = 48;
+const SLOT_SIZE: u64 = 49;
+const CAPACITY: u64 = 50;
+const PUBLISHED: u64 = 64;
+
+/// The segment, open for reading.
+#[derive(Debug)]
+pub(crate) struct Segment(File);
+
+impl Segment {
+    /// Opens the ring's segment under `root`.
+    pub(crate) fn open(root: &Path) -> io::Result<Self> {
+        File::open(root.join(format!("{RING}.ring/segment"))).map(Segment)
+    }
+
+    fn word(&self, index: u64) -> io::Result<u64> {
+        let mut bytes = [0; 8];
+        self.0.read_exact_at(&mut bytes, index * 8)?;
+        Ok(u64::from_ne_bytes(bytes))
+    }
+
+    /// The published count.
+    pub(crate) fn published(&self) -> io::Result<u64> {
+        self.word(PUBLISHED)
+    }
+
+    /// Whether the slot that is marked holds words of two messages: some of the next message of `publisher`, some of the
+    /// message that was there before.
+    pub(crate) fn is_half_written(&self, publisher: u64) -> io::Result<bool> {
+        let (slots, slot_size, capacity) = (self.word(SLOTS_AT)? / 8, self.word(SLOT_SIZE)? / 8, self.word(CAPACITY)?);
+        let mut next = 0;
+        for index in 0..capacity {
+            let sequence = self.word(slots + index * slot_size)?;
+            if sequence.is_multiple_of(2) {
+                next = next.max(sequence / 2);
+            }
+        }
+        let mut bytes = [0; WORDS * 8];
+        self.0.read_exact_at(&mut bytes, (slots + (next & (capacity - 1)) * slot_size + 1) * 8)?;
+        let (mut new, mut old) = (0, 0);
+        for (index, found) in bytes.as_chunks::<8>().0.iter().enumerate() {
+            match u64::from_ne_bytes(*found) {
+                0 => {} // never written, or stored to take the line over
+                // The publisher's number is the same in both, if both are its own.
+                _ if index == 1 => {}
+                found if found == word(next, publisher, index) => new += 1,
+                _ => old += 1,
+            }
+        }
+        Ok(new > 0 && old > 0)
+    }
+}

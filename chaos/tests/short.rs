@@ -1,0 +1,18 @@
+//! A few seconds of chaos, with the same verdict as two minutes of it.
+
+use std::process::Command;
+
+#[test]
+fn a_few_seconds_of_chaos() {
+    let output = Command::new(env!("CARGO_BIN_EXE_feed-chaos")).args(["--seconds", "6"]).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    let last = text.lines().last().unwrap_or_default();
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    let outcome: serde_json::Value = serde_json::from_str(last).unwrap();
+    for count in ["torn", "duplicated", "out_of_order", "unaccounted"] {
+        assert_eq!(outcome[count], 0, "{last}");
+    }
+    for count in ["kills", "takeovers", "messages", "half_written_found"] {
+        assert!(outcome[count].as_u64() > Some(0), "{last}");
+    }
+}
