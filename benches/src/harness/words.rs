@@ -1,0 +1,148 @@
+//! Shared memory as 8-byte words: a memfd mapped by both sides, of which nothing but atomic loads and stores is
+//! offered.
+#![allow(unsafe_code)] // Words inside a mapping are reached through raw pointers.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use memmap2::{Advice, MmapOptions, MmapRaw};
+use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
+
+/// Bytes of a cache line, and what two words on different lines are apart.
+pub const LINE: usize = 64;
+
+/// Words per cache line.
+pub const WORDS_PER_LINE: usize = LINE / 8;
+
+/// Memory that outlives no process: it is gone with its last descriptor and mapping, so no crash leaves it behind.
+#[derive(Debug)]
+pub struct Memory {
+    file: File,
+    words: usize,
+}
+
+impl Memory {
+    /// Memory of so many words, all zero.
+    ///
+    /// # Errors
+    /// The kernel's, from creating or growing the memfd.
+    pub fn new(words: usize) -> io::Result<Self> {
+        let file = File::from(memfd_create("feed-ring-report", MemfdFlags::CLOEXEC)?);
+        ftruncate(&file, words as u64 * 8)?;
+        Ok(Self { file, words })
+    }
+
+    /// What another process made, of so many words.
+    pub fn existing(file: File, words: usize) -> Self {
+        Self { file, words }
+    }
+
+    /// Maps it for reading and writing, every page present.
+    ///
+    /// # Errors
+    /// The kernel's, from mapping or from populating the pages.
+    pub fn read_write(&self) -> io::Result<Words> {
+        let map = MmapOptions::new().len(self.words * 8).map_raw(&self.file)?;
+        map.advise(Advice::PopulateWrite)?;
+        Ok(Words { map, words: self.words })
+    }
+
+    /// Maps it for reading only, every page present.
+    ///
+    /// # Errors
+    /// The kernel's, from mapping or from populating the pages.
+    pub fn read_only(&self) -> io::Result<ReadOnlyWords> {
+        let map = MmapOptions::new().len(self.words * 8).map_raw_read_only(&self.file)?;
+        map.advise(Advice::PopulateRead)?;
+        Ok(ReadOnlyWords { map, words: self.words })
+    }
+}
+
+impl AsFd for Memory {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
+/// A mapping whose words can be loaded.
+pub trait Load {
+    /// The word at `index`.
+    ///
+    /// # Panics
+    /// `index` lies outside the mapping.
+    fn load(&self, index: usize, order: Ordering) -> u64;
+}
+
+/// A read-write mapping.
+#[derive(Debug)]
+pub struct Words {
+    map: MmapRaw,
+    words: usize,
+}
+
+impl Words {
+    /// The word at `index`.
+    ///
+    /// # Panics
+    /// `index` lies outside the mapping.
+    #[inline(always)]
+    pub fn word(&self, index: usize) -> &AtomicU64 {
+        assert!(index < self.words);
+        // SAFETY: the offset is within the mapping, as just asserted.
+        let word = unsafe { self.map.as_mut_ptr().cast::<u64>().add(index) };
+        // SAFETY: a page's words are aligned, the mapping is writable, lives as long as `self`, and nobody reaches
+        // these words but through atomics (this type and `ReadOnlyWords` offer nothing else).
+        unsafe { AtomicU64::from_ptr(word) }
+    }
+}
+
+impl Load for Words {
+    #[inline(always)]
+    fn load(&self, index: usize, order: Ordering) -> u64 {
+        self.word(index).load(order)
+    }
+}
+
+/// A read-only mapping.
+#[derive(Debug)]
+pub struct ReadOnlyWords {
+    map: MmapRaw,
+    words: usize,
+}
+
+impl Load for ReadOnlyWords {
+    #[inline(always)]
+    fn load(&self, index: usize, order: Ordering) -> u64 {
+        assert!(index < self.words);
+        // SAFETY: the offset is within the mapping, as just asserted.
+        let word = unsafe { self.map.as_ptr().cast::<AtomicU64>().add(index) };
+        // SAFETY: aligned, alive as long as `self`, and only loaded, which std allows on read-only memory when relaxed.
+        let value = unsafe { &*word }.load(Ordering::Relaxed);
+        if order != Ordering::Relaxed {
+            std::sync::atomic::fence(order);
+        }
+        value
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_one_mapping_stores_the_other_loads() {
+        let memory = Memory::new(1024).unwrap();
+        let (words, view) = (memory.read_write().unwrap(), memory.read_only().unwrap());
+        words.word(1023).store(7, Ordering::Release);
+        assert_eq!(view.load(1023, Ordering::Acquire), 7);
+        assert_eq!(words.load(0, Ordering::Acquire), 0);
+    }
+
+    #[test]
+    #[should_panic(expected = "index < self.words")]
+    fn words_outside_are_refused() {
+        let _ = Memory::new(8).unwrap().read_write().unwrap().word(8);
+    }
+}

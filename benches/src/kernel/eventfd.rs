@@ -1,0 +1,159 @@
+//! A queue in shared memory with two eventfds: one counts messages, the other free slots. Descriptors, so they can be
+//! polled among sockets; but neither tells of a death.
+
+use std::os::fd::OwnedFd;
+use std::sync::atomic::Ordering;
+
+use anyhow::{Context as _, ensure};
+use rustix::event::{EventfdFlags, eventfd};
+use rustix::io::{Errno, read, write};
+
+use crate::harness::contender::{Contender, Direction, Receiver, Sender};
+use crate::harness::message::Message;
+use crate::harness::place::Place;
+use crate::harness::words::{Load as _, Memory, Words};
+
+use super::stream::explain;
+
+/// A bounded queue of so many messages.
+#[derive(Debug)]
+pub struct EventFd {
+    /// Messages it holds.
+    pub capacity: usize,
+}
+
+/// What both sides inherit (or what one sends the other with `SCM_RIGHTS`).
+#[derive(Debug)]
+pub struct Link {
+    memory: Memory,
+    messages: OwnedFd,
+    room: OwnedFd,
+}
+
+impl<const W: usize> Contender<W> for EventFd {
+    type Link = Link;
+    type Sender = EventSender;
+    type Receiver = EventReceiver<W>;
+
+    const NEVER_WAITS: bool = false;
+
+    fn link(&self, _: &Place, _: Direction) -> anyhow::Result<Link> {
+        let counter = |start| eventfd(start, EventfdFlags::CLOEXEC).context("eventfd");
+        Ok(Link {
+            memory: Memory::new(self.capacity * (W + 1)).context("memfd")?,
+            messages: counter(0)?,
+            room: counter(u32::try_from(self.capacity).context("capacity")?)?,
+        })
+    }
+
+    fn sender(&self, link: &Link) -> anyhow::Result<EventSender> {
+        Ok(EventSender {
+            words: link.memory.read_write()?,
+            messages: link.messages.try_clone()?,
+            room: link.room.try_clone()?,
+            capacity: self.capacity as u64,
+            next: 0,
+            free: 0,
+        })
+    }
+
+    fn receiver(&self, link: &Link) -> anyhow::Result<EventReceiver<W>> {
+        Ok(EventReceiver {
+            words: link.memory.read_write()?,
+            messages: link.messages.try_clone()?,
+            room: link.room.try_clone()?,
+            capacity: self.capacity as u64,
+            next: 0,
+            there: 0,
+            freed: 0,
+            message: [0; W],
+        })
+    }
+}
+
+/// The sending end.
+#[derive(Debug)]
+pub struct EventSender {
+    words: Words,
+    messages: OwnedFd,
+    room: OwnedFd,
+    capacity: u64,
+    next: u64,
+    free: u64,
+}
+
+impl<const W: usize> Sender<W> for EventSender {
+    fn send(&mut self, message: &Message<W>) -> anyhow::Result<()> {
+        if self.free == 0 {
+            self.free = take(&self.room)?;
+        }
+        let slot = (self.next % self.capacity) as usize * (W + 1);
+        for (index, word) in message.iter().enumerate() {
+            self.words.word(slot + 1 + index).store(*word, Ordering::Relaxed);
+        }
+        self.next += 1;
+        self.free -= 1;
+        // The system calls order nothing in the language's memory model; this number does, and it is a check besides.
+        self.words.word(slot).store(self.next, Ordering::Release);
+        add(&self.messages, 1)
+    }
+}
+
+/// The receiving end.
+#[derive(Debug)]
+pub struct EventReceiver<const W: usize> {
+    words: Words,
+    messages: OwnedFd,
+    room: OwnedFd,
+    capacity: u64,
+    next: u64,
+    there: u64,
+    freed: u64,
+    message: Message<W>,
+}
+
+impl<const W: usize> Receiver<W> for EventReceiver<W> {
+    fn receive<R>(&mut self, look: impl FnOnce(&Message<W>) -> R) -> anyhow::Result<R> {
+        if self.there == 0 {
+            self.there = take(&self.messages)?;
+        }
+        let slot = (self.next % self.capacity) as usize * (W + 1);
+        self.next += 1;
+        self.there -= 1;
+        let number = self.words.load(slot, Ordering::Acquire);
+        ensure!(number == self.next, "message {number} where {} was due", self.next);
+        for index in 0..W {
+            self.message[index] = self.words.load(slot + 1 + index, Ordering::Relaxed);
+        }
+        // Room is given back a quarter at a time: one system call for many messages.
+        self.freed += 1;
+        if self.freed >= self.capacity / 4 {
+            add(&self.room, self.freed)?;
+            self.freed = 0;
+        }
+        Ok(look(&self.message))
+    }
+}
+
+/// Waits until the counter is not zero, and takes all of it.
+fn take(counter: &OwnedFd) -> anyhow::Result<u64> {
+    let mut count = [0; 8];
+    loop {
+        match read(counter, &mut count[..]) {
+            Ok(_) => return Ok(u64::from_ne_bytes(count)),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(explain(error.into())),
+        }
+    }
+}
+
+/// Adds to the counter.
+fn add(counter: &OwnedFd, count: u64) -> anyhow::Result<()> {
+    loop {
+        match write(counter, &count.to_ne_bytes()) {
+            Ok(_) => return Ok(()),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(explain(error.into())),
+        }
+    }
+}

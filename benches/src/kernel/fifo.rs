@@ -1,0 +1,38 @@
+//! A FIFO: a pipe with a name, for processes that do not know each other. Opening waits for the other side.
+
+use std::fs::{File, OpenOptions};
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+use crate::harness::contender::{Contender, Direction};
+use crate::harness::place::Place;
+
+use super::stream::{StreamReceiver, StreamSender};
+
+/// `mkfifo(3)`, then as a pipe.
+#[derive(Debug)]
+pub struct Fifo;
+
+impl<const W: usize> Contender<W> for Fifo {
+    type Link = PathBuf;
+    type Sender = StreamSender<File>;
+    type Receiver = StreamReceiver<File, W>;
+
+    const NEVER_WAITS: bool = false;
+
+    fn link(&self, place: &Place, direction: Direction) -> anyhow::Result<PathBuf> {
+        let path = place.join(&format!("{}.fifo", direction.name()));
+        mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).with_context(|| path.display().to_string())?;
+        Ok(path)
+    }
+
+    fn sender(&self, path: &PathBuf) -> anyhow::Result<Self::Sender> {
+        Ok(StreamSender(OpenOptions::new().write(true).open(path).with_context(|| path.display().to_string())?))
+    }
+
+    fn receiver(&self, path: &PathBuf) -> anyhow::Result<Self::Receiver> {
+        Ok(StreamReceiver::new(File::open(path).with_context(|| path.display().to_string())?))
+    }
+}

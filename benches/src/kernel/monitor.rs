@@ -1,0 +1,135 @@
+//! A queue in shared memory under a robust, process-shared mutex with two condition variables.
+//!
+//! A message is written before it is counted, so whoever dies holding the mutex leaves a queue that is whole: the next
+//! one to lock is told (`EOWNERDEAD`), says that all is consistent, and goes on. Who waits does so with a deadline,
+//! since a condition variable does not tell of a death.
+
+use std::sync::atomic::Ordering;
+
+use anyhow::Context as _;
+
+use crate::harness::contender::{Contender, Direction, Receiver, Sender};
+use crate::harness::message::Message;
+use crate::harness::place::Place;
+use crate::harness::words::{Memory, Words};
+use crate::sys::robust::{Condition, MonitorMemory, Previous, SharedMonitor, Sharing};
+
+use super::stream::{PATIENCE, explain};
+
+const PUT: usize = 0;
+const TAKEN: usize = 1;
+const SLOTS: usize = 8;
+
+/// A bounded queue of so many messages.
+#[derive(Debug)]
+pub struct MutexCondvar {
+    /// Messages it holds.
+    pub capacity: usize,
+}
+
+/// What both sides inherit.
+#[derive(Debug)]
+pub struct Link {
+    monitor: MonitorMemory,
+    memory: Memory,
+}
+
+/// One end: both do the same things.
+#[derive(Debug)]
+pub struct End<const W: usize> {
+    monitor: SharedMonitor,
+    words: Words,
+    capacity: u64,
+    message: Message<W>,
+}
+
+impl<const W: usize> Contender<W> for MutexCondvar {
+    type Link = Link;
+    type Sender = End<W>;
+    type Receiver = End<W>;
+
+    const NEVER_WAITS: bool = false;
+
+    fn link(&self, _: &Place, _: Direction) -> anyhow::Result<Link> {
+        let monitor = MonitorMemory::new(Sharing::ProcessesRobust).context("initialising the mutex")?;
+        Ok(Link { monitor, memory: Memory::new(SLOTS + self.capacity * W).context("memfd")? })
+    }
+
+    fn sender(&self, link: &Link) -> anyhow::Result<End<W>> {
+        self.end(link)
+    }
+
+    fn receiver(&self, link: &Link) -> anyhow::Result<End<W>> {
+        self.end(link)
+    }
+}
+
+impl MutexCondvar {
+    fn end<const W: usize>(&self, link: &Link) -> anyhow::Result<End<W>> {
+        let (monitor, words) = (link.monitor.map()?, link.memory.read_write()?);
+        Ok(End { monitor, words, capacity: self.capacity as u64, message: [0; W] })
+    }
+}
+
+impl<const W: usize> End<W> {
+    /// How many messages were ever put in (or taken out). Relaxed: the mutex orders everything.
+    fn count(&self, which: usize) -> u64 {
+        self.words.word(which).load(Ordering::Relaxed)
+    }
+
+    fn slot(&self, count: u64) -> usize {
+        SLOTS + (count % self.capacity) as usize * W
+    }
+
+    /// Locks, and waits until `ready`; the mutex is held afterwards.
+    fn lock_when(&self, condition: Condition, ready: impl Fn(&Self) -> bool) -> anyhow::Result<()> {
+        self.held(self.monitor.lock().map_err(explain)?)?;
+        while !ready(self) {
+            match self.monitor.wait(condition, PATIENCE) {
+                Ok(previous) => self.held(previous)?,
+                Err(error) => {
+                    self.monitor.unlock().map_err(explain)?;
+                    return Err(explain(error));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn held(&self, previous: Previous) -> anyhow::Result<()> {
+        match previous {
+            Previous::Left => Ok(()),
+            // Nothing to repair: counts are raised last.
+            Previous::Died => self.monitor.make_consistent().context("the other side died holding the mutex"),
+        }
+    }
+}
+
+impl<const W: usize> Sender<W> for End<W> {
+    fn send(&mut self, message: &Message<W>) -> anyhow::Result<()> {
+        self.lock_when(Condition::NotFull, |end| end.count(PUT) - end.count(TAKEN) < end.capacity)?;
+        let put = self.count(PUT);
+        let slot = self.slot(put);
+        for (index, word) in message.iter().enumerate() {
+            self.words.word(slot + index).store(*word, Ordering::Relaxed);
+        }
+        self.words.word(PUT).store(put + 1, Ordering::Relaxed);
+        self.monitor.unlock().map_err(explain)?;
+        self.monitor.signal(Condition::NotEmpty).map_err(explain)
+    }
+}
+
+impl<const W: usize> Receiver<W> for End<W> {
+    fn receive<R>(&mut self, look: impl FnOnce(&Message<W>) -> R) -> anyhow::Result<R> {
+        self.lock_when(Condition::NotEmpty, |end| end.count(PUT) != end.count(TAKEN))?;
+        let taken = self.count(TAKEN);
+        let slot = self.slot(taken);
+        for index in 0..W {
+            self.message[index] = self.words.word(slot + index).load(Ordering::Relaxed);
+        }
+        self.words.word(TAKEN).store(taken + 1, Ordering::Relaxed);
+        self.monitor.unlock().map_err(explain)?;
+        self.monitor.signal(Condition::NotFull).map_err(explain)?;
+        Ok(look(&self.message))
+    }
+}

@@ -1,0 +1,113 @@
+//! A POSIX message queue, its limits read from the kernel, with `mq_timedsend` and `mq_timedreceive`.
+//!
+//! Its name outlives every process until it is unlinked; here that happens as soon as both sides have it open.
+
+use std::io;
+
+use anyhow::Context as _;
+use zerocopy::{FromZeros as _, IntoBytes as _};
+
+use crate::harness::contender::{Contender, Direction, Receiver, Sender, Unavailable};
+use crate::harness::message::Message;
+use crate::harness::place::{Outside, Place};
+use crate::sys::posix_mq::{Access, Queue, open, unlink};
+
+use super::limit;
+use super::stream::{PATIENCE, explain, until_there, whole};
+
+/// `mq_open(3)` and so on.
+#[derive(Debug)]
+pub struct PosixQueue;
+
+/// A queue's name, and the queue open for both directions, so that it exists before either side looks for it.
+#[derive(Debug)]
+pub struct Link {
+    name: String,
+    _queue: Queue,
+}
+
+/// Messages that a queue may hold for an unprivileged process.
+pub fn depth() -> anyhow::Result<usize> {
+    limit("/proc/sys/fs/mqueue/msg_max")
+}
+
+impl<const W: usize> Contender<W> for PosixQueue {
+    type Link = Link;
+    type Sender = QueueSender;
+    type Receiver = QueueReceiver<W>;
+
+    const NEVER_WAITS: bool = false;
+
+    fn link(&self, place: &Place, direction: Direction) -> anyhow::Result<Link> {
+        let (depth, size) = (depth()?, limit("/proc/sys/fs/mqueue/msgsize_max")?);
+        if W * 8 > size {
+            let needed = W * 8;
+            return Err(Unavailable(format!(
+                "POSIX queue: messages of {needed} bytes, but fs.mqueue.msgsize_max is {size}: raise it with sysctl"
+            ))
+            .into());
+        }
+        let name = place.unique(direction.name());
+        place.note(Outside::PosixQueue, &name)?;
+        let queue = open(&name, Access::Create { depth, size: W * 8 }).map_err(|error| match error.raw_os_error() {
+            Some(libc::EMFILE) => anyhow::Error::new(Unavailable(format!(
+                "POSIX queue of {depth} x {} bytes: RLIMIT_MSGQUEUE is spent: raise it with ulimit -q",
+                W * 8
+            ))),
+            Some(libc::ENOSPC) => {
+                Unavailable("POSIX queue: fs.mqueue.queues_max is reached: raise it with sysctl".into()).into()
+            }
+            Some(libc::ENOSYS | libc::EACCES | libc::EPERM) => {
+                Unavailable(format!("POSIX queue: {error}: the kernel or the sandbox does not offer it")).into()
+            }
+            _ => anyhow::Error::new(error).context(format!("mq_open /{name}")),
+        })?;
+        Ok(Link { name, _queue: queue })
+    }
+
+    fn sender(&self, link: &Link) -> anyhow::Result<QueueSender> {
+        Ok(QueueSender { queue: open(&link.name, Access::Send).with_context(|| format!("mq_open /{}", link.name))? })
+    }
+
+    fn receiver(&self, link: &Link) -> anyhow::Result<QueueReceiver<W>> {
+        let queue = until_there("mq_open", || open(&link.name, Access::Receive))?;
+        Ok(QueueReceiver { queue, name: Some(link.name.clone()), message: Message::new_zeroed() })
+    }
+}
+
+/// The sending end.
+#[derive(Debug)]
+pub struct QueueSender {
+    queue: Queue,
+}
+
+impl<const W: usize> Sender<W> for QueueSender {
+    fn send(&mut self, message: &Message<W>) -> anyhow::Result<()> {
+        self.queue.send(message.as_bytes(), PATIENCE).map_err(explain)
+    }
+}
+
+/// The receiving end.
+#[derive(Debug)]
+pub struct QueueReceiver<const W: usize> {
+    queue: Queue,
+    /// The name, until the first message shows that the sender has the queue open too.
+    name: Option<String>,
+    message: Message<W>,
+}
+
+impl<const W: usize> Receiver<W> for QueueReceiver<W> {
+    fn receive<R>(&mut self, look: impl FnOnce(&Message<W>) -> R) -> anyhow::Result<R> {
+        let length = self.queue.receive(self.message.as_mut_bytes(), PATIENCE).map_err(explain)?;
+        whole::<W>(length)?;
+        if let Some(name) = self.name.take() {
+            match unlink(&name) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(error).with_context(|| format!("mq_unlink /{name}"));
+                }
+                _ => {}
+            }
+        }
+        Ok(look(&self.message))
+    }
+}

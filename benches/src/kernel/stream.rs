@@ -1,0 +1,152 @@
+//! What all byte streams share: a message is so many bytes, and a read or write may carry fewer.
+//!
+//! `write_all` and `read_exact` loop until all is through and go on after a signal. Rust's runtime ignores SIGPIPE, so
+//! a receiver that is gone is an error (`EPIPE`) here and not the end of the process; a program in C has to do that
+//! itself.
+
+use std::io::{self, Read, Write};
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use zerocopy::{FromZeros as _, IntoBytes as _};
+
+use crate::harness::contender::{Receiver, Sender};
+use crate::harness::message::Message;
+
+/// How long one side waits for the other to appear or to make room.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Writes messages into a byte stream.
+#[derive(Debug)]
+pub struct StreamSender<S>(pub S);
+
+impl<S: Write, const W: usize> Sender<W> for StreamSender<S> {
+    fn send(&mut self, message: &Message<W>) -> anyhow::Result<()> {
+        self.0.write_all(message.as_bytes()).map_err(explain)
+    }
+}
+
+/// Reads messages from a byte stream.
+#[derive(Debug)]
+pub struct StreamReceiver<S, const W: usize> {
+    stream: S,
+    message: Message<W>,
+}
+
+impl<S, const W: usize> StreamReceiver<S, W> {
+    /// From this stream.
+    pub fn new(stream: S) -> Self {
+        Self { stream, message: Message::new_zeroed() }
+    }
+}
+
+impl<S: Read, const W: usize> Receiver<W> for StreamReceiver<S, W> {
+    fn receive<R>(&mut self, look: impl FnOnce(&Message<W>) -> R) -> anyhow::Result<R> {
+        self.stream.read_exact(self.message.as_mut_bytes()).map_err(explain)?;
+        Ok(look(&self.message))
+    }
+}
+
+/// An error as a person would put it.
+#[cold]
+pub fn explain(error: io::Error) -> anyhow::Error {
+    let context = match error.kind() {
+        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused => {
+            "the receiver is gone"
+        }
+        io::ErrorKind::UnexpectedEof => "the sender is gone",
+        io::ErrorKind::TimedOut => "the other side made no progress in time",
+        _ => "moving a message",
+    };
+    anyhow::Error::new(error).context(context)
+}
+
+/// A length that should have been a whole message.
+///
+/// # Errors
+/// It was not.
+pub fn whole<const W: usize>(length: usize) -> anyhow::Result<()> {
+    match length {
+        length if length == W * 8 => Ok(()),
+        0 => Err(explain(io::ErrorKind::UnexpectedEof.into())),
+        length => Err(anyhow::anyhow!("{length} bytes arrived, expected a message of {}", W * 8)),
+    }
+}
+
+/// Both ends of something, made before the sides part: each side takes one and closes the other, or nobody would ever
+/// see the end of the stream.
+#[derive(Debug)]
+pub struct Ends<S, R>(Mutex<Option<(S, R)>>);
+
+impl<S, R> Ends<S, R> {
+    /// Both.
+    pub fn new(sender: S, receiver: R) -> Self {
+        Self(Mutex::new(Some((sender, receiver))))
+    }
+
+    /// The sending end; the other is closed in this process.
+    ///
+    /// # Errors
+    /// This side took one before.
+    pub fn sender(&self) -> anyhow::Result<S> {
+        Ok(self.take()?.0)
+    }
+
+    /// The receiving end; the other is closed in this process.
+    ///
+    /// # Errors
+    /// This side took one before.
+    pub fn receiver(&self) -> anyhow::Result<R> {
+        Ok(self.take()?.1)
+    }
+
+    fn take(&self) -> anyhow::Result<(S, R)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take().context("this side has taken its end already")
+    }
+}
+
+/// Tries until it works, as long as the other side may only be late.
+///
+/// # Errors
+/// Another error, or the last one when patience is over.
+pub fn until_there<T>(what: &str, mut attempt: impl FnMut() -> io::Result<T>) -> anyhow::Result<T> {
+    let began = Instant::now();
+    loop {
+        match attempt() {
+            Ok(value) => return Ok(value),
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
+                    && began.elapsed() < PATIENCE =>
+            {
+                std::thread::sleep(Duration::from_micros(200));
+            }
+            Err(error) => return Err(error).with_context(|| what.to_owned()),
+        }
+    }
+}
+
+/// Where a socket is to be bound: what a dead receiver left there is removed, a live one is not.
+///
+/// # Errors
+/// Somebody listens there, or the file is no socket.
+pub fn clear_stale(path: &PathBuf, is_alive: impl FnOnce() -> io::Result<()>) -> anyhow::Result<()> {
+    use std::os::unix::fs::FileTypeExt as _;
+    let about = match std::fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        about => about.with_context(|| path.display().to_string())?,
+    };
+    anyhow::ensure!(
+        about.file_type().is_socket(),
+        "{} is there and no socket: remove it or choose another",
+        path.display()
+    );
+    match is_alive() {
+        Ok(()) => anyhow::bail!("{}: somebody listens there already: stop it or choose another path", path.display()),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            std::fs::remove_file(path).with_context(|| format!("removing the stale socket {}", path.display()))
+        }
+        Err(error) => Err(error).with_context(|| path.display().to_string()),
+    }
+}

@@ -1,0 +1,191 @@
+//! Unix sockets: stream, seqpacket and datagram, by a path in the file system.
+//!
+//! The receiver is the server: it removes a stale socket file, binds and accepts; the sender connects as soon as it is
+//! there. A datagram socket has no connection to accept, and its receiver is never told that the sender is gone.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use rustix::net::{
+    AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind, connect, listen,
+    recv, send, socket_with,
+};
+use zerocopy::{FromZeros as _, IntoBytes as _};
+
+use crate::harness::contender::{Contender, Direction, Receiver, Sender};
+use crate::harness::message::Message;
+use crate::harness::place::Place;
+
+use super::stream::{StreamReceiver, StreamSender, clear_stale, explain, until_there, whole};
+
+/// `SOCK_STREAM`.
+#[derive(Debug)]
+pub struct Stream;
+
+impl<const W: usize> Contender<W> for Stream {
+    type Link = PathBuf;
+    type Sender = StreamSender<UnixStream>;
+    type Receiver = StreamReceiver<UnixStream, W>;
+
+    const NEVER_WAITS: bool = false;
+
+    fn link(&self, place: &Place, direction: Direction) -> anyhow::Result<PathBuf> {
+        Ok(place.join(&format!("{}.stream", direction.name())))
+    }
+
+    fn sender(&self, path: &PathBuf) -> anyhow::Result<Self::Sender> {
+        Ok(StreamSender(until_there("connecting", || UnixStream::connect(path))?))
+    }
+
+    fn receiver(&self, path: &PathBuf) -> anyhow::Result<Self::Receiver> {
+        Ok(StreamReceiver::new(bind_stream(path)?.accept().context("accept")?.0))
+    }
+}
+
+/// Listens at a path, whatever a dead receiver left there.
+///
+/// # Errors
+/// A live one listens there.
+pub fn bind_stream(path: &PathBuf) -> anyhow::Result<UnixListener> {
+    clear_stale(path, || UnixStream::connect(path).map(drop))?;
+    UnixListener::bind(path).with_context(|| path.display().to_string())
+}
+
+/// `SOCK_SEQPACKET`: connected, and one read is one message.
+#[derive(Debug)]
+pub struct SeqPacket;
+
+/// A connected seqpacket socket.
+#[derive(Debug)]
+pub struct SeqPacketEnd<const W: usize> {
+    socket: OwnedFd,
+    message: Message<W>,
+}
+
+fn seqpacket() -> io::Result<OwnedFd> {
+    Ok(socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?)
+}
+
+fn connect_seqpacket(path: &PathBuf) -> io::Result<OwnedFd> {
+    let socket = seqpacket()?;
+    connect(&socket, &SocketAddrUnix::new(path)?)?;
+    Ok(socket)
+}
+
+impl<const W: usize> Contender<W> for SeqPacket {
+    type Link = PathBuf;
+    type Sender = SeqPacketEnd<W>;
+    type Receiver = SeqPacketEnd<W>;
+
+    const NEVER_WAITS: bool = false;
+
+    fn link(&self, place: &Place, direction: Direction) -> anyhow::Result<PathBuf> {
+        Ok(place.join(&format!("{}.seqpacket", direction.name())))
+    }
+
+    fn sender(&self, path: &PathBuf) -> anyhow::Result<SeqPacketEnd<W>> {
+        let socket = until_there("connecting", || connect_seqpacket(path))?;
+        Ok(SeqPacketEnd { socket, message: Message::new_zeroed() })
+    }
+
+    fn receiver(&self, path: &PathBuf) -> anyhow::Result<SeqPacketEnd<W>> {
+        clear_stale(path, || connect_seqpacket(path).map(drop))?;
+        let listener = seqpacket()?;
+        bind(&listener, &SocketAddrUnix::new(path)?).with_context(|| path.display().to_string())?;
+        listen(&listener, 1).context("listen")?;
+        let socket = accept_with(&listener, SocketFlags::CLOEXEC).context("accept")?;
+        Ok(SeqPacketEnd { socket, message: Message::new_zeroed() })
+    }
+}
+
+impl<const W: usize> Sender<W> for SeqPacketEnd<W> {
+    fn send(&mut self, message: &Message<W>) -> anyhow::Result<()> {
+        loop {
+            match send(&self.socket, message.as_bytes(), SendFlags::NOSIGNAL) {
+                Ok(length) => return whole::<W>(length),
+                Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(explain(error.into())),
+            }
+        }
+    }
+}
+
+impl<const W: usize> Receiver<W> for SeqPacketEnd<W> {
+    fn receive<R>(&mut self, look: impl FnOnce(&Message<W>) -> R) -> anyhow::Result<R> {
+        loop {
+            match recv(&self.socket, self.message.as_mut_bytes(), RecvFlags::empty()) {
+                Ok((length, _)) => {
+                    whole::<W>(length)?;
+                    return Ok(look(&self.message));
+                }
+                Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(explain(error.into())),
+            }
+        }
+    }
+}
+
+/// `SOCK_DGRAM`: no connection; the queue holds `net.unix.max_dgram_qlen` messages, then the sender waits.
+#[derive(Debug)]
+pub struct Datagram;
+
+/// A datagram socket, bound or connected.
+#[derive(Debug)]
+pub struct DatagramEnd<const W: usize> {
+    socket: UnixDatagram,
+    message: Message<W>,
+}
+
+impl<const W: usize> Contender<W> for Datagram {
+    type Link = PathBuf;
+    type Sender = DatagramEnd<W>;
+    type Receiver = DatagramEnd<W>;
+
+    const NEVER_WAITS: bool = false;
+
+    fn link(&self, place: &Place, direction: Direction) -> anyhow::Result<PathBuf> {
+        Ok(place.join(&format!("{}.datagram", direction.name())))
+    }
+
+    fn sender(&self, path: &PathBuf) -> anyhow::Result<DatagramEnd<W>> {
+        let socket = UnixDatagram::unbound().context("socket")?;
+        until_there("connecting", || socket.connect(path))?;
+        Ok(DatagramEnd { socket, message: Message::new_zeroed() })
+    }
+
+    fn receiver(&self, path: &PathBuf) -> anyhow::Result<DatagramEnd<W>> {
+        clear_stale(path, || UnixDatagram::unbound()?.connect(path))?;
+        let socket = UnixDatagram::bind(path).with_context(|| path.display().to_string())?;
+        Ok(DatagramEnd { socket, message: Message::new_zeroed() })
+    }
+}
+
+impl<const W: usize> Sender<W> for DatagramEnd<W> {
+    fn send(&mut self, message: &Message<W>) -> anyhow::Result<()> {
+        loop {
+            match self.socket.send(message.as_bytes()) {
+                Ok(length) => return whole::<W>(length),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(explain(error)),
+            }
+        }
+    }
+}
+
+impl<const W: usize> Receiver<W> for DatagramEnd<W> {
+    fn receive<R>(&mut self, look: impl FnOnce(&Message<W>) -> R) -> anyhow::Result<R> {
+        loop {
+            match self.socket.recv(self.message.as_mut_bytes()) {
+                Ok(length) => {
+                    whole::<W>(length)?;
+                    return Ok(look(&self.message));
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(explain(error)),
+            }
+        }
+    }
+}

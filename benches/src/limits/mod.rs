@@ -1,0 +1,5 @@
+//! The limits: what no mechanism between two cores can beat, measured in the same way as everything else.
+
+mod flags;
+
+pub use flags::{Flags, Mapping, Pause, Poll, ReadOnly, ReadWrite, Tight};

@@ -1,0 +1,81 @@
+//! disruptor, single producer with an event poller; within one process only, the producer waits for its consumers.
+
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::Context as _;
+use disruptor::{
+    BusySpin, EventPoller, Polling, Producer as _, SingleConsumerBarrier, SingleProducer, SingleProducerBarrier,
+    build_single_producer,
+};
+
+use crate::harness::contender::{Contender, Direction, Receiver, Sender};
+use crate::harness::message::Message;
+use crate::harness::place::Place;
+
+use super::CAPACITY;
+
+/// Its ring, polled.
+#[derive(Debug)]
+pub(super) struct Disruptor;
+
+type Producer<const W: usize> = SingleProducer<Message<W>, SingleConsumerBarrier>;
+type Poller<const W: usize> = EventPoller<Message<W>, SingleProducerBarrier>;
+
+/// Both ends, until each side has taken its own.
+pub(super) struct Link<const W: usize> {
+    producer: Mutex<Option<Producer<W>>>,
+    poller: Mutex<Option<Poller<W>>>,
+}
+
+impl<const W: usize> Contender<W> for Disruptor {
+    type Link = Link<W>;
+    type Sender = DisruptorSender<W>;
+    type Receiver = DisruptorReceiver<W>;
+
+    const NEVER_WAITS: bool = false;
+
+    fn link(&self, _: &Place, _: Direction) -> anyhow::Result<Link<W>> {
+        let (poller, builder) = build_single_producer(CAPACITY, || [0; W], BusySpin).new_event_poller();
+        Ok(Link { producer: Mutex::new(Some(builder.build())), poller: Mutex::new(Some(poller)) })
+    }
+
+    fn sender(&self, link: &Link<W>) -> anyhow::Result<DisruptorSender<W>> {
+        let mut producer = link.producer.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(DisruptorSender(producer.take().context("taken already")?))
+    }
+
+    fn receiver(&self, link: &Link<W>) -> anyhow::Result<DisruptorReceiver<W>> {
+        let mut poller = link.poller.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(DisruptorReceiver(poller.take().context("taken already")?))
+    }
+}
+
+/// The sending end.
+pub(super) struct DisruptorSender<const W: usize>(Producer<W>);
+
+/// The receiving end.
+pub(super) struct DisruptorReceiver<const W: usize>(Poller<W>);
+
+impl<const W: usize> Sender<W> for DisruptorSender<W> {
+    #[inline(always)]
+    fn send(&mut self, message: &Message<W>) -> anyhow::Result<()> {
+        self.0.publish(|slot| *slot = *message);
+        Ok(())
+    }
+}
+
+impl<const W: usize> Receiver<W> for DisruptorReceiver<W> {
+    #[inline(always)]
+    fn receive<R>(&mut self, look: impl FnOnce(&Message<W>) -> R) -> anyhow::Result<R> {
+        loop {
+            match self.0.take(1) {
+                Ok(mut events) => {
+                    let event = (&mut events).next().context("a guard without an event")?;
+                    return Ok(look(event));
+                }
+                Err(Polling::NoEvents) => std::hint::spin_loop(),
+                Err(Polling::Shutdown) => anyhow::bail!("the sender is gone"),
+            }
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! iceoryx2, publish-subscribe with overflow: a queue for each subscriber, between processes.
+//!
+//! It keeps its own files: those with a path go into the visit's directory, shared memory has a name of the run.
+
+use std::time::Instant;
+
+use iceoryx2::config::Config;
+use iceoryx2::node::{Node, NodeBuilder};
+use iceoryx2::port::publisher::Publisher;
+use iceoryx2::port::subscriber::Subscriber;
+use iceoryx2::port::update_connections::UpdateConnections as _;
+use iceoryx2::prelude::{LogLevel, ServiceName, SignalHandlingMode, set_log_level};
+use iceoryx2::service::ipc::Service;
+use iceoryx2::service::port_factory::PortFactory as _;
+use iceoryx2::service::port_factory::publish_subscribe::PortFactory;
+
+use crate::harness::contender::{Contender, Direction, Receiver, Sender};
+use crate::harness::message::Message;
+use crate::harness::place::{Outside, Place};
+use crate::kernel::stream::PATIENCE;
+
+/// Messages in the subscriber's queue.
+pub(super) const CAPACITY: usize = 1_024;
+
+/// Its publish-subscribe service.
+#[derive(Debug)]
+pub(super) struct Iceoryx;
+
+/// Where its files go, and the service's name.
+pub(super) struct Link {
+    config: Config,
+    service: String,
+}
+
+impl Link {
+    fn open<const W: usize>(&self) -> anyhow::Result<(Node<Service>, PortFactory<Service, Message<W>, ()>)> {
+        set_log_level(LogLevel::Error);
+        let node = NodeBuilder::new()
+            .config(&self.config)
+            .signal_handling_mode(SignalHandlingMode::Disabled)
+            .create::<Service>()?;
+        let service = node
+            .service_builder(&ServiceName::new(&self.service)?)
+            .publish_subscribe::<Message<W>>()
+            .subscriber_max_buffer_size(CAPACITY)
+            .enable_safe_overflow(true)
+            .max_publishers(1)
+            .max_subscribers(1)
+            .open_or_create()?;
+        Ok((node, service))
+    }
+}
+
+impl<const W: usize> Contender<W> for Iceoryx {
+    type Link = Link;
+    type Sender = IceoryxSender<W>;
+    type Receiver = IceoryxReceiver<W>;
+
+    const NEVER_WAITS: bool = true;
+
+    fn link(&self, place: &Place, direction: Direction) -> anyhow::Result<Link> {
+        let prefix = place.unique("iox2.");
+        place.note(Outside::SharedMemory, &prefix)?;
+        let mut config = Config::default();
+        config.global.prefix =
+            prefix.as_str().try_into().map_err(|error| anyhow::anyhow!("prefix {prefix}: {error:?}"))?;
+        let root = place.join("iceoryx2");
+        let root = root.to_string_lossy();
+        config
+            .global
+            .set_root_path(&root.as_ref().try_into().map_err(|error| anyhow::anyhow!("root {root}: {error:?}"))?);
+        Ok(Link { config, service: direction.name().to_owned() })
+    }
+
+    fn sender(&self, link: &Link) -> anyhow::Result<IceoryxSender<W>> {
+        let (node, service) = link.open()?;
+        let publisher = service.publisher_builder().create()?;
+        // What is sent before the subscriber is there goes nowhere, and only sending looks for new subscribers.
+        let began = Instant::now();
+        while service.dynamic_config().number_of_subscribers() == 0 {
+            anyhow::ensure!(began.elapsed() < PATIENCE, "no subscriber within {} s", PATIENCE.as_secs());
+            std::thread::yield_now();
+        }
+        publisher.update_connections()?;
+        Ok(IceoryxSender { publisher, _node: node })
+    }
+
+    fn receiver(&self, link: &Link) -> anyhow::Result<IceoryxReceiver<W>> {
+        let (node, service) = link.open()?;
+        Ok(IceoryxReceiver { subscriber: service.subscriber_builder().create()?, _node: node })
+    }
+}
+
+/// The sending end.
+pub(super) struct IceoryxSender<const W: usize> {
+    publisher: Publisher<Service, Message<W>, ()>,
+    _node: Node<Service>,
+}
+
+/// The receiving end.
+pub(super) struct IceoryxReceiver<const W: usize> {
+    subscriber: Subscriber<Service, Message<W>, ()>,
+    _node: Node<Service>,
+}
+
+impl<const W: usize> Sender<W> for IceoryxSender<W> {
+    #[inline(always)]
+    fn send(&mut self, message: &Message<W>) -> anyhow::Result<()> {
+        self.publisher.loan_uninit()?.write_payload(*message).send()?;
+        Ok(())
+    }
+}
+
+impl<const W: usize> Receiver<W> for IceoryxReceiver<W> {
+    #[inline(always)]
+    fn receive<R>(&mut self, look: impl FnOnce(&Message<W>) -> R) -> anyhow::Result<R> {
+        loop {
+            if let Some(sample) = self.subscriber.receive()? {
+                return Ok(look(sample.payload()));
+            }
+            std::hint::spin_loop();
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! ringfire, SPMC, latest wins: the direct rival, between processes.
+
+use std::path::PathBuf;
+
+use ringfire::{RingConsumer, RingProducer, RingfireError};
+
+use crate::harness::contender::{Contender, Direction, Receiver, Sender};
+use crate::harness::message::Message;
+use crate::harness::place::Place;
+use crate::kernel::stream::until_there;
+
+use super::CAPACITY;
+
+/// Its ring with its defaults.
+#[derive(Debug)]
+pub(super) struct Ringfire;
+
+impl<const W: usize> Contender<W> for Ringfire {
+    type Link = PathBuf;
+    type Sender = RingProducer<Message<W>>;
+    type Receiver = RingConsumer<Message<W>>;
+
+    const NEVER_WAITS: bool = true;
+
+    fn link(&self, place: &Place, direction: Direction) -> anyhow::Result<PathBuf> {
+        Ok(place.join(&format!("{}.ringfire", direction.name())))
+    }
+
+    fn sender(&self, path: &PathBuf) -> anyhow::Result<Self::Sender> {
+        // A consumer that attaches while the file is being filled is refused for good: it appears whole under its name.
+        let unfinished = path.with_extension("unfinished");
+        let producer = RingProducer::create(&unfinished, CAPACITY as u64)?;
+        std::fs::rename(&unfinished, path)?;
+        Ok(producer)
+    }
+
+    fn receiver(&self, path: &PathBuf) -> anyhow::Result<Self::Receiver> {
+        until_there("attaching", || {
+            // From the first message: the publisher may have begun.
+            RingConsumer::builder().start_from_oldest().attach(path).map_err(|error| match error {
+                RingfireError::Io(error) => error,
+                error => std::io::Error::other(error.to_string()),
+            })
+        })
+    }
+}
+
+impl<const W: usize> Sender<W> for RingProducer<Message<W>> {
+    #[inline(always)]
+    fn send(&mut self, message: &Message<W>) -> anyhow::Result<()> {
+        self.push(message);
+        Ok(())
+    }
+}
+
+impl<const W: usize> Receiver<W> for RingConsumer<Message<W>> {
+    #[inline(always)]
+    fn receive<R>(&mut self, look: impl FnOnce(&Message<W>) -> R) -> anyhow::Result<R> {
+        loop {
+            if let Some(message) = self.try_recv() {
+                return Ok(look(&message));
+            }
+            std::hint::spin_loop();
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! The report's command line, and what follows from it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Parser;
+
+use crate::contenders::Row;
+use crate::harness::cores::Cores;
+use crate::harness::visit::Plan;
+
+/// Measures every way to move a feed message between two processes pinned to two cores, side by side.
+///
+/// Writes a table to standard output, and report.json and plots into the output directory.
+#[derive(Clone, Debug, Parser)]
+#[command(version)]
+pub struct Options {
+    /// End within a minute: fewer and shorter rounds, fewer rows
+    #[arg(long)]
+    pub quick: bool,
+    /// One short round of every contender: shows that they work, the times mean nothing
+    #[arg(long, conflicts_with = "quick")]
+    pub smoke: bool,
+    /// Only contenders whose name contains this (may be repeated)
+    #[arg(long, value_name = "PART")]
+    pub only: Vec<String>,
+    /// Rounds for each contender (default: 30; quick: as many as fit, at most 7; smoke: 1)
+    #[arg(long)]
+    pub rounds: Option<usize>,
+    /// The publisher's and the subscriber's core (default: the first two allowed)
+    #[arg(long, value_name = "A,B")]
+    pub cores: Option<Cores>,
+    /// Where the report goes
+    #[arg(long, default_value = "target/report")]
+    pub output: PathBuf,
+    /// Print the contenders' names and end
+    #[arg(long)]
+    pub list: bool,
+}
+
+/// How much is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Extent {
+    /// Everything.
+    Full,
+    /// What fits into a minute.
+    Quick,
+    /// One short round each.
+    Smoke,
+}
+
+/// Calibrations before and after a round may differ by so much.
+pub const TOLERANCE: f64 = 0.15;
+
+impl Options {
+    /// How much is done.
+    pub fn extent(&self) -> Extent {
+        match (self.smoke, self.quick) {
+            (true, _) => Extent::Smoke,
+            (false, true) => Extent::Quick,
+            (false, false) => Extent::Full,
+        }
+    }
+
+    /// How long each round lasts.
+    pub fn plan(&self) -> Plan {
+        match self.extent() {
+            Extent::Full => Plan::full(),
+            Extent::Quick => Plan::quick(),
+            Extent::Smoke => Plan::smoke(),
+        }
+    }
+
+    /// How many rounds each contender gets at most.
+    pub fn rounds(&self) -> usize {
+        self.rounds.unwrap_or(match self.extent() {
+            Extent::Full => 30,
+            Extent::Quick => 7,
+            Extent::Smoke => 1,
+        })
+    }
+
+    /// How many rounds must be kept for a figure to be stated.
+    pub fn enough(&self) -> usize {
+        match self.extent() {
+            Extent::Full => (self.rounds() / 3).max(3),
+            Extent::Quick => 3,
+            Extent::Smoke => 1,
+        }
+    }
+
+    /// When to stop whatever is left to do.
+    pub fn budget(&self) -> Option<Duration> {
+        (self.extent() == Extent::Quick).then_some(Duration::from_secs(50))
+    }
+
+    /// The cores to use.
+    ///
+    /// # Errors
+    /// None were given and only one is allowed.
+    pub fn cores(&self) -> anyhow::Result<Cores> {
+        self.cores.map_or_else(Cores::first_two, Ok)
+    }
+
+    /// The rows asked for.
+    pub fn select(&self, rows: Vec<Row>) -> Vec<Row> {
+        let named = |row: &Row| self.only.is_empty() || self.only.iter().any(|part| row.name.contains(part.as_str()));
+        rows.into_iter().filter(|row| named(row) && (self.extent() != Extent::Quick || row.quick)).collect()
+    }
+}

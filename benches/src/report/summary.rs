@@ -1,0 +1,367 @@
+//! From rounds to figures: unsteady rounds dropped, medians of ratios, too few rounds reported and not averaged.
+
+use serde::Serialize;
+
+use crate::contenders::{Kind, Row};
+use crate::harness::calibrate::median;
+use crate::harness::cores::Cores;
+use crate::harness::visit::{Round, Samples, Visit, empty};
+
+use super::machine::{self, Machine};
+use super::options::{Extent, Options, TOLERANCE};
+use super::rounds::{Out, Outcome, Visits};
+
+/// The row that ratios "to the ring" refer to.
+pub const RING: &str = "feed-ring spin ro 56 65536";
+
+/// The row that paced latencies are compared with.
+pub const LINE: &str = "line rw";
+
+/// Everything in `report.json`.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// Where it was made.
+    pub machine: Machine,
+    /// On which kernel.
+    pub kernel: String,
+    /// When.
+    pub date: String,
+    /// How much was done.
+    pub extent: Extent,
+    /// The publisher's and the subscriber's core.
+    pub cores: String,
+    /// The version of this project, and whether it was optimised.
+    pub build: String,
+    /// Half a round trip of one line, in ns, over all rounds.
+    pub c2c_ns: Spread,
+    /// Rounds that count.
+    pub rounds_kept: usize,
+    /// Rounds whose calibrations differed too much, or that lost their core.
+    pub rounds_dropped: usize,
+    /// Rounds that must be kept for a figure to be stated.
+    pub rounds_needed: usize,
+    /// The rows.
+    pub contenders: Vec<Contender>,
+    /// What this machine does not offer.
+    pub skipped: Vec<Missing>,
+    /// What went wrong.
+    pub failed: Vec<Missing>,
+}
+
+/// A row without figures.
+#[derive(Debug, Serialize)]
+pub struct Missing {
+    /// The row's name.
+    pub name: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// How something was distributed.
+#[derive(Debug, Serialize)]
+pub struct Spread {
+    /// A tenth lies below.
+    pub p10: f64,
+    /// Half.
+    pub median: f64,
+    /// Nine tenths.
+    pub p90: f64,
+}
+
+/// One row's figures; what is not known is null.
+#[derive(Debug, Serialize)]
+pub struct Contender {
+    /// The row's name.
+    pub name: String,
+    /// What sort of thing it is.
+    pub kind: Kind,
+    /// Bytes in a message.
+    pub payload: usize,
+    /// Messages it holds.
+    pub capacity: Option<usize>,
+    /// One way by ping-pong, as a ratio to c2c.
+    pub latency_over_c2c: Option<f64>,
+    /// The same as a ratio to the ring.
+    pub latency_over_ring: Option<f64>,
+    /// One way by ping-pong in ns.
+    pub latency_ns: Option<f64>,
+    /// Percentiles of single round trips, halved, in ns.
+    pub latency_p50_ns: Option<f64>,
+    /// 99 of 100 are below.
+    pub latency_p99_ns: Option<f64>,
+    /// 999 of 1,000 are below.
+    pub latency_p999_ns: Option<f64>,
+    /// At a steady pace.
+    pub paced: Vec<Paced>,
+    /// To publish one message without a reader, in ns.
+    pub publish_ns: Option<f64>,
+    /// The same as a ratio to the ring.
+    pub publish_over_ring: Option<f64>,
+    /// Publisher per message in a saturated stream, as a ratio to c2c.
+    pub stream_over_c2c: Option<f64>,
+    /// The same in ns.
+    pub stream_ns: Option<f64>,
+    /// Received per second in that stream.
+    pub received_per_second: Option<f64>,
+    /// Overwritten before they were read in that stream, of 100 sent.
+    pub lost_percent: Option<f64>,
+    /// Rounds kept, of all kinds.
+    pub rounds_kept: usize,
+    /// Rounds dropped, of all kinds.
+    pub rounds_dropped: usize,
+    /// Which figures are missing because too few rounds were kept.
+    pub too_few: Vec<String>,
+}
+
+/// Latency at a steady pace.
+#[derive(Debug, Serialize)]
+pub struct Paced {
+    /// Between two messages, in ns.
+    pub interval_ns: f64,
+    /// From when a message should have left to its receipt, in ns.
+    pub p50_ns: Option<f64>,
+    /// 99 of 100 are below.
+    pub p99_ns: Option<f64>,
+    /// 999 of 1,000 are below.
+    pub p999_ns: Option<f64>,
+    /// The median as a ratio to c2c.
+    pub over_c2c: Option<f64>,
+    /// The median as a ratio to a bare line so paced.
+    pub over_line: Option<f64>,
+    /// Whether the publisher kept the pace in most rounds; if not, the latency is that of a growing backlog.
+    pub kept_pace: bool,
+}
+
+impl Report {
+    /// Of all visits.
+    ///
+    /// # Errors
+    /// There was not a single one.
+    pub fn new(rows: &[Row], outcome: &Outcome, options: &Options, cores: Cores) -> anyhow::Result<Self> {
+        let judge = Judge { tolerance: TOLERANCE, enough: options.enough(), any: options.extent() == Extent::Smoke };
+        let find = |name: &str| rows.iter().position(|row| row.name == name).map(|index| &outcome.rows[index]);
+        let (ring, line) = (find(RING), find(LINE));
+        let mut report = Self {
+            machine: Machine::current(),
+            kernel: machine::kernel(),
+            date: machine::date(),
+            extent: options.extent(),
+            cores: cores.to_string(),
+            build: format!(
+                "{} {}",
+                env!("CARGO_PKG_VERSION"),
+                if cfg!(debug_assertions) { "debug" } else { "release" }
+            ),
+            c2c_ns: spread(
+                outcome.rows.iter().flat_map(|visits| visits.by_sweep.iter().flatten()).map(|v| v.ping.c2c()),
+            ),
+            rounds_kept: 0,
+            rounds_dropped: 0,
+            rounds_needed: judge.enough,
+            contenders: Vec::new(),
+            skipped: Vec::new(),
+            failed: Vec::new(),
+        };
+        for (row, visits) in rows.iter().zip(&outcome.rows) {
+            let missing = |reason: &str| Missing { name: row.name.clone(), reason: reason.to_owned() };
+            match &visits.out {
+                Some(Out::Skipped(reason)) => report.skipped.push(missing(reason)),
+                Some(Out::Failed(reason)) => report.failed.push(missing(reason)),
+                None => {
+                    let contender = Contender::new(row, visits, &judge, ring, line);
+                    report.rounds_kept += contender.rounds_kept;
+                    report.rounds_dropped += contender.rounds_dropped;
+                    report.contenders.push(contender);
+                }
+            }
+        }
+        Ok(report)
+    }
+}
+
+/// What decides whether rounds count.
+struct Judge {
+    tolerance: f64,
+    enough: usize,
+    any: bool,
+}
+
+impl Judge {
+    fn keeps<T>(&self, round: &Round<T>) -> bool {
+        self.any || round.is_steady(self.tolerance)
+    }
+
+    /// A figure of each kept round, by sweep.
+    fn by_sweep<'a, T: 'a>(
+        &self,
+        visits: &'a Visits,
+        part: impl Fn(&'a Visit) -> Option<&'a Round<T>>,
+        figure: impl Fn(&'a Round<T>) -> f64,
+    ) -> Vec<Option<f64>> {
+        let kept = |visit: &'a Visit| part(visit).filter(|round| self.keeps(round)).map(&figure);
+        visits.by_sweep.iter().map(|visit| visit.as_ref().and_then(kept)).collect()
+    }
+
+    /// The median over sweeps, if there are enough.
+    fn median(&self, figures: &[Option<f64>]) -> Option<f64> {
+        let mut kept: Vec<f64> = figures.iter().copied().flatten().collect();
+        (kept.len() >= self.enough).then(|| median(&mut kept))
+    }
+
+    /// The median over the sweeps in which both were kept of one over the other.
+    fn median_ratio(&self, over: &[Option<f64>], under: &[Option<f64>]) -> Option<f64> {
+        let ratios: Vec<Option<f64>> = over.iter().zip(under).map(|(over, under)| Some((*over)? / (*under)?)).collect();
+        self.median(&ratios)
+    }
+
+    /// All samples of the kept rounds together.
+    fn quantiles<'a>(&self, rounds: impl Iterator<Item = (&'a Samples, bool)>) -> [Option<f64>; 3] {
+        let (mut histogram, mut count) = (empty(), 0);
+        for (samples, kept) in rounds {
+            if kept || self.any {
+                samples.add_to(&mut histogram);
+                count += 1;
+            }
+        }
+        [(0.5, 20), (0.99, 1_000), (0.999, 10_000)].map(|(quantile, needed)| {
+            let known = count >= self.enough && (histogram.len() >= needed || (self.any && !histogram.is_empty()));
+            known.then(|| histogram.value_at_quantile(quantile) as f64 / 1000.0)
+        })
+    }
+}
+
+/// Latency in units of c2c, by sweep.
+fn ping(judge: &Judge, visits: &Visits) -> Vec<Option<f64>> {
+    judge.by_sweep(visits, |visit| Some(&visit.ping), |round| round.value / round.c2c())
+}
+
+/// Publishing without a reader, by sweep.
+fn alone(judge: &Judge, visits: &Visits) -> Vec<Option<f64>> {
+    judge.by_sweep(visits, |visit| visit.alone.as_ref(), |round| round.value)
+}
+
+/// The median of a paced round in units of c2c, by sweep.
+fn pace(judge: &Judge, visits: &Visits, index: usize) -> Vec<Option<f64>> {
+    judge.by_sweep(
+        visits,
+        |visit| visit.paced.get(index),
+        |round| round.value.samples.histogram().value_at_quantile(0.5) as f64 / 1000.0 / round.c2c(),
+    )
+}
+
+impl Contender {
+    fn new(row: &Row, visits: &Visits, judge: &Judge, ring: Option<&Visits>, line: Option<&Visits>) -> Self {
+        let latency = ping(judge, visits);
+        let publish = alone(judge, visits);
+        let present = || visits.by_sweep.iter().flatten();
+        let [p50, p99, p999] =
+            judge.quantiles(present().map(|visit| (&visit.single.value, judge.keeps(&visit.single))));
+        let stream = |figure: fn(&Round<crate::harness::visit::Stream>) -> f64| {
+            judge.median(&judge.by_sweep(visits, |visit| Some(&visit.stream), figure))
+        };
+        let intervals = present().next().map_or(0, |visit| visit.paced.len());
+        let paced = (0..intervals).map(|index| Paced::new(visits, index, judge, line)).collect();
+        let (mut kept, mut dropped) = (0, 0);
+        for is_kept in present().flat_map(|visit| {
+            let mut all = vec![judge.keeps(&visit.ping), judge.keeps(&visit.single), judge.keeps(&visit.stream)];
+            all.extend(visit.paced.iter().map(|round| judge.keeps(round)));
+            all.extend(visit.alone.iter().map(|round| judge.keeps(round)));
+            all
+        }) {
+            if is_kept { kept += 1 } else { dropped += 1 }
+        }
+        let mut contender = Self {
+            name: row.name.clone(),
+            kind: row.kind,
+            payload: row.payload,
+            capacity: row.capacity,
+            latency_over_c2c: judge.median(&latency),
+            latency_over_ring: ring.and_then(|ring| judge.median_ratio(&latency, &ping(judge, ring))),
+            latency_ns: judge.median(&judge.by_sweep(visits, |visit| Some(&visit.ping), |round| round.value)),
+            latency_p50_ns: p50,
+            latency_p99_ns: p99,
+            latency_p999_ns: p999,
+            paced,
+            publish_ns: judge.median(&publish),
+            publish_over_ring: ring.and_then(|ring| judge.median_ratio(&publish, &alone(judge, ring))),
+            stream_over_c2c: stream(|round| round.value.publish / round.c2c()),
+            stream_ns: stream(|round| round.value.publish),
+            received_per_second: stream(|round| round.value.per_second),
+            lost_percent: stream(|round| 100.0 * (1.0 - round.value.received as f64 / round.value.sent as f64)),
+            rounds_kept: kept,
+            rounds_dropped: dropped,
+            too_few: Vec::new(),
+        };
+        contender.note_too_few(present().any(|visit| visit.alone.is_some()));
+        contender
+    }
+
+    fn note_too_few(&mut self, publishes_alone: bool) {
+        let mut note = |what: &str, missing: bool| {
+            if missing {
+                self.too_few.push(what.to_owned());
+            }
+        };
+        note("latency", self.latency_over_c2c.is_none());
+        note("percentiles", self.latency_p50_ns.is_none());
+        for paced in &self.paced {
+            note(&format!("paced {} ns", paced.interval_ns), paced.p50_ns.is_none());
+        }
+        note("stream", self.stream_over_c2c.is_none());
+        note("publish", publishes_alone && self.publish_ns.is_none());
+    }
+}
+
+impl Paced {
+    fn new(visits: &Visits, index: usize, judge: &Judge, line: Option<&Visits>) -> Self {
+        let rounds = || visits.by_sweep.iter().flatten().filter_map(move |visit| visit.paced.get(index));
+        let [p50, p99, p999] = judge.quantiles(rounds().map(|round| (&round.value.samples, judge.keeps(round))));
+        let figures = pace(judge, visits, index);
+        let on_time = rounds().filter(|round| round.value.kept_pace).count();
+        Self {
+            interval_ns: rounds().next().map_or(0.0, |round| round.value.interval),
+            p50_ns: p50,
+            p99_ns: p99,
+            p999_ns: p999,
+            over_c2c: judge.median(&figures),
+            over_line: line.and_then(|line| judge.median_ratio(&figures, &pace(judge, line, index))),
+            kept_pace: 2 * on_time > rounds().count(),
+        }
+    }
+}
+
+fn spread(values: impl Iterator<Item = f64>) -> Spread {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    let at = |quantile: f64| values.get(((values.len().max(1) - 1) as f64 * quantile).round() as usize).copied();
+    Spread { p10: at(0.1).unwrap_or(0.0), median: at(0.5).unwrap_or(0.0), p90: at(0.9).unwrap_or(0.0) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judge() -> Judge {
+        Judge { tolerance: 0.15, enough: 3, any: false }
+    }
+
+    #[test]
+    fn too_few_rounds_give_no_figure() {
+        assert_eq!(judge().median(&[Some(1.0), None, Some(3.0)]), None);
+        assert_eq!(judge().median(&[Some(1.0), Some(9.0), None, Some(3.0)]), Some(3.0));
+    }
+
+    #[test]
+    fn ratios_pair_what_was_measured_in_one_sweep() {
+        let (over, under) = ([Some(2.0), Some(8.0), None, Some(3.0)], [Some(1.0), Some(2.0), Some(5.0), Some(1.0)]);
+        assert_eq!(judge().median_ratio(&over, &under), Some(3.0));
+    }
+
+    #[test]
+    fn unsteady_and_preempted_rounds_are_dropped() {
+        let round = |after, preempted| Round { before: 100.0, after, preempted, value: () };
+        assert!(judge().keeps(&round(110.0, false)));
+        assert!(!judge().keeps(&round(120.0, false)));
+        assert!(!judge().keeps(&round(100.0, true)));
+    }
+}

@@ -1,0 +1,89 @@
+//! The table on the terminal: a row for each contender, `-` where too few rounds were kept.
+
+use std::io::{self, Write};
+
+use super::summary::{Contender, Report};
+
+/// Prints it.
+///
+/// # Errors
+/// Standard output's.
+pub fn print(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    let (machine, spread) = (&report.machine, &report.c2c_ns);
+    let of = if machine.is_virtual { "virtual CPUs" } else { "CPUs" };
+    writeln!(out, "{}, {} {of}, {}, {}", machine.cpu, machine.cpus, report.kernel, report.date)?;
+    writeln!(
+        out,
+        "cores {}; c2c {:.0} ns ({:.0} to {:.0}); {} rounds kept, {} dropped; latency, paced, stream: ratios to c2c",
+        report.cores, spread.median, spread.p10, spread.p90, report.rounds_kept, report.rounds_dropped
+    )?;
+    writeln!(out)?;
+    let width = report.contenders.iter().map(|row| row.name.len()).max().unwrap_or(0).max(9);
+    let head = ["latency", "ns", "p99 ns", "p99.9 ns", "1us", "10us", "publish ns", "stream", "received/s", "lost %"];
+    write!(out, "{:width$} {:>12}", "contender", "kind")?;
+    for title in head {
+        write!(out, " {title:>10}")?;
+    }
+    writeln!(out)?;
+    for row in &report.contenders {
+        write!(out, "{:width$} {:>12}", row.name, row.kind.name())?;
+        for cell in cells(row) {
+            write!(out, " {cell:>10}")?;
+        }
+        writeln!(out)?;
+    }
+    for row in report.contenders.iter().filter(|row| !row.too_few.is_empty()) {
+        let (kept, all) = (row.rounds_kept, row.rounds_kept + row.rounds_dropped);
+        writeln!(out, "{}: too few rounds kept ({kept} of {all}) for: {}", row.name, row.too_few.join(", "))?;
+    }
+    if report.contenders.iter().any(|row| row.paced.iter().any(|paced| !paced.kept_pace)) {
+        writeln!(out, "* the publisher could not keep the pace: this is the latency of a backlog")?;
+    }
+    Ok(())
+}
+
+fn cells(row: &Contender) -> Vec<String> {
+    let mut cells = vec![
+        figure(row.latency_over_c2c),
+        figure(row.latency_ns),
+        figure(row.latency_p99_ns),
+        figure(row.latency_p999_ns),
+    ];
+    for index in 0..2 {
+        let paced = row.paced.get(index);
+        let late = paced.is_some_and(|paced| !paced.kept_pace);
+        cells.push(figure(paced.and_then(|paced| paced.over_c2c)) + if late { "*" } else { "" });
+    }
+    cells.extend([
+        figure(row.publish_ns),
+        figure(row.stream_over_c2c),
+        row.received_per_second.map_or("-".into(), millions),
+        row.lost_percent.map_or("-".into(), |lost| format!("{lost:.2}")),
+    ]);
+    cells
+}
+
+/// Three digits or so.
+fn figure(value: Option<f64>) -> String {
+    match value {
+        None => "-".into(),
+        Some(value) if value >= 100.0 => format!("{value:.0}"),
+        Some(value) if value >= 10.0 => format!("{value:.1}"),
+        Some(value) if value >= 0.1 => format!("{value:.2}"),
+        Some(value) => format!("{value:.3}"),
+    }
+}
+
+fn millions(value: f64) -> String {
+    format!("{:.2} M", value / 1e6)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn figures_have_about_three_digits() {
+        let figures = [0.012_3, 0.5, 1.234, 12.34, 1234.5].map(|value| super::figure(Some(value)));
+        assert_eq!(figures, ["0.012", "0.50", "1.23", "12.3", "1234"]);
+        assert_eq!(super::figure(None), "-");
+    }
+}

@@ -1,0 +1,159 @@
+//! This project's ring as a contender.
+
+use std::hint::black_box;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use feed_ring::{CreateError, Join, Mapping, Publisher, RecvError, Subscriber, WaitStrategy, Wake};
+
+use crate::contenders::{Kind, Row};
+use crate::harness::contender::{Contender, Direction, Receiver, Sender, Unavailable};
+use crate::harness::fork;
+use crate::harness::message::Message;
+use crate::harness::place::Place;
+
+const NAME: &str = "feed";
+
+/// A ring of so many slots, and how its subscriber waits.
+#[derive(Clone, Copy, Debug)]
+pub struct FeedRing {
+    /// Slots.
+    pub capacity: usize,
+    /// How the subscriber waits.
+    pub wait: WaitStrategy,
+    /// Through which kind of pages it reads.
+    pub mapping: Mapping,
+    /// How the publisher finds out that a subscriber sleeps.
+    pub wake: Wake,
+    /// Subscribers besides the one that answers, in processes of their own on its core.
+    pub others: usize,
+}
+
+impl FeedRing {
+    fn name(self, payload: usize) -> String {
+        let wait = match self.wait {
+            WaitStrategy::Yield => "yield",
+            WaitStrategy::Block => "block",
+            _ => "spin",
+        };
+        let others = if self.others > 0 { format!(" x{}", self.others + 1) } else { String::new() };
+        let fence = if self.wake == Wake::Fence { " fence" } else { "" };
+        let mapping = match self.mapping {
+            Mapping::ReadWrite => "rw",
+            _ => "ro",
+        };
+        format!("feed-ring {wait} {mapping} {payload} {}{fence}{others}", self.capacity)
+    }
+
+    fn row<const W: usize>(self) -> Row {
+        Row::new::<_, W>(Kind::Ring, self.name(W * 8), Some(self.capacity), self)
+    }
+}
+
+/// Its rows: every payload, capacity and mapping, spinning and yielding; sleeping and its kinds for one of them.
+pub fn rows() -> Vec<Row> {
+    let mut rows = Vec::new();
+    for wait in [WaitStrategy::Spin, WaitStrategy::Yield] {
+        for capacity in [65_536, 1_024] {
+            for mapping in [Mapping::ReadOnly, Mapping::ReadWrite] {
+                let ring = FeedRing { capacity, wait, mapping, wake: Wake::Membarrier, others: 0 };
+                let is_default = wait == WaitStrategy::Spin && capacity == 65_536;
+                rows.push(ring.row::<7>());
+                for row in [ring.row::<1>(), ring.row::<15>(), ring.row::<31>(), ring.row::<127>()] {
+                    rows.push(if is_default { row } else { row.only_full() });
+                }
+                rows.push(ring.row::<511>().only_full());
+            }
+        }
+    }
+    // Four subscribers on one core, to be held against the same with one.
+    for wait in [WaitStrategy::Yield, WaitStrategy::Block] {
+        let mapping = Mapping::ReadOnly;
+        rows.push(FeedRing { capacity: 65_536, wait, mapping, wake: Wake::Membarrier, others: 3 }.row::<7>());
+    }
+    // Sleeping, and what the other way of noticing sleepers costs them and those who never sleep.
+    for (wait, wake) in
+        [(WaitStrategy::Block, Wake::Membarrier), (WaitStrategy::Block, Wake::Fence), (WaitStrategy::Spin, Wake::Fence)]
+    {
+        rows.push(FeedRing { capacity: 65_536, wait, mapping: Mapping::ReadOnly, wake, others: 0 }.row::<7>());
+    }
+    rows
+}
+
+impl<const W: usize> Contender<W> for FeedRing {
+    type Link = PathBuf;
+    type Sender = Publisher<Message<W>>;
+    type Receiver = RingReceiver<W>;
+
+    const NEVER_WAITS: bool = true;
+
+    fn link(&self, place: &Place, direction: Direction) -> anyhow::Result<PathBuf> {
+        let root = place.join(direction.name());
+        std::fs::create_dir(&root)?;
+        Ok(root)
+    }
+
+    fn sender(&self, root: &PathBuf) -> anyhow::Result<Self::Sender> {
+        let options = Publisher::options(NAME).root(root).capacity(self.capacity).wake(self.wake);
+        options.create().map_err(|error| match error {
+            CreateError::NoRoom { .. } | CreateError::MemoryLimit { .. } => Unavailable(error.to_string()).into(),
+            error => error.into(),
+        })
+    }
+
+    fn receiver(&self, root: &PathBuf) -> anyhow::Result<Self::Receiver> {
+        let open = || {
+            let options = Subscriber::options(NAME).root(root).wait(self.wait).map(self.mapping).join(Join::Oldest);
+            options.open_timeout(Duration::from_secs(10)).open()
+        };
+        let is_ping = root.ends_with(Direction::Ping.name());
+        let mut others = Vec::new();
+        for _ in 0..if is_ping { self.others } else { 0 } {
+            others.push(fork::child(|| RingReceiver::<W> { subscriber: open()?, _others: Vec::new() }.listen())?);
+        }
+        Ok(RingReceiver { subscriber: open()?, _others: others })
+    }
+
+    fn shares_core(&self) -> bool {
+        self.others > 0
+    }
+}
+
+impl<const W: usize> Sender<W> for Publisher<Message<W>> {
+    #[inline(always)]
+    fn send(&mut self, message: &Message<W>) -> anyhow::Result<()> {
+        self.publish(message);
+        Ok(())
+    }
+}
+
+/// A subscriber, and those that listen beside it.
+#[derive(Debug)]
+pub struct RingReceiver<const W: usize> {
+    subscriber: Subscriber<Message<W>>,
+    _others: Vec<fork::Child>,
+}
+
+impl<const W: usize> RingReceiver<W> {
+    /// Receives until it is ended.
+    fn listen(mut self) -> anyhow::Result<()> {
+        loop {
+            self.receive(|message| {
+                black_box(message);
+            })?;
+        }
+    }
+}
+
+impl<const W: usize> Receiver<W> for RingReceiver<W> {
+    #[inline(always)]
+    fn receive<R>(&mut self, look: impl FnOnce(&Message<W>) -> R) -> anyhow::Result<R> {
+        loop {
+            match self.subscriber.recv() {
+                Ok(message) => return Ok(look(&message)),
+                Err(RecvError::Lagged { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! The system calls and C functions that no safe crate wraps, each wrapped here once.
+
+pub mod posix_mq;
+pub mod robust;
+pub mod sysv_mq;

@@ -1,0 +1,125 @@
+//! POSIX message queues: open, send and receive with a deadline, unlink.
+#![allow(unsafe_code)] // mq_* have no safe wrapper.
+
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// An open queue. On Linux its descriptor is a file descriptor, closed on drop.
+#[derive(Debug)]
+pub struct Queue(OwnedFd);
+
+/// How a queue is opened.
+#[derive(Clone, Copy, Debug)]
+pub enum Access {
+    /// Create it, for both directions: an error if it exists.
+    Create {
+        /// Messages it holds.
+        depth: usize,
+        /// Largest message in bytes.
+        size: usize,
+    },
+    /// Open it for sending.
+    Send,
+    /// Open it for receiving.
+    Receive,
+}
+
+/// Opens the queue `/name`.
+///
+/// # Errors
+/// The kernel's; `EINVAL` where depth or size exceed `/proc/sys/fs/mqueue`, `EMFILE` where `RLIMIT_MSGQUEUE` is spent.
+pub fn open(name: &str, access: Access) -> io::Result<Queue> {
+    let name = c_name(name)?;
+    let descriptor = match access {
+        Access::Create { depth, size } => {
+            // SAFETY: the struct is plain integers, all zero is one of its values.
+            let mut attributes: libc::mq_attr = unsafe { std::mem::zeroed() };
+            attributes.mq_maxmsg = depth as libc::c_long;
+            attributes.mq_msgsize = size as libc::c_long;
+            let flags = libc::O_CREAT | libc::O_EXCL | libc::O_RDWR | libc::O_CLOEXEC;
+            // SAFETY: name and attributes outlive the call; O_CREAT has its two further arguments.
+            unsafe { libc::mq_open(name.as_ptr(), flags, 0o600 as libc::c_uint, &raw const attributes) }
+        }
+        // SAFETY: the name outlives the call.
+        Access::Send => unsafe { libc::mq_open(name.as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC) },
+        // SAFETY: the name outlives the call.
+        Access::Receive => unsafe { libc::mq_open(name.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) },
+    };
+    if descriptor < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel just gave this descriptor to us alone.
+    Ok(Queue(unsafe { OwnedFd::from_raw_fd(descriptor) }))
+}
+
+/// Removes the name `/name`; the queue lives on for those who have it open.
+///
+/// # Errors
+/// The kernel's; `NotFound` if there is no such queue.
+pub fn unlink(name: &str) -> io::Result<()> {
+    let name = c_name(name)?;
+    // SAFETY: the name outlives the call.
+    if unsafe { libc::mq_unlink(name.as_ptr()) } == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+impl Queue {
+    /// Sends one message, waiting at most `timeout` while the queue is full.
+    ///
+    /// # Errors
+    /// The kernel's; `TimedOut` when it stayed full.
+    pub fn send(&self, message: &[u8], timeout: Duration) -> io::Result<()> {
+        let deadline = deadline(timeout);
+        loop {
+            // SAFETY: message and deadline outlive the call, the length is the message's.
+            let result = unsafe {
+                libc::mq_timedsend(self.0.as_raw_fd(), message.as_ptr().cast(), message.len(), 0, &raw const deadline)
+            };
+            if result == 0 {
+                return Ok(());
+            }
+            let error = io::Error::last_os_error();
+            if error.kind() != io::ErrorKind::Interrupted {
+                return Err(error);
+            }
+        }
+    }
+
+    /// Receives one message into `buffer` (at least the queue's message size), waiting at most `timeout`; its length.
+    ///
+    /// # Errors
+    /// The kernel's; `TimedOut` when nothing came.
+    pub fn receive(&self, buffer: &mut [u8], timeout: Duration) -> io::Result<usize> {
+        let deadline = deadline(timeout);
+        loop {
+            // SAFETY: buffer and deadline outlive the call, the length is the buffer's; a null priority is allowed.
+            let result = unsafe {
+                libc::mq_timedreceive(
+                    self.0.as_raw_fd(),
+                    buffer.as_mut_ptr().cast(),
+                    buffer.len(),
+                    std::ptr::null_mut(),
+                    &raw const deadline,
+                )
+            };
+            if let Ok(length) = usize::try_from(result) {
+                return Ok(length);
+            }
+            let error = io::Error::last_os_error();
+            if error.kind() != io::ErrorKind::Interrupted {
+                return Err(error);
+            }
+        }
+    }
+}
+
+/// The deadline is on the wall clock: a clock set forward ends the wait early.
+fn deadline(timeout: Duration) -> libc::timespec {
+    let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + timeout;
+    libc::timespec { tv_sec: at.as_secs() as libc::time_t, tv_nsec: libc::c_long::from(at.subsec_nanos() as i32) }
+}
+
+fn c_name(name: &str) -> io::Result<CString> {
+    Ok(CString::new(format!("/{name}"))?)
+}
