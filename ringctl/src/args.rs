@@ -1,0 +1,211 @@
+//! The command line.
+
+use std::ops::Range;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+
+/// Looks at, watches, diagnoses and cleans rings in shared memory without disturbing them.
+///
+/// Ends with 0 if all is fine, 1 if something is wrong or failed, 2 if it was called wrongly.
+#[derive(Debug, Parser)]
+#[command(name = "ringctl", version, max_term_width = 120)]
+pub(crate) struct Args {
+    /// The directory that the rings stand in.
+    #[arg(long, global = true, value_name = "DIRECTORY", default_value = feed_ring::DEFAULT_ROOT)]
+    pub(crate) root: PathBuf,
+    /// Print JSON: one value, or one a line where the output goes on.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// All rings, and what looks like one and is none.
+    List {
+        /// Look twice, so far apart, to tell the rate; 0 looks once and tells none.
+        #[arg(long, value_name = "SECONDS", default_value = "0.2", value_parser = seconds)]
+        sample: Duration,
+    },
+    /// All about one ring: header, publisher, subscribers, fields of its messages.
+    Stat {
+        /// The ring's name.
+        name: String,
+        /// Look again and again, so far apart.
+        #[arg(long, value_name = "SECONDS", value_parser = interval)]
+        watch: Option<Duration>,
+    },
+    /// Rates, lags and losses, live. q ends, s sorts by the next column, r reverses, arrows select.
+    Top {
+        /// The rings to show; all of them if none is named.
+        names: Vec<String>,
+        /// Look again every so many seconds.
+        #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = interval)]
+        interval: Duration,
+    },
+    /// The newest messages, decoded.
+    Tail {
+        /// The ring's name.
+        name: String,
+        /// How many.
+        #[arg(short = 'n', long, default_value_t = 10)]
+        count: u64,
+        /// Go on with each message that is published, until the ring is closed or superseded.
+        #[arg(short, long)]
+        follow: bool,
+    },
+    /// Messages by their numbers, decoded or as bytes.
+    Dump {
+        /// The ring's name.
+        name: String,
+        /// From A to before B: `A..B`, `A..`, `..B`, or one number. All that the ring holds if left out.
+        #[arg(long, value_name = "A..B", value_parser = sequences, default_value = "..")]
+        sequence: Sequences,
+        /// As bytes, in hexadecimal.
+        #[arg(long, conflicts_with = "decode")]
+        hex: bool,
+        /// Field by field, by the schema in the ring's header (the default).
+        #[arg(long)]
+        decode: bool,
+    },
+    /// Remove rings that are dead for certain: no publisher holds the lock, nobody is attached.
+    Clean {
+        /// The rings to remove; all dead ones if none is named.
+        names: Vec<String>,
+        /// Only say what would be removed.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Hold rings against what a publisher makes: header, files, every slot's sequence.
+    Verify {
+        /// The rings to verify; all of them if none is named.
+        names: Vec<String>,
+    },
+    /// Is this machine fit for rings, and for the other ways processes talk to each other?
+    Doctor(Machine),
+    /// Serve metrics of all rings to Prometheus.
+    Export {
+        /// Address and port to listen at.
+        #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9464")]
+        listen: String,
+        /// Look at the rings at least every so many seconds, to tell when they last published.
+        #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = interval)]
+        sample: Duration,
+    },
+    /// Print a script that completes commands and options.
+    Completions {
+        /// For which shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// What `doctor` looks at.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Machine {
+    /// Bytes of the ring that is planned (`512M`, `2G`); the largest ring there is if left out.
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    pub(crate) need: Option<u64>,
+    /// Where the machine's /proc is.
+    #[arg(long, value_name = "DIRECTORY", default_value = "/proc")]
+    pub(crate) proc_root: PathBuf,
+    /// Where its /sys is.
+    #[arg(long, value_name = "DIRECTORY", default_value = "/sys")]
+    pub(crate) sys_root: PathBuf,
+    /// Where its /etc is.
+    #[arg(long, value_name = "DIRECTORY", default_value = "/etc")]
+    pub(crate) etc_root: PathBuf,
+}
+
+/// A range of sequence numbers, open where nothing was said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sequences {
+    pub(crate) from: Option<u64>,
+    pub(crate) to: Option<u64>,
+}
+
+impl Sequences {
+    /// The range, where what was left open is what is held.
+    pub(crate) fn of(self, held: Range<u64>) -> Range<u64> {
+        self.from.unwrap_or(held.start)..self.to.unwrap_or(held.end)
+    }
+}
+
+fn sequences(text: &str) -> Result<Sequences, String> {
+    let number = |text: &str| text.parse::<u64>().map_err(|_| format!("{text:?} is no sequence number"));
+    let bound = |text: &str| if text.is_empty() { Ok(None) } else { number(text).map(Some) };
+    let Some((from, to)) = text.split_once("..") else {
+        let from = number(text)?;
+        return Ok(Sequences { from: Some(from), to: Some(from.saturating_add(1)) });
+    };
+    let range = Sequences { from: bound(from)?, to: bound(to)? };
+    match (range.from, range.to) {
+        (Some(from), Some(to)) if from > to => Err(format!("{from} is behind {to}")),
+        _ => Ok(range),
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| format!("{text:?} is no number of seconds"))?;
+    match seconds {
+        0.0..=86400.0 => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err("must be from 0 to 86400 seconds".to_owned()),
+    }
+}
+
+fn interval(text: &str) -> Result<Duration, String> {
+    let interval = seconds(text)?;
+    if interval < Duration::from_millis(10) {
+        return Err("must be at least 0.01 seconds".to_owned());
+    }
+    Ok(interval)
+}
+
+fn bytes(text: &str) -> Result<u64, String> {
+    let (digits, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let shift = match unit {
+        "" => 0,
+        "K" => 10,
+        "M" => 20,
+        "G" => 30,
+        "T" => 40,
+        _ => return Err(format!("{unit:?} is no unit: use K, M, G or T")),
+    };
+    let number: u64 = digits.parse().map_err(|_| format!("{text:?} is no number of bytes"))?;
+    number.checked_mul(1 << shift).ok_or_else(|| format!("{text} is more than any machine has"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        use clap::CommandFactory;
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn ranges() {
+        let range = |from, to| Ok(Sequences { from, to });
+        assert_eq!(sequences("3..5"), range(Some(3), Some(5)));
+        assert_eq!(sequences("3.."), range(Some(3), None));
+        assert_eq!(sequences("..5"), range(None, Some(5)));
+        assert_eq!(sequences(".."), range(None, None));
+        assert_eq!(sequences("7"), range(Some(7), Some(8)));
+        for wrong in ["", "5..3", "a", "1..b", "-1", "1..2..3"] {
+            assert!(sequences(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn sizes() {
+        assert_eq!(bytes("512M"), Ok(512 << 20));
+        assert_eq!(bytes("7"), Ok(7));
+        for wrong in ["", "M", "1.5G", "1X", "99999999999T"] {
+            assert!(bytes(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! `clean`: removes rings that are dead for certain, and says of all others why they stay.
+
+use std::path::Path;
+
+use feed_ring::inspect::{Kept, remove_dead};
+use serde::Serialize;
+
+use crate::Outcome;
+use crate::output::{Output, bytes, printable};
+use crate::survey::names_in;
+
+#[derive(Serialize)]
+struct Cleaned {
+    name: String,
+    /// `removed`, `would remove` or `kept`.
+    result: &'static str,
+    /// Bytes of memory that this frees.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes: Option<u64>,
+    /// Why it was kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+/// Something is wrong if a ring could not be asked or removed, or was asked for by its name and kept.
+pub(crate) fn run(root: &Path, names: &[String], dry_run: bool, out: &mut Output) -> anyhow::Result<Outcome> {
+    let mut outcome = Outcome::Fine;
+    let mut cleaned = Vec::new();
+    for name in names_in(root, names)? {
+        let result = remove_dead(root, &name, dry_run);
+        if matches!(result, Err(Kept::Io { .. })) || result.is_err() && !names.is_empty() {
+            outcome = Outcome::Wrong;
+        }
+        let name = printable(&name);
+        cleaned.push(match result {
+            Ok(bytes) => {
+                let result = if dry_run { "would remove" } else { "removed" };
+                Cleaned { name, result, bytes: Some(bytes), reason: None }
+            }
+            Err(kept) => Cleaned { name, result: "kept", bytes: None, reason: Some(printable(&kept.to_string())) },
+        });
+    }
+    if out.json {
+        out.json(&cleaned)?;
+        return Ok(outcome);
+    }
+    if cleaned.is_empty() {
+        out.line(&format!("no rings in {}", root.display()))?;
+    }
+    for Cleaned { name, result, bytes: freed, reason } in cleaned {
+        match (freed, reason) {
+            (Some(freed), _) => out.line(&format!("{result} {name} ({})", bytes(freed)))?,
+            (None, reason) => out.line(&format!("{result} {name}: {}", reason.unwrap_or_default()))?,
+        }
+    }
+    Ok(outcome)
+}

@@ -1,0 +1,166 @@
+//! Memory: room in the file system and under the cgroup, huge pages, locking, NUMA.
+
+use feed_ring::inspect::memory_headroom;
+
+use crate::doctor::{Check, Machine, Needed, Status};
+use crate::output::bytes;
+
+/// What Docker gives a container's /dev/shm unless told otherwise.
+const DOCKER: u64 = 64 << 20;
+
+pub(crate) fn check(machine: &Machine, checks: &mut Vec<Check>) {
+    checks.push(file_system(machine));
+    let room = rustix::fs::statvfs(&machine.root)
+        .map(|room| (room.f_bavail.saturating_mul(room.f_frsize), room.f_blocks.saturating_mul(room.f_frsize)));
+    checks.push(room_in(machine, room.ok()));
+    checks.push(cgroup(machine));
+    checks.push(locked_memory(machine));
+    checks.push(huge_pages(machine));
+    checks.push(shmem_enabled(machine));
+    checks.push(numa(machine));
+}
+
+fn file_system(machine: &Machine) -> Check {
+    const TMPFS: u64 = 0x0102_1994;
+    const HUGETLBFS: u64 = 0x9584_58f6;
+    let check = Check::new("file system of the root", Needed::Rings, "the ring").wanted("tmpfs");
+    let root = machine.root.display();
+    match rustix::fs::statfs(&machine.root).map(|system| system.f_type as u64) {
+        Err(error) => check.found(Status::Fail, format!("{root}: {error}")).mend(
+            format!("mkdir -p {root} && mount -t tmpfs tmpfs {root}"),
+            format!("echo 'tmpfs {root} tmpfs defaults 0 0' >> /etc/fstab"),
+        ),
+        Ok(TMPFS) => check.found(Status::Ok, format!("{root} is tmpfs")),
+        Ok(HUGETLBFS) => check.found(Status::Ok, format!("{root} is hugetlbfs")),
+        Ok(_) => check
+            .found(Status::Warn, format!("{root} is no memory: the kernel writes rings to disk now and then"))
+            .mend("use --root /dev/shm, or publish into a tmpfs", "the same"),
+    }
+}
+
+/// Whether the next ring fits, given free and total bytes of the file system.
+pub(crate) fn room_in(machine: &Machine, room: Option<(u64, u64)>) -> Check {
+    let root = machine.root.display();
+    let what = "room in the root";
+    let check = Check::new(what, Needed::Rings, "the ring").wanted(match machine.need {
+        0 => "more than the rings that are planned (say with --need)".to_owned(),
+        need => format!("at least {} free, for one more ring like the largest", bytes(need)),
+    });
+    let Some((free, total)) = room else { return check.found(Status::Skipped, format!("{root} cannot be asked")) };
+    let found = format!("{} free of {}", bytes(free), bytes(total));
+    let status = if free < machine.need {
+        Status::Fail
+    } else if total <= DOCKER {
+        Status::Warn
+    } else {
+        Status::Ok
+    };
+    let small = if total <= DOCKER { ", as Docker gives it to containers" } else { "" };
+    // Twice what there is, or twice what is needed beside it.
+    let size = (total.saturating_sub(free) + machine.need.max(DOCKER)).saturating_mul(2).div_ceil(1 << 20);
+    check.found(status, format!("{found}{small}")).mend(
+        format!("mount -o remount,size={size}m {root} (Docker: docker run --shm-size={size}m)"),
+        format!("echo 'tmpfs {root} tmpfs defaults,size={size}m 0 0' >> /etc/fstab (Compose: shm_size: {size}m)"),
+    )
+}
+
+fn cgroup(machine: &Machine) -> Check {
+    let check = Check::new("memory cgroup", Needed::Rings, "the ring")
+        .wanted(format!("no limit, or at least {} left under it", bytes(machine.need)));
+    let Some(memberships) = machine.proc("self/cgroup") else {
+        return check.found(Status::Skipped, "this process is in none that can be read");
+    };
+    match memory_headroom(machine.sys.join("fs/cgroup"), &memberships) {
+        None => check.found(Status::Ok, "no limit"),
+        Some((group, left)) => {
+            let status = if left < machine.need { Status::Fail } else { Status::Ok };
+            check.found(status, format!("{} left under the limit of {}", bytes(left), group.display())).mend(
+                "systemctl set-property --runtime UNIT MemoryMax=SIZE (Docker: docker update --memory SIZE CONTAINER)",
+                "systemctl set-property UNIT MemoryMax=SIZE (Docker: docker run --memory SIZE)",
+            )
+        }
+    }
+}
+
+/// A soft limit of this process, by its name in /proc/self/limits; `u64::MAX` stands for none.
+pub(crate) fn limit(machine: &Machine, name: &str) -> Option<u64> {
+    let limits = machine.proc("self/limits")?;
+    let line = limits.lines().find_map(|line| line.strip_prefix(name))?;
+    match line.split_whitespace().next()? {
+        "unlimited" => Some(u64::MAX),
+        number => number.parse().ok(),
+    }
+}
+
+fn locked_memory(machine: &Machine) -> Check {
+    let check = Check::new("RLIMIT_MEMLOCK", Needed::RingsWithOptions, "--lock-memory")
+        .wanted(format!("unlimited, or at least {}", bytes(machine.need.max(DOCKER))));
+    match limit(machine, "Max locked memory") {
+        None => check.found(Status::Skipped, "no limits can be read"),
+        Some(u64::MAX) => check.found(Status::Ok, "unlimited"),
+        Some(limit) => {
+            let status = if limit < machine.need.max(DOCKER) { Status::Warn } else { Status::Ok };
+            check.found(status, bytes(limit)).mend(
+                "ulimit -l unlimited (systemd: LimitMEMLOCK=infinity; Docker: --ulimit memlock=-1)",
+                "echo '* - memlock unlimited' >> /etc/security/limits.d/90-feed-ring.conf",
+            )
+        }
+    }
+}
+
+/// A number out of /proc/meminfo.
+fn meminfo(machine: &Machine, name: &str) -> Option<u64> {
+    let text = machine.proc("meminfo")?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+fn huge_pages(machine: &Machine) -> Check {
+    let check = Check::new("huge pages", Needed::RingsWithOptions, "a root on hugetlbfs")
+        .wanted("none, unless the rings stand on hugetlbfs; then as many as they need");
+    let number = |name| meminfo(machine, name);
+    let (Some(total), Some(free)) = (number("HugePages_Total"), number("HugePages_Free")) else {
+        return check.found(Status::Skipped, "this kernel has none");
+    };
+    let size = number("Hugepagesize").unwrap_or(0).saturating_mul(1024);
+    check.found(Status::Ok, format!("{free} free of {total}, {} each", bytes(size)))
+}
+
+fn shmem_enabled(machine: &Machine) -> Check {
+    const PATH: &str = "kernel/mm/transparent_hugepage/shmem_enabled";
+    let check = Check::new("transparent huge pages of tmpfs", Needed::RingsWithOptions, "--huge-pages")
+        .wanted("advise, within_size or always");
+    let Some(choices) = machine.sys(PATH) else { return check.found(Status::Skipped, "this kernel has none") };
+    let chosen = choices.split(['[', ']']).nth(1).unwrap_or(&choices).to_owned();
+    let status = match &*chosen {
+        "advise" | "within_size" | "always" | "force" => Status::Ok,
+        _ => Status::Warn,
+    };
+    check.found(status, chosen).mend(
+        format!("echo advise > /sys/{PATH}"),
+        format!("echo 'w /sys/{PATH} - - - - advise' > /etc/tmpfiles.d/feed-ring.conf"),
+    )
+}
+
+fn numa(machine: &Machine) -> Check {
+    let check = Check::new("NUMA nodes", Needed::RingsWithOptions, "--numa-node")
+        .wanted("one, or publisher and subscribers bound to the same");
+    let Some(online) = machine.sys("devices/system/node/online") else {
+        return check.found(Status::Skipped, "this kernel knows of none");
+    };
+    let nodes: u64 = online
+        .split(',')
+        .filter_map(|range| {
+            let (first, last) = range.split_once('-').unwrap_or((range, range));
+            Some(last.parse::<u64>().ok()?.checked_sub(first.parse().ok()?)?.saturating_add(1))
+        })
+        .fold(0, u64::saturating_add);
+    match nodes {
+        0 => check.found(Status::Skipped, format!("{online:?} names none")),
+        1 => check.found(Status::Ok, "one"),
+        nodes => check.found(Status::Warn, format!("{nodes} ({online})")).mend(
+            "start publisher and subscribers with --numa-node N and --cpu N of one node",
+            "the same in their units (systemd: NUMAPolicy=bind, NUMAMask=N, CPUAffinity=numa)",
+        ),
+    }
+}

@@ -1,0 +1,84 @@
+//! `ringctl`: looks at, watches, diagnoses and cleans rings in shared memory without disturbing them.
+//!
+//! Data goes to standard output, everything else to standard error. Ends with 0 if all is fine, 1 if something is wrong
+//! or failed, 2 if it was called wrongly. A reader that closes the pipe ends it quietly.
+
+mod args;
+mod clean;
+mod doctor;
+mod dump;
+mod export;
+mod list;
+mod output;
+mod stat;
+mod survey;
+mod table;
+mod tail;
+mod top;
+mod verify;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use crate::args::{Args, Command};
+use crate::output::Output;
+
+/// How a command ended that did what it was asked to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    /// All is fine.
+    Fine,
+    /// It found something wrong.
+    Wrong,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    // A ring that is cut short while it is looked at is an error, not the end of this process. Without the guard it is.
+    let _ = feed_ring::guard::install();
+    match run(&args) {
+        Ok(Outcome::Fine) => ExitCode::SUCCESS,
+        Ok(Outcome::Wrong) => ExitCode::FAILURE,
+        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Whoever closed standard error does not want to know.
+            let _ = writeln!(io::stderr(), "ringctl: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &Args) -> anyhow::Result<Outcome> {
+    let root = &*args.root;
+    let mut out = Output::new(args.json);
+    match &args.command {
+        Command::List { sample } => list::run(root, *sample, &mut out),
+        Command::Stat { name, watch } => stat::run(root, name, *watch, &mut out),
+        Command::Top { names, interval } => top::run(root, names, *interval, &mut out),
+        Command::Tail { name, count, follow } => tail::run(root, name, *count, *follow, &mut out),
+        Command::Dump { name, sequence, hex, .. } => dump::run(root, name, sequence, *hex, &mut out),
+        Command::Clean { names, dry_run } => clean::run(root, names, *dry_run, &mut out),
+        Command::Verify { names } => verify::run(root, names, &mut out),
+        Command::Doctor(machine) => doctor::run(root, machine, &mut out),
+        Command::Export { listen, sample } => export::run(root, listen, *sample),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Args::command(), "ringctl", &mut script);
+            let script = String::from_utf8_lossy(&script);
+            match out.json {
+                true => out.json(&serde_json::json!({ "shell": shell.to_string(), "script": script }))?,
+                false => out.text(&script)?,
+            }
+            Ok(Outcome::Fine)
+        }
+    }
+}
+
+/// Whether the reader of standard output went away.
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe))
+}

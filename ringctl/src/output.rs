@@ -1,0 +1,111 @@
+//! Where the data goes, and how numbers are written for people.
+
+use std::io::{self, IsTerminal, Write};
+
+use serde::Serialize;
+
+/// Standard output: text for people, or JSON.
+pub(crate) struct Output {
+    pub(crate) json: bool,
+    stdout: io::BufWriter<io::Stdout>,
+}
+
+impl Output {
+    pub(crate) fn new(json: bool) -> Self {
+        Output { json, stdout: io::BufWriter::new(io::stdout()) }
+    }
+
+    /// Writes text as it is.
+    pub(crate) fn text(&mut self, text: &str) -> io::Result<()> {
+        self.stdout.write_all(text.as_bytes())
+    }
+
+    /// Writes a line.
+    pub(crate) fn line(&mut self, line: &str) -> io::Result<()> {
+        self.text(line)?;
+        self.text("\n")
+    }
+
+    /// Writes a value on a line of its own.
+    pub(crate) fn json(&mut self, value: &impl Serialize) -> io::Result<()> {
+        let json = serde_json::to_string(value)?;
+        self.line(&json)
+    }
+
+    /// What was written must be seen now.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        self.stdout.flush()
+    }
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        // Who left before the end does not want it.
+        let _ = self.stdout.flush();
+    }
+}
+
+/// The columns of the terminal that standard output is; none if it is no terminal.
+pub(crate) fn width() -> Option<usize> {
+    let stdout = io::stdout();
+    if !stdout.is_terminal() {
+        return None;
+    }
+    rustix::termios::tcgetwinsize(&stdout).ok().map(|size| usize::from(size.ws_col)).filter(|width| *width > 0)
+}
+
+/// `1234567` as `1,234,567`.
+pub(crate) fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Bytes in the largest unit that leaves a number of at least 1: `4.0 MiB`.
+pub(crate) fn bytes(bytes: u64) -> String {
+    let mut unit = 0;
+    let mut size = bytes as f64;
+    // From 1023.95 on it would be written as 1024.0.
+    while size >= 1023.95 && unit < 6 {
+        size /= 1024.0;
+        unit += 1;
+    }
+    match unit {
+        0 => format!("{bytes} B"),
+        unit => format!("{size:.1} {}iB", b"BKMGTPE"[unit] as char),
+    }
+}
+
+/// Messages a second: `1.25 M/s`.
+pub(crate) fn rate(rate: f64) -> String {
+    match rate {
+        rate if rate < 999.5 => format!("{rate:.0} /s"),
+        rate if rate < 999_500.0 => format!("{:.1} k/s", rate / 1e3),
+        rate => format!("{:.2} M/s", rate / 1e6),
+    }
+}
+
+/// Text out of a segment or a file system, as it may be shown on a terminal.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_for_people() {
+        assert_eq!([count(0), count(999), count(1000), count(1_234_567)], ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!([bytes(0), bytes(1023), bytes(1024), bytes(4 << 20)], ["0 B", "1023 B", "1.0 KiB", "4.0 MiB"]);
+        assert_eq!(bytes((1 << 20) - 1), "1.0 MiB");
+        assert_eq!(bytes(u64::MAX), "16.0 EiB");
+        assert_eq!([rate(0.0), rate(12.4), rate(999.7), rate(1.25e6)], ["0 /s", "12 /s", "1.0 k/s", "1.25 M/s"]);
+    }
+}

@@ -1,0 +1,101 @@
+//! `stat`: all about one ring.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::time::Duration;
+
+use feed_ring::inspect::Ring;
+use serde::Serialize;
+
+use crate::Outcome;
+use crate::output::{Output, bytes, count, printable, rate, width};
+use crate::survey::{Rates, Snapshot};
+use crate::table::{ALWAYS, Column, render};
+
+const COLUMNS: [Column; 6] = [
+    Column { title: "ENTRY", right: true, rank: 0 },
+    Column { title: "PID", right: true, rank: ALWAYS },
+    Column { title: "SEQUENCE", right: true, rank: 1 },
+    Column { title: "LAG", right: true, rank: ALWAYS },
+    Column { title: "OF RING", right: true, rank: 2 },
+    Column { title: "LOST", right: true, rank: 3 },
+];
+
+#[derive(Serialize)]
+struct Stat<'a> {
+    #[serde(flatten)]
+    snapshot: &'a Snapshot,
+    /// The schema as it stands in the header.
+    schema: &'a str,
+}
+
+pub(crate) fn run(root: &Path, name: &str, watch: Option<Duration>, out: &mut Output) -> anyhow::Result<Outcome> {
+    let mut rates = Rates::default();
+    loop {
+        // Opened anew each time: another ring may have taken the name.
+        let ring = Ring::open(root, name)?;
+        let mut snapshot = Snapshot::of(name, &ring)?;
+        rates.apply(std::slice::from_mut(&mut snapshot));
+        let schema = &*ring.facts().schema;
+        match out.json {
+            true => out.json(&Stat { snapshot: &snapshot, schema })?,
+            false => out.text(&text(&snapshot, schema))?,
+        }
+        let Some(interval) = watch else { return Ok(Outcome::Fine) };
+        if !out.json {
+            out.line("")?;
+        }
+        out.flush()?;
+        std::thread::sleep(interval);
+    }
+}
+
+fn text(ring: &Snapshot, schema: &str) -> String {
+    let mut text = String::new();
+    let mut fact = |what: &str, value: String| {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{what:<12}{value}");
+    };
+    let Snapshot { uid, gid, mode, owner, epoch, .. } = ring;
+    fact("ring", ring.path.clone());
+    fact("file", format!("{}, mode {mode}, owner {owner} (uid {uid}, gid {gid})", bytes(ring.bytes)));
+    fact("made", format!("{}, ABI {}, nonce {}", ring.created, ring.abi, ring.nonce));
+    let alive = if ring.publisher == "alive" { "" } else { "last " };
+    fact("publisher", format!("{} ({alive}pid {}, epoch {epoch})", ring.publisher, ring.publisher_pid));
+    let held = ring.published - ring.oldest;
+    fact("slots", format!("{} of {} bytes; {} messages held", count(ring.capacity), ring.slot_bytes, count(held)));
+    let rate = ring.rate.map_or(String::new(), |now| format!(", {}", rate(now)));
+    fact("published", format!("{} (the ring begins at {}){rate}", count(ring.published), ring.base));
+    let began = |epoch: &crate::survey::Epoch| format!("{} from sequence {}", epoch.epoch, epoch.sequence);
+    fact("epochs", ring.epochs.iter().map(began).collect::<Vec<_>>().join(", "));
+    fact("wakes", format!("{} (by {})", count(ring.wakes), ring.wake.unwrap_or("what nobody knows")));
+    let align = ring.message_align;
+    fact("message", format!("{}, align {align}, schema {}", ring.message(), ring.fingerprint));
+    for line in schema.lines().skip(1) {
+        let mut words = line.split(' ');
+        let mut word = || printable(words.next().unwrap_or(""));
+        let (name, ty, offset) = (word(), word(), word());
+        let _ = writeln!(text, "  {offset:>6}  {name}: {ty}");
+    }
+    match ring.subscribers.as_deref() {
+        None => text.push_str("subscribers: unknown, the control file cannot be read\n"),
+        Some([]) => text.push_str("subscribers: none\n"),
+        Some(subscribers) => {
+            let rows: Vec<_> = subscribers
+                .iter()
+                .map(|subscriber| {
+                    vec![
+                        subscriber.entry.to_string(),
+                        subscriber.pid.to_string(),
+                        count(subscriber.sequence),
+                        count(subscriber.lag),
+                        format!("{:.1} %", subscriber.lag as f64 * 100.0 / ring.capacity as f64),
+                        count(subscriber.lost),
+                    ]
+                })
+                .collect();
+            text.push_str(&render(&COLUMNS, &rows, width()));
+        }
+    }
+    text
+}

@@ -1,0 +1,174 @@
+//! How `top` looks: the rings above, and below them the selected one with its rate and its subscribers.
+
+use feed_ring::inspect::REPORTED_EVERY;
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::{Color, Modifier, Style, Stylize};
+use ratatui::text::Line;
+use ratatui::widgets::{Cell, Paragraph, RenderDirection, Row, Sparkline, Table, TableState};
+
+use crate::output::{count, rate};
+use crate::survey::{Snapshot, Subscriber};
+use crate::table::{ALWAYS, Column, fitting, widths};
+use crate::top::state::State;
+
+const RINGS: [Column; 8] = [
+    Column { title: "NAME", right: false, rank: ALWAYS },
+    Column { title: "PUBLISHER", right: false, rank: 5 },
+    Column { title: "PUBLISHED", right: true, rank: 2 },
+    Column { title: "RATE", right: true, rank: ALWAYS },
+    Column { title: "CAPACITY", right: true, rank: 0 },
+    Column { title: "SUBS", right: true, rank: 3 },
+    Column { title: "LAG", right: true, rank: 6 },
+    Column { title: "LOST", right: true, rank: 4 },
+];
+
+const SUBSCRIBERS: [Column; 7] = [
+    Column { title: "ENTRY", right: true, rank: 0 },
+    Column { title: "PID", right: true, rank: ALWAYS },
+    Column { title: "SEQUENCE", right: true, rank: 1 },
+    Column { title: "LAG", right: true, rank: ALWAYS },
+    Column { title: "OF RING", right: true, rank: 2 },
+    Column { title: "LOST", right: true, rank: 3 },
+    Column { title: "", right: false, rank: 4 },
+];
+
+/// Lines that the sparkline has where there is room.
+const SPARKLINE: u16 = 4;
+
+pub(crate) fn draw(frame: &mut Frame<'_>, state: &State) {
+    let rings = state.survey.rings.len() as u16;
+    let area = frame.area();
+    // Half of the screen for the rings at most, unless there is nothing else to show.
+    let lines = (rings + 1).min((area.height / 2).max(2));
+    let sparkline = if area.height >= lines + SPARKLINE + 6 { SPARKLINE } else { 0 };
+    let areas: [Rect; 6] = Layout::vertical([
+        Constraint::Length(1),
+        Constraint::Length(lines),
+        Constraint::Length(1),
+        Constraint::Length(sparkline),
+        Constraint::Min(0),
+        Constraint::Length(1),
+    ])
+    .areas(area);
+    let [title, table, name, graph, subscribers, keys] = areas;
+    let direction = if state.reversed { ", reversed" } else { "" };
+    let others = match state.survey.others.len() {
+        0 => String::new(),
+        count => format!(", {count} not readable"),
+    };
+    let plural = if rings == 1 { "" } else { "s" };
+    let heading = format!("{}: {rings} ring{plural}{others}, by {}{direction}", state.root, state.sort.name());
+    frame.render_widget(Line::from(heading).bold(), title);
+    frame.render_widget(Line::from("q ends  s sorts  r reverses  arrows select").dim(), keys);
+    let Some(selected) = state.selected() else {
+        frame.render_widget(Paragraph::new("no rings"), table);
+        return;
+    };
+    draw_rings(frame, state, selected, table);
+    let ring = &state.survey.rings[selected];
+    draw_name(frame, ring, name);
+    if graph.height > 0 {
+        let history = state.history(&ring.name);
+        // The newest on the right.
+        let newest = history.iter().rev().copied();
+        let sparkline = Sparkline::default().data(newest).direction(RenderDirection::RightToLeft);
+        frame.render_widget(sparkline.style(Style::new().fg(Color::Cyan)), graph);
+    }
+    draw_subscribers(frame, ring, subscribers);
+}
+
+fn draw_rings(frame: &mut Frame<'_>, state: &State, selected: usize, area: Rect) {
+    let cells = |ring: &Snapshot| {
+        vec![
+            ring.name.clone(),
+            ring.publisher.to_owned(),
+            count(ring.published),
+            ring.rate.map_or("-".to_owned(), rate),
+            count(ring.capacity),
+            ring.subscribers.as_ref().map_or("?".to_owned(), |subscribers| subscribers.len().to_string()),
+            ring.slowest_lag.map_or("-".to_owned(), count),
+            count(ring.lost()),
+        ]
+    };
+    let rows: Vec<_> = state.survey.rings.iter().map(cells).collect();
+    let styles = state.survey.rings.iter().map(|ring| match ring.publisher {
+        "alive" => Style::new(),
+        "dead" | "unknown" => Style::new().fg(Color::Red),
+        _ => Style::new().add_modifier(Modifier::DIM),
+    });
+    let table = table(&RINGS, &rows, styles.collect(), area.width)
+        .row_highlight_style(Style::new().add_modifier(Modifier::REVERSED));
+    let mut at = TableState::new().with_selected(Some(selected));
+    frame.render_stateful_widget(table, area, &mut at);
+}
+
+fn draw_name(frame: &mut Frame<'_>, ring: &Snapshot, area: Rect) {
+    let now = ring.rate.map_or(String::new(), |now| format!(", {}", rate(now)));
+    let text = format!("{} (pid {}, epoch {}{now}): {}", ring.name, ring.publisher_pid, ring.epoch, ring.message());
+    frame.render_widget(Line::from(text).bold(), area);
+}
+
+fn draw_subscribers(frame: &mut Frame<'_>, ring: &Snapshot, area: Rect) {
+    let Some(subscribers) = ring.subscribers.as_deref() else {
+        frame
+            .render_widget(Paragraph::new("subscribers unknown: the control file cannot be read").fg(Color::Red), area);
+        return;
+    };
+    if subscribers.is_empty() {
+        frame.render_widget(Paragraph::new("no subscribers").dim(), area);
+        return;
+    }
+    // The slowest first: it is the one that somebody is looking for.
+    let mut subscribers: Vec<&Subscriber> = subscribers.iter().collect();
+    subscribers.sort_by(|a, b| b.lag.cmp(&a.lag).then(a.entry.cmp(&b.entry)));
+    let slowest = subscribers.first().map_or(0, |subscriber| subscriber.lag);
+    let share = |lag: u64| lag as f64 / ring.capacity as f64;
+    let remark = |subscriber: &Subscriber| {
+        // A subscriber says how far it is only now and then: this much it may be further on.
+        if subscriber.lag >= ring.capacity.saturating_add(REPORTED_EVERY) {
+            "<- losing messages"
+        } else if subscriber.lag == slowest && share(slowest) >= 0.01 {
+            "<- slowest"
+        } else {
+            ""
+        }
+    };
+    let rows: Vec<_> = subscribers
+        .iter()
+        .map(|subscriber| {
+            vec![
+                subscriber.entry.to_string(),
+                subscriber.pid.to_string(),
+                count(subscriber.sequence),
+                count(subscriber.lag),
+                format!("{:.1} %", share(subscriber.lag) * 100.0),
+                count(subscriber.lost),
+                remark(subscriber).to_owned(),
+            ]
+        })
+        .collect();
+    let styles = subscribers.iter().map(|subscriber| match share(subscriber.lag) {
+        share if share >= 0.5 => Style::new().fg(Color::Red).add_modifier(Modifier::BOLD),
+        share if share >= 0.125 => Style::new().fg(Color::Yellow),
+        _ => Style::new(),
+    });
+    frame.render_widget(table(&SUBSCRIBERS, &rows, styles.collect(), area.width), area);
+}
+
+/// A table of the columns that there is room for.
+fn table(columns: &[Column], rows: &[Vec<String>], styles: Vec<Style>, width: u16) -> Table<'static> {
+    let widths = widths(columns, rows);
+    let shown = fitting(columns, &widths, width.into());
+    let cell = |text: &str, index: usize| {
+        let line = Line::from(text.to_owned());
+        Cell::from(if columns[index].right { line.right_aligned() } else { line })
+    };
+    let titles = shown.iter().map(|&index| cell(columns[index].title, index));
+    let header = Row::new(titles.collect::<Vec<_>>()).style(Style::new().add_modifier(Modifier::DIM));
+    let rows = rows.iter().zip(styles).map(|(row, style)| {
+        Row::new(shown.iter().map(|&index| cell(&row[index], index)).collect::<Vec<_>>()).style(style)
+    });
+    let lengths = shown.iter().map(|&index| Constraint::Length(widths[index] as u16));
+    Table::new(rows.collect::<Vec<_>>(), lengths.collect::<Vec<_>>()).header(header).column_spacing(2)
+}

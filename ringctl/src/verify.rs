@@ -1,0 +1,80 @@
+//! `verify`: what is wrong with a ring, and where.
+
+use std::path::Path;
+
+use feed_ring::inspect::Ring;
+use serde::Serialize;
+
+use crate::Outcome;
+use crate::output::{Output, count, printable};
+use crate::survey::names_in;
+
+/// A ring's verdict as JSON.
+#[derive(Serialize)]
+struct Verified {
+    name: String,
+    fine: bool,
+    /// Slots that were looked at.
+    slots: u64,
+    findings: Vec<Found>,
+    /// Findings that are not listed.
+    more: u64,
+}
+
+#[derive(Serialize)]
+struct Found {
+    place: String,
+    found: String,
+    expected: String,
+}
+
+pub(crate) fn run(root: &Path, names: &[String], out: &mut Output) -> anyhow::Result<Outcome> {
+    let verdicts: Vec<_> = names_in(root, names)?.into_iter().map(|name| verified(root, name)).collect();
+    let outcome = if verdicts.iter().all(|verdict| verdict.fine) { Outcome::Fine } else { Outcome::Wrong };
+    if out.json {
+        out.json(&verdicts)?;
+        return Ok(outcome);
+    }
+    if verdicts.is_empty() {
+        out.line(&format!("no rings in {}", root.display()))?;
+    }
+    for Verified { name, fine, slots, findings, more } in verdicts {
+        if fine {
+            out.line(&format!("{name}: fine ({} slots)", count(slots)))?;
+        }
+        for Found { place, found, expected } in findings {
+            match expected.is_empty() {
+                true => out.line(&format!("{name}: {found}"))?,
+                false => out.line(&format!("{name}: {place}: found {found}; expected {expected}"))?,
+            }
+        }
+        if more > 0 {
+            out.line(&format!("{name}: and {} more", count(more)))?;
+        }
+    }
+    Ok(outcome)
+}
+
+fn verified(root: &Path, name: String) -> Verified {
+    let verdict = match Ring::open(root, &name) {
+        Ok(ring) => ring.verify(),
+        Err(error) => {
+            // One line that says where, what was found and what was expected.
+            let found =
+                Found { place: "opening it".to_owned(), found: printable(&error.to_string()), expected: String::new() };
+            return Verified { name: printable(&name), fine: false, slots: 0, findings: vec![found], more: 0 };
+        }
+    };
+    let findings = verdict.findings.iter().map(|finding| Found {
+        place: finding.place.clone(),
+        found: printable(&finding.found),
+        expected: finding.expected.clone(),
+    });
+    Verified {
+        name: printable(&name),
+        fine: verdict.is_fine(),
+        slots: verdict.slots,
+        findings: findings.collect(),
+        more: verdict.more,
+    }
+}

@@ -1,0 +1,112 @@
+//! `clean`: everything that is dead, and nothing that is not.
+
+use std::fs;
+
+use feed_ring::Subscriber;
+use feed_testing::PrivateRoot;
+
+use crate::rings::{Quote, closed, dead, fine, json, live, no_rings, put, ringctl, run, stable, superseded};
+
+#[test]
+fn what_is_dead_goes_and_all_else_stays() {
+    let root = PrivateRoot::new();
+    closed(&root, "closed");
+    dead(&root, "dead");
+    superseded(&root, "superseded");
+    put(&closed(&root, "damaged").join("segment"), 50, 3);
+    put(&dead(&root, "newer").join("segment"), 1, 2);
+    dead(&root, "watched");
+    let foreign = dead(&root, "shared");
+    fs::write(foreign.join("notes.txt"), "mine").unwrap();
+    no_rings(&root);
+    let _publisher = live(&root, "live");
+    let _subscriber = Subscriber::<Quote>::options("watched").root(&root).open().unwrap();
+
+    let before = root.names();
+    insta::assert_snapshot!(stable(&root, &fine(&root, &["clean", "--dry-run"])), @r#"
+    would remove closed (140.0 KiB)
+    would remove damaged (140.0 KiB)
+    would remove dead (140.0 KiB)
+    kept file: ROOT/file.ring: not a ring: no directory, a ring's directory expected: remove it by hand if it is yours
+    kept folder: ROOT/folder.ring: not a ring: it has no lock, so nobody can tell whether somebody publishes: remove it by hand if it is yours
+    kept link: ROOT/link.ring: not a ring: no directory, a ring's directory expected: remove it by hand if it is yours
+    kept live: ROOT/live.ring: its publisher is alive (it holds the lock): stop it first
+    would remove newer (140.0 KiB)
+    kept shared: ROOT/shared.ring: not a ring: it holds notes.txt, which is no ring's: remove it by hand if it is yours
+    would remove superseded (140.0 KiB)
+    kept watched: ROOT/watched.ring: subscribers are attached to it (1): stop them, or restart its publisher
+    "#);
+    assert_eq!(root.names(), before);
+    insta::assert_snapshot!(stable(&root, &fine(&root, &["clean"])), @r#"
+    removed closed (140.0 KiB)
+    removed damaged (140.0 KiB)
+    removed dead (140.0 KiB)
+    kept file: ROOT/file.ring: not a ring: no directory, a ring's directory expected: remove it by hand if it is yours
+    kept folder: ROOT/folder.ring: not a ring: it has no lock, so nobody can tell whether somebody publishes: remove it by hand if it is yours
+    kept link: ROOT/link.ring: not a ring: no directory, a ring's directory expected: remove it by hand if it is yours
+    kept live: ROOT/live.ring: its publisher is alive (it holds the lock): stop it first
+    removed newer (140.0 KiB)
+    kept shared: ROOT/shared.ring: not a ring: it holds notes.txt, which is no ring's: remove it by hand if it is yours
+    removed superseded (140.0 KiB)
+    kept watched: ROOT/watched.ring: subscribers are attached to it (1): stop them, or restart its publisher
+    "#);
+    assert_eq!(root.names(), ["file.ring", "folder.ring", "link.ring", "live.ring", "shared.ring", "watched.ring"]);
+    assert_eq!(fs::read(foreign.join("notes.txt")).unwrap(), b"mine");
+    assert!(foreign.join("segment").exists() && foreign.join("lock").exists());
+}
+
+#[test]
+fn what_was_asked_for_by_name_and_stays_is_wrong() {
+    let root = PrivateRoot::new();
+    let _publisher = live(&root, "live");
+    dead(&root, "dead");
+    dead(&root, "other");
+    let (code, stdout, _) = run(&root, &["clean", "live", "dead"]);
+    assert_eq!(code, 1);
+    let expected =
+        "kept live: ROOT/live.ring: its publisher is alive (it holds the lock): stop it first\nremoved dead (";
+    assert!(stable(&root, &stdout).starts_with(expected), "{stdout}");
+    assert_eq!(root.names(), ["live.ring", "other.ring"]);
+    assert_eq!(run(&root, &["clean", "none"]).0, 1);
+    assert_eq!(run(&root, &["clean", "../live"]).0, 1);
+}
+
+#[test]
+fn as_json() {
+    let root = PrivateRoot::new();
+    let _publisher = live(&root, "live");
+    dead(&root, "dead");
+    let dry = json(&root, &["clean", "--dry-run"]);
+    assert_eq!((&dry[0]["name"], &dry[0]["result"]), (&"dead".into(), &"would remove".into()));
+    assert!(dry[0]["bytes"].as_u64() > Some(4096));
+    assert_eq!((&dry[1]["result"], dry[1]["reason"].is_string()), (&"kept".into(), true));
+    assert_eq!(json(&root, &["clean"])[0]["result"], "removed");
+}
+
+#[test]
+fn a_publisher_can_begin_behind_it() {
+    let root = PrivateRoot::new();
+    for _ in 0..20 {
+        dead(&root, "q");
+        fine(&root, &["clean"]);
+        assert_eq!(root.names(), [""; 0]);
+    }
+    // A publisher and clean at the same moment: whoever comes first, a publisher that began is never cleaned away.
+    for _ in 0..20 {
+        dead(&root, "q");
+        let mut clean = std::process::Command::new(env!("CARGO_BIN_EXE_ringctl"));
+        let mut clean =
+            clean.arg("--root").arg(root.path()).arg("clean").stdout(std::process::Stdio::null()).spawn().unwrap();
+        let publisher = loop {
+            match crate::rings::options(&root, "q").create() {
+                Err(feed_ring::CreateError::AlreadyPublished { .. }) => {} // clean holds the lock right now
+                publisher => break publisher.unwrap(),
+            }
+        };
+        assert_eq!(clean.wait().unwrap().code(), Some(0));
+        Subscriber::<Quote>::options("q").root(&root).open().unwrap();
+        drop(publisher);
+        assert_eq!(root.names(), [""; 0]);
+    }
+    assert_eq!(ringctl(&root, &["clean"]).output().unwrap().status.code(), Some(0));
+}

@@ -1,0 +1,311 @@
+//! `doctor` on machines that are made up.
+
+use std::fs;
+use std::path::Path;
+
+use feed_testing::PrivateRoot;
+use serde_json::Value;
+
+use crate::rings::{closed, dead, json, no_rings, ringctl, run};
+
+/// A directory with `proc`, `sys` and `etc` of a machine.
+struct Machine(tempfile::TempDir);
+
+impl Machine {
+    /// A machine on which nothing is to be mended.
+    fn fit() -> Self {
+        let machine = Machine(tempfile::tempdir().unwrap());
+        machine.sysctls(&[
+            ("kernel/shmmax", "18446744073692774399"),
+            ("kernel/shmall", "18446744073692774399"),
+            ("kernel/shmmni", "4096"),
+            ("kernel/shm_rmid_forced", "0"),
+            ("kernel/sem", "32000\t1024000000\t500\t32000"),
+            ("kernel/msgmax", "8192"),
+            ("kernel/msgmnb", "16384"),
+            ("kernel/msgmni", "32000"),
+            ("kernel/osrelease", "6.18.44-1-amd64"),
+            ("fs/mqueue/msg_max", "10"),
+            ("fs/mqueue/msgsize_max", "8192"),
+            ("fs/mqueue/queues_max", "256"),
+            ("fs/pipe-max-size", "1048576"),
+            ("fs/pipe-user-pages-soft", "16384"),
+        ]);
+        machine.limits("unlimited", "819200");
+        machine.put("proc/self/cgroup", "0::/feeds.slice/quotes.service\n");
+        machine.put("proc/meminfo", "MemTotal: 1 kB\nHugePages_Total: 8\nHugePages_Free: 3\nHugepagesize: 2048 kB\n");
+        machine.put("proc/1/comm", "systemd\n");
+        machine.put("sys/fs/cgroup/feeds.slice/memory.max", "max\n");
+        machine.put("sys/fs/cgroup/feeds.slice/memory.current", "1000\n");
+        machine
+            .put("sys/kernel/mm/transparent_hugepage/shmem_enabled", "always within_size [advise] never deny force\n");
+        machine.put("sys/devices/system/node/online", "0\n");
+        machine.put("sys/devices/system/cpu/isolated", "2-3\n");
+        machine.put("sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", "performance\n");
+        machine.put("sys/devices/system/clocksource/clocksource0/current_clocksource", "tsc\n");
+        machine.put("etc/systemd/logind.conf", "[Login]\n#RemoveIPC=yes\nRemoveIPC=no\n");
+        machine
+    }
+
+    /// A machine of which nothing can be read.
+    fn blank() -> Self {
+        let machine = Machine(tempfile::tempdir().unwrap());
+        for folder in ["proc", "sys", "etc"] {
+            fs::create_dir(machine.0.path().join(folder)).unwrap();
+        }
+        machine
+    }
+
+    fn put(&self, path: &str, text: &str) {
+        let path = self.0.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    fn sysctls(&self, values: &[(&str, &str)]) {
+        for (path, text) in values {
+            self.put(&format!("proc/sys/{path}"), &format!("{text}\n"));
+        }
+    }
+
+    fn limits(&self, locked: &str, queue: &str) {
+        self.put(
+            "proc/self/limits",
+            &format!(
+                "Limit                     Soft Limit           Hard Limit           Units\n\
+                 Max locked memory         {locked:<20} unlimited            bytes\n\
+                 Max msgqueue size         {queue:<20} 819200               bytes\n"
+            ),
+        );
+    }
+
+    fn arguments(&self) -> Vec<String> {
+        let path = |folder: &str| self.0.path().join(folder).display().to_string();
+        ["--proc-root", &path("proc"), "--sys-root", &path("sys"), "--etc-root", &path("etc")]
+            .map(str::to_owned)
+            .to_vec()
+    }
+
+    /// What doctor says of it, and its exit code.
+    fn examine(&self, root: &PrivateRoot, more: &[&str]) -> (i32, Vec<Value>) {
+        let arguments = self.arguments();
+        let mut command = ringctl(root, &["--json", "doctor"]);
+        let output = command.args(&arguments).args(more).output().unwrap();
+        let checks: Value = serde_json::from_slice(&output.stdout).unwrap();
+        (output.status.code().unwrap(), checks.as_array().unwrap().clone())
+    }
+
+    /// One of its lines.
+    fn check(&self, root: &PrivateRoot, what: &str) -> Value {
+        let (_, checks) = self.examine(root, &[]);
+        checks.iter().find(|check| check["what"] == what).unwrap_or_else(|| panic!("{what}: {checks:?}")).clone()
+    }
+}
+
+const LINES: [&str; 27] = [
+    "file system of the root",
+    "room in the root",
+    "memory cgroup",
+    "kernel",
+    "RemoveIPC of systemd-logind",
+    "leftover rings",
+    "RLIMIT_MEMLOCK",
+    "huge pages",
+    "transparent huge pages of tmpfs",
+    "NUMA nodes",
+    "CPU governor",
+    "isolated CPUs",
+    "clock source",
+    "kernel.shmmax",
+    "kernel.shmall",
+    "kernel.shm_rmid_forced",
+    "kernel.sem",
+    "kernel.shmmni",
+    "kernel.msgmax",
+    "kernel.msgmnb",
+    "kernel.msgmni",
+    "fs.mqueue.msg_max",
+    "fs.mqueue.msgsize_max",
+    "fs.mqueue.queues_max",
+    "fs.pipe-max-size",
+    "fs.pipe-user-pages-soft",
+    "RLIMIT_MSGQUEUE",
+];
+
+#[test]
+fn on_a_fit_machine_all_is_ok() {
+    let root = PrivateRoot::new();
+    closed(&root, "q");
+    let (code, checks) = Machine::fit().examine(&root, &[]);
+    assert_eq!(code, 0);
+    assert_eq!(checks.iter().map(|check| check["what"].as_str().unwrap()).collect::<Vec<_>>(), LINES);
+    for check in checks {
+        // How much room this machine has is not made up.
+        if check["what"] != "room in the root" {
+            assert_eq!(check["status"], "ok", "{check}");
+            assert_eq!((&check["now"], &check["for_good"]), (&Value::Null, &Value::Null), "{check}");
+        }
+    }
+}
+
+#[test]
+fn on_a_blank_machine_what_cannot_be_told_is_skipped() {
+    let root = PrivateRoot::new();
+    let (code, checks) = Machine::blank().examine(&root, &[]);
+    assert_eq!(code, 0);
+    let skipped = checks.iter().filter(|check| check["status"] == "skipped").count();
+    assert_eq!(skipped, LINES.len() - 3, "all but the root's file system, its room, and leftovers: {checks:?}");
+}
+
+#[test]
+fn each_line_can_be_red() {
+    let root = PrivateRoot::new();
+    let sysctl = |path: &str, value: &str, what: &str, now: &str| {
+        let machine = Machine::fit();
+        machine.sysctls(&[(path, value)]);
+        let check = machine.check(&root, what);
+        assert_eq!(
+            (&check["status"], &check["needed"], &check["now"]),
+            (&"warn".into(), &"others".into(), &now.into())
+        );
+        let for_good = check["for_good"].as_str().unwrap();
+        assert!(for_good.contains("/etc/sysctl.d/90-feed-ring.conf && sysctl --system"), "{for_good}");
+    };
+    sysctl("kernel/shmmax", "33554432", "kernel.shmmax", "sysctl -w kernel.shmmax=\"67108864\"");
+    sysctl("kernel/shmall", "2097152", "kernel.shmall", "sysctl -w kernel.shmall=\"4503599627366400\"");
+    sysctl("kernel/shmmni", "16", "kernel.shmmni", "sysctl -w kernel.shmmni=\"4096\"");
+    sysctl("kernel/shm_rmid_forced", "1", "kernel.shm_rmid_forced", "sysctl -w kernel.shm_rmid_forced=\"0\"");
+    sysctl("kernel/sem", "250 32000 32 128", "kernel.sem", "sysctl -w kernel.sem=\"250 32000 100 128\"");
+    sysctl("kernel/msgmax", "4096", "kernel.msgmax", "sysctl -w kernel.msgmax=\"8192\"");
+    sysctl("kernel/msgmnb", "8192", "kernel.msgmnb", "sysctl -w kernel.msgmnb=\"16384\"");
+    sysctl("kernel/msgmni", "1", "kernel.msgmni", "sysctl -w kernel.msgmni=\"32\"");
+    sysctl("fs/mqueue/msg_max", "5", "fs.mqueue.msg_max", "sysctl -w fs.mqueue.msg_max=\"10\"");
+    sysctl("fs/mqueue/msgsize_max", "64", "fs.mqueue.msgsize_max", "sysctl -w fs.mqueue.msgsize_max=\"8192\"");
+    sysctl("fs/mqueue/queues_max", "1", "fs.mqueue.queues_max", "sysctl -w fs.mqueue.queues_max=\"256\"");
+    sysctl("fs/pipe-max-size", "65536", "fs.pipe-max-size", "sysctl -w fs.pipe-max-size=\"1048576\"");
+
+    let file = |path: &str, text: &str, what: &str, found: &str, now: &str| {
+        let machine = Machine::fit();
+        machine.put(path, text);
+        let check = machine.check(&root, what);
+        assert_eq!(check["status"], "warn", "{check}");
+        assert!(check["found"].as_str().unwrap().contains(found), "{check}");
+        assert!(check["now"].as_str().unwrap().contains(now) && check["for_good"].is_string(), "{check}");
+    };
+    let thp = "sys/kernel/mm/transparent_hugepage/shmem_enabled";
+    file(thp, "always [never]\n", "transparent huge pages of tmpfs", "never", "echo advise > /sys/kernel/mm");
+    file("sys/devices/system/node/online", "0-1,4\n", "NUMA nodes", "3 (0-1,4)", "--numa-node N");
+    file("sys/devices/system/cpu/isolated", "\n", "isolated CPUs", "none", "--cpu N");
+    let governor = "sys/devices/system/cpu/cpu1/cpufreq/scaling_governor";
+    file(governor, "powersave\n", "CPU governor", "performance, powersave", "cpupower");
+    let clock = "sys/devices/system/clocksource/clocksource0/current_clocksource";
+    file(clock, "hpet\n", "clock source", "hpet", "echo tsc > /sys/devices");
+    file("proc/sys/kernel/osrelease", "5.10.0-9\n", "kernel", "5.10.0-9", "restart");
+
+    let machine = Machine::fit();
+    machine.limits("65536", "4096");
+    for what in ["RLIMIT_MEMLOCK", "RLIMIT_MSGQUEUE"] {
+        assert_eq!(machine.check(&root, what)["status"], "warn");
+    }
+}
+
+#[test]
+fn a_memory_limit_that_is_too_low_fails() {
+    let root = PrivateRoot::new();
+    let machine = Machine::fit();
+    machine.put("sys/fs/cgroup/feeds.slice/memory.max", "1050000\n");
+    let status = |need: &str| {
+        let (code, checks) = machine.examine(&root, &["--need", need]);
+        (code, checks[2]["what"].clone(), checks[2]["status"].clone())
+    };
+    assert_eq!(status("1M"), (0, "memory cgroup".into(), "ok".into()));
+    assert_eq!(status("2M"), (1, "memory cgroup".into(), "fail".into()));
+}
+
+#[test]
+fn room_against_the_ring_that_is_planned() {
+    let root = PrivateRoot::new();
+    let (code, checks) = Machine::fit().examine(&root, &["--need", "1024T"]);
+    assert_eq!((code, &checks[1]["what"], &checks[1]["status"]), (1, &"room in the root".into(), &"fail".into()));
+    assert!(checks[1]["now"].as_str().unwrap().starts_with("mount -o remount,size="), "{checks:?}");
+    assert!(checks[1]["now"].as_str().unwrap().contains("docker run --shm-size="), "{checks:?}");
+}
+
+#[test]
+fn a_root_as_small_as_dockers_is_warned_of() {
+    let root = PrivateRoot::new();
+    let small = root.path().join("small");
+    fs::create_dir(&small).unwrap();
+    let mounted =
+        std::process::Command::new("mount").args(["-t", "tmpfs", "-o", "size=64m", "tmpfs"]).arg(&small).status();
+    if !mounted.is_ok_and(|status| status.success()) {
+        return feed_testing::skipped("mounting a small tmpfs takes root");
+    }
+    let output = ringctl(&root, &["doctor", "--json", "--root"]).arg(&small).output();
+    assert!(std::process::Command::new("umount").arg(&small).status().unwrap().success());
+    let checks: Value = serde_json::from_slice(&output.unwrap().stdout).unwrap();
+    let room = &checks[1];
+    assert_eq!((&room["what"], &room["status"]), (&"room in the root".into(), &"warn".into()));
+    assert_eq!(room["found"], "64.0 MiB free of 64.0 MiB, as Docker gives it to containers");
+}
+
+#[test]
+fn logind_deletes_what_users_leave() {
+    let root = PrivateRoot::new();
+    let machine = Machine::fit();
+    machine.put("etc/systemd/logind.conf", "[Login]\n#RemoveIPC=no\n");
+    let check = machine.check(&root, "RemoveIPC of systemd-logind");
+    let uid = rustix::process::geteuid().as_raw();
+    if uid < 1000 {
+        assert_eq!(
+            (&check["status"], &check["found"]),
+            (&"ok".into(), &format!("yes (the default); uid {uid} is spared").into())
+        );
+    } else {
+        assert_eq!((&check["status"], &check["found"]), (&"fail".into(), &"yes (the default)".into()));
+    }
+    machine.put("etc/systemd/logind.conf.d/50-a.conf", "[Login]\nRemoveIPC = no\n");
+    let check = machine.check(&root, "RemoveIPC of systemd-logind");
+    assert_eq!((&check["status"], &check["found"]), (&"ok".into(), &"no".into()));
+    machine.put("etc/systemd/logind.conf.d/60-b.conf", "RemoveIPC=yes\n");
+    let check = machine.check(&root, "RemoveIPC of systemd-logind");
+    assert!(check["found"].as_str().unwrap().starts_with("yes"), "the last one counts: {check}");
+}
+
+#[test]
+fn leftovers_are_named() {
+    let root = PrivateRoot::new();
+    let machine = Machine::fit();
+    closed(&root, "kept");
+    assert_eq!(machine.check(&root, "leftover rings")["status"], "ok");
+    dead(&root, "dead");
+    no_rings(&root);
+    let check = machine.check(&root, "leftover rings");
+    assert_eq!(check["status"], "warn");
+    assert_eq!(check["found"], "dead (dead), file (no ring), folder (no ring), link (no ring)");
+    assert_eq!(check["now"], format!("ringctl --root {} clean", root.path().display()));
+}
+
+#[test]
+fn no_root_at_all_fails() {
+    let root = PrivateRoot::new();
+    let (code, stdout, _) = run(&root, &["doctor", "--root", "/nowhere"]);
+    assert_eq!(code, 1);
+    assert!(stdout.contains("FAIL    file system of the root: /nowhere: No such file"), "{stdout}");
+}
+
+#[test]
+fn this_machine_is_reported_in_words() {
+    let root = PrivateRoot::new();
+    let (_, stdout, stderr) = run(&root, &["doctor"]);
+    assert_eq!(stderr, "");
+    for title in ["Every ring needs", "Rings need with some options", "No ring needs; other mechanisms do"] {
+        assert!(stdout.contains(title), "{stdout}");
+    }
+    assert!(LINES.iter().all(|line| stdout.contains(line)), "{stdout}");
+    // Where the kernel tells, the two agree.
+    if let Ok(found) = fs::read_to_string(Path::new("/proc/sys/kernel/shmmni")) {
+        assert!(stdout.contains(&format!("kernel.shmmni: {}", found.trim())), "{stdout}");
+    }
+    assert!(json(&root, &["doctor"]).as_array().unwrap().len() == LINES.len());
+}

@@ -1,0 +1,199 @@
+//! `export`: scraped by a real HTTP client, and held against the format.
+
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use feed_ring::{Join, Subscriber};
+use feed_testing::PrivateRoot;
+
+use crate::rings::{Quote, busy, closed, dead, live, no_rings, put, run};
+
+/// An exporter on a port of its own, ended when dropped.
+struct Exporter {
+    process: std::process::Child,
+    address: String,
+}
+
+impl Exporter {
+    fn start(root: &PrivateRoot) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ringctl"));
+        command.arg("--root").arg(root.path()).args(["export", "--listen", "127.0.0.1:0", "--sample", "0.05"]);
+        let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
+        let mut said = String::new();
+        BufReader::new(process.stderr.as_mut().unwrap()).read_line(&mut said).unwrap();
+        let address = said.trim().strip_prefix("listening at http://").unwrap_or_else(|| panic!("{said}"));
+        let address = address.strip_suffix("/metrics").unwrap().to_owned();
+        Exporter { process, address }
+    }
+
+    /// The metrics, after they were held against the format.
+    fn scrape(&self) -> HashMap<String, f64> {
+        let mut response = ureq::get(format!("http://{}/metrics", self.address)).call().unwrap();
+        let kind = response.headers()["content-type"].to_str().unwrap().to_owned();
+        assert_eq!(kind, "application/openmetrics-text; version=1.0.0; charset=utf-8");
+        parse(&response.body_mut().read_to_string().unwrap())
+    }
+
+    /// The answer to a request as it is on the wire.
+    fn raw(&self, request: &str) -> String {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+}
+
+impl Drop for Exporter {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Reads an exposition strictly: families one after the other, each described before its samples, names and labels of the
+/// allowed letters, no series twice, counters with their suffix, numbers that are numbers, `# EOF` at the end.
+fn parse(text: &str) -> HashMap<String, f64> {
+    let mut samples = HashMap::new();
+    let (mut family, mut kind) = (String::new(), String::new());
+    let mut families = Vec::new();
+    let lines: Vec<_> = text.lines().collect();
+    assert!(text.ends_with("# EOF\n") && text.matches("# EOF").count() == 1, "{text}");
+    for line in &lines[..lines.len() - 1] {
+        if let Some(help) = line.strip_prefix("# HELP ") {
+            family = help.split(' ').next().unwrap().to_owned();
+            assert!(!families.contains(&family), "{family} twice");
+            families.push(family.clone());
+            continue;
+        }
+        if let Some(ty) = line.strip_prefix("# TYPE ") {
+            let (name, ty) = ty.split_once(' ').unwrap();
+            assert_eq!(name, family, "described and typed together");
+            assert!(["counter", "gauge"].contains(&ty), "{line}");
+            kind = ty.to_owned();
+            continue;
+        }
+        assert!(!line.starts_with('#'), "{line}");
+        let (series, value) = line.rsplit_once(' ').unwrap();
+        let name = series.split('{').next().unwrap();
+        let suffix = if kind == "counter" { "_total" } else { "" };
+        assert_eq!(name, format!("{family}{suffix}"), "{line}");
+        assert!(name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'), "{line}");
+        if let Some(labels) = series.strip_prefix(name).filter(|labels| !labels.is_empty()) {
+            let labels = labels.strip_prefix('{').and_then(|labels| labels.strip_suffix('}')).unwrap();
+            for label in labels.split(',') {
+                let (name, value) = label.split_once('=').unwrap();
+                assert!(name.chars().all(|c| c.is_ascii_lowercase()), "{line}");
+                assert!(value.len() >= 2 && value.starts_with('"') && value.ends_with('"'), "{line}");
+            }
+        }
+        assert!(samples.insert(series.to_owned(), value.parse().unwrap()).is_none(), "{series} twice");
+    }
+    samples
+}
+
+#[test]
+fn metrics_of_rings_in_every_state() {
+    let root = PrivateRoot::new();
+    let _publisher = live(&root, "live");
+    closed(&root, "closed");
+    dead(&root, "dead");
+    put(&closed(&root, "damaged").join("segment"), 50, 3);
+    no_rings(&root);
+    let _subscriber = Subscriber::<Quote>::options("live").root(&root).join(Join::Oldest).open().unwrap();
+    let metrics = Exporter::start(&root).scrape();
+    let of = |metric: &str, ring: &str| metrics.get(&format!("feed_ring_{metric}{{ring=\"{ring}\"}}")).copied();
+    for (ring, up, closed) in [("live", 1.0, 0.0), ("closed", 0.0, 1.0), ("dead", 0.0, 0.0)] {
+        assert_eq!(of("publisher_up", ring), Some(up), "{ring}");
+        assert_eq!(of("closed", ring), Some(closed), "{ring}");
+        assert_eq!(of("published_messages_total", ring), Some(20.0), "{ring}");
+        assert_eq!(of("epoch", ring), Some(1.0));
+        assert_eq!(of("capacity_slots", ring), Some(8.0));
+        assert_eq!(of("size_bytes", ring), Some(4096.0 + 8.0 * 64.0));
+        assert!(of("last_publish_age_seconds", ring).unwrap() >= 0.0);
+        assert!(of("wakes_total", ring).unwrap() >= 1.0);
+        assert_eq!(of("readable", ring), Some(1.0));
+    }
+    assert_eq!((of("subscribers", "live"), of("subscribers", "dead")), (Some(1.0), Some(0.0)));
+    let labels = format!("{{ring=\"live\",entry=\"0\",pid=\"{}\"}}", std::process::id());
+    assert_eq!(metrics[&format!("feed_ring_subscriber_lag_messages{labels}")], 7.0);
+    assert_eq!(metrics[&format!("feed_ring_subscriber_lost_messages_total{labels}")], 0.0);
+    for ring in ["damaged", "file", "folder", "link"] {
+        assert_eq!((of("readable", ring), of("published_messages_total", ring)), (Some(0.0), None), "{ring}");
+    }
+    assert_eq!(metrics["feed_rings_readable"], 1.0);
+}
+
+#[test]
+fn metrics_move_with_the_ring() {
+    let root = PrivateRoot::new();
+    let mut publisher = busy(&root, "q");
+    let exporter = Exporter::start(&root);
+    let published = "feed_ring_published_messages_total{ring=\"q\"}";
+    let age = "feed_ring_last_publish_age_seconds{ring=\"q\"}";
+    let before = exporter.scrape()[published];
+    let later = std::iter::repeat_with(|| exporter.scrape()).find(|metrics| metrics[published] > before).unwrap();
+    assert!(later.contains_key("feed_ring_publish_rate{ring=\"q\"}"), "{later:?}");
+    publisher.kill();
+    let dead = exporter.scrape();
+    assert_eq!(dead["feed_ring_publisher_up{ring=\"q\"}"], 0.0);
+    // It grows over many looks, though each of them takes only a moment.
+    let aged = |metrics: &HashMap<String, f64>| metrics[age] > dead[age] + 0.2;
+    let older = std::iter::repeat_with(|| {
+        std::thread::sleep(Duration::from_millis(10));
+        exporter.scrape()
+    });
+    let older = older.take(1000).find(aged).expect("a dead ring's age grows");
+    assert_eq!(older[published], dead[published]);
+}
+
+#[test]
+fn a_name_is_escaped() {
+    let root = PrivateRoot::new();
+    std::fs::create_dir(root.path().join("a\"b\\c.ring")).unwrap();
+    std::fs::create_dir(root.path().join("new\nline.ring")).unwrap();
+    let metrics = Exporter::start(&root).scrape();
+    assert_eq!(metrics.get("feed_ring_readable{ring=\"a\\\"b\\\\c\"}"), Some(&0.0), "{metrics:?}");
+    assert_eq!(metrics.len(), 3, "{metrics:?}");
+}
+
+#[test]
+fn other_requests() {
+    let root = PrivateRoot::new();
+    let exporter = Exporter::start(&root);
+    let request = |line: &str| exporter.raw(&format!("{line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"));
+    let status = |line: &str| request(line).split(' ').nth(1).unwrap().to_owned();
+    assert_eq!(status("GET /"), "200");
+    assert_eq!(status("GET /metrics?a=b"), "200");
+    assert_eq!(status("GET /secrets"), "404");
+    assert_eq!(status("POST /metrics"), "405");
+    let head = request("HEAD /metrics");
+    assert!(head.starts_with("HTTP/1.1 200") && head.ends_with("\r\n\r\n"), "{head}");
+    // A client that says nothing, or nonsense, keeps nobody from being answered.
+    let _silent = TcpStream::connect(&exporter.address).unwrap();
+    let mut nonsense = TcpStream::connect(&exporter.address).unwrap();
+    nonsense.write_all(b"\xff\xfe\0\r\n\r\n").unwrap();
+    assert_eq!(exporter.scrape()["feed_rings_readable"], 1.0);
+}
+
+#[test]
+fn a_root_that_vanishes_and_comes_back() {
+    let root = PrivateRoot::new();
+    let exporter = Exporter::start(&root);
+    std::fs::remove_dir(root.path()).unwrap();
+    assert_eq!(exporter.scrape()["feed_rings_readable"], 0.0);
+    std::fs::create_dir(root.path()).unwrap();
+    assert_eq!(exporter.scrape()["feed_rings_readable"], 1.0);
+}
+
+#[test]
+fn an_address_that_is_taken() {
+    let root = PrivateRoot::new();
+    let exporter = Exporter::start(&root);
+    let (code, _, stderr) = run(&root, &["export", "--listen", &exporter.address]);
+    assert_eq!((code, stderr.lines().count()), (1, 1));
+    assert!(stderr.contains(&format!("{}: cannot listen: ", exporter.address)), "{stderr}");
+}

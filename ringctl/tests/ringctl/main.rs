@@ -1,0 +1,9 @@
+//! `ringctl` against rings in every state, and against what is none.
+
+mod cleaning;
+mod doctor;
+mod exporter;
+mod looking;
+mod messages;
+mod rings;
+mod terminal;
