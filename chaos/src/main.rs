@@ -15,7 +15,7 @@ use clap::{Parser, Subcommand};
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Options {
-    /// How long to go on
+    /// How long to go on; longer, if by then no kill fell into the middle of a message
     #[arg(long, default_value_t = 120)]
     seconds: u64,
     /// Reproduces the decisions of an earlier run
