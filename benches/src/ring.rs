@@ -109,9 +109,11 @@ impl<const W: usize> Contender<W> for FeedRing {
         let is_ping = root.ends_with(Direction::Ping.name());
         let mut others = Vec::new();
         for _ in 0..if is_ping { self.others } else { 0 } {
-            others.push(fork::child(|| RingReceiver::<W> { subscriber: open()?, _others: Vec::new() }.listen())?);
+            others.push(fork::child(|| {
+                RingReceiver::<W> { subscriber: open()?, message: [0; W], _others: Vec::new() }.listen()
+            })?);
         }
-        Ok(RingReceiver { subscriber: open()?, _others: others })
+        Ok(RingReceiver { subscriber: open()?, message: [0; W], _others: others })
     }
 
     fn shares_core(&self) -> bool {
@@ -131,6 +133,7 @@ impl<const W: usize> Sender<W> for Publisher<Message<W>> {
 #[derive(Debug)]
 pub struct RingReceiver<const W: usize> {
     subscriber: Subscriber<Message<W>>,
+    message: Message<W>,
     _others: Vec<fork::Child>,
 }
 
@@ -149,8 +152,8 @@ impl<const W: usize> Receiver<W> for RingReceiver<W> {
     #[inline(always)]
     fn receive<R>(&mut self, look: impl FnOnce(&Message<W>) -> R) -> anyhow::Result<R> {
         loop {
-            match self.subscriber.recv() {
-                Ok(message) => return Ok(look(&message)),
+            match self.subscriber.recv_into(&mut self.message) {
+                Ok(()) => return Ok(look(&self.message)),
                 Err(RecvError::Lagged { .. }) => {}
                 Err(error) => return Err(error.into()),
             }

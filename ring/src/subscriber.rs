@@ -1,5 +1,6 @@
 //! The subscriber: a handle that reads, at its own pace, and accounts for every message.
 
+use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -11,7 +12,7 @@ use crate::notify::{Notifier, Watched};
 use crate::payload::Payload;
 use crate::presence::{Attached, Liveness};
 use crate::slot::Read;
-use crate::sync::{Ordering, PROBE_POLLS, PROBE_TIME, ROUNDS, Word, WriteWord, fence, on};
+use crate::sync::{Ordering, PROBE_POLLS, PROBE_TIME, ROUNDS, SPINS, Word, WriteWord, fence, on, spin_loop, yield_now};
 use crate::wait::{Interrupter, Sleeper, WaitStrategy};
 use crate::{copy, slot};
 
@@ -56,7 +57,9 @@ pub struct Subscriber<T> {
     first: u64,
     layout: Layout,
     wait: WaitStrategy,
-    /// Empty polls since the kernel was last asked whether the publisher lives.
+    /// At which sequence number it next writes down how far it is.
+    report_at: u64,
+    /// Empty polls since the clock was last looked at.
     polls: u32,
     asked: Instant,
     dead: bool,
@@ -105,6 +108,7 @@ impl<T: Payload> Subscriber<T> {
             first: 0,
             layout,
             wait,
+            report_at: 0,
             polls: PROBE_POLLS,
             asked: Instant::now().checked_sub(PROBE_TIME).unwrap_or_else(Instant::now),
             dead: false,
@@ -136,18 +140,36 @@ impl<T: Payload> Subscriber<T> {
     /// calling again.
     #[inline]
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
-        let mut copy = std::mem::MaybeUninit::uninit();
-        let read = slot::read(self.slots.at(self.next), self.next, self.mask(), |words| copy::load(words, &mut copy));
-        match read {
+        let mut copy = MaybeUninit::uninit();
+        match self.look(|words| copy::load(words, &mut copy)) {
             Read::Message(message) if self.is_of_this_epoch() => {
                 self.advance();
                 Ok(*message)
             }
             read => {
-                let read = forget(read);
-                let mut message = T::new_zeroed();
-                self.resolve(read, &mut message)?;
-                Ok(message)
+                self.resolve(forget(read))?;
+                self.read_again()
+            }
+        }
+    }
+
+    /// As [`try_recv`](Self::try_recv), into a message that is there already: for messages of several cache lines, which
+    /// are then copied once and not moved again. After an error the message is a message still, but of no meaning: words
+    /// of several may be mixed in it.
+    ///
+    /// # Errors
+    /// As [`try_recv`](Self::try_recv).
+    #[inline]
+    pub fn try_recv_into(&mut self, message: &mut T) -> Result<(), TryRecvError> {
+        match self.look(|words| copy::load_over(words, message)) {
+            Read::Message(()) if self.is_of_this_epoch() => {
+                self.advance();
+                Ok(())
+            }
+            read => {
+                self.resolve(read)?;
+                *message = self.read_again()?;
+                Ok(())
             }
         }
     }
@@ -160,8 +182,28 @@ impl<T: Payload> Subscriber<T> {
     pub fn recv(&mut self) -> Result<T, RecvError> {
         let mut rounds = 0;
         loop {
+            self.poll();
             match self.try_recv() {
                 Ok(message) => return Ok(message),
+                Err(error) => match RecvError::of(error) {
+                    Some(error) => return Err(error),
+                    None => self.pause(&mut rounds, None),
+                },
+            }
+        }
+    }
+
+    /// As [`recv`](Self::recv), into a message that is there already: see [`try_recv_into`](Self::try_recv_into).
+    ///
+    /// # Errors
+    /// [`RecvError`], as [`try_recv`](Self::try_recv).
+    #[inline]
+    pub fn recv_into(&mut self, message: &mut T) -> Result<(), RecvError> {
+        let mut rounds = 0;
+        loop {
+            self.poll();
+            match self.try_recv_into(message) {
+                Ok(()) => return Ok(()),
                 Err(error) => match RecvError::of(error) {
                     Some(error) => return Err(error),
                     None => self.pause(&mut rounds, None),
@@ -176,18 +218,20 @@ impl<T: Payload> Subscriber<T> {
     /// # Errors
     /// [`TryRecvError`], `Empty` if none came in time.
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<T, TryRecvError> {
+        match self.try_recv() {
+            Err(TryRecvError::Empty) => {}
+            result => return result,
+        }
         let deadline = Instant::now().checked_add(timeout);
         let mut rounds = 0;
-        loop {
+        while deadline.is_none_or(|deadline| Instant::now() < deadline) && !self.sleeper.was_interrupted() {
+            self.poll();
             match self.try_recv() {
-                Err(TryRecvError::Empty)
-                    if deadline.is_none_or(|deadline| Instant::now() < deadline) && !self.sleeper.was_interrupted() =>
-                {
-                    self.pause(&mut rounds, deadline)
-                }
+                Err(TryRecvError::Empty) => self.pause(&mut rounds, deadline),
                 result => return result,
             }
         }
+        Err(TryRecvError::Empty)
     }
 
     /// What calls this subscriber back from another thread when it waits in [`recv_timeout`](Self::recv_timeout), so that a
@@ -204,12 +248,13 @@ impl<T: Payload> Subscriber<T> {
     pub fn recv_batch(&mut self, messages: &mut [T]) -> Result<usize, TryRecvError> {
         let mut count = 0;
         for message in messages {
-            let read =
-                slot::read(self.slots.at(self.next), self.next, self.mask(), |words| copy::load_over(words, message));
-            match read {
+            match self.look(|words| copy::load_over(words, message)) {
                 Read::Message(()) if self.is_of_this_epoch() => self.advance(),
                 _ if count > 0 => break,
-                read => self.resolve(forget(read), message)?,
+                read => {
+                    self.resolve(read)?;
+                    *message = self.read_again()?;
+                }
             }
             count += 1;
         }
@@ -317,14 +362,27 @@ impl<T: Payload> Subscriber<T> {
         self.epoch_word.load() == self.epoch || !on("V2")
     }
 
+    /// Reads the next message, if it is there.
+    #[inline(always)]
+    fn look<C>(&mut self, copy: impl FnOnce(&[Word]) -> C) -> Read<C> {
+        if self.next >= self.report_at {
+            self.report();
+        }
+        slot::read(self.slots.at(self.next), self.next, self.mask(), copy)
+    }
+
     /// The next message was received.
     #[inline(always)]
     fn advance(&mut self) {
         self.next += 1;
         self.received += 1;
-        if self.next.is_multiple_of(REPORT) {
-            self.attached.report(self.next, self.lost);
-        }
+    }
+
+    /// Writes down how far it is, for tools.
+    #[cold]
+    fn report(&mut self) {
+        self.attached.report(self.next, self.lost);
+        self.report_at = self.next.saturating_add(REPORT);
     }
 
     #[inline(always)]
@@ -336,15 +394,29 @@ impl<T: Payload> Subscriber<T> {
         self.slots.capacity() - 1
     }
 
-    /// Waits as was asked for, for a while; `rounds` counts how often already for this message.
-    fn pause(&mut self, rounds: &mut u32, deadline: Option<Instant>) {
-        let (slot, sequence, mask) = (self.slots.at(self.next), self.next, self.mask());
-        if self.wait != WaitStrategy::Block || *rounds < ROUNDS {
-            *rounds += 1;
-            let awaited = slot::published(sequence);
-            return self.wait.poll(|| slot[0].load() == awaited);
+    /// Polls the next slot for a while, and ends as soon as its message is there.
+    #[inline(always)]
+    fn poll(&self) {
+        let (slot, awaited) = (self.slots.at(self.next), slot::published(self.next));
+        for _ in 0..SPINS {
+            if slot[0].load() == awaited {
+                return;
+            }
+            spin_loop();
         }
-        self.attached.report(self.next, self.lost);
+    }
+
+    /// Waits as was asked for after polling in vain; `rounds` counts how often already for this message.
+    #[cold]
+    fn pause(&mut self, rounds: &mut u32, deadline: Option<Instant>) {
+        match self.wait {
+            WaitStrategy::Spin => return spin_loop(),
+            WaitStrategy::Yield => return yield_now(),
+            WaitStrategy::Block if *rounds < ROUNDS => return *rounds += 1,
+            WaitStrategy::Block => {}
+        }
+        self.report();
+        let (slot, sequence, mask) = (self.slots.at(self.next), self.next, self.mask());
         let (memory, epoch) = (self.slots.memory(), self.epoch);
         let dead = self.sleeper.sleep(&self.liveness, deadline, || {
             slot::is_there(slot, sequence, mask)
@@ -371,30 +443,33 @@ impl<T: Payload> Subscriber<T> {
             .unwrap_or(count)
     }
 
-    /// Why the next message was not read, or the message after all: the cold half of every receive.
+    /// Why the next message was not read: the cold half of every receive. `Ok` if it is to be read now, whatever the
+    /// epoch in the header says by then.
     #[cold]
-    fn resolve(&mut self, read: Read<()>, message: &mut T) -> Result<(), TryRecvError> {
+    fn resolve(&mut self, read: Read<()>) -> Result<(), TryRecvError> {
         match read {
-            Read::Message(()) => {
-                // The first message since an epoch began elsewhere: read it once more, after telling of the epoch.
-                if let Some((epoch, sequence)) = self.epoch_begun(self.next) {
+            // The first message since an epoch began elsewhere: told of before the message.
+            Read::Message(()) => match self.epoch_begun(self.next) {
+                Some((epoch, sequence)) => {
                     self.epoch = epoch;
-                    return Err(TryRecvError::Restarted { epoch, sequence });
+                    Err(TryRecvError::Restarted { epoch, sequence })
                 }
-                self.read_again(message)
-            }
+                None => Ok(()),
+            },
             Read::Lapped { published } => Err(self.lapped(published)),
             Read::Corrupt { found } => Err(Corrupt { what: "a slot", found, sequence: self.next }.into()),
-            Read::NotYet => self.not_yet(message),
+            Read::NotYet => self.not_yet(),
         }
     }
 
-    /// Reads the next message of an epoch that is known; it may have been overwritten since it was last looked at.
-    fn read_again(&mut self, message: &mut T) -> Result<(), TryRecvError> {
-        match slot::read(self.slots.at(self.next), self.next, self.mask(), |words| copy::load_over(words, message)) {
-            Read::Message(()) => {
+    /// Reads the next message, whose epoch is known; it may have been overwritten since it was last looked at.
+    #[cold]
+    fn read_again(&mut self) -> Result<T, TryRecvError> {
+        let mut copy = MaybeUninit::uninit();
+        match self.look(|words| copy::load(words, &mut copy)) {
+            Read::Message(message) => {
                 self.advance();
-                Ok(())
+                Ok(*message)
             }
             Read::Lapped { published } => Err(self.lapped(published)),
             Read::Corrupt { found } => Err(Corrupt { what: "a slot", found, sequence: self.next }.into()),
@@ -417,12 +492,12 @@ impl<T: Payload> Subscriber<T> {
             self.lost = self.lost.wrapping_add(missed);
         }
         self.next = self.next.wrapping_add(missed);
-        self.attached.report(self.next, self.lost);
+        self.report();
         TryRecvError::Lagged { missed }
     }
 
     /// Nothing in the slot yet: has the ring ended, has an epoch begun, is the publisher dead?
-    fn not_yet(&mut self, message: &mut T) -> Result<(), TryRecvError> {
+    fn not_yet(&mut self) -> Result<(), TryRecvError> {
         if self.next < self.layout.base {
             return Err(self.lapped(self.layout.base)); // from before this ring
         }
@@ -430,18 +505,21 @@ impl<T: Payload> Subscriber<T> {
         if now != state::LIVE {
             // E1. Pairs with C1 and C3: a message published before the ring ended is seen by the last look.
             fence("E1", Ordering::Acquire);
-            return self.ended(now, message);
+            return self.ended(now);
         }
         if let Some((epoch, sequence)) = self.epoch_begun(self.next) {
             self.epoch = epoch;
             return Err(TryRecvError::Restarted { epoch, sequence });
         }
-        self.polls = self.polls.saturating_add(1);
-        if self.polls == 1 {
-            self.attached.report(self.next, self.lost);
+        self.polls += 1;
+        if self.polls > PROBE_POLLS {
+            self.polls = 0;
+            self.report();
+            let now = Instant::now();
+            self.dead |= now.duration_since(self.asked) >= PROBE_TIME;
         }
-        if self.dead || self.polls > PROBE_POLLS && self.asked.elapsed() >= PROBE_TIME {
-            (self.polls, self.asked) = (0, Instant::now());
+        if self.dead {
+            self.asked = Instant::now();
             // A publisher whose memory was replaced publishes no more into this one, and lives.
             if self.slots.memory().look_if_cut_short() {
                 return Err(TryRecvError::CutShort);
@@ -452,21 +530,21 @@ impl<T: Payload> Subscriber<T> {
                 fence("E2", Ordering::Acquire);
                 // E4. Who closed is gone as well: the look at the state above may have been before that.
                 let now = if on("E4") { self.slots.memory()[self.layout.state()].load() } else { state::LIVE };
-                return self.ended(now, message);
+                return self.ended(now);
             }
         }
         Err(TryRecvError::Empty)
     }
 
     /// A last look, behind the fence that made the end certain; if there is still nothing, how the ring ended.
-    fn ended(&mut self, now: u64, message: &mut T) -> Result<(), TryRecvError> {
+    fn ended(&mut self, now: u64) -> Result<(), TryRecvError> {
         // E3. Without it a message that came between the first look and the end would be kept back.
         if on("E3") {
             match slot::read(self.slots.at(self.next), self.next, self.mask(), |_| ()) {
                 Read::NotYet => {}
                 // V3. Another publisher may have taken over since, and this be its first message: told of first.
-                Read::Message(()) if !on("V3") => return self.read_again(message),
-                read => return self.resolve(read, message),
+                Read::Message(()) if !on("V3") => return Ok(()),
+                read => return self.resolve(read),
             }
         }
         Err(match now {

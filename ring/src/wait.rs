@@ -16,10 +16,7 @@ use rustix::time::Timespec;
 use crate::layout::{Layout, wake as mode};
 use crate::memory::{Memory, Pinned};
 use crate::presence::Liveness;
-use crate::sync::{
-    Ordering, SPINS, Word, WriteWord, barrier_on_all, fence, on, register_for_barriers, sleep, spin_loop, wake,
-    yield_now,
-};
+use crate::sync::{Ordering, Word, WriteWord, barrier_on_all, fence, on, register_for_barriers, sleep, wake};
 
 /// How [`recv`](crate::Subscriber::recv) waits when there is nothing yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,22 +30,6 @@ pub enum WaitStrategy {
     /// Polls a little, then sleeps until the publisher wakes it: for a subscriber that shares its core. On a ring on disk
     /// it starts a thread of its own that sleeps, too, and would notice the publisher's death.
     Block,
-}
-
-impl WaitStrategy {
-    /// Polls for a while; ends early as soon as `ready` says so.
-    #[inline]
-    pub(crate) fn poll(self, ready: impl Fn() -> bool) {
-        for _ in 0..SPINS {
-            if ready() {
-                return;
-            }
-            spin_loop();
-        }
-        if self == WaitStrategy::Yield {
-            yield_now();
-        }
-    }
 }
 
 /// How a publisher finds out that a subscriber sleeps.
