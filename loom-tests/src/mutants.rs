@@ -24,6 +24,7 @@ pub const ALL: &[Mutant] = &[
     mutant("P2", "the sequence published relaxed", "stream", "torn"),
     mutant("P3", "the marker not stored", "stream", "torn"),
     mutant("P4", "no release fence before the further lines", "lines", "torn"),
+    mutant("P5", "what is there stored again relaxed", "ahead", "torn"),
     mutant("R1", "no acquire fence after the first look", "stream", "torn"),
     mutant("R2", "no acquire fence before the second look", "stream", "torn"),
     mutant("R3", "no second look", "stream", "torn"),

@@ -24,7 +24,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use feed_ring::sync::model;
-use feed_ring::{InProcess, Join, Payload, Publisher, Subscriber, TryRecvError, WaitStrategy, in_process};
+use feed_ring::{Ahead, InProcess, Join, Payload, Publisher, Subscriber, TryRecvError, WaitStrategy, in_process};
 
 use crate::explore::{met, violated};
 
@@ -118,6 +118,11 @@ pub fn ring<T: Message>(capacity: usize) -> (Feed<T>, Ring<T>) {
 }
 
 impl<T: Message> Feed<T> {
+    /// From now on the publisher takes lines over two messages ahead.
+    pub fn own_two_ahead(&mut self) {
+        self.publisher.set_ahead(Ahead::Two);
+    }
+
     /// Publishes the next message.
     pub fn publish(&mut self) {
         self.publish_batch::<1>();

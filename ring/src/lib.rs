@@ -110,7 +110,7 @@ pub use feed_ring_derive::Payload;
 pub use in_process::{InProcess, in_process};
 pub use notify::Notifier;
 pub use payload::{Field, FieldType, Payload, Schema, SchemaField};
-pub use publisher::{Publisher, PublisherOptions};
+pub use publisher::{Ahead, Publisher, PublisherOptions};
 pub use subscriber::{Join, Mapping, Subscriber, SubscriberOptions};
 pub use wait::{Interrupter, WaitStrategy, Wake};
 

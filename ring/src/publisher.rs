@@ -195,8 +195,22 @@ pub struct Publisher<T> {
     layout: Layout,
     roster: Roster,
     waker: Waker,
+    ahead: Ahead,
     end: End,
     open: bool,
+}
+
+/// How many messages ahead a publisher takes cache lines into its hands: [`Publisher::set_ahead`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ahead {
+    /// The lines of the next message, by marking its slot: at the end of each publish, at no cost.
+    #[default]
+    One,
+    /// Those of the message after it, too, by storing into them what they hold. On some processors a message then arrives
+    /// a fifth sooner when the publisher idles in between and its subscriber spins on a writable
+    /// [mapping](crate::Mapping); a stream without pauses takes the publisher up to twice as long for each message.
+    /// docs/performance.md has the measurements.
+    Two,
 }
 
 impl<T: Payload> Publisher<T> {
@@ -216,6 +230,7 @@ impl<T: Payload> Publisher<T> {
     ) -> Self {
         Publisher {
             waker,
+            ahead: Ahead::One,
             epoch: memory[layout.epoch()].load(),
             published: Pinned::new(&memory, layout.published),
             slots: Slots::new(memory, layout.slots, layout.capacity),
@@ -237,8 +252,26 @@ impl<T: Payload> Publisher<T> {
         // Relaxed: it tells joining subscribers and tools about where to look; they find out from the slots.
         self.published.store(following);
         self.next = following;
+        if self.ahead == Ahead::Two {
+            self.own_second(following + 1);
+        }
         self.waker.published();
         sequence
+    }
+
+    /// Takes over the lines of the slot that message `sequence` will have, if it holds a message of a lap before.
+    #[inline(always)]
+    fn own_second(&self, sequence: u64) {
+        if let Some(holds) = sequence.checked_sub(self.slots.capacity())
+            && holds >= self.layout.base
+        {
+            slot::own(self.slots.at(sequence), holds);
+        }
+    }
+
+    /// From now on takes cache lines over so far ahead; [`Ahead::One`] until then.
+    pub fn set_ahead(&mut self, ahead: Ahead) {
+        self.ahead = ahead;
     }
 
     /// Publishes messages in order, each as [`publish`](Self::publish) does, and returns their sequence numbers.

@@ -61,6 +61,16 @@ pub(crate) fn mark(slot: &[WriteWord], sequence: u64) {
     }
 }
 
+/// Takes the lines of `slot` over and changes nothing in them: it holds message `holds`, whole, and goes on holding it.
+#[inline(always)]
+pub(crate) fn own(slot: &[WriteWord], holds: u64) {
+    // P5. Pairs with R1, as P2: who finds the message through this store sees all of its payload.
+    slot[0].store_ordered("P5", Ordering::Release, published(holds));
+    for line in slot[LINE_WORDS..].chunks_exact(LINE_WORDS) {
+        line[0].store(line[0].load());
+    }
+}
+
 /// What a slot had for the subscriber that asked it for one message.
 pub(crate) enum Read<C> {
     /// The message, whole, as it was copied.

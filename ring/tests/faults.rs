@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::ExitStatus;
 
 use feed_ring::inspect::Ring;
-use feed_ring::{Join, Payload, Publisher, Subscriber, TryRecvError, sync::faults};
+use feed_ring::{Ahead, Join, Payload, Publisher, Subscriber, TryRecvError, sync::faults};
 use feed_testing::{PrivateRoot, as_child, child};
 
 /// Two cache lines: with its sequence word a message of one line would leave the stores into further lines untried.
@@ -34,7 +34,7 @@ fn create<T: Payload>(root: &Path, capacity: usize, keep: bool) -> Publisher<T> 
 }
 
 /// What a publisher does, and dies doing.
-const SCENARIOS: [&str; 8] = ["create", "publish", "batch", "close", "takeover", "supersede", "one", "resume"];
+const SCENARIOS: [&str; 9] = ["create", "publish", "ahead", "batch", "close", "takeover", "supersede", "one", "resume"];
 
 fn run(scenario: &str, root: &Path, points: u64) {
     let arm = || faults::arm(points);
@@ -43,8 +43,9 @@ fn run(scenario: &str, root: &Path, points: u64) {
             arm();
             create::<Message>(root, 4, true).publish(&message(1, 0));
         }
-        "publish" => {
+        "publish" | "ahead" => {
             let mut publisher = create::<Message>(root, 4, true);
+            publisher.set_ahead(if scenario == "ahead" { Ahead::Two } else { Ahead::One });
             arm();
             for number in 0..6 {
                 publisher.publish(&message(1, number)); // laps the ring of 4

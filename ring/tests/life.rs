@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use feed_ring::{
-    CreateError, Join, OpenError, Publisher, PublisherOptions, Subscriber, SubscriberOptions, TryRecvError,
+    Ahead, CreateError, Join, OpenError, Publisher, PublisherOptions, Subscriber, SubscriberOptions, TryRecvError,
 };
 use feed_testing::{Child, PrivateRoot, as_child, child};
 
@@ -250,6 +250,31 @@ fn what_cannot_be_gone_on_with_is_superseded() {
     assert_eq!((fresh.epoch(), fresh.published()), (1, 22));
     let mut from_before = Subscriber::<[u64; 2]>::options("life").root(&root).join(Join::Sequence(20)).open().unwrap();
     assert_eq!(from_before.try_recv(), Err(TryRecvError::Lagged { missed: 2 }), "from before this ring");
+}
+
+/// A publisher that takes lines over two messages ahead stores what they hold again: not what they would hold if the ring
+/// had not begun later, or if it had been lapped.
+#[test]
+fn lines_owned_two_ahead_hold_what_they_held() {
+    let root = PrivateRoot::new();
+    let mut first = publisher(&root).capacity(8).keep(true).create().unwrap();
+    first.publish_batch(&(0..20).collect::<Vec<u64>>());
+    first.close().unwrap();
+    let mut second = publisher(&root).capacity(16).keep(true).create().unwrap();
+    second.set_ahead(Ahead::Two);
+    for sequence in 20..60 {
+        second.publish(&sequence);
+        // Everything that the ring is to hold, and nothing from before it.
+        let window = 15.min(sequence + 1 - 20);
+        for asked in sequence.saturating_sub(20)..=sequence {
+            let mut subscriber = subscriber(&root).join(Join::Sequence(asked)).open().unwrap();
+            match subscriber.try_recv() {
+                Ok(message) => assert_eq!((message, asked + window > sequence), (asked, true), "at {sequence}"),
+                Err(TryRecvError::Lagged { .. }) => assert!(asked + window <= sequence, "{asked} lost at {sequence}"),
+                Err(error) => panic!("{asked} at {sequence}: {error}"),
+            }
+        }
+    }
 }
 
 #[test]

@@ -37,7 +37,17 @@ pub(super) fn death(stores: usize) {
 /// A publisher is killed after `stores` stores of its two messages, the kernel tells of it, and another goes on, while a
 /// subscriber looks `READS` times.
 pub(super) fn takeover<const READS: usize>(stores: usize) {
-    let (mut feed, ring) = ring::<[u64; 2]>(2);
+    takeover_from::<READS>(ring(2), stores);
+}
+
+/// The same with a publisher that takes lines over two messages ahead.
+pub(super) fn takeover_ahead<const READS: usize>(stores: usize) {
+    let (mut feed, ring) = ring(2);
+    feed.own_two_ahead();
+    takeover_from::<READS>((feed, ring), stores);
+}
+
+fn takeover_from<const READS: usize>((mut feed, ring): (Feed<[u64; 2]>, Ring<[u64; 2]>), stores: usize) {
     let mut witness = ring.join(Join::Oldest);
     let reader = thread::spawn(move || {
         for _ in 0..READS {

@@ -62,6 +62,10 @@ pub const ALL: &[Model] = &[
     Model::new("stream-3", "MeL", "and with 3 reads", stream::run::<2, 2, 3, 3>).preemptions(3),
     Model::new("lines", "MeL", "2 slots, 3 messages of 3 words in two lines, 2 reads", stream::run::<3, 2, 3, 2>)
         .preemptions(2),
+    Model::new("ahead", "MeL", "2 slots, 3 messages, lines owned two ahead, 2 reads", stream::ahead::<2, 2, 3, 2>)
+        .preemptions(2),
+    Model::new("ahead-lines", "MeL", "2 slots, 3 messages in two lines, the same", stream::ahead::<3, 2, 3, 2>)
+        .preemptions(1),
     Model::new("wrap", "MeL", "4 slots, 6 messages of 1 word, 2 reads", stream::run::<1, 4, 6, 2>).preemptions(2),
     Model::new("two", "MeL", "2 slots, 2 messages, 2 subscribers with 2 reads each", stream::two::<2, 2>)
         .preemptions(2),
@@ -77,6 +81,9 @@ pub const ALL: &[Model] = &[
         .preemptions(2)
         .every_store(),
     Model::new("takeover", "MeLDR", "killed at every store, another goes on; 2 reads", faults::takeover::<2>)
+        .preemptions(1)
+        .every_store(),
+    Model::new("ahead-takeover", "MeLDR", "the same with lines owned two ahead; 1 read", faults::takeover_ahead::<1>)
         .preemptions(1)
         .every_store(),
     Model::new("takeover-twice", "eLDR", "killed at every store of a takeover; 1 read", faults::takeover_twice::<1>)
@@ -106,6 +113,14 @@ pub const ALL: &[Model] = &[
     Model::new("deep-lines", "MeL", "2 slots, 3 messages in two lines, 3 reads", stream::run::<3, 2, 3, 3>)
         .preemptions(3)
         .deep(),
+    Model::new(
+        "deep-ahead",
+        "MeL",
+        "4 slots, 6 messages in two lines, two ahead, 2 reads",
+        stream::ahead::<3, 4, 6, 2>,
+    )
+    .preemptions(2)
+    .deep(),
     Model::new("deep-wrap", "MeL", "4 slots, 6 messages, 3 reads", stream::run::<2, 4, 6, 3>).preemptions(3).deep(),
     Model::new("deep-two", "MeL", "2 slots, 2 messages, 2 subscribers", stream::two::<2, 2>).preemptions(3).deep(),
 ];

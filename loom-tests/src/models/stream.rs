@@ -3,7 +3,7 @@
 use feed_ring::Join;
 use loom::thread;
 
-use crate::oracle::{Message, ring};
+use crate::oracle::{Feed, Message, Ring, ring};
 
 /// `MESSAGES` messages of `WORDS` words through `SLOTS` slots, and one subscriber that looks `READS` times beside them
 /// and reads the rest afterwards.
@@ -11,7 +11,24 @@ pub(super) fn run<const WORDS: usize, const SLOTS: usize, const MESSAGES: usize,
 where
     [u64; WORDS]: Message,
 {
-    let (mut feed, ring) = ring::<[u64; WORDS]>(SLOTS);
+    read_beside::<WORDS, MESSAGES, READS>(ring(SLOTS));
+}
+
+/// The same, and the publisher takes lines over two messages ahead.
+pub(super) fn ahead<const WORDS: usize, const SLOTS: usize, const MESSAGES: usize, const READS: usize>(_: usize)
+where
+    [u64; WORDS]: Message,
+{
+    let (mut feed, ring) = ring(SLOTS);
+    feed.own_two_ahead();
+    read_beside::<WORDS, MESSAGES, READS>((feed, ring));
+}
+
+fn read_beside<const WORDS: usize, const MESSAGES: usize, const READS: usize>(
+    (mut feed, ring): (Feed<[u64; WORDS]>, Ring<[u64; WORDS]>),
+) where
+    [u64; WORDS]: Message,
+{
     let mut witness = ring.join(Join::Oldest);
     let reader = thread::spawn(move || {
         for _ in 0..READS {
