@@ -86,10 +86,8 @@ fn too_low_a_limit_is_an_error_that_tells_it() {
     if finished.code == Some(126) {
         return skipped("another user cannot run the program here");
     }
-    let says = [
-        "--lock-memory: cannot lock memory: ",
-        " bytes are mapped, RLIMIT_MEMLOCK is 65536 bytes: raise it (ulimit -l",
-    ];
+    let says =
+        ["--lock-memory: cannot lock memory: ", " bytes needed, RLIMIT_MEMLOCK is 65536 bytes: raise it (ulimit -l"];
     assert_one_line(&finished, 1, &says);
     assert!(root.names().is_empty(), "the ring is not left behind");
 }
