@@ -1,6 +1,6 @@
 //! Where a ring's memory lies and where its programs run: huge pages, a NUMA node, locked memory, a CPU.
 //!
-//! What acts on a ring's memory is asked for with the options of [`Publisher`] and [`Subscriber`], so that it acts before the
+//! What acts on a ring's memory is asked for with the options of [`Publisher`] and [`Subscriber`](crate::Subscriber), so that it acts before the
 //! memory is first touched. What acts on a thread or on the whole process is a function of this module. Nothing of it costs
 //! anything once the ring is open.
 //!
@@ -144,7 +144,7 @@ impl<T: Payload> PublisherOptions<T> {
     ///
     /// The memory is made of huge pages at once where the file system allows it (`huge=advise` among the mount's options;
     /// for a sealed ring `shmem_enabled`), and is otherwise collapsed into them after it was touched (Linux 6.1 and later,
-    /// whatever `shmem_enabled` says, unless that is `deny`). It needs free huge pages, costs some 0.1 to 1 ms for each of
+    /// whatever `shmem_enabled` says, unless that is `deny`). It needs free huge pages, costs up to some ms for each of
     /// them while the ring is made, and 2 MiB of address space. A ring taken over is collapsed, too; its subscribers wait
     /// at a page for as long as it is copied.
     ///

@@ -327,6 +327,9 @@ fn what_is_allocated_comes_from_the_node() {
     assert!(allocating.finish().0.success());
 }
 
+/// More than the large rings of all tests together: they run in one process, and the limit is the process's.
+const LOCKED: u64 = 64 << 20;
+
 /// Whether this process may lock so many bytes.
 fn may_lock(bytes: u64) -> bool {
     let limit = rustix::process::getrlimit(Resource::Memlock).current;
@@ -394,7 +397,7 @@ fn a_ring_taken_over_is_placed_as_well() {
 
     let options = publisher(&root, LARGE).huge_pages(true);
     let options = if nodes().is_some() { options.numa_node(first_node()) } else { options };
-    let mut second = options.lock_memory(may_lock(8 << 20)).create().unwrap();
+    let mut second = options.lock_memory(may_lock(LOCKED)).create().unwrap();
     assert_eq!((second.epoch(), second.published()), (2, 100));
     publish(&mut second, 100);
     receive(&mut follower, 50);
@@ -402,7 +405,7 @@ fn a_ring_taken_over_is_placed_as_well() {
     receive(&mut follower, 100);
 
     let placed = second.placement().unwrap();
-    assert_eq!(placed.locked, if may_lock(8 << 20) { placed.mapped } else { 0 });
+    assert_eq!(placed.locked, if may_lock(LOCKED) { placed.mapped } else { 0 });
     if nodes().is_some() {
         let bound = format!("bind:{}", first_node());
         assert_eq!(placed.policy.as_ref(), Some(&bound));
@@ -422,15 +425,15 @@ fn a_sealed_ring_is_placed_as_well() {
     let path = root.path().join("r.sock");
     let options = publisher(&root, LARGE).serve(&path).huge_pages(true);
     let options = if nodes().is_some() { options.numa_node(first_node()) } else { options };
-    let mut feed = options.lock_memory(may_lock(8 << 20)).create().unwrap();
+    let mut feed = options.lock_memory(may_lock(LOCKED)).create().unwrap();
     let connect = || Subscriber::<Message>::connect(&path).join(Join::Oldest).huge_pages(true);
-    let mut follower = connect().lock_memory(may_lock(16 << 20)).open().unwrap();
+    let mut follower = connect().lock_memory(may_lock(LOCKED)).open().unwrap();
     publish(&mut feed, 1000);
     receive(&mut follower, 1000);
 
     let (placed, followed) = (feed.placement().unwrap(), follower.placement().unwrap());
-    assert_eq!(placed.locked, if may_lock(8 << 20) { placed.mapped } else { 0 });
-    assert_eq!(followed.locked, if may_lock(16 << 20) { placed.mapped } else { 0 });
+    assert_eq!(placed.locked, if may_lock(LOCKED) { placed.mapped } else { 0 });
+    assert_eq!(followed.locked, if may_lock(LOCKED) { placed.mapped } else { 0 });
     if nodes().is_some() {
         assert_eq!(placed.policy, Some(format!("bind:{}", first_node())));
         assert_eq!(placed.nodes, [(first_node(), placed.mapped)]);
