@@ -6,6 +6,8 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use common::{assert_one_line, assert_quiet_success, endless, run};
+use feed::Message;
+use feed_ring::Subscriber;
 use feed_testing::{PrivateRoot, Program, skipped};
 use rustix::process::Signal;
 
@@ -69,6 +71,7 @@ fn its_ring_lies_on_huge_pages_or_it_says_why_not() {
     if finished.stderr.contains("huge pages: ") {
         // What can come of it, and when, is for the library's tests.
         assert!(finished.code == Some(0) && huge != "4096 kB", "{huge}: {finished:?}");
+        assert!(!finished.stderr.contains("not asked for"), "{finished:?}");
         skipped(&finished.stderr);
     } else {
         assert_quiet_success(&finished);
@@ -105,6 +108,9 @@ fn its_memory_comes_from_the_node_it_was_given() {
         let line = maps.lines().find(|line| line.split(' ').any(|field| field == mapping)).unwrap();
         assert!(line.contains(&bound) && line.contains(&format!(" N{node}=")), "{line}");
     }
+    // To the program both are alike, to others only what is bound to the ring's file.
+    let follower = Subscriber::<Message>::options("feed").root(&root).open().unwrap();
+    assert_eq!(follower.placement().unwrap().policy, Some(format!("bind:{node}")));
     end(program);
 }
 

@@ -1,8 +1,8 @@
 //! Where a ring's memory lies and where its programs run: huge pages, a NUMA node, locked memory, a CPU.
 //!
-//! What acts on a ring's memory is asked for with the options of [`Publisher`] and [`Subscriber`](crate::Subscriber), so that it acts before the
-//! memory is first touched. What acts on a thread or on the whole process is a function of this module. Nothing of it costs
-//! anything once the ring is open.
+//! What acts on a ring's memory is asked for with the options of [`Publisher`] and [`Subscriber`](crate::Subscriber), so
+//! that it acts before the memory is first touched. What acts on a thread or on the whole process is a function of this
+//! module. Nothing of it costs anything once the ring is open.
 //!
 //! | asked for with | of | where the machine refuses |
 //! |---|---|---|

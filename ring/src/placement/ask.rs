@@ -28,7 +28,7 @@ pub(crate) struct Asked {
 impl Asked {
     /// On which boundary so many bytes have to be mapped; `None` if on any page's.
     pub(crate) fn boundary(&self, bytes: usize) -> Option<usize> {
-        look::huge_page().filter(|&huge| self.huge_pages && bytes >= huge)
+        self.huge_pages.then(look::huge_page).flatten().filter(|&huge| bytes >= huge)
     }
 
     /// To be called before anything of the memory is reserved or touched: both take it from somewhere, in pages of some
