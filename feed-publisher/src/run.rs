@@ -9,11 +9,11 @@ use anyhow::Context;
 use feed::Message;
 use feed::clock::realtime_ns;
 use feed::pacing::Pacer;
-use feed::placement::{lock_memory, pin_to_cpu};
 use feed::source::synthetic::Synthetic;
 use feed::source::{Input, Reason, Source, SourceError, input};
 use feed::summary::{Published, Sequences, Summary, Tally};
-use feed_ring::{CreateError, Publisher, Wake};
+use feed_ring::placement::{allocate_on_node, lock_memory, pin_to_cpu};
+use feed_ring::{Ahead, CreateError, Publisher, Wake};
 
 use crate::options::{FormatChoice, Options, SummaryFormat, WakeChoice};
 use crate::progress::Progress;
@@ -70,6 +70,9 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         // Before anything is allocated that is to be near.
         pin_to_cpu(cpu).context("--cpu")?;
     }
+    if let Some(node) = options.numa_node {
+        allocate_on_node(node).context("--numa-node")?;
+    }
     let feed = match open(options, &stop) {
         // Told to stop before the input had its first bytes.
         Err(SourceError { reason: Reason::Stopped, .. }) => {
@@ -79,7 +82,10 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         }
         opened => opened.map_err(anyhow::Error::new)?,
     };
-    let publisher = create(options)?;
+    let mut publisher = create(options)?;
+    if options.ahead == 2 {
+        publisher.set_ahead(Ahead::Two);
+    }
     tell(options, &publisher);
     if options.lock_memory
         && let Err(error) = lock_memory()
@@ -115,6 +121,20 @@ fn tell(options: &Options, publisher: &Publisher<Message>) {
     if options.wake == Some(WakeChoice::Membarrier) && publisher.wake() == Wake::Fence {
         eprintln!("feed-publisher: {ring}: the kernel refuses membarrier: fencing after each message (--wake fence)");
     }
+    if options.huge_pages || options.numa_node.is_some() {
+        let placed = match publisher.placement() {
+            Ok(placed) => placed,
+            Err(error) => return eprintln!("feed-publisher: {ring}: cannot tell where its memory is: {error}"),
+        };
+        if let Some(missing) = placed.huge_pages_missing().filter(|_| options.huge_pages) {
+            eprintln!("feed-publisher: {ring}: huge pages: {missing}");
+        }
+        if let Some(node) = options.numa_node
+            && let Some(missing) = placed.missing_from_node(node)
+        {
+            eprintln!("feed-publisher: {ring}: NUMA node {node}: {missing} (--fresh)");
+        }
+    }
 }
 
 fn open(options: &Options, stop: &Arc<AtomicBool>) -> Result<Feed, SourceError> {
@@ -134,7 +154,12 @@ fn create(options: &Options) -> Result<Publisher<Message>, Failure> {
         .keep(options.keep)
         .fresh(options.fresh)
         .mode(options.mode)
-        .wake(options.wake.map_or_else(Wake::default, Wake::from));
+        .wake(options.wake.map_or_else(Wake::default, Wake::from))
+        .huge_pages(options.huge_pages);
+    let created = match options.numa_node {
+        Some(node) => created.numa_node(node),
+        None => created,
+    };
     let created = match options.group {
         Some(gid) => created.group(gid),
         None => created,

@@ -6,6 +6,8 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use common::{assert_one_line, assert_quiet_success, endless, run};
+use feed::Message;
+use feed_ring::Subscriber;
 use feed_testing::{PrivateRoot, Program, skipped};
 use rustix::process::Signal;
 
@@ -39,15 +41,77 @@ fn it_runs_on_the_cpu_it_was_given() {
     assert!(root.names().is_empty());
 }
 
-/// Whether a program's mapping of the ring's segment is locked into memory. The file was mapped before it had a name, so
-/// that it is known by its inode.
-fn is_locked(root: &PrivateRoot, program: &Program) -> bool {
+/// What `smaps` says of a program's mapping of the ring's segment: its first line, which begins with the address, and those
+/// behind it. The file was mapped before it had a name, so that it is known by its inode.
+fn segment(root: &PrivateRoot, program: &Program) -> Vec<String> {
     let segment = std::fs::metadata(root.path().join("feed.ring/segment")).unwrap();
     let inode = format!(" {} ", std::os::unix::fs::MetadataExt::ino(&segment));
     let maps = std::fs::read_to_string(format!("/proc/{}/smaps", program.id())).unwrap();
-    let mut lines = maps.lines().skip_while(|line| !line.contains(&inode));
-    let flags = lines.find_map(|line| line.strip_prefix("VmFlags:")).expect("the segment is mapped");
-    flags.split_whitespace().any(|flag| flag == "lo")
+    let lines: Vec<String> = maps.lines().skip_while(|line| !line.contains(&inode)).map(str::to_owned).collect();
+    assert!(!lines.is_empty(), "the segment is mapped");
+    lines
+}
+
+/// The first of these lines that begins so, without that.
+fn value(lines: &[String], name: &str) -> String {
+    lines.iter().find_map(|line| line.strip_prefix(name)).unwrap().trim().to_owned()
+}
+
+fn is_locked(root: &PrivateRoot, program: &Program) -> bool {
+    value(&segment(root, program), "VmFlags:").split_whitespace().any(|flag| flag == "lo")
+}
+
+#[test]
+fn its_ring_lies_on_huge_pages_or_it_says_why_not() {
+    let root = PrivateRoot::new();
+    let program = endless(&root, &["--huge-pages"]);
+    let huge = value(&segment(&root, &program), "ShmemPmdMapped:");
+    program.signal(Signal::TERM);
+    let finished = program.finish();
+    if finished.stderr.contains("huge pages: ") {
+        // What can come of it, and when, is for the library's tests.
+        assert!(finished.code == Some(0) && huge != "4096 kB", "{huge}: {finished:?}");
+        assert!(!finished.stderr.contains("not asked for"), "{finished:?}");
+        skipped(&finished.stderr);
+    } else {
+        assert_quiet_success(&finished);
+        assert_eq!(huge, "4096 kB");
+    }
+
+    let small = run(&root, &["--huge-pages", "--capacity", "64", "--count", "1"]);
+    assert_one_line(&small, 0, &["feed-publisher: feed: huge pages: 0 of ", " bytes: "]);
+}
+
+#[test]
+fn its_memory_comes_from_the_node_it_was_given() {
+    let root = PrivateRoot::new();
+    let absent = run(&root, &["--numa-node", "1023"]);
+    let says = ["--numa-node: NUMA node 1023: there is no such node; found ", "choose one of them"];
+    assert_one_line(&absent, 1, &says);
+    assert!(root.names().is_empty());
+
+    let Ok(nodes) = std::fs::read_to_string("/sys/devices/system/node/has_memory") else {
+        return skipped("this kernel has no NUMA nodes");
+    };
+    let node = nodes.trim().split([',', '-']).next().unwrap().to_owned();
+    let tried = run(&root, &["--numa-node", &node, "--count", "1"]);
+    if tried.stderr.contains("cannot bind memory") {
+        assert_one_line(&tried, 1, &["--numa-node: NUMA node ", "--cap-add SYS_NICE"]);
+        return skipped(&tried.stderr);
+    }
+    assert_quiet_success(&tried);
+    let program = endless(&root, &["--numa-node", &node]);
+    let address = segment(&root, &program)[0].split('-').next().unwrap().to_owned();
+    let maps = std::fs::read_to_string(format!("/proc/{}/numa_maps", program.id())).unwrap();
+    let bound = format!(" bind:{node} ");
+    for mapping in [address.as_str(), "heap"] {
+        let line = maps.lines().find(|line| line.split(' ').any(|field| field == mapping)).unwrap();
+        assert!(line.contains(&bound) && line.contains(&format!(" N{node}=")), "{line}");
+    }
+    // To the program both are alike, to others only what is bound to the ring's file.
+    let follower = Subscriber::<Message>::options("feed").root(&root).open().unwrap();
+    assert_eq!(follower.placement().unwrap().policy, Some(format!("bind:{node}")));
+    end(program);
 }
 
 #[test]
@@ -86,10 +150,8 @@ fn too_low_a_limit_is_an_error_that_tells_it() {
     if finished.code == Some(126) {
         return skipped("another user cannot run the program here");
     }
-    let says = [
-        "--lock-memory: cannot lock memory: ",
-        " bytes are mapped, RLIMIT_MEMLOCK is 65536 bytes: raise it (ulimit -l",
-    ];
+    let says =
+        ["--lock-memory: cannot lock memory: ", " bytes needed, RLIMIT_MEMLOCK is 65536 bytes: raise it (ulimit -l"];
     assert_one_line(&finished, 1, &says);
     assert!(root.names().is_empty(), "the ring is not left behind");
 }

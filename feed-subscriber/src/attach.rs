@@ -79,6 +79,22 @@ impl Ring {
         }
     }
 
+    /// Says on standard error what is not as it was asked for.
+    pub(crate) fn tell(&self, options: &Options) {
+        if !options.huge_pages {
+            return;
+        }
+        let ring = &options.ring;
+        match self.subscriber.placement() {
+            Ok(placed) => {
+                if let Some(missing) = placed.huge_pages_missing() {
+                    eprintln!("feed-subscriber: {ring}: huge pages: {missing}");
+                }
+            }
+            Err(error) => eprintln!("feed-subscriber: {ring}: cannot tell where its memory is: {error}"),
+        }
+    }
+
     /// Whether another ring has the name. A ring whose name nobody has is still followed: its publisher may live.
     pub(crate) fn is_replaced(&self) -> bool {
         identity(&self.path).is_some_and(|now| Some(now) != self.identity)
@@ -94,6 +110,6 @@ fn subscriber(options: &Options, join: Join) -> Result<Subscriber<Message>, Open
         Some(path) => Subscriber::<Message>::connect(path),
         None => Subscriber::<Message>::options(&options.ring).root(&options.root),
     };
-    let ring = ring.join(join).wait(options.wait()).map(options.mapping());
+    let ring = ring.join(join).wait(options.wait()).map(options.mapping()).huge_pages(options.huge_pages);
     options.trust_uid.iter().fold(ring, |ring, &uid| ring.trust_uid(uid)).open()
 }

@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use feed::clock::realtime_ns;
-use feed::placement::{PlacementError, lock_memory};
 use feed::reception::Reception;
 use feed::summary::{Received, Summary, Tally};
 use feed::{Kind, Message};
-use feed_ring::{Interrupter, Join, OpenError, TryRecvError, WaitStrategy};
+use feed_ring::placement::lock_memory;
+use feed_ring::{Interrupter, Join, OpenError, PlacementError, TryRecvError, WaitStrategy};
 
 use crate::account::{Account, Change, Standing};
 use crate::attach::{LOOK, Ring};
@@ -268,6 +268,7 @@ impl<'a> Follower<'a> {
         self.say(format_args!(
             "reopened: the ring that took its place {how}: state built from the messages before must be rebuilt"
         ));
+        self.ring.tell(self.options);
         match self.options.lock_memory.then(lock_memory) {
             Some(Err(error)) => ControlFlow::Break(Ended::Placement(error)),
             _ => ControlFlow::Continue(()),

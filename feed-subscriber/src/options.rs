@@ -30,7 +30,7 @@ use feed_ring::{Join, Mapping, WaitStrategy};
     Examples:\n  \
     feed-subscriber --open-timeout 10 --summary json\n  \
     feed-subscriber --from oldest --output csv > feed.csv\n  \
-    feed-subscriber --wait spin --map rw --cpu 5 --lock-memory\n  \
+    feed-subscriber --wait spin --map rw --cpu 5 --numa-node 0 --huge-pages --lock-memory\n  \
     feed-subscriber --output text | head")]
 pub(crate) struct Options {
     /// Name of the ring
@@ -72,6 +72,14 @@ pub(crate) struct Options {
     /// Run on this CPU only
     #[arg(long, value_name = "N")]
     pub(crate) cpu: Option<usize>,
+
+    /// Reach the ring through huge pages, if its publisher has put it on some; if not, says so and goes on without
+    #[arg(long)]
+    pub(crate) huge_pages: bool,
+
+    /// Take the program's own memory from this NUMA node only; the ring's is where its publisher has put it
+    #[arg(long, value_name = "N")]
+    pub(crate) numa_node: Option<u32>,
 
     /// Lock the program and the ring into memory, once both are there
     #[arg(long)]
@@ -231,6 +239,7 @@ mod tests {
             (&["--map", "wo"], "[possible values: ro, rw]"),
             (&["--trust-uid", "root"], "--trust-uid"),
             (&["--cpu", "first"], "--cpu"),
+            (&["--numa-node", "near"], "--numa-node"),
             (&["--output", "xml"], "[possible values: none, text, csv, json]"),
             (&["--max", "x"], "--max"),
             (&["--summary", "xml"], "[possible values: text, json]"),

@@ -4,9 +4,9 @@ use std::io::{self, Write};
 use std::sync::atomic::AtomicBool;
 
 use anyhow::Context;
-use feed::placement::{lock_memory, pin_to_cpu};
 use feed::reception::Reception;
 use feed::summary::{Sequences, Summary, Tally};
+use feed_ring::placement::{allocate_on_node, lock_memory, pin_to_cpu};
 use feed_ring::{OpenError, TryRecvError, WaitStrategy};
 
 use crate::attach::Ring;
@@ -36,6 +36,9 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         // Before anything is allocated that is to be near.
         pin_to_cpu(cpu).context("--cpu")?;
     }
+    if let Some(node) = options.numa_node {
+        allocate_on_node(node).context("--numa-node")?;
+    }
     let bell = Bell::default();
     if options.wait() == WaitStrategy::Block {
         let bell = bell.clone();
@@ -46,6 +49,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         let reception = received(&Reception::default(), &Ended::Signal);
         return Ok(print(&Summary { received: Some(reception), ..nothing }, options)?);
     };
+    ring.tell(options);
     if options.lock_memory {
         lock_memory().context("--lock-memory")?;
     }

@@ -1,10 +1,10 @@
-//! How the subscriber waits, maps and is placed, read back from `/proc`.
+//! How the subscriber waits and maps, read back from `/proc`.
 
 mod common;
 
 use std::time::Duration;
 
-use common::{assert_conserved, assert_one_line, number, publisher, start, subscriber, success};
+use common::{assert_conserved, number, start, success};
 use feed_testing::{PrivateRoot, Program, skipped};
 use rustix::process::Signal;
 
@@ -87,67 +87,4 @@ fn a_ring_is_mapped_as_asked_for() {
         publisher.signal(Signal::TERM);
         assert_eq!(success(subscribers.remove(0))["next_sequence"], success(publisher)["next_sequence"]);
     }
-}
-
-#[test]
-fn it_runs_on_the_cpu_it_was_given_with_its_memory_locked() {
-    let root = PrivateRoot::new();
-    let allowed = rustix::thread::sched_getaffinity(None).unwrap();
-    let cpu = (0..rustix::thread::CpuSet::MAX_CPU).find(|&cpu| allowed.is_set(cpu)).unwrap().to_string();
-    let follow: [&[&str]; 2] = [
-        &["--cpu", &cpu, "--wait", "block", "--output", "csv"],
-        &["--lock-memory", "--on-publisher-loss", "exit", "--output", "csv"],
-    ];
-    let (publisher, mut subscribers) = start(&root, &["--rate", "2000", "--capacity", "1024"], &follow);
-    subscribers[0].wait_for("quote");
-    // All of its threads.
-    for task in std::fs::read_dir(format!("/proc/{}/task", subscribers[0].id())).unwrap().flatten() {
-        let status = std::fs::read_to_string(task.path().join("status")).unwrap();
-        let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap();
-        assert_eq!(list.trim(), cpu);
-    }
-    if rustix::process::geteuid().is_root() {
-        subscribers[1].wait_for("quote");
-        let maps = proc(&subscribers[1], "smaps").unwrap();
-        let mut lines = maps.lines().skip_while(|line| !line.ends_with("feed.ring/segment"));
-        let flags = lines.find_map(|line| line.strip_prefix("VmFlags:")).unwrap();
-        assert!(flags.split_whitespace().any(|flag| flag == "lo"), "{flags}");
-    } else {
-        skipped("whether memory can be locked is certain only for root");
-    }
-    publisher.signal(Signal::TERM);
-    success(publisher);
-    success(subscribers.remove(0));
-
-    let finished = Program::start(subscriber(&root).args(["--cpu", "1023"])).finish();
-    assert_one_line(&finished, 1, &["--cpu: CPU 1023: ", "; it may run on CPUs ", "choose one of them"]);
-}
-
-#[test]
-fn a_ring_that_is_locked_is_locked_again_when_it_is_another() {
-    if !rustix::process::geteuid().is_root() {
-        return skipped("whether memory can be locked is certain only for root");
-    }
-    let root = PrivateRoot::new();
-    let (mut killed, mut subscribers) = start(&root, &["--rate", "2000"], &[&["--lock-memory", "--output", "csv"]]);
-    subscribers[0].wait_for("quote");
-    killed.kill();
-    let next = Program::start(publisher(&root).args(["--fresh", "--rate", "2000"]));
-    subscribers[0].wait_for_error("reopened");
-    let segment = std::fs::metadata(root.path().join("feed.ring/segment")).unwrap();
-    let inode = format!(" {} ", std::os::unix::fs::MetadataExt::ino(&segment));
-    let begun = std::time::Instant::now();
-    loop {
-        let maps = proc(&subscribers[0], "smaps").unwrap();
-        let mut lines = maps.lines().skip_while(|line| !line.contains(&inode));
-        let flags = lines.find_map(|line| line.strip_prefix("VmFlags:")).expect("the new segment is mapped");
-        if flags.split_whitespace().any(|flag| flag == "lo") {
-            break;
-        }
-        assert!(begun.elapsed().as_secs() < 60, "{flags}");
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    next.signal(Signal::TERM);
-    assert_eq!(next.finish().code, Some(0));
-    assert_eq!(subscribers.remove(0).finish().code, Some(0));
 }

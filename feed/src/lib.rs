@@ -6,7 +6,6 @@
 //! - [`summary`]: what was published or received, in numbers that two programs can compare.
 //! - [`reception`]: what a subscriber measures while it receives.
 //! - [`stop`]: Ctrl-C and SIGTERM as a flag.
-//! - [`placement`]: pinning to a CPU, locking memory.
 //! - [`decimal`]: exact decimals in 1e-9 units.
 //!
 //! ```
@@ -25,7 +24,6 @@ pub mod clock;
 pub mod decimal;
 pub mod message;
 pub mod pacing;
-pub mod placement;
 pub mod reception;
 #[cfg(any(test, feature = "sample"))]
 pub mod sample;

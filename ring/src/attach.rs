@@ -12,6 +12,7 @@ use crate::error::OpenError;
 use crate::header::Header;
 use crate::layout::{CONTROL_MAGIC, Geometry, Layout, control, state, word};
 use crate::memory::Memory;
+use crate::placement::Asked;
 use crate::subscriber::Mapping;
 use crate::sync::{Word, WriteWord};
 
@@ -37,12 +38,13 @@ pub(crate) fn open(
     trust: Trust<'_>,
     mapping: Mapping,
     expected: &Geometry,
+    asked: Asked,
 ) -> Result<Opened, OpenError> {
     let root = Directory::root(root)?;
     let mut attempts = 0..ATTEMPTS;
     loop {
         let ring = root.ring(name, trust)?;
-        match (open_once(&ring, trust, mapping, expected), attempts.next()) {
+        match (open_once(&ring, trust, mapping, expected, asked), attempts.next()) {
             (Ok(Some(opened)), _) => return Ok(opened),
             (Err(error), _) => return Err(error),
             // It is being replaced or removed right now: the files are not of one ring.
@@ -58,6 +60,7 @@ fn open_once(
     trust: Trust<'_>,
     mapping: Mapping,
     expected: &Geometry,
+    asked: Asked,
 ) -> Result<Option<Opened>, OpenError> {
     let path = ring.path.join(file::SEGMENT);
     let flags = match mapping {
@@ -65,7 +68,7 @@ fn open_once(
         Mapping::ReadWrite => OFlags::RDWR,
     };
     let (segment, segment_stat) = ring.open(file::SEGMENT, flags, FileType::RegularFile, trust)?;
-    let (memory, header) = check_segment(&segment, &segment_stat, mapping, &path, expected)?;
+    let (memory, header) = check_segment(&segment, &segment_stat, (mapping, asked), &path, expected)?;
     if memory[word::STATE].load() == state::SUPERSEDED {
         return Ok(None);
     }
@@ -82,6 +85,7 @@ fn open_once(
         live => live?.0,
     };
     prefault(&memory, &segment_stat, &path)?;
+    lock(&memory, &control_memory, asked, &path)?;
     let layout = header.layout();
     let path = ring.path.clone();
     Ok(Some(Opened { path, memory, layout, control: (control, control_memory), live, connection: None }))
@@ -91,7 +95,7 @@ fn open_once(
 pub(crate) fn check_segment(
     segment: &OwnedFd,
     stat: &Stat,
-    mapping: Mapping,
+    (mapping, asked): (Mapping, Asked),
     path: &Path,
     expected: &Geometry,
 ) -> Result<(Memory<Word>, Header), OpenError> {
@@ -104,8 +108,8 @@ pub(crate) fn check_segment(
         });
     }
     let memory = match mapping {
-        Mapping::ReadOnly => Memory::map_read_only(segment, bytes),
-        Mapping::ReadWrite => Memory::map_writable_for_reading(segment, bytes),
+        Mapping::ReadOnly => Memory::map_read_only_on(segment, bytes, asked.boundary(bytes)),
+        Mapping::ReadWrite => Memory::map_writable_for_reading(segment, bytes, asked.boundary(bytes)),
     };
     let memory = memory.map_err(|source| OpenError::Io { doing: "map", path: path.to_owned(), source })?;
     let header = Header::read(&memory, path)?;
@@ -123,6 +127,19 @@ pub(crate) fn prefault(memory: &Memory<Word>, stat: &Stat, path: &Path) -> Resul
         path: path.to_owned(),
         source,
     })
+}
+
+/// Locks a ring's files into memory, if that was asked for.
+pub(crate) fn lock(
+    segment: &Memory<Word>,
+    control: &Memory<WriteWord>,
+    asked: Asked,
+    path: &Path,
+) -> Result<(), OpenError> {
+    asked
+        .lock(segment)
+        .and_then(|()| asked.lock(control))
+        .map_err(|source| OpenError::Placement { path: path.to_owned(), source })
 }
 
 /// Maps an open control file; `None` if it belongs to another segment.

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::layout::{ABI, MAX_CAPACITY, MAX_SEQUENCE};
+use crate::placement::PlacementError;
 
 /// A name that no ring can have.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -105,6 +106,14 @@ pub enum CreateError {
         needed: u64,
         /// Bytes that are available.
         free: u64,
+    },
+    /// Its memory could not be placed as it was asked to be.
+    #[error("{}: {source}", path.display())]
+    Placement {
+        /// Which file's memory.
+        path: PathBuf,
+        /// What was wrong.
+        source: PlacementError,
     },
     /// A system call failed.
     #[error("{}: cannot {doing}: {source}", path.display())]
@@ -224,6 +233,14 @@ pub enum OpenError {
         found: String,
         /// What it should be sealed against.
         expected: String,
+    },
+    /// Its memory could not be placed as it was asked to be.
+    #[error("{}: {source}", path.display())]
+    Placement {
+        /// Which file's memory.
+        path: PathBuf,
+        /// What was wrong.
+        source: PlacementError,
     },
     /// A system call failed.
     #[error("{}: cannot {doing}: {source}", path.display())]

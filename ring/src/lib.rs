@@ -81,6 +81,7 @@ struct Readme;
 pub mod guard;
 pub mod inspect;
 pub mod payload;
+pub mod placement;
 
 mod attach;
 mod copy;
@@ -110,6 +111,7 @@ pub use feed_ring_derive::Payload;
 pub use in_process::{InProcess, in_process};
 pub use notify::Notifier;
 pub use payload::{Field, FieldType, Payload, Schema, SchemaField};
+pub use placement::{Placement, PlacementError};
 pub use publisher::{Ahead, Publisher, PublisherOptions};
 pub use subscriber::{Join, Mapping, Subscriber, SubscriberOptions};
 pub use wait::{Interrupter, WaitStrategy, Wake};

@@ -3,17 +3,20 @@
 //! Nothing here ever makes a `&[u8]` or a `&T` over memory that another process may write: only words, which are atomics.
 #![allow(unsafe_code)] // a slice over a mapping; slots without bounds checks
 
+use std::ffi::c_void;
 use std::io;
 use std::marker::PhantomData;
 use std::ops::Deref;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::ptr::NonNull;
 use std::sync::Arc;
 
 use memmap2::{Advice, MmapOptions, MmapRaw};
+use rustix::mm::{MapFlags, ProtFlags, mmap};
 
 use crate::guard::{Guarded, Kept};
 use crate::layout::slot_words;
+use crate::placement::{Placement, Side, look};
 use crate::sync::{MAPPABLE, Word, WriteWord};
 
 enum Backing {
@@ -24,7 +27,27 @@ enum Backing {
 /// A mapping, and its place in the guard's table, which is given up before the mapping is.
 struct Mapped {
     guarded: Option<Guarded>,
+    /// Larger than the file, which lies at `offset`, where that had to begin on a boundary.
     map: MmapRaw,
+    offset: usize,
+    bytes: usize,
+    for_huge_pages: bool,
+}
+
+impl Mapped {
+    fn span(&self) -> Span {
+        let start = self.map.as_mut_ptr().wrapping_add(self.offset).cast();
+        Span { start, bytes: self.bytes, for_huge_pages: self.for_huge_pages }
+    }
+}
+
+/// Which addresses a file is mapped at.
+#[derive(Clone, Copy)]
+pub(crate) struct Span {
+    pub(crate) start: *mut c_void,
+    pub(crate) bytes: usize,
+    /// Whether it was mapped so that huge pages can lie there.
+    pub(crate) for_huge_pages: bool,
 }
 
 /// A slice of words that stays where it is for as long as any handle to it lives. `W` says what may be done to them.
@@ -53,8 +76,17 @@ impl Memory<WriteWord> {
 
     /// Maps the first `bytes` of a file for reading and writing.
     pub(crate) fn map_writable(file: impl AsFd, bytes: usize) -> io::Result<Self> {
+        Self::map_writable_on(file, bytes, None)
+    }
+
+    /// The same, beginning on a boundary for huge pages, if there is to be one.
+    pub(crate) fn map_writable_on(file: impl AsFd, bytes: usize, boundary: Option<usize>) -> io::Result<Self> {
+        if let Some(boundary) = boundary {
+            return Self::on_boundary(file.as_fd(), bytes, boundary, Kept::Writable);
+        }
         let map = MmapOptions::new().len(bytes).map_raw(&file.as_fd())?;
-        Self::over(map, bytes, Kept::Writable)
+        let start = map.as_mut_ptr().cast();
+        Self::over(map, Span { start, bytes, for_huge_pages: false }, Kept::Writable)
     }
 
     /// The same memory for reading.
@@ -69,14 +101,23 @@ impl Memory<WriteWord> {
 impl Memory<Word> {
     /// Maps the first `bytes` of a file read-only: a write through it would be a segmentation fault.
     pub(crate) fn map_read_only(file: impl AsFd, bytes: usize) -> io::Result<Self> {
+        Self::map_read_only_on(file, bytes, None)
+    }
+
+    /// The same, beginning on a boundary for huge pages, if there is to be one.
+    pub(crate) fn map_read_only_on(file: impl AsFd, bytes: usize, boundary: Option<usize>) -> io::Result<Self> {
+        if let Some(boundary) = boundary {
+            return Self::on_boundary(file.as_fd(), bytes, boundary, Kept::ReadOnly);
+        }
         let map = MmapOptions::new().len(bytes).map_raw_read_only(&file.as_fd())?;
-        Self::over(map, bytes, Kept::ReadOnly)
+        let start = map.as_mut_ptr().cast();
+        Self::over(map, Span { start, bytes, for_huge_pages: false }, Kept::ReadOnly)
     }
 
     /// Maps the first `bytes` of a file through pages that may be written to, though nothing here does: see
     /// [`Mapping`](crate::Mapping).
-    pub(crate) fn map_writable_for_reading(file: impl AsFd, bytes: usize) -> io::Result<Self> {
-        Memory::<WriteWord>::map_writable(file, bytes).map(|memory| memory.reader())
+    pub(crate) fn map_writable_for_reading(file: impl AsFd, bytes: usize, boundary: Option<usize>) -> io::Result<Self> {
+        Memory::<WriteWord>::map_writable_on(file, bytes, boundary).map(|memory| memory.reader())
     }
 
     /// Whether the file was cut short, to whatever length: looks at the last word of the mapping, so that the guard
@@ -90,13 +131,32 @@ impl Memory<Word> {
 }
 
 impl<W> Memory<W> {
+    /// Maps a file in the middle of a reservation of addresses, so that it begins on a boundary: the kernel itself does that
+    /// only where the file system was told to use huge pages.
+    fn on_boundary(file: BorrowedFd<'_>, bytes: usize, boundary: usize, kept: Kept) -> io::Result<Self> {
+        let whole = bytes.checked_add(boundary).ok_or(io::ErrorKind::OutOfMemory)?;
+        // Nothing is ever touched of it; what is not covered stays empty until it is unmapped with the rest.
+        let reservation = MmapOptions::new().len(whole).no_reserve_swap().map_anon()?.make_read_only()?;
+        let reservation = MmapRaw::from(reservation);
+        let first = reservation.as_mut_ptr();
+        let skip = first.addr().wrapping_neg() % boundary;
+        let protection = match kept {
+            Kept::ReadOnly => ProtFlags::READ,
+            Kept::Writable => ProtFlags::READ | ProtFlags::WRITE,
+        };
+        let start = first.wrapping_add(skip).cast();
+        // SAFETY: skip < boundary, so that all of it replaces pages of the reservation, which nobody else has seen.
+        let start = unsafe { mmap(start, bytes, protection, MapFlags::SHARED | MapFlags::FIXED, file, 0) }?;
+        Self::over(reservation, Span { start, bytes, for_huge_pages: true }, kept)
+    }
+
     /// The kernel's mapping as words. A truncated file raises SIGBUS at the access, as every mapping does: see
     /// [`guard`](crate::guard), which knows of this one before it is first used.
-    fn over(map: MmapRaw, bytes: usize, kept: Kept) -> io::Result<Self> {
+    fn over(map: MmapRaw, span: Span, kept: Kept) -> io::Result<Self> {
         if !MAPPABLE {
             panic!("loom's atomics cannot lie over mapped memory: use in_process");
         }
-        let start = map.as_mut_ptr();
+        let Span { start, bytes, .. } = span;
         // An atomic at an odd address silently works on x86, and tears: this is the incident, so it is checked in
         // release builds too.
         assert!(start.cast::<u64>().is_aligned() && bytes.is_multiple_of(8), "a mapping of whole, aligned words");
@@ -107,7 +167,9 @@ impl<W> Memory<W> {
             bytes / size_of::<u64>(),
         );
         let guarded = Guarded::register(start.addr(), bytes, kept);
-        Ok(Memory { words, backing: Arc::new(Backing::Map(Mapped { guarded, map })) })
+        let offset = start.addr() - map.as_ptr().addr();
+        let mapped = Mapped { guarded, map, offset, bytes, for_huge_pages: span.for_huge_pages };
+        Ok(Memory { words, backing: Arc::new(Backing::Map(mapped)) })
     }
 
     /// Brings every page into memory now, for writing or for reading, so that none is first touched on the hot path;
@@ -115,11 +177,25 @@ impl<W> Memory<W> {
     pub(crate) fn prefault(&self, advice: Advice) -> io::Result<()> {
         match &*self.backing {
             Backing::Heap(_) => Ok(()),
-            Backing::Map(Mapped { map, .. }) => match map.advise(advice) {
+            Backing::Map(Mapped { map, offset, bytes, .. }) => match map.advise_range(advice, *offset, *bytes) {
                 Err(error) if error.raw_os_error() == Some(libc::EINVAL) => Ok(()),
                 result => result,
             },
         }
+    }
+
+    /// Where the file is mapped; `None` for memory on the heap.
+    pub(crate) fn span(&self) -> Option<Span> {
+        match &*self.backing {
+            Backing::Heap(_) => None,
+            Backing::Map(mapped) => Some(mapped.span()),
+        }
+    }
+
+    /// Where the kernel has the memory.
+    pub(crate) fn placement(&self, side: Side) -> io::Result<Placement> {
+        let none = || io::Error::new(io::ErrorKind::Unsupported, "a ring within the process has no mapping of its own");
+        look(self.span().ok_or_else(none)?, side)
     }
 
     /// Whether the guard put zeros in place of this mapping, because its file was cut short.

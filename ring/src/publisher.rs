@@ -11,6 +11,7 @@ use crate::handover::{self, Door, Server};
 use crate::layout::{Geometry, Layout, MAX_CAPACITY, MAX_SCHEMA, control, state};
 use crate::memory::{Memory, Pinned, Slots};
 use crate::payload::Payload;
+use crate::placement::Asked;
 use crate::presence::Roster;
 use crate::segment::{self, Home, Request};
 use crate::sync::{Ordering, WriteWord, panicking};
@@ -44,6 +45,8 @@ pub struct PublisherOptions<T> {
     /// Where a sealed ring is served, and to whom: see `handover`.
     pub(crate) door: Door,
     wake: Wake,
+    /// Where its memory is to be: see `placement`.
+    pub(crate) asked: Asked,
     message: std::marker::PhantomData<fn() -> T>,
 }
 
@@ -59,6 +62,7 @@ impl<T: Payload> PublisherOptions<T> {
             group: None,
             door: Door::default(),
             wake: Wake::default(),
+            asked: Asked::default(),
             message: std::marker::PhantomData,
         }
     }
@@ -127,12 +131,19 @@ impl<T: Payload> PublisherOptions<T> {
         let access = Access { mode: self.mode, group: self.group };
         if let Some(path) = &self.door.path {
             let handover::Sealed { memory, control, control_file, layout, server } =
-                handover::create(path, &self.name, &self.door, access, &geometry)?;
+                handover::create(path, &self.name, &self.door, access, &geometry, self.asked)?;
             let waker = Waker::new(&memory, &layout, Pinned::new(&control, control::SLEEPERS), self.wake);
             let roster = Roster::Control(control_file);
             return Ok(Publisher::new(memory, layout, layout.base, roster, waker, End::Socket(server)));
         }
-        let request = Request { root: &self.root, name: &self.name, access, fresh: self.fresh, geometry: &geometry };
+        let request = Request {
+            root: &self.root,
+            name: &self.name,
+            access,
+            fresh: self.fresh,
+            geometry: &geometry,
+            asked: self.asked,
+        };
         let made = segment::create(&request)?;
         let segment::Files { memory, control, control_file, live } = made.files;
         let waker = Waker::new(&memory, &made.layout, Pinned::new(&control, control::SLEEPERS), self.wake);
@@ -325,6 +336,11 @@ impl<T: Payload> Publisher<T> {
     /// after every batch.
     pub fn is_cut_off(&self) -> bool {
         self.slots.memory().is_cut_short()
+    }
+
+    /// The segment.
+    pub(crate) fn memory(&self) -> &Memory<WriteWord> {
+        self.slots.memory()
     }
 
     /// How this publisher finds out that a subscriber sleeps: as was asked for, or `Fence` where the kernel refused.

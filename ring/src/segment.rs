@@ -14,6 +14,7 @@ use crate::error::{CloseError, CreateError};
 use crate::header::Header;
 use crate::layout::{ABI, CONTROL_MAGIC, Geometry, Layout, MAGIC, MAX_SEQUENCE, control, state, word};
 use crate::memory::Memory;
+use crate::placement::Asked;
 use crate::presence::{try_lock, unlock};
 use crate::sync::{Ordering, WriteWord, wake};
 use crate::{room, takeover};
@@ -29,6 +30,7 @@ pub(crate) struct Request<'a> {
     /// Not to go on with a ring that is there, even if that is possible.
     pub(crate) fresh: bool,
     pub(crate) geometry: &'a Geometry,
+    pub(crate) asked: Asked,
 }
 
 /// A publisher's hold on its ring's files.
@@ -70,7 +72,7 @@ pub(crate) fn create(request: &Request<'_>) -> Result<Made, CreateError> {
     let root = Directory::root(request.root)?;
     let (ring, lock) = take_name(&root, request.name)?;
     let home = Home { root, ring, name: request.name.to_owned(), lock };
-    let old = Old::find(&home.ring)?;
+    let old = Old::find(&home.ring, request.asked)?;
     if !request.fresh
         && let Some(old) = old.as_ref()
         && let Some((layout, next)) = old.same(request.geometry)
@@ -133,7 +135,7 @@ struct Old {
 }
 
 impl Old {
-    fn find(ring: &Directory) -> Result<Option<Self>, CreateError> {
+    fn find(ring: &Directory, asked: Asked) -> Result<Option<Self>, CreateError> {
         let (file, stat) = match ring.open(file::SEGMENT, OFlags::RDWR, FileType::RegularFile, Trust::Own) {
             Err(Fault { what: What::Missing, .. }) => return Ok(None),
             old => old?,
@@ -150,7 +152,8 @@ impl Old {
             return Err(not_a_ring(format!("a file of {bytes} bytes")));
         }
         let whole = bytes >= word::SCHEMA * 8 && bytes.is_multiple_of(8);
-        let memory = Memory::map_writable(&file, if whole { bytes } else { prefix })
+        let bytes = if whole { bytes } else { prefix };
+        let memory = Memory::map_writable_on(&file, bytes, asked.boundary(bytes))
             .map_err(|source| CreateError::Io { doing: "map", path: path.clone(), source })?;
         if memory[word::MAGIC].load() != MAGIC {
             return Err(not_a_ring(format!("a file that begins with {:#018x}", memory[word::MAGIC].load())));
@@ -193,9 +196,17 @@ impl Old {
             return Ok(None);
         }
         let bytes = size_of_val(&*self.memory);
+        let placed = |name: &str| {
+            let path = ring.path.join(name);
+            move |source| CreateError::Placement { path, source }
+        };
+        let asked = request.asked;
+        asked.before_first_touch(&self.memory).map_err(placed(file::SEGMENT))?;
         // Whoever may write to the file may have punched holes into it.
         ring.reserve(&self.file, bytes)?;
         self.memory.prefault(Advice::PopulateWrite).map_err(io("prefault", file::SEGMENT))?;
+        asked.once_touched(&self.memory).map_err(placed(file::SEGMENT))?;
+        asked.once_touched(&words).map_err(placed(file::CONTROL))?;
         let mode = request.access.mode;
         let live = open_live(ring, request.access)?;
         for (name, file, mode) in [(file::CONTROL, &control, control_mode(mode)), (file::SEGMENT, &self.file, mode)] {
@@ -233,9 +244,9 @@ fn make_new(ring: &Directory, request: &Request<'_>, old: Option<&Old>) -> Resul
     ring.admit(access)?;
     let live = open_live(ring, access)?;
 
-    let (control, words) = make(ring, file::CONTROL, access, control_mode(access.mode), control::BYTES)?;
+    let (control, words) = make(ring, file::CONTROL, request, control_mode(access.mode), control::BYTES)?;
     fill_control(&words, nonce);
-    let (segment, memory) = make(ring, file::SEGMENT, access, access.mode, bytes)?;
+    let (segment, memory) = make(ring, file::SEGMENT, request, access.mode, bytes)?;
     let layout = fill_segment(&memory, geometry, nonce, base);
 
     // The old ring ends before the new one is there: whoever is sent to look for it waits until it is.
@@ -281,16 +292,22 @@ pub(crate) fn fill_segment(words: &[WriteWord], geometry: &Geometry, nonce: u64,
 fn make(
     ring: &Directory,
     name: &'static str,
-    access: Access,
+    request: &Request<'_>,
     mode: u32,
     bytes: usize,
 ) -> Result<(OwnedFd, Memory<WriteWord>), CreateError> {
+    let Request { access, asked, .. } = *request;
     let io = |doing| move |source| CreateError::Io { doing, path: ring.path.join(name), source };
+    let placed = |source| CreateError::Placement { path: ring.path.join(name), source };
     let file = ring.make_nameless()?;
+    // Where its memory comes from is settled before any is taken.
+    rustix::fs::ftruncate(&file, bytes as u64).map_err(|errno| ring.fault(name, "set the size of", errno))?;
+    let memory = Memory::map_writable_on(&file, bytes, asked.boundary(bytes)).map_err(io("map"))?;
+    asked.before_first_touch(&memory).map_err(placed)?;
     ring.reserve(&file, bytes)?;
     access.apply(&file, mode).map_err(|errno| ring.fault(name, "set the mode of", errno))?;
-    let memory = Memory::map_writable(&file, bytes).map_err(io("map"))?;
     memory.prefault(Advice::PopulateWrite).map_err(io("prefault"))?;
+    asked.once_touched(&memory).map_err(placed)?;
     Ok((file, memory))
 }
 

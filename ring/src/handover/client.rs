@@ -15,10 +15,11 @@ use rustix::net::{self, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
 use super::answer::{Answer, DESCRIPTORS, LONGEST};
 use super::place::{address_of, socket};
 use super::{CONTROL_SEALS, SEGMENT_SEALS, peer};
-use crate::attach::{Opened, check_control, check_segment, prefault};
+use crate::attach::{Opened, check_control, check_segment, lock, prefault};
 use crate::directory::{self, Trust};
 use crate::error::OpenError;
 use crate::layout::Geometry;
+use crate::placement::Asked;
 use crate::subscriber::Mapping;
 
 /// So long an answer may take. A publisher that lives answers at once, whatever else it does.
@@ -30,6 +31,7 @@ pub(crate) fn connect(
     trust: Trust<'_>,
     mapping: Mapping,
     expected: &Geometry,
+    asked: Asked,
 ) -> Result<Opened, OpenError> {
     if mapping == Mapping::ReadWrite {
         let source = io::Error::new(io::ErrorKind::PermissionDenied, "a sealed ring can only be mapped read-only");
@@ -54,11 +56,12 @@ pub(crate) fn connect(
     check_seals(&segment, path, "segment", SEGMENT_SEALS)?;
     check_seals(&control, path, "control", CONTROL_SEALS)?;
 
-    let (memory, header) = check_segment(&segment, &segment_stat, mapping, path, expected)?;
+    let (memory, header) = check_segment(&segment, &segment_stat, (mapping, asked), path, expected)?;
     let Some(words) = check_control(&control, &control_stat, path, header.nonce)? else {
         return Err(not_a_ring(path, "a segment and a control file of two rings".to_owned()));
     };
     prefault(&memory, &segment_stat, path)?;
+    lock(&memory, &words, asked, path)?;
     let layout = header.layout();
     let path = path.to_owned();
     Ok(Opened { path, memory, layout, control: (control, words), live, connection: Some(connection) })

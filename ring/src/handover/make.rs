@@ -15,6 +15,7 @@ use crate::directory::Access;
 use crate::error::CreateError;
 use crate::layout::{Geometry, Layout, control};
 use crate::memory::Memory;
+use crate::placement::Asked;
 use crate::room;
 use crate::segment::{control_mode, fill_control, fill_segment, nonce};
 use crate::sync::WriteWord;
@@ -36,17 +37,19 @@ pub(crate) fn create(
     door: &Door,
     access: Access,
     geometry: &Geometry,
+    asked: Asked,
 ) -> Result<Sealed, CreateError> {
     let mut place = Place::take(path)?;
     // A capacity that no segment can have was refused before; what overflows has no room either.
     let bytes = geometry.bytes().unwrap_or(usize::MAX);
     check_room(path, (bytes as u64).saturating_add(control::BYTES as u64))?;
 
-    let (control, words) = make(path, &format!("feed-ring {name} control"), control::BYTES, CONTROL_SEALS, 0o600)?;
+    let (control, words) =
+        make(path, &format!("feed-ring {name} control"), control::BYTES, CONTROL_SEALS, 0o600, asked)?;
     let nonce = nonce();
     fill_control(&words, nonce);
     // Read-only for its own user, too. The seals are what counts; this refuses a mistake sooner.
-    let (segment, memory) = make(path, &format!("feed-ring {name} segment"), bytes, SEGMENT_SEALS, 0o400)?;
+    let (segment, memory) = make(path, &format!("feed-ring {name} segment"), bytes, SEGMENT_SEALS, 0o400, asked)?;
     let layout = fill_segment(&memory, geometry, nonce, 0);
     let (live, alive) = pipe_with(PipeFlags::CLOEXEC).map_err(failed(path, "make a pipe for"))?;
 
@@ -64,6 +67,7 @@ fn make(
     bytes: usize,
     seals: SealFlags,
     mode: u32,
+    asked: Asked,
 ) -> Result<(OwnedFd, Memory<WriteWord>), CreateError> {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
     let file = match fs::memfd_create(name, flags | MemfdFlags::NOEXEC_SEAL) {
@@ -72,10 +76,14 @@ fn make(
     };
     let file = file.map_err(failed(path, "make a memory file for"))?;
     fs::ftruncate(&file, bytes as u64).map_err(failed(path, "set the size of a memory file for"))?;
-    fs::fallocate(&file, FallocateFlags::empty(), 0, bytes as u64).map_err(failed(path, "reserve memory for"))?;
     let io = |doing| move |source| CreateError::Io { doing, path: path.to_owned(), source };
-    let memory = Memory::map_writable(&file, bytes).map_err(io("map a memory file for"))?;
+    let placed = |source| CreateError::Placement { path: path.to_owned(), source };
+    // Where its memory comes from is settled before any is taken.
+    let memory = Memory::map_writable_on(&file, bytes, asked.boundary(bytes)).map_err(io("map a memory file for"))?;
+    asked.before_first_touch(&memory).map_err(placed)?;
+    fs::fallocate(&file, FallocateFlags::empty(), 0, bytes as u64).map_err(failed(path, "reserve memory for"))?;
     memory.prefault(Advice::PopulateWrite).map_err(io("prefault a memory file for"))?;
+    asked.once_touched(&memory).map_err(placed)?;
     fs::fcntl_add_seals(&file, seals).map_err(failed(path, "seal (Linux 5.1 or later is needed)"))?;
     fs::fchmod(&file, Mode::from_raw_mode(mode)).map_err(failed(path, "set the mode of a memory file for"))?;
     Ok((file, memory))

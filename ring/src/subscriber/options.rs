@@ -9,6 +9,7 @@ use crate::error::OpenError;
 use crate::layout::{Geometry, MAX_SEQUENCE, control};
 use crate::memory::Pinned;
 use crate::payload::Payload;
+use crate::placement::{Asked, Placement, Side};
 use crate::presence::{Attached, Entry, Liveness};
 use crate::wait::WaitStrategy;
 use crate::{DEFAULT_ROOT, attach, handover, name};
@@ -52,6 +53,8 @@ pub struct SubscriberOptions<T> {
     open_timeout: Duration,
     mapping: Mapping,
     trusted: Vec<u32>,
+    /// Where its memory is to be: see `placement`.
+    pub(crate) asked: Asked,
     message: std::marker::PhantomData<fn() -> T>,
 }
 
@@ -66,6 +69,7 @@ impl<T: Payload> SubscriberOptions<T> {
             open_timeout: Duration::ZERO,
             mapping: Mapping::ReadOnly,
             trusted: Vec::new(),
+            asked: Asked::default(),
             message: std::marker::PhantomData,
         }
     }
@@ -125,8 +129,8 @@ impl<T: Payload> SubscriberOptions<T> {
         loop {
             let trust = Trust::Also(&self.trusted);
             let opened = match &self.socket {
-                Some(path) => handover::connect(path, trust, self.mapping, &expected),
-                None => attach::open(&self.root, &self.name, trust, self.mapping, &expected),
+                Some(path) => handover::connect(path, trust, self.mapping, &expected, self.asked),
+                None => attach::open(&self.root, &self.name, trust, self.mapping, &expected, self.asked),
             };
             match opened {
                 Err(OpenError::NotFound { .. } | OpenError::Unfinished { .. } | OpenError::NotServed { .. })
@@ -153,5 +157,17 @@ impl<T: Payload> SubscriberOptions<T> {
                 }
             }
         }
+    }
+}
+
+impl<T: Payload> Subscriber<T> {
+    /// Where the kernel has the segment now, as this subscriber sees it: what came of the options. It reads
+    /// `/proc/self/smaps`, which takes milliseconds in a large process: to be called once the ring is open, not while
+    /// receiving.
+    ///
+    /// # Errors
+    /// If `/proc` cannot be read, or for a ring within the process, which has no mapping of its own.
+    pub fn placement(&self) -> std::io::Result<Placement> {
+        self.slots.memory().placement(Side::Subscriber)
     }
 }

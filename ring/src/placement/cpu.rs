@@ -1,39 +1,8 @@
-//! Where a program runs and what of it stays in memory: pinning to a CPU, locking pages.
+//! Pinning a thread to a CPU.
 
-use std::io;
-
-use rustix::mm::MlockAllFlags;
-use rustix::process::Resource;
 use rustix::thread::CpuSet;
 
-/// Why a program could not be placed as it was asked to be.
-#[derive(Debug, thiserror::Error)]
-pub enum PlacementError {
-    /// There is no such CPU, or this process may not run on it.
-    #[error(
-        "CPU {cpu}: {reason}; it may run on {allowed}: choose one of them, or change the cpuset (taskset, Cpus_allowed_list in /proc/self/status)"
-    )]
-    Cpu {
-        /// The CPU asked for.
-        cpu: usize,
-        /// What the kernel said, or what was found afterwards.
-        reason: String,
-        /// The CPUs that the process may run on, as ranges.
-        allowed: String,
-    },
-    /// Memory cannot be locked.
-    #[error(
-        "cannot lock memory: {source}: {needed} bytes are mapped, RLIMIT_MEMLOCK is {limit}: raise it (ulimit -l unlimited, LimitMEMLOCK=infinity in the service's unit, --ulimit memlock=-1 for a container) or grant CAP_IPC_LOCK"
-    )]
-    Memlock {
-        /// What the kernel said.
-        source: io::Error,
-        /// Bytes that the process has mapped: all of them are locked.
-        needed: u64,
-        /// The limit, in bytes, or `unlimited`.
-        limit: String,
-    },
-}
+use super::PlacementError;
 
 /// Lets the calling thread, and every thread it starts from now on, run on one CPU only, and checks that it is so.
 ///
@@ -59,33 +28,6 @@ pub fn pin_to_cpu(cpu: usize) -> Result<(), PlacementError> {
     }
 }
 
-/// Locks everything that is mapped now into memory: the program, its buffers, its rings. Returns how many bytes that is.
-///
-/// Call it once everything is open. What is mapped later is not locked, so that running into the limit is an error here
-/// and never an allocation that fails.
-///
-/// # Errors
-/// [`PlacementError::Memlock`]: the limit is lower than what is mapped, and the process is without `CAP_IPC_LOCK`.
-pub fn lock_memory() -> Result<u64, PlacementError> {
-    rustix::mm::mlockall(MlockAllFlags::CURRENT).map_err(|errno| PlacementError::Memlock {
-        source: errno.into(),
-        needed: status_bytes("VmSize:"),
-        limit: match rustix::process::getrlimit(Resource::Memlock).current {
-            Some(bytes) => format!("{bytes} bytes"),
-            None => "unlimited".to_owned(),
-        },
-    })?;
-    Ok(status_bytes("VmLck:"))
-}
-
-/// A size in `/proc/self/status`; 0 if there is none, which only a kernel without `/proc` does.
-fn status_bytes(field: &str) -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let kilobytes =
-        status.lines().find_map(|line| line.strip_prefix(field)?.trim().strip_suffix("kB")?.trim().parse().ok());
-    kilobytes.unwrap_or(0) * 1024
-}
-
 /// `CPUs 0-2,5`.
 fn ranges(set: &CpuSet) -> String {
     let mut parts = Vec::new();
@@ -104,7 +46,7 @@ fn ranges(set: &CpuSet) -> String {
     format!("CPUs {}", parts.join(","))
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 
@@ -119,6 +61,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "moves threads")]
     fn a_thread_is_pinned_and_what_it_may_not_use_is_refused() {
         // On a thread of its own: the others of this program keep theirs.
         let pinned = std::thread::spawn(|| {
