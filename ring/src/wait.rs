@@ -70,10 +70,18 @@ impl Waker {
     #[inline(always)]
     pub(crate) fn published(&self) {
         if self.fence {
-            // W1. Pairs with B2: either this publisher sees the flag, or the sleeper's second look sees the message. It
-            // stands between a store and a later load, which nothing less than SeqCst keeps in order.
-            fence("W1", Ordering::SeqCst);
+            self.published_with_fence();
+        } else if self.sleepers.load() != 0 {
+            self.wake_all();
         }
+    }
+
+    /// The same where this publisher fences: out of line, so that it costs those nothing that do not.
+    #[inline(never)]
+    fn published_with_fence(&self) {
+        // W1. Pairs with B2: either this publisher sees the flag, or the sleeper's second look sees the message. It stands
+        // between a store and a later load, which nothing less than SeqCst keeps in order.
+        fence("W1", Ordering::SeqCst);
         if self.sleepers.load() != 0 {
             self.wake_all();
         }
