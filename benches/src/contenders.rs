@@ -3,7 +3,7 @@
 use crate::harness::contender::Contender;
 use crate::harness::pair::{self, Session};
 use crate::harness::visit::Visit;
-use crate::limits::{Flags, Pause, ReadOnly, ReadWrite, Tight};
+use crate::limits::{Flags, Pause, ReadOnly, ReadWrite, Seqlock, Tight};
 
 /// What sort of thing a row is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -126,6 +126,9 @@ fn limits() -> Vec<Row> {
             Some(lines),
             Flags::<ReadOnly, Tight>::new(lines),
         ));
+    }
+    for (name, ahead) in [("seqlock rw 56 65536", false), ("seqlock marked ahead rw 56 65536", true)] {
+        rows.push(Row::new::<_, 7>(Kind::Limit, name, Some(65_536), Seqlock { slots: 65_536, ahead }));
     }
     rows
 }

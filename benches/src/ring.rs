@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use feed_ring::{CreateError, Join, Mapping, Publisher, RecvError, Subscriber, WaitStrategy, Wake};
+use feed_ring::{Ahead, CreateError, Join, Mapping, Publisher, RecvError, Subscriber, WaitStrategy, Wake};
 
 use crate::contenders::{Kind, Row};
 use crate::harness::contender::{Contender, Direction, Receiver, Sender, Unavailable};
@@ -25,9 +25,21 @@ pub struct FeedRing {
     pub mapping: Mapping,
     /// How the publisher finds out that a subscriber sleeps.
     pub wake: Wake,
+    /// How many messages ahead the publisher takes lines over.
+    pub ahead: Ahead,
     /// Subscribers besides the one that answers, in processes of their own on its core.
     pub others: usize,
 }
+
+/// What the rows have in common that say nothing else: read-only pages, and nobody beside.
+const PLAIN: FeedRing = FeedRing {
+    capacity: 65_536,
+    wait: WaitStrategy::Spin,
+    mapping: Mapping::ReadOnly,
+    wake: Wake::Membarrier,
+    ahead: Ahead::One,
+    others: 0,
+};
 
 impl FeedRing {
     fn name(self, payload: usize) -> String {
@@ -42,7 +54,8 @@ impl FeedRing {
             Mapping::ReadWrite => "rw",
             _ => "ro",
         };
-        format!("feed-ring {wait} {mapping} {payload} {}{fence}{others}", self.capacity)
+        let ahead = if self.ahead == Ahead::Two { " ahead 2" } else { "" };
+        format!("feed-ring {wait} {mapping} {payload} {}{ahead}{fence}{others}", self.capacity)
     }
 
     fn row<const W: usize>(self) -> Row {
@@ -56,7 +69,7 @@ pub fn rows() -> Vec<Row> {
     for wait in [WaitStrategy::Spin, WaitStrategy::Yield] {
         for capacity in [65_536, 1_024] {
             for mapping in [Mapping::ReadOnly, Mapping::ReadWrite] {
-                let ring = FeedRing { capacity, wait, mapping, wake: Wake::Membarrier, others: 0 };
+                let ring = FeedRing { capacity, wait, mapping, ..PLAIN };
                 let is_default = wait == WaitStrategy::Spin && capacity == 65_536;
                 rows.push(ring.row::<7>());
                 for row in [ring.row::<1>(), ring.row::<15>(), ring.row::<31>(), ring.row::<127>()] {
@@ -66,16 +79,20 @@ pub fn rows() -> Vec<Row> {
             }
         }
     }
+    // Lines owned two messages ahead, to be held against one ahead, above.
+    for mapping in [Mapping::ReadOnly, Mapping::ReadWrite] {
+        let ring = FeedRing { mapping, ahead: Ahead::Two, ..PLAIN };
+        rows.extend([ring.row::<7>(), ring.row::<15>().only_full(), ring.row::<31>().only_full()]);
+    }
     // Four subscribers on one core, to be held against the same with one.
     for wait in [WaitStrategy::Yield, WaitStrategy::Block] {
-        let mapping = Mapping::ReadOnly;
-        rows.push(FeedRing { capacity: 65_536, wait, mapping, wake: Wake::Membarrier, others: 3 }.row::<7>());
+        rows.push(FeedRing { wait, others: 3, ..PLAIN }.row::<7>());
     }
     // Sleeping, and what the other way of noticing sleepers costs them and those who never sleep.
     for (wait, wake) in
         [(WaitStrategy::Block, Wake::Membarrier), (WaitStrategy::Block, Wake::Fence), (WaitStrategy::Spin, Wake::Fence)]
     {
-        rows.push(FeedRing { capacity: 65_536, wait, mapping: Mapping::ReadOnly, wake, others: 0 }.row::<7>());
+        rows.push(FeedRing { wait, wake, ..PLAIN }.row::<7>());
     }
     rows
 }
@@ -95,10 +112,13 @@ impl<const W: usize> Contender<W> for FeedRing {
 
     fn sender(&self, root: &PathBuf) -> anyhow::Result<Self::Sender> {
         let options = Publisher::options(NAME).root(root).capacity(self.capacity).wake(self.wake);
-        options.create().map_err(|error| match error {
+        let created = options.create().map_err(|error| match error {
             CreateError::NoRoom { .. } | CreateError::MemoryLimit { .. } => Unavailable(error.to_string()).into(),
-            error => error.into(),
-        })
+            error => anyhow::Error::from(error),
+        });
+        let mut publisher = created?;
+        publisher.set_ahead(self.ahead);
+        Ok(publisher)
     }
 
     fn receiver(&self, root: &PathBuf) -> anyhow::Result<Self::Receiver> {

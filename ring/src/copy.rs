@@ -87,60 +87,96 @@ fn load_words(words: &[Word], bytes: &mut [MaybeUninit<u8>]) {
     }
 }
 
-/// Copies by inline assembly. Each copies a multiple of 128 bytes, as many as there are, and returns how many: none where
-/// it would not pay.
+/// Copies by inline assembly. Each copies the whole lines among the bytes, and returns how many bytes these are: none
+/// where it would not pay.
 #[cfg(all(target_arch = "x86_64", not(loom), not(miri)))]
 mod bulk {
     use super::{MaybeUninit, Word, WriteWord};
 
-    /// Fewer bytes than this are copied word by word: measured in docs/performance.md.
-    const LEAST: usize = 256;
+    /// From so many bytes on with the 32-byte registers of AVX: measured in docs/performance.md.
+    const WIDE: usize = 256;
 
     #[inline(always)]
     pub(super) fn store(words: &[WriteWord], bytes: &[u8]) -> usize {
-        let length = bytes.len() / 128 * 128;
-        if bytes.len() < LEAST || !std::is_x86_feature_detected!("avx") {
-            return 0;
-        }
+        let length = bytes.len() / 64 * 64;
         assert!(size_of_val(words) >= length, "fewer words than bytes");
-        // SAFETY: `length` bytes can be read at `bytes` and written at `words`, whose memory allows it (WriteWord), and the
-        // processor has AVX.
-        unsafe { copy(words.as_ptr().cast::<u8>().cast_mut(), bytes.as_ptr(), length) };
+        if length > 0 {
+            // SAFETY: `length` bytes can be read at `bytes` and written at `words`, whose memory allows it (WriteWord).
+            unsafe { copy(words.as_ptr().cast::<u8>().cast_mut(), bytes.as_ptr(), length) };
+        }
         length
     }
 
     #[inline(always)]
     pub(super) fn load(words: &[Word], bytes: &mut [MaybeUninit<u8>]) -> usize {
-        let length = bytes.len() / 128 * 128;
-        if bytes.len() < LEAST || !std::is_x86_feature_detected!("avx") {
-            return 0;
-        }
+        let length = bytes.len() / 64 * 64;
         assert!(size_of_val(words) >= length, "fewer words than bytes");
-        // SAFETY: `length` bytes can be read at `words` and written at `bytes`, and the processor has AVX.
-        unsafe { copy(bytes.as_mut_ptr().cast(), words.as_ptr().cast(), length) };
+        if length > 0 {
+            // SAFETY: `length` bytes can be read at `words` and written at `bytes`.
+            unsafe { copy(bytes.as_mut_ptr().cast(), words.as_ptr().cast(), length) };
+        }
         length
     }
 
-    /// Copies `length` bytes, a multiple of 128 and not 0, with 32-byte loads and stores.
+    /// Copies `length` bytes, a multiple of 64 and not 0.
     ///
     /// # Safety
-    /// They can be read at `from` and written at `to`; the processor has AVX. Others may write at `from`, or read at `to`,
-    /// meanwhile.
+    /// They can be read at `from` and written at `to`. Others may write at `from`, or read at `to`, meanwhile.
     #[inline(always)]
     unsafe fn copy(to: *mut u8, from: *const u8, length: usize) {
-        // SAFETY: as this function's; without `nomem` the compiler keeps it in its place between the fences.
+        if length >= WIDE && std::is_x86_feature_detected!("avx") {
+            // SAFETY: as this function's, and the processor has AVX.
+            unsafe { wide(to, from, length) }
+        } else {
+            // SAFETY: as this function's.
+            unsafe { narrow(to, from, length) }
+        }
+    }
+
+    /// With the 16-byte registers that every x86-64 has.
+    ///
+    /// # Safety
+    /// As [`copy`].
+    #[inline(always)]
+    unsafe fn narrow(to: *mut u8, from: *const u8, length: usize) {
+        // SAFETY: the caller's; without `nomem` the compiler keeps it in its place between the fences.
+        unsafe {
+            std::arch::asm!(
+                "2:",
+                "movups {a}, xmmword ptr [{from} + {i}]",
+                "movups {b}, xmmword ptr [{from} + {i} + 16]",
+                "movups {c}, xmmword ptr [{from} + {i} + 32]",
+                "movups {d}, xmmword ptr [{from} + {i} + 48]",
+                "movups xmmword ptr [{to} + {i}], {a}",
+                "movups xmmword ptr [{to} + {i} + 16], {b}",
+                "movups xmmword ptr [{to} + {i} + 32], {c}",
+                "movups xmmword ptr [{to} + {i} + 48], {d}",
+                "add {i}, 64",
+                "jnz 2b",
+                from = in(reg) from.wrapping_add(length),
+                to = in(reg) to.wrapping_add(length),
+                i = inout(reg) -length.cast_signed() => _,
+                a = out(xmm_reg) _, b = out(xmm_reg) _, c = out(xmm_reg) _, d = out(xmm_reg) _,
+                options(nostack),
+            );
+        }
+    }
+
+    /// With AVX's.
+    ///
+    /// # Safety
+    /// As [`copy`]; the processor has AVX.
+    #[inline(always)]
+    unsafe fn wide(to: *mut u8, from: *const u8, length: usize) {
+        // SAFETY: as above.
         unsafe {
             std::arch::asm!(
                 "2:",
                 "vmovdqu ymm0, ymmword ptr [{from} + {i}]",
                 "vmovdqu ymm1, ymmword ptr [{from} + {i} + 32]",
-                "vmovdqu ymm2, ymmword ptr [{from} + {i} + 64]",
-                "vmovdqu ymm3, ymmword ptr [{from} + {i} + 96]",
                 "vmovdqu ymmword ptr [{to} + {i}], ymm0",
                 "vmovdqu ymmword ptr [{to} + {i} + 32], ymm1",
-                "vmovdqu ymmword ptr [{to} + {i} + 64], ymm2",
-                "vmovdqu ymmword ptr [{to} + {i} + 96], ymm3",
-                "sub {i}, -128",
+                "add {i}, 64",
                 "jnz 2b",
                 "vzeroupper",
                 from = in(reg) from.wrapping_add(length),

@@ -270,14 +270,15 @@ impl<T: Payload> Publisher<T> {
         sequence
     }
 
-    /// Takes over the lines of the slot that message `sequence` will have, if it holds a message of a lap before.
+    /// Takes over the lines of the slot that message `sequence` will have. Until then it holds the message of a lap before,
+    /// or has never been written.
     #[inline(always)]
     fn own_second(&self, sequence: u64) {
-        if let Some(holds) = sequence.checked_sub(self.slots.capacity())
-            && holds >= self.layout.base
-        {
-            slot::own(self.slots.at(sequence), holds);
-        }
+        let holds = match sequence.checked_sub(self.slots.capacity()) {
+            Some(holds) if holds >= self.layout.base => slot::published(holds),
+            _ => 0,
+        };
+        slot::own(self.slots.at(sequence), holds);
     }
 
     /// From now on takes cache lines over so far ahead; [`Ahead::One`] until then.

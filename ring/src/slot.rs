@@ -61,11 +61,11 @@ pub(crate) fn mark(slot: &[WriteWord], sequence: u64) {
     }
 }
 
-/// Takes the lines of `slot` over and changes nothing in them: it holds message `holds`, whole, and goes on holding it.
+/// Takes the lines of `slot` over and changes nothing in them: its sequence word is `word`, and goes on being it.
 #[inline(always)]
-pub(crate) fn own(slot: &[WriteWord], holds: u64) {
+pub(crate) fn own(slot: &[WriteWord], word: u64) {
     // P5. Pairs with R1, as P2: who finds the message through this store sees all of its payload.
-    slot[0].store_ordered("P5", Ordering::Release, published(holds));
+    slot[0].store_ordered("P5", Ordering::Release, word);
     for line in slot[LINE_WORDS..].chunks_exact(LINE_WORDS) {
         line[0].store(line[0].load());
     }

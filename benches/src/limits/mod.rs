@@ -1,5 +1,7 @@
 //! The limits: what no mechanism between two cores can beat, measured in the same way as everything else.
 
 mod flags;
+mod seqlock;
 
 pub use flags::{Flags, Mapping, Pause, Poll, ReadOnly, ReadWrite, Tight};
+pub use seqlock::Seqlock;

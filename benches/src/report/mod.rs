@@ -1,5 +1,6 @@
 //! The report: rounds interleaved over all contenders, medians of ratios, and where they are written.
 
+pub mod copies;
 pub mod machine;
 pub mod options;
 pub mod plot;
@@ -30,8 +31,9 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     }
     let cores = options.cores()?;
     let place = Place::create(&default_root())?;
-    let outcome = rounds::run(&rows, &place, cores, Ticks::measure(), options)?;
-    let report = summary::Report::new(&rows, &outcome, options, cores)?;
+    let ticks = Ticks::measure();
+    let outcome = rounds::run(&rows, &place, cores, ticks, options)?;
+    let report = summary::Report::new(&rows, &outcome, options, cores, ticks)?;
 
     fs::create_dir_all(&options.output).with_context(|| options.output.display().to_string())?;
     let path = options.output.join("report.json");

@@ -1,12 +1,16 @@
 //! From rounds to figures: unsteady rounds dropped, medians of ratios, too few rounds reported and not averaged.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::contenders::{Kind, Row};
 use crate::harness::calibrate::median;
+use crate::harness::clock::Ticks;
 use crate::harness::cores::Cores;
 use crate::harness::visit::{Round, Samples, Visit, empty};
 
+use super::copies::{self, Copies};
 use super::machine::{self, Machine};
 use super::options::{Extent, Options, TOLERANCE};
 use super::rounds::{Out, Outcome, Visits};
@@ -42,6 +46,8 @@ pub struct Report {
     pub rounds_needed: usize,
     /// The rows.
     pub contenders: Vec<Contender>,
+    /// What copying costs beside memcpy.
+    pub copies: Vec<Copies>,
     /// What this machine does not offer.
     pub skipped: Vec<Missing>,
     /// What went wrong.
@@ -85,6 +91,8 @@ pub struct Contender {
     pub latency_over_ring: Option<f64>,
     /// One way by ping-pong in ns.
     pub latency_ns: Option<f64>,
+    /// One way by ping-pong, by how far apart the cores were: of each placement with enough rounds.
+    pub latency_by_placement: Vec<Placed>,
     /// Percentiles of single round trips, halved, in ns.
     pub latency_p50_ns: Option<f64>,
     /// 99 of 100 are below.
@@ -113,6 +121,20 @@ pub struct Contender {
     pub too_few: Vec<String>,
 }
 
+/// Latency while the cores were so far apart. A virtual machine moves its cores about, and between caches the ratios to
+/// c2c differ.
+#[derive(Clone, Debug, Serialize)]
+pub struct Placed {
+    /// c2c was at least so much, in ns: a power of two.
+    pub c2c_from_ns: u64,
+    /// Rounds.
+    pub rounds: usize,
+    /// Median ratio to c2c.
+    pub over_c2c: f64,
+    /// Median in ns.
+    pub ns: f64,
+}
+
 /// Latency at a steady pace.
 #[derive(Debug, Serialize)]
 pub struct Paced {
@@ -137,7 +159,7 @@ impl Report {
     ///
     /// # Errors
     /// There was not a single one.
-    pub fn new(rows: &[Row], outcome: &Outcome, options: &Options, cores: Cores) -> anyhow::Result<Self> {
+    pub fn new(rows: &[Row], outcome: &Outcome, options: &Options, cores: Cores, ticks: Ticks) -> anyhow::Result<Self> {
         let judge = Judge { tolerance: TOLERANCE, enough: options.enough(), any: options.extent() == Extent::Smoke };
         let find = |name: &str| rows.iter().position(|row| row.name == name).map(|index| &outcome.rows[index]);
         let (ring, line) = (find(RING), find(LINE));
@@ -159,6 +181,7 @@ impl Report {
             rounds_dropped: 0,
             rounds_needed: judge.enough,
             contenders: Vec::new(),
+            copies: copies::measure(ticks),
             skipped: Vec::new(),
             failed: Vec::new(),
         };
@@ -249,6 +272,22 @@ fn pace(judge: &Judge, visits: &Visits, index: usize) -> Vec<Option<f64>> {
     )
 }
 
+/// Latency by placement of the cores, nearest first.
+fn by_placement(judge: &Judge, visits: &Visits) -> Vec<Placed> {
+    let mut placements = BTreeMap::<u64, Vec<(f64, f64)>>::new();
+    for round in visits.by_sweep.iter().flatten().map(|visit| &visit.ping).filter(|round| judge.keeps(round)) {
+        let from = 1 << (round.c2c().max(1.0) as u64).ilog2();
+        placements.entry(from).or_default().push((round.value / round.c2c(), round.value));
+    }
+    let placed = |(c2c_from_ns, rounds): (u64, Vec<(f64, f64)>)| Placed {
+        c2c_from_ns,
+        rounds: rounds.len(),
+        over_c2c: median(&mut rounds.iter().map(|round| round.0).collect::<Vec<_>>()),
+        ns: median(&mut rounds.iter().map(|round| round.1).collect::<Vec<_>>()),
+    };
+    placements.into_iter().filter(|(_, rounds)| rounds.len() >= judge.enough.min(5)).map(placed).collect()
+}
+
 impl Contender {
     fn new(row: &Row, visits: &Visits, judge: &Judge, ring: Option<&Visits>, line: Option<&Visits>) -> Self {
         let latency = ping(judge, visits);
@@ -278,6 +317,7 @@ impl Contender {
             latency_over_c2c: judge.median(&latency),
             latency_over_ring: ring.and_then(|ring| judge.median_ratio(&latency, &ping(judge, ring))),
             latency_ns: judge.median(&judge.by_sweep(visits, |visit| Some(&visit.ping), |round| round.value)),
+            latency_by_placement: by_placement(judge, visits),
             latency_p50_ns: p50,
             latency_p99_ns: p99,
             latency_p999_ns: p999,

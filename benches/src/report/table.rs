@@ -1,5 +1,6 @@
 //! The table on the terminal: a row for each contender, `-` where too few rounds were kept.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use super::summary::{Contender, Report};
@@ -32,12 +33,50 @@ pub fn print(report: &Report, out: &mut impl Write) -> io::Result<()> {
         }
         writeln!(out)?;
     }
-    for row in report.contenders.iter().filter(|row| !row.too_few.is_empty()) {
-        let (kept, all) = (row.rounds_kept, row.rounds_kept + row.rounds_dropped);
-        writeln!(out, "{}: too few rounds kept ({kept} of {all}) for: {}", row.name, row.too_few.join(", "))?;
+    if report.contenders.iter().any(|row| !row.too_few.is_empty()) {
+        writeln!(out, "-: fewer than {} rounds kept; report.json says of which", report.rounds_needed)?;
     }
     if report.contenders.iter().any(|row| row.paced.iter().any(|paced| !paced.kept_pace)) {
         writeln!(out, "* the publisher could not keep the pace: this is the latency of a backlog")?;
+    }
+    placements(report, out, width)?;
+    writeln!(out)?;
+    for copies in &report.copies {
+        writeln!(
+            out,
+            "{} bytes in one process: memcpy {:.1} ns, publish {:.1} ns, receive {:.1} ns; copied at {:.2} and {:.2} of \
+             memcpy's speed",
+            copies.payload,
+            copies.memcpy_ns,
+            copies.publish_ns,
+            copies.receive_ns,
+            copies.publish_copy_over_memcpy,
+            copies.receive_copy_over_memcpy
+        )?;
+    }
+    Ok(())
+}
+
+/// Latency by how far apart the cores were, where the machine moved them about.
+fn placements(report: &Report, out: &mut impl Write, width: usize) -> io::Result<()> {
+    let all = || report.contenders.iter().flat_map(|row| &row.latency_by_placement);
+    let seen: BTreeSet<u64> = all().map(|placed| placed.c2c_from_ns).collect();
+    if seen.len() < 2 {
+        return Ok(());
+    }
+    writeln!(out)?;
+    write!(out, "{:width$}", "latency while c2c was")?;
+    for from in &seen {
+        write!(out, " {:>16}", format!("{from} to {} ns", 2 * from))?;
+    }
+    writeln!(out)?;
+    for row in report.contenders.iter().filter(|row| !row.latency_by_placement.is_empty()) {
+        write!(out, "{:width$}", row.name)?;
+        for from in &seen {
+            let placed = row.latency_by_placement.iter().find(|placed| placed.c2c_from_ns == *from);
+            write!(out, " {:>16}", placed.map_or("-".into(), |p| format!("{:.2} ({:.0} ns)", p.over_c2c, p.ns)))?;
+        }
+        writeln!(out)?;
     }
     Ok(())
 }
