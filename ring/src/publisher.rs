@@ -260,12 +260,12 @@ impl<T: Payload> Publisher<T> {
         let sequence = self.next;
         let following = sequence + 1;
         slot::publish(self.slots.at(sequence), self.slots.at(following), sequence, message);
-        // Relaxed: it tells joining subscribers and tools about where to look; they find out from the slots.
-        self.published.store(following);
-        self.next = following;
         if self.ahead == Ahead::Two {
             self.own_second(following + 1);
         }
+        // Relaxed: it tells joining subscribers and tools about where to look; they find out from the slots.
+        self.published.store(following);
+        self.next = following;
         self.waker.published();
         sequence
     }
