@@ -198,7 +198,7 @@ impl Collector for Metrics {
         };
         of_subscribers(
             "ring_subscriber_lag_messages",
-            "Messages published and not read yet, at most",
+            "Messages published and not read yet, up to 1,023 too many",
             &|subscriber| Value::Number(subscriber.lag),
         )?;
         of_subscribers("ring_subscriber_lost_messages", "Messages overwritten before they were read", &|subscriber| {
