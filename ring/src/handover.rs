@@ -20,6 +20,7 @@
 
 mod answer;
 mod client;
+mod log;
 mod make;
 mod peer;
 mod place;

@@ -9,6 +9,7 @@ mod doctor;
 mod dump;
 mod export;
 mod list;
+mod log;
 mod output;
 mod stat;
 mod survey;
