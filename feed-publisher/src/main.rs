@@ -1,5 +1,6 @@
 //! `feed-publisher`: replays market data, real or synthetic, through a ring in shared memory.
 
+mod attendance;
 mod group;
 mod options;
 mod progress;
@@ -13,7 +14,9 @@ use crate::options::Options;
 use crate::run::Failure;
 
 fn main() -> ExitCode {
-    match run::run(&Options::parse()) {
+    let options = Options::parse();
+    feed::log::init();
+    match run::run(&options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Usage(message)) => {
             Options::command().error(clap::error::ErrorKind::ValueValidation, message).exit()

@@ -22,7 +22,8 @@ use feed_ring::Wake;
 /// standard output. A second signal ends it at once.
 #[derive(Debug, Parser)]
 #[command(version, styles = Styles::plain(), max_term_width = 100, args_override_self = true)]
-#[command(after_help = "Exit code: 0 done or stopped, 1 an error while running, 2 a wrong command line.\n\n\
+#[command(after_help = "Exit code: 0 done or stopped, 1 an error while running, 2 a wrong command line.\n\
+    RUST_LOG=info (or warn) logs what happens to the ring on standard error, RUST_LOG_FORMAT=json as JSON.\n\n\
     Examples:\n  \
     feed-publisher --count 1000000 --rate 100000 --wait-for-subscribers 1\n  \
     feed-publisher --input day.mbo.dbn.zst --speed realtime\n  \

@@ -14,7 +14,9 @@ use feed::source::{Input, Reason, Source, SourceError, input};
 use feed::summary::{Published, Sequences, Summary, Tally};
 use feed_ring::placement::{allocate_on_node, lock_memory, pin_to_cpu};
 use feed_ring::{Ahead, CreateError, Publisher, Wake};
+use tracing::{info, warn};
 
+use crate::attendance::Attendance;
 use crate::options::{FormatChoice, Options, SummaryFormat, WakeChoice};
 use crate::progress::Progress;
 
@@ -66,6 +68,7 @@ impl Feed {
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let stop = feed::stop::on_signals().context("cannot handle signals")?;
     feed_ring::guard::install().context("cannot guard against SIGBUS")?;
+    let attendance = Attendance::prepare(options);
     if let Some(cpu) = options.cpu {
         // Before anything is allocated that is to be near.
         pin_to_cpu(cpu).context("--cpu")?;
@@ -96,12 +99,15 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         }
         return Err(anyhow::Error::new(error).context("--lock-memory").into());
     }
+    // Behind the locking, so that what is mapped only to look at is not locked as well.
+    attendance.begin(options);
     let mut run = Run { options, feed, publisher, tally: Tally::default(), span: None };
     let first = run.publisher.published();
     let published = Published { epoch: run.publisher.epoch() };
     let result = run.publish(&stop);
     let next = run.publisher.published();
     let closed = run.publisher.close();
+    info!(ring = title(options), published = next - first, sequence = next, "ring closed");
     let seconds = run.span.map_or(0.0, |(first, last)| last.saturating_sub(first) as f64 / 1e9);
     let summary = Summary::new(&run.tally, Sequences { first, next, lost: 0, skipped: 0 }, seconds);
     let printed = print(&Summary { published: Some(published), ..summary }, options.summary);
@@ -113,6 +119,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
 /// Says on standard error what was found under the name, and what is not as it was asked for.
 fn tell(options: &Options, publisher: &Publisher<Message>) {
     let (ring, epoch, next) = (&options.ring, publisher.epoch(), publisher.published());
+    log(options, publisher);
     if epoch > 1 {
         eprintln!("feed-publisher: {ring}: taken over: epoch {epoch} begins at sequence {next}");
     } else if next > 0 {
@@ -135,6 +142,29 @@ fn tell(options: &Options, publisher: &Publisher<Message>) {
             eprintln!("feed-publisher: {ring}: NUMA node {node}: {missing} (--fresh)");
         }
     }
+}
+
+/// Enters the same into the log.
+fn log(options: &Options, publisher: &Publisher<Message>) {
+    let (epoch, sequence) = (publisher.epoch(), publisher.published());
+    let what = match (epoch, sequence) {
+        (2.., _) => "ring taken over",
+        (_, 1..) => "ring made, which supersedes an older one",
+        _ => "ring created",
+    };
+    let wake = match publisher.wake() {
+        Wake::Membarrier => "membarrier",
+        Wake::Fence => "fence",
+    };
+    info!(ring = title(options), epoch, sequence, capacity = publisher.capacity(), wake, "{what}");
+    if options.wake != Some(WakeChoice::Fence) && publisher.wake() == Wake::Fence {
+        warn!(ring = title(options), "the kernel refuses membarrier: fencing after each message");
+    }
+}
+
+/// What the ring is called in the log: its name, or its socket.
+fn title(options: &Options) -> String {
+    options.serve.as_ref().map_or_else(|| options.ring.clone(), |path| path.display().to_string())
 }
 
 fn open(options: &Options, stop: &Arc<AtomicBool>) -> Result<Feed, SourceError> {

@@ -13,9 +13,11 @@ use feed::summary::{Received, Summary, Tally};
 use feed::{Kind, Message};
 use feed_ring::placement::lock_memory;
 use feed_ring::{Interrupter, Join, OpenError, PlacementError, TryRecvError, WaitStrategy};
+use tracing::{info, warn};
 
 use crate::account::{Account, Change, Standing};
 use crate::attach::{LOOK, Ring};
+use crate::losses::Losses;
 use crate::options::{OnLoss, Options};
 use crate::output::Output;
 
@@ -102,6 +104,7 @@ pub(crate) struct Follower<'a> {
     bereft: bool,
     /// Another ring was seen to have the name.
     replaced: bool,
+    losses: Losses,
 }
 
 impl<'a> Follower<'a> {
@@ -120,6 +123,7 @@ impl<'a> Follower<'a> {
             span: None,
             bereft: false,
             replaced: false,
+            losses: Losses::default(),
         }
     }
 
@@ -133,6 +137,10 @@ impl<'a> Follower<'a> {
             ControlFlow::Break(ended) => ended,
             ControlFlow::Continue(never) => match never {},
         };
+        let missed = self.losses.rest();
+        self.log_loss(missed);
+        let next = self.ring.subscriber.sequence();
+        info!(ring = self.options.title(), ended = ended.word(), sequence = next, received = self.received(), "ended");
         // What ended it first stands, unless nobody reads the rest.
         match output.flush() {
             Err(error) if matches!(ended, Ended::Closed | Ended::Max | Ended::Signal) => error.into(),
@@ -162,6 +170,10 @@ impl<'a> Follower<'a> {
     /// Waits for a message: one that polls, for a little while; one that blocks, until there is something.
     fn wait(&mut self, output: &mut Output<impl Write>) -> ControlFlow<Ended> {
         self.observe(0);
+        if self.losses.is_pending() {
+            let missed = self.losses.due(Instant::now());
+            self.log_loss(missed);
+        }
         let blocks = self.options.wait() == WaitStrategy::Block;
         if blocks {
             flush(output)?;
@@ -197,8 +209,15 @@ impl<'a> Follower<'a> {
     /// What is no message ends the receiving, is gone on from, or is counted by the ring.
     fn meet(&mut self, error: TryRecvError, output: &mut Output<impl Write>) -> ControlFlow<Ended> {
         let word = match error {
-            TryRecvError::Empty | TryRecvError::Lagged { .. } => return ControlFlow::Continue(()),
-            TryRecvError::Restarted { .. } => {
+            TryRecvError::Empty => return ControlFlow::Continue(()),
+            TryRecvError::Lagged { missed } => {
+                self.losses.add(missed);
+                let missed = self.losses.due(Instant::now());
+                self.log_loss(missed);
+                return ControlFlow::Continue(());
+            }
+            TryRecvError::Restarted { epoch, sequence } => {
+                info!(ring = self.options.title(), epoch, sequence, "restarted");
                 self.account.restarted();
                 (self.bereft, self.replaced) = (false, false);
                 self.say(format_args!("{error}: state built from the messages before must be rebuilt"));
@@ -208,8 +227,15 @@ impl<'a> Follower<'a> {
             TryRecvError::PublisherDead if self.options.on_publisher_loss == OnLoss::Wait => {
                 return self.survive(output);
             }
-            TryRecvError::Superseded => return self.reopen(false),
-            TryRecvError::PublisherDead => "publisher_dead",
+            TryRecvError::Superseded => {
+                let next = self.ring.subscriber.sequence();
+                info!(ring = self.options.title(), sequence = next, "superseded");
+                return self.reopen(false);
+            }
+            TryRecvError::PublisherDead => {
+                self.log_bereft();
+                "publisher_dead"
+            }
             TryRecvError::Corrupt(_) => "corrupt",
             TryRecvError::CutShort => "cut_short",
             _ => "error",
@@ -225,6 +251,7 @@ impl<'a> Follower<'a> {
         }
         if !self.bereft {
             self.bereft = true;
+            self.log_bereft();
             self.say(format_args!(
                 "the publisher died: waiting for it to be restarted (--on-publisher-loss exit to end)"
             ));
@@ -258,6 +285,12 @@ impl<'a> Follower<'a> {
         self.bell.hang(ring.subscriber.interrupter());
         self.ring = ring;
         (self.bereft, self.replaced) = (false, false);
+        match change {
+            Change::Continued { gap } => info!(ring = self.options.title(), first, gap, "reopened"),
+            Change::Renumbered => {
+                info!(ring = self.options.title(), first, left = left.next, renumbered = true, "reopened");
+            }
+        }
         let how = match change {
             Change::Continued { gap: 0 } => format!("goes on at sequence {first}"),
             Change::Continued { gap } => format!("goes on at sequence {first}, {gap} messages lost in between"),
@@ -279,6 +312,18 @@ impl<'a> Follower<'a> {
     fn is_where_it_began(&self, now: Standing) -> bool {
         let sequences = self.account.sequences(now);
         sequences.first == sequences.next
+    }
+
+    fn log_loss(&self, missed: Option<u64>) {
+        if let Some(missed) = missed {
+            let (sequence, lost) = (self.ring.subscriber.sequence(), self.ring.subscriber.lost());
+            warn!(ring = self.options.title(), missed, lost, sequence, "lagged");
+        }
+    }
+
+    fn log_bereft(&self) {
+        let sequence = self.ring.subscriber.sequence();
+        warn!(ring = self.options.title(), sequence, "publisher lost");
     }
 
     fn say(&self, what: std::fmt::Arguments<'_>) {

@@ -3,6 +3,7 @@
 mod account;
 mod attach;
 mod follow;
+mod losses;
 mod options;
 mod output;
 mod run;
@@ -15,7 +16,9 @@ use crate::options::Options;
 use crate::run::Failure;
 
 fn main() -> ExitCode {
-    match run::run(&Options::parse()) {
+    let options = Options::parse();
+    feed::log::init();
+    match run::run(&options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Usage(message)) => {
             Options::command().error(clap::error::ErrorKind::ValueValidation, message).exit()

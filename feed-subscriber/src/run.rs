@@ -8,6 +8,7 @@ use feed::reception::Reception;
 use feed::summary::{Sequences, Summary, Tally};
 use feed_ring::placement::{allocate_on_node, lock_memory, pin_to_cpu};
 use feed_ring::{OpenError, TryRecvError, WaitStrategy};
+use tracing::info;
 
 use crate::attach::Ring;
 use crate::follow::{Bell, Ended, Follower, received};
@@ -53,6 +54,9 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     if options.lock_memory {
         lock_memory().context("--lock-memory")?;
     }
+    let subscriber = &ring.subscriber;
+    let (first, epoch, capacity) = (subscriber.first(), subscriber.epoch(), subscriber.capacity());
+    info!(ring = options.title(), first, epoch, capacity, "opened");
     let mut follower = Follower::new(options, &stop, bell, ring);
     let ended = follower.receive();
     if matches!(ended, Ended::OutputClosed) {

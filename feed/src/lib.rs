@@ -6,6 +6,7 @@
 //! - [`summary`]: what was published or received, in numbers that two programs can compare.
 //! - [`reception`]: what a subscriber measures while it receives.
 //! - [`stop`]: Ctrl-C and SIGTERM as a flag.
+//! - [`log`]: structured logs, for who asks for them.
 //! - [`decimal`]: exact decimals in 1e-9 units.
 //!
 //! ```
@@ -22,6 +23,7 @@
 
 pub mod clock;
 pub mod decimal;
+pub mod log;
 pub mod message;
 pub mod pacing;
 pub mod reception;

@@ -20,6 +20,7 @@
 
 mod answer;
 mod client;
+mod log;
 mod make;
 mod peer;
 mod place;
@@ -29,8 +30,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::SealFlags;
 
-pub(crate) use client::connect;
-pub(crate) use make::{Sealed, create};
+pub(crate) use client::{Received, connect, receive};
+pub(crate) use make::{Sealed, create, reopen};
 pub(crate) use server::Server;
 
 use crate::payload::Payload;

@@ -30,6 +30,7 @@ mod verify;
 use std::ffi::OsString;
 use std::io;
 use std::ops::Range;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -37,6 +38,7 @@ use rustix::fs::{FileType, OFlags, Stat};
 
 use crate::directory::{Directory, Trust, file};
 use crate::error::OpenError;
+use crate::handover::{self, Received};
 use crate::header::Header;
 use crate::layout::{ABI, EPOCHS, MAX_SEQUENCE, state, wake, word};
 use crate::memory::Memory;
@@ -49,14 +51,15 @@ use crate::{name, room};
 use entries::Control;
 pub use entries::Entry;
 pub use fields::{Field, MessageType, Number, SchemaError, Type};
-pub use remove::{Kept, remove_dead};
+pub use remove::{Kept, Removal, remove_dead};
 pub use verify::{Finding, Verdict};
 
 /// Attempts at a ring that is being replaced at this moment.
 const ATTEMPTS: u32 = 20;
 
 /// A subscriber writes its sequence into its [`Entry`] each time it has received so many messages, when it has lost some,
-/// and when it has received all there is.
+/// and, within a millisecond, when it has received all there is. The lag of one that waits for messages is therefore exact,
+/// and that of one that is in the middle of reading may be up to one less than this too large.
 pub const REPORTED_EVERY: u64 = crate::subscriber::REPORT;
 
 /// What ends in `.ring` in `root`, without that ending, sorted: candidates, of which [`Ring::open`] says what they are.
@@ -182,10 +185,18 @@ pub enum Unread {
     Holes,
 }
 
+/// Where a ring was found.
+enum Place {
+    /// On disk.
+    Directory(Directory),
+    /// Behind this socket: it has no files of its own.
+    Socket(Stat),
+}
+
 /// A ring that is looked at: its segment and its control file, mapped read-only.
 pub struct Ring {
     path: PathBuf,
-    directory: Directory,
+    place: Place,
     segment: Memory<Word>,
     stat: Stat,
     header: Header,
@@ -223,23 +234,59 @@ impl Ring {
         }
     }
 
+    /// Has the sealed ring handed over that a publisher serves at the socket `path`, whoever that is, for looking: see
+    /// [`PublisherOptions::serve`](crate::PublisherOptions::serve).
+    ///
+    /// The publisher decides whom it serves, as for a subscriber. The connection is closed at once: who looks takes no
+    /// client's place.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("quotes.sock");
+    /// use feed_ring::{Publisher, inspect};
+    ///
+    /// let mut publisher = Publisher::<u64>::options("quotes").capacity(8).serve(&path).create()?;
+    /// publisher.publish(&7);
+    /// let ring = inspect::Ring::connect(&path)?;
+    /// assert_eq!((ring.held(), ring.is_sealed()), (0..1, true));
+    /// assert_eq!(publisher.subscribers()?, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`OpenError`]: nobody serves there, or not this program; what is there is no such socket; what it sends is not
+    /// sealed, or no ring.
+    pub fn connect(path: impl AsRef<Path>) -> Result<Self, OpenError> {
+        let path = path.as_ref();
+        let Received { segment, control, live, socket, .. } = handover::receive(path, Trust::Anybody)?;
+        let (memory, header) = read_segment(&segment.0, &segment.1, path)?;
+        // Every client is given the control file for writing, too, because a subscriber needs that. Who only looks does
+        // without, where the kernel lets it: the file belongs to the publisher's user.
+        let file = handover::reopen(&control.0, OFlags::RDONLY).unwrap_or(control.0);
+        let control = Control::of(file, &control.1, header.nonce);
+        let place = Place::Socket(socket);
+        Ok(Self::of(path.to_owned(), place, (memory, header, segment.1), control, Ok(Liveness::Fifo(live))))
+    }
+
     fn open_once(ring: Directory) -> Result<Self, OpenError> {
         let path = ring.path.join(file::SEGMENT);
         let (segment, stat) = ring.open(file::SEGMENT, OFlags::RDONLY, FileType::RegularFile, Trust::Anybody)?;
-        let bytes = usize::try_from(stat.st_size).unwrap_or(usize::MAX);
-        if bytes < word::SCHEMA * 8 || !bytes.is_multiple_of(8) {
-            return Err(OpenError::NotARing {
-                path,
-                found: format!("a file of {bytes} bytes"),
-                expected: "the segment of a ring",
-            });
-        }
-        let segment = Memory::map_read_only(&segment, bytes).map_err(|source| OpenError::Io {
-            doing: "map",
-            path: path.clone(),
-            source,
-        })?;
-        let header = Header::read(&segment, &path)?;
+        let (memory, header) = read_segment(&segment, &stat, &path)?;
+        let control = Control::open(&ring, header.nonce);
+        let live = ring
+            .open(file::LIVE, OFlags::RDONLY, FileType::Fifo, Trust::Anybody)
+            .map(|(fifo, _)| Liveness::Fifo(fifo))
+            .map_err(|fault| OpenError::from(fault).to_string());
+        Ok(Self::of(ring.path.clone(), Place::Directory(ring), (memory, header, stat), control, live))
+    }
+
+    fn of(
+        path: PathBuf,
+        place: Place,
+        (segment, header, stat): (Memory<Word>, Header, Stat),
+        control: Result<Control, String>,
+        live: Result<Liveness, String>,
+    ) -> Self {
         let geometry = &header.geometry;
         let facts = Facts {
             abi: ABI, // no other passes Header::read
@@ -254,17 +301,17 @@ impl Ring {
             base: header.base,
             created: segment[word::CREATED].load(),
         };
-        let control = Control::open(&ring, header.nonce);
-        let live = ring
-            .open(file::LIVE, OFlags::RDONLY, FileType::Fifo, Trust::Anybody)
-            .map(|(fifo, _)| Liveness::Fifo(fifo))
-            .map_err(|fault| OpenError::from(fault).to_string());
-        Ok(Ring { path: ring.path.clone(), directory: ring, segment, stat, header, facts, control, live })
+        Ring { path, place, segment, stat, header, facts, control, live }
     }
 
-    /// The ring's directory.
+    /// The ring's directory, or the socket of a sealed one.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether it is a sealed ring, which came through a socket: it ends with its publisher, for nobody can take it over.
+    pub fn is_sealed(&self) -> bool {
+        matches!(self.place, Place::Socket(_))
     }
 
     /// What never changes.
@@ -400,10 +447,14 @@ impl Ring {
         self.control.as_ref().ok().map(Control::entries).transpose()
     }
 
-    /// Whether this is still what stands under the name: it may have been removed, or replaced.
+    /// Whether this is still what stands under the name: it may have been removed, or replaced. For a sealed ring, whether
+    /// its socket is still there; a publisher that was killed leaves it.
     pub fn is_current(&self) -> bool {
-        let named = |path: PathBuf| rustix::fs::lstat(path).map(|stat| (stat.st_dev, stat.st_ino));
-        named(self.path.join(file::SEGMENT)) == Ok((self.stat.st_dev, self.stat.st_ino))
+        let (found, stat) = match &self.place {
+            Place::Directory(_) => (rustix::fs::lstat(self.path.join(file::SEGMENT)), &self.stat),
+            Place::Socket(socket) => (rustix::fs::stat(&self.path), socket),
+        };
+        found.is_ok_and(|found| (found.st_dev, found.st_ino) == (stat.st_dev, stat.st_ino))
     }
 
     /// Whether the segment's file was cut short since it was opened, and the [`guard`](crate::guard) put zeros in its
@@ -430,6 +481,25 @@ impl std::fmt::Debug for Ring {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Ring").field("path", &self.path).field("facts", &self.facts).finish_non_exhaustive()
     }
+}
+
+/// Maps an open segment and reads its header; `path` is for the errors.
+fn read_segment(segment: &OwnedFd, stat: &Stat, path: &Path) -> Result<(Memory<Word>, Header), OpenError> {
+    let bytes = usize::try_from(stat.st_size).unwrap_or(usize::MAX);
+    if bytes < word::SCHEMA * 8 || !bytes.is_multiple_of(8) {
+        return Err(OpenError::NotARing {
+            path: path.to_owned(),
+            found: format!("a file of {bytes} bytes"),
+            expected: "the segment of a ring",
+        });
+    }
+    let memory = Memory::map_read_only(segment, bytes).map_err(|source| OpenError::Io {
+        doing: "map",
+        path: path.to_owned(),
+        source,
+    })?;
+    let header = Header::read(&memory, path)?;
+    Ok((memory, header))
 }
 
 /// The cgroup above this process that has the least memory left under its limit, and how many bytes that is: what a new

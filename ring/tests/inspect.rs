@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use feed_ring::inspect::{self, Kept, Life, Ring, State, Unread};
+use feed_ring::inspect::{self, Kept, Life, Removal, Ring, State, Unread};
 use feed_ring::{Join, OpenError, Payload, Publisher, Subscriber};
 use feed_testing::{Child, PrivateRoot, as_child, child};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
@@ -309,7 +309,8 @@ fn looking_takes_no_lock_and_maps_nothing_for_writing() {
 #[test]
 fn only_what_is_dead_is_removed() {
     let root = PrivateRoot::new();
-    let removed = |dry_run| inspect::remove_dead(&root, "r", dry_run);
+    let remove = |removal| inspect::remove_dead(&root, "r", removal);
+    let removed = |dry_run| remove(Removal { dry_run, closed: true });
     assert!(matches!(removed(false), Err(Kept::NotFound { .. })));
 
     let mut publisher = start("publish_and_wait", &root);
@@ -337,7 +338,18 @@ fn only_what_is_dead_is_removed() {
     assert_eq!(late.state(), State::Superseded, "who attached at the last moment is told");
 
     closed(&root);
+    for dry_run in [true, false] {
+        assert!(matches!(remove(Removal { dry_run, closed: false }), Err(Kept::Closed { .. })));
+    }
+    assert_eq!(root.names(), ["r.ring"]);
+    removed(true).unwrap();
     removed(false).unwrap();
+    assert_eq!(root.names(), [""; 0]);
+
+    // Taken over, it is somebody else's, who was not told to keep it.
+    closed(&root);
+    start("publish_and_wait", &root).kill();
+    remove(Removal::default()).unwrap();
     assert_eq!(root.names(), [""; 0]);
 }
 
@@ -346,7 +358,9 @@ fn what_may_not_be_a_ring_is_kept() {
     let root = PrivateRoot::new();
     let kept = |what: &str| {
         for dry_run in [true, false] {
-            let error = inspect::remove_dead(&root, "r", dry_run).expect_err("it is to be kept").to_string();
+            let error = inspect::remove_dead(&root, "r", Removal { dry_run, closed: true })
+                .expect_err("it is to be kept")
+                .to_string();
             assert!(error.contains(what), "{error}");
         }
         assert_eq!(root.names(), ["r.ring"]);
@@ -365,7 +379,7 @@ fn what_may_not_be_a_ring_is_kept() {
     kept("begins with 0x0707070707070707");
     fs::remove_file(path.join("segment")).unwrap();
     // What a publisher leaves that is killed while it makes its ring.
-    inspect::remove_dead(&root, "r", false).unwrap();
+    inspect::remove_dead(&root, "r", Removal::default()).unwrap();
     assert_eq!(root.names(), [""; 0]);
 }
 

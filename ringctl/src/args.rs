@@ -1,10 +1,12 @@
 //! The command line.
 
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use feed_ring::OpenError;
+use feed_ring::inspect::Ring;
 
 /// Looks at, watches, diagnoses and cleans rings in shared memory without disturbing them.
 ///
@@ -25,20 +27,27 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// All rings, and what looks like one and is none.
+    ///
+    /// LAG is that of the slowest subscriber; of one that is in the middle of reading it may be up to 1,023 too large.
     List {
         /// Look twice, so far apart, to tell the rate; 0 looks once and tells none.
         #[arg(long, value_name = "SECONDS", default_value = "0.2", value_parser = seconds)]
         sample: Duration,
     },
     /// All about one ring: header, publisher, subscribers, fields of its messages.
+    ///
+    /// A subscriber writes down its SEQUENCE every 1,024 messages and when it waits: the LAG of one that is in the middle of
+    /// reading may be up to 1,023 too large.
     Stat {
-        /// The ring's name.
-        name: String,
+        #[command(flatten)]
+        ring: Which,
         /// Look again and again, so far apart.
         #[arg(long, value_name = "SECONDS", value_parser = interval)]
         watch: Option<Duration>,
     },
     /// Rates, lags and losses, live. q ends, s sorts by the next column, r reverses, arrows select.
+    ///
+    /// The LAG of a subscriber that is in the middle of reading may be up to 1,023 too large.
     Top {
         /// The rings to show; all of them if none is named.
         names: Vec<String>,
@@ -48,8 +57,8 @@ pub(crate) enum Command {
     },
     /// The newest messages, decoded.
     Tail {
-        /// The ring's name.
-        name: String,
+        #[command(flatten)]
+        ring: Which,
         /// How many.
         #[arg(short = 'n', long, default_value_t = 10)]
         count: u64,
@@ -59,8 +68,8 @@ pub(crate) enum Command {
     },
     /// Messages by their numbers, decoded or as bytes.
     Dump {
-        /// The ring's name.
-        name: String,
+        #[command(flatten)]
+        ring: Which,
         /// From A to before B: `A..B`, `A..`, `..B`, or one number. All that the ring holds if left out.
         #[arg(long, value_name = "A..B", value_parser = sequences, default_value = "..")]
         sequence: Sequences,
@@ -72,9 +81,14 @@ pub(crate) enum Command {
         decode: bool,
     },
     /// Remove rings that are dead for certain: no publisher holds the lock, nobody is attached.
+    ///
+    /// A ring that its publisher closed and kept (feed-publisher --keep) stays unless it is named, or --kept is given.
     Clean {
         /// The rings to remove; all dead ones if none is named.
         names: Vec<String>,
+        /// Remove those, too, that their publishers closed and kept.
+        #[arg(long)]
+        kept: bool,
         /// Only say what would be removed.
         #[arg(long)]
         dry_run: bool,
@@ -83,6 +97,9 @@ pub(crate) enum Command {
     Verify {
         /// The rings to verify; all of them if none is named.
         names: Vec<String>,
+        /// The sealed ring that a publisher serves at this Unix socket (feed-publisher --serve), instead of rings on disk.
+        #[arg(long, value_name = "PATH", conflicts_with = "names")]
+        connect: Option<PathBuf>,
     },
     /// Is this machine fit for rings, and for the other ways processes talk to each other?
     Doctor(Machine),
@@ -100,6 +117,35 @@ pub(crate) enum Command {
         /// For which shell.
         shell: clap_complete::Shell,
     },
+}
+
+/// One ring, on disk or sealed.
+#[derive(Clone, Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Which {
+    /// The ring's name.
+    pub(crate) name: Option<String>,
+    /// The sealed ring that a publisher serves at this Unix socket (feed-publisher --serve), instead of a ring on disk.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) connect: Option<PathBuf>,
+}
+
+impl Which {
+    /// What it is called where it is shown: its name, or its socket.
+    pub(crate) fn title(&self) -> String {
+        match (&self.connect, &self.name) {
+            (Some(path), _) => path.display().to_string(),
+            (None, name) => name.clone().unwrap_or_default(),
+        }
+    }
+
+    /// Opens it for looking.
+    pub(crate) fn open(&self, root: &Path) -> Result<Ring, OpenError> {
+        match (&self.connect, &self.name) {
+            (Some(path), _) => Ring::connect(path),
+            (None, name) => Ring::open(root, name.as_deref().unwrap_or_default()), // one of them is required
+        }
+    }
 }
 
 /// What `doctor` looks at.

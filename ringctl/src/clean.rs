@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use feed_ring::inspect::{Kept, remove_dead};
+use feed_ring::inspect::{Kept, Removal, remove_dead};
 use serde::Serialize;
 
 use crate::Outcome;
@@ -23,11 +23,19 @@ struct Cleaned {
 }
 
 /// Something is wrong if a ring could not be asked or removed, or was asked for by its name and kept.
-pub(crate) fn run(root: &Path, names: &[String], dry_run: bool, out: &mut Output) -> anyhow::Result<Outcome> {
+pub(crate) fn run(
+    root: &Path,
+    names: &[String],
+    kept: bool,
+    dry_run: bool,
+    out: &mut Output,
+) -> anyhow::Result<Outcome> {
+    // Who says a ring's name means it.
+    let removal = Removal { dry_run, closed: kept || !names.is_empty() };
     let mut outcome = Outcome::Fine;
     let mut cleaned = Vec::new();
     for name in names_in(root, names)? {
-        let result = remove_dead(root, &name, dry_run);
+        let result = remove_dead(root, &name, removal);
         if matches!(result, Err(Kept::Io { .. })) || result.is_err() && !names.is_empty() {
             outcome = Outcome::Wrong;
         }
@@ -37,7 +45,14 @@ pub(crate) fn run(root: &Path, names: &[String], dry_run: bool, out: &mut Output
                 let result = if dry_run { "would remove" } else { "removed" };
                 Cleaned { name, result, bytes: Some(bytes), reason: None }
             }
-            Err(kept) => Cleaned { name, result: "kept", bytes: None, reason: Some(printable(&kept.to_string())) },
+            Err(kept) => {
+                let remedy = match kept {
+                    Kept::Closed { .. } => ": say its name, or --kept, to remove it",
+                    _ => "",
+                };
+                let reason = Some(format!("{}{remedy}", printable(&kept.to_string())));
+                Cleaned { name, result: "kept", bytes: None, reason }
+            }
         });
     }
     if out.json {

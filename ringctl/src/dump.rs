@@ -8,7 +8,7 @@ use feed_ring::inspect::{MessageType, Ring, Unread};
 use serde_json::json;
 
 use crate::Outcome;
-use crate::args::Sequences;
+use crate::args::{Sequences, Which};
 use crate::output::Output;
 
 /// How the messages of one ring are written.
@@ -47,12 +47,12 @@ impl Writer {
 
 pub(crate) fn run(
     root: &Path,
-    name: &str,
+    which: &Which,
     sequences: &Sequences,
     hex: bool,
     out: &mut Output,
 ) -> anyhow::Result<Outcome> {
-    let ring = Ring::open(root, name)?;
+    let ring = which.open(root)?;
     let writer = if hex { Writer::hex() } else { Writer::decoding(&ring) };
     let wanted = sequences.of(ring.held());
     let mut outcome = Outcome::Fine;

@@ -16,6 +16,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 use tiny_http::{Header, Method, Request, Response, Server};
+use tracing::{info, warn};
 
 use crate::Outcome;
 use crate::dump::eprint_line;
@@ -27,19 +28,31 @@ const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset
 const ANSWERING: usize = 16;
 
 pub(crate) fn run(root: &Path, listen: &str, sample: Duration) -> anyhow::Result<Outcome> {
+    crate::log::init();
     let server = Server::http(listen).map_err(|error| anyhow::anyhow!("{listen}: cannot listen: {error}"))?;
     let mut watched = Watched::default();
     watched.look(root).with_context(|| format!("{}: cannot look at the rings", root.display()))?;
     eprint_line(&format!("listening at http://{}/metrics", server.server_addr()));
+    info!(address = %server.server_addr(), root = %root.display(), "listening");
     let mut answering: Vec<std::thread::JoinHandle<()>> = Vec::new();
     loop {
         let request = server.recv_timeout(sample).context("cannot accept connections")?;
         // A root that cannot be read now may be there again later; up says so.
         let survey = watched.look(root);
+        if let Err(error) = &survey {
+            watched.log_unreadable(error);
+        }
         let Some(request) = request else { continue };
         answering.retain(|answer| !answer.is_finished());
         let answer = (answering.len() < ANSWERING).then(|| answer(&request, survey, &watched));
         // Another thread, because a client may be slow to read, and the rings are to be looked at meanwhile.
+        match &answer {
+            Some(answer) => {
+                let status = answer.status_code().0;
+                info!(method = %request.method(), url = request.url(), status, "request");
+            }
+            None => warn!(answering = answering.len(), "request dropped: nobody reads the answers before it"),
+        }
         if let Some(answer) = answer {
             answering.push(std::thread::spawn(move || {
                 // Who went away before the answer does not want it.
@@ -70,6 +83,8 @@ struct Watched {
     rates: Rates,
     /// By name and nonce: the published count, and when it was first seen.
     seen: HashMap<(String, String), (u64, Instant)>,
+    /// The root could not be read at the last look, and the log knows.
+    unreadable: bool,
 }
 
 impl Watched {
@@ -79,14 +94,27 @@ impl Watched {
         let (now, mut seen) = (Instant::now(), HashMap::new());
         for ring in &survey.rings {
             let key = key(ring);
-            let entry = match self.seen.remove(&key) {
-                Some(before) if before.0 == ring.published => before,
-                _ => (ring.published, now),
-            };
+            let before = self.seen.remove(&key);
+            if before.is_none() {
+                let Snapshot { name, publisher, epoch, published, .. } = ring;
+                info!(ring = name, publisher, epoch, published, "ring appeared");
+            }
+            let entry = before.filter(|before| before.0 == ring.published).unwrap_or((ring.published, now));
             seen.insert(key, entry);
         }
+        for ((name, _), (published, _)) in &self.seen {
+            info!(ring = name, published, "ring vanished");
+        }
         self.seen = seen;
+        self.unreadable = false;
         Ok(survey)
+    }
+
+    /// Tells the log once that the root cannot be read.
+    fn log_unreadable(&mut self, error: &anyhow::Error) {
+        if !std::mem::replace(&mut self.unreadable, true) {
+            warn!(error = %format_args!("{error:#}"), "the rings cannot be read");
+        }
     }
 
     fn age(&self, ring: &Snapshot) -> Option<Duration> {
@@ -198,7 +226,7 @@ impl Collector for Metrics {
         };
         of_subscribers(
             "ring_subscriber_lag_messages",
-            "Messages published and not read yet, at most",
+            "Messages published and not read yet, up to 1,023 too many",
             &|subscriber| Value::Number(subscriber.lag),
         )?;
         of_subscribers("ring_subscriber_lost_messages", "Messages overwritten before they were read", &|subscriber| {

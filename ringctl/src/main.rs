@@ -9,6 +9,7 @@ mod doctor;
 mod dump;
 mod export;
 mod list;
+mod log;
 mod output;
 mod stat;
 mod survey;
@@ -55,12 +56,12 @@ fn run(args: &Args) -> anyhow::Result<Outcome> {
     let mut out = Output::new(args.json);
     match &args.command {
         Command::List { sample } => list::run(root, *sample, &mut out),
-        Command::Stat { name, watch } => stat::run(root, name, *watch, &mut out),
+        Command::Stat { ring, watch } => stat::run(root, ring, *watch, &mut out),
         Command::Top { names, interval } => top::run(root, names, *interval, &mut out),
-        Command::Tail { name, count, follow } => tail::run(root, name, *count, *follow, &mut out),
-        Command::Dump { name, sequence, hex, .. } => dump::run(root, name, sequence, *hex, &mut out),
-        Command::Clean { names, dry_run } => clean::run(root, names, *dry_run, &mut out),
-        Command::Verify { names } => verify::run(root, names, &mut out),
+        Command::Tail { ring, count, follow } => tail::run(root, ring, *count, *follow, &mut out),
+        Command::Dump { ring, sequence, hex, .. } => dump::run(root, ring, sequence, *hex, &mut out),
+        Command::Clean { names, kept, dry_run } => clean::run(root, names, *kept, *dry_run, &mut out),
+        Command::Verify { names, connect } => verify::run(root, names, connect.as_deref(), &mut out),
         Command::Doctor(machine) => doctor::run(root, machine, &mut out),
         Command::Export { listen, sample } => export::run(root, listen, *sample),
         Command::Completions { shell } => {

@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
-use feed_ring::inspect::Ring;
 use serde::Serialize;
 
 use crate::Outcome;
+use crate::args::Which;
 use crate::output::{Output, bytes, count, printable, rate, width};
 use crate::survey::{Rates, Snapshot};
 use crate::table::{ALWAYS, Column, render};
@@ -29,12 +29,12 @@ struct Stat<'a> {
     schema: &'a str,
 }
 
-pub(crate) fn run(root: &Path, name: &str, watch: Option<Duration>, out: &mut Output) -> anyhow::Result<Outcome> {
+pub(crate) fn run(root: &Path, which: &Which, watch: Option<Duration>, out: &mut Output) -> anyhow::Result<Outcome> {
     let mut rates = Rates::default();
     loop {
         // Opened anew each time: another ring may have taken the name.
-        let ring = Ring::open(root, name)?;
-        let mut snapshot = Snapshot::of(name, &ring)?;
+        let ring = which.open(root)?;
+        let mut snapshot = Snapshot::of(&which.title(), &ring)?;
         rates.apply(std::slice::from_mut(&mut snapshot));
         let schema = &*ring.facts().schema;
         match out.json {
@@ -57,8 +57,9 @@ fn text(ring: &Snapshot, schema: &str) -> String {
         let _ = writeln!(text, "{what:<12}{value}");
     };
     let Snapshot { uid, gid, mode, owner, epoch, .. } = ring;
-    fact("ring", ring.path.clone());
-    fact("file", format!("{}, mode {mode}, owner {owner} (uid {uid}, gid {gid})", bytes(ring.bytes)));
+    fact("ring", printable(&ring.path));
+    let sealed = if ring.sealed { ", sealed" } else { "" };
+    fact("file", format!("{}{sealed}, mode {mode}, owner {owner} (uid {uid}, gid {gid})", bytes(ring.bytes)));
     fact("made", format!("{}, ABI {}, nonce {}", ring.created, ring.abi, ring.nonce));
     let alive = if ring.publisher == "alive" { "" } else { "last " };
     fact("publisher", format!("{} ({alive}pid {}, epoch {epoch})", ring.publisher, ring.publisher_pid));

@@ -20,6 +20,8 @@ pub(crate) struct Snapshot {
     /// The owner's name, or the number again.
     pub(crate) owner: String,
     pub(crate) gid: u32,
+    /// Whether it is in sealed memory files and came through a socket; `path` is that socket then.
+    pub(crate) sealed: bool,
     /// Permissions of the segment, in octal.
     pub(crate) mode: String,
     /// Bytes of the segment.
@@ -77,7 +79,8 @@ pub(crate) struct Subscriber {
     pub(crate) pid: u64,
     /// The next sequence that it reads, as it last said.
     pub(crate) sequence: u64,
-    /// Messages published and not read yet; up to 1,024 too many, because `sequence` is told so seldom.
+    /// Messages published and not read yet; up to 1,023 too many for one that is in the middle of reading, because it tells
+    /// its `sequence` so seldom.
     pub(crate) lag: u64,
     /// Messages that it lost.
     pub(crate) lost: u64,
@@ -119,6 +122,7 @@ impl Snapshot {
             uid: file.uid,
             owner: user(file.uid),
             gid: file.gid,
+            sealed: ring.is_sealed(),
             mode: octal(file),
             bytes: file.bytes,
             abi: facts.abi,

@@ -7,6 +7,7 @@ use feed_ring::inspect::{Life, Ring, Unread};
 use serde_json::{Value, json};
 
 use crate::Outcome;
+use crate::args::Which;
 use crate::dump::{Writer, eprint_line};
 use crate::output::Output;
 use crate::survey::life;
@@ -17,8 +18,8 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// Looks between two questions whether the ring is still there.
 const CURRENT: u32 = 200;
 
-pub(crate) fn run(root: &Path, name: &str, count: u64, follow: bool, out: &mut Output) -> anyhow::Result<Outcome> {
-    let ring = Ring::open(root, name)?;
+pub(crate) fn run(root: &Path, which: &Which, count: u64, follow: bool, out: &mut Output) -> anyhow::Result<Outcome> {
+    let ring = which.open(root)?;
     let held = ring.held();
     let next = held.end.saturating_sub(count).max(held.start);
     let mut tail = Tail { writer: Writer::decoding(&ring), epoch: ring.epoch(), next, bytes: Vec::new(), ring };
@@ -81,6 +82,11 @@ impl Tail {
                 Life::Closed | Life::Superseded => {
                     let end = life(publisher);
                     self.say(&format!("the ring is {end}"), json!({ "ended": end }), out)?;
+                    return Ok(Outcome::Fine);
+                }
+                Life::Dead if self.ring.is_sealed() => {
+                    let text = "the publisher died: a sealed ring ends with it";
+                    self.say(text, json!({ "ended": "dead" }), out)?;
                     return Ok(Outcome::Fine);
                 }
                 Life::Dead if !dead => {

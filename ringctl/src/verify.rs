@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use feed_ring::OpenError;
 use feed_ring::inspect::Ring;
 use serde::Serialize;
 
@@ -28,8 +29,14 @@ struct Found {
     expected: String,
 }
 
-pub(crate) fn run(root: &Path, names: &[String], out: &mut Output) -> anyhow::Result<Outcome> {
-    let verdicts: Vec<_> = names_in(root, names)?.into_iter().map(|name| verified(root, name)).collect();
+pub(crate) fn run(root: &Path, names: &[String], connect: Option<&Path>, out: &mut Output) -> anyhow::Result<Outcome> {
+    let verdicts: Vec<_> = match connect {
+        Some(path) => vec![verified(path.display().to_string(), Ring::connect(path))],
+        None => {
+            let verified = |name: String| verified(name.clone(), Ring::open(root, &name));
+            names_in(root, names)?.into_iter().map(verified).collect()
+        }
+    };
     let outcome = if verdicts.iter().all(|verdict| verdict.fine) { Outcome::Fine } else { Outcome::Wrong };
     if out.json {
         out.json(&verdicts)?;
@@ -55,8 +62,8 @@ pub(crate) fn run(root: &Path, names: &[String], out: &mut Output) -> anyhow::Re
     Ok(outcome)
 }
 
-fn verified(root: &Path, name: String) -> Verified {
-    let verdict = match Ring::open(root, &name) {
+fn verified(name: String, ring: Result<Ring, OpenError>) -> Verified {
+    let verdict = match ring {
         Ok(ring) => ring.verify(),
         Err(error) => {
             // One line that says where, what was found and what was expected.

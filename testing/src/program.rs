@@ -86,6 +86,10 @@ impl Program {
     /// # Panics
     /// If it cannot be started.
     pub fn start(command: &mut Command) -> Self {
+        // What a developer asked of the tests' own logs is none of the program's, unless the test says so.
+        if !command.get_envs().any(|(name, _)| name == "RUST_LOG") {
+            command.env_remove("RUST_LOG");
+        }
         let started = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         let mut process = started.unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let stdout = Collected::of(process.stdout.take().expect("its output is piped"));
@@ -132,6 +136,11 @@ impl Program {
     /// If it ends, or takes minutes, without saying so.
     pub fn wait_for_error(&mut self, text: &str) {
         self.wait_until(text, |program| &program.stderr);
+    }
+
+    /// Its standard error so far.
+    pub fn stderr(&self) -> String {
+        self.stderr.text()
     }
 
     fn wait_until(&mut self, text: &str, output: fn(&Self) -> &Collected) {

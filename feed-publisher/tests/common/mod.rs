@@ -9,7 +9,7 @@ use serde_json::Value;
 /// The program, with its ring in this root.
 pub(crate) fn publisher(root: &PrivateRoot) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_feed-publisher"));
-    command.arg("--root").arg(root.path()).stdin(Stdio::null());
+    command.arg("--root").arg(root.path()).env_remove("RUST_LOG").stdin(Stdio::null());
     command
 }
 

@@ -13,14 +13,14 @@ use serde_json::Value;
 /// `feed-publisher`, with its ring in this root and a JSON summary.
 pub(crate) fn publisher(root: &PrivateRoot) -> Command {
     let mut command = Command::new(program("feed-publisher"));
-    command.arg("--root").arg(root.path()).args(["--summary", "json"]).stdin(Stdio::null());
+    command.arg("--root").arg(root.path()).args(["--summary", "json"]).env_remove("RUST_LOG").stdin(Stdio::null());
     command
 }
 
 /// `feed-subscriber` of a ring in this root, with a JSON summary.
 pub(crate) fn subscriber(root: &PrivateRoot) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_feed-subscriber"));
-    command.arg("--root").arg(root.path()).args(["--summary", "json"]).stdin(Stdio::null());
+    command.arg("--root").arg(root.path()).args(["--summary", "json"]).env_remove("RUST_LOG").stdin(Stdio::null());
     command
 }
 

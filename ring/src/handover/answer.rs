@@ -38,11 +38,16 @@ impl Answer {
         };
         match (head[8], head[9]) {
             (VERSION, 0) => Ok(Answer::Yes),
-            // It is somebody else's text, and may be anything: it goes to a terminal.
-            (VERSION, _) => Ok(Answer::No { reason: String::from_utf8_lossy(text).escape_debug().to_string() }),
+            (VERSION, _) => Ok(Answer::No { reason: printable(&String::from_utf8_lossy(text)) }),
             (version, _) => Err(format!("a socket that speaks version {version}")),
         }
     }
+}
+
+/// Somebody else's text, which may be anything, as it may go to a terminal. Quotation marks stay what they are.
+fn printable(text: &str) -> String {
+    let one = |c: char| if matches!(c, '\'' | '"') { c.to_string() } else { c.escape_debug().to_string() };
+    text.chars().map(one).collect()
 }
 
 #[cfg(all(test, not(loom)))]
@@ -51,7 +56,7 @@ mod tests {
 
     #[test]
     fn there_and_back() {
-        for answer in [Answer::Yes, Answer::No { reason: "uid 5 is not allowed".to_owned() }] {
+        for answer in [Answer::Yes, Answer::No { reason: "uid 5 is not the publisher's".to_owned() }] {
             assert_eq!(Answer::from_bytes(&answer.to_bytes()), Ok(answer));
         }
         let long = Answer::No { reason: "x".repeat(10 * LONGEST) }.to_bytes();

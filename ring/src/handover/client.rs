@@ -25,6 +25,20 @@ use crate::subscriber::Mapping;
 /// So long an answer may take. A publisher that lives answers at once, whatever else it does.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// What a publisher handed over: open, of the right kinds, sealed, and otherwise not yet believed.
+pub(crate) struct Received {
+    /// Read-only, with its stat.
+    pub(crate) segment: (OwnedFd, Stat),
+    /// Open for reading and writing, with its stat.
+    pub(crate) control: (OwnedFd, Stat),
+    /// The read end of the pipe whose end of file is the publisher's death.
+    pub(crate) live: OwnedFd,
+    /// What it came through. The publisher counts those who keep it open.
+    pub(crate) connection: OwnedFd,
+    /// The socket's file.
+    pub(crate) socket: Stat,
+}
+
 /// Joins the sealed ring that is served at `path`, if its messages are those of `expected`.
 pub(crate) fn connect(
     path: &Path,
@@ -37,8 +51,22 @@ pub(crate) fn connect(
         let source = io::Error::new(io::ErrorKind::PermissionDenied, "a sealed ring can only be mapped read-only");
         return Err(OpenError::Io { doing: "map for writing", path: path.to_owned(), source });
     }
+    let Received { segment, control, live, connection, .. } = receive(path, trust)?;
+    let (memory, header) = check_segment(&segment.0, &segment.1, (mapping, asked), path, expected)?;
+    let Some(words) = check_control(&control.0, &control.1, path, header.nonce)? else {
+        return Err(not_a_ring(path, "a segment and a control file of two rings".to_owned()));
+    };
+    prefault(&memory, &segment.1, path)?;
+    lock(&memory, &words, asked, path)?;
+    let layout = header.layout();
+    let path = path.to_owned();
+    Ok(Opened { path, memory, layout, control: (control.0, words), live, connection: Some(connection) })
+}
+
+/// Has the ring that is served at `path` handed over.
+pub(crate) fn receive(path: &Path, trust: Trust<'_>) -> Result<Received, OpenError> {
     let failed = |doing| move |errno: Errno| OpenError::Io { doing, path: path.to_owned(), source: errno.into() };
-    let connection = call(path)?;
+    let (connection, socket) = call(path)?;
     let server = peer::uid(&connection).map_err(|source| OpenError::Io {
         doing: "find out who serves",
         path: path.to_owned(),
@@ -55,35 +83,27 @@ pub(crate) fn connect(
     fs::fcntl_setfl(&live, flags | OFlags::NONBLOCK).map_err(failed("set the flags of the pipe of"))?;
     check_seals(&segment, path, "segment", SEGMENT_SEALS)?;
     check_seals(&control, path, "control", CONTROL_SEALS)?;
-
-    let (memory, header) = check_segment(&segment, &segment_stat, (mapping, asked), path, expected)?;
-    let Some(words) = check_control(&control, &control_stat, path, header.nonce)? else {
-        return Err(not_a_ring(path, "a segment and a control file of two rings".to_owned()));
-    };
-    prefault(&memory, &segment_stat, path)?;
-    lock(&memory, &words, asked, path)?;
-    let layout = header.layout();
-    let path = path.to_owned();
-    Ok(Opened { path, memory, layout, control: (control, words), live, connection: Some(connection) })
+    let (segment, control) = ((segment, segment_stat), (control, control_stat));
+    Ok(Received { segment, control, live, connection, socket })
 }
 
 fn not_a_ring(path: &Path, found: String) -> OpenError {
     OpenError::NotARing { path: path.to_owned(), found, expected: "the socket of a sealed ring's publisher" }
 }
 
-/// Connects.
-fn call(path: &Path) -> Result<OwnedFd, OpenError> {
+/// Connects, and says which socket that is.
+fn call(path: &Path) -> Result<(OwnedFd, Stat), OpenError> {
     let expected = "the socket of a sealed ring's publisher";
     // The file, to be looked at and connected to without its name being looked up again, however long that is.
     let file = fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
         .map_err(|errno| directory::fault(path.to_owned(), errno, expected))?;
-    kind(&file, path, "", FileType::Socket)?;
+    let stat = kind(&file, path, "", FileType::Socket)?;
     let connection = socket().map_err(|errno| directory::io(path.to_owned(), "make a socket for", errno))?;
     let address = address_of(&file).map_err(|errno| directory::io(path.to_owned(), "name", errno))?;
     let begun = Instant::now();
     loop {
         return match net::connect(&connection, &address) {
-            Ok(()) => Ok(connection),
+            Ok(()) => Ok((connection, stat)),
             // Many are waiting to be accepted.
             Err(Errno::AGAIN | Errno::INTR) if begun.elapsed() < PATIENCE => {
                 std::thread::sleep(Duration::from_millis(1));

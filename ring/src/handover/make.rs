@@ -90,7 +90,7 @@ fn make(
 }
 
 /// Another open file description of the same file: of its own access, flags and locks.
-pub(super) fn reopen(file: &OwnedFd, access: fs::OFlags) -> Result<OwnedFd, Errno> {
+pub(crate) fn reopen(file: &OwnedFd, access: fs::OFlags) -> Result<OwnedFd, Errno> {
     let path = format!("/proc/self/fd/{}", file.as_raw_fd());
     fs::open(path, access | fs::OFlags::CLOEXEC | fs::OFlags::NONBLOCK, Mode::empty())
 }

@@ -16,7 +16,7 @@ use rustix::net::{self, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, So
 use super::answer::{Answer, DESCRIPTORS};
 use super::make::{failed, reopen};
 use super::place::Place;
-use super::{Door, peer};
+use super::{Door, log, peer};
 use crate::error::{CloseError, CreateError};
 
 /// So long no connection is accepted after the process ran out of descriptors.
@@ -120,7 +120,15 @@ impl Offer {
         let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
         // The buffer of a socket just connected is empty: what does not go out at once never will.
         let sent = net::sendmsg(&client, &[IoSlice::new(&answer.to_bytes())], &mut ancillary, flags);
-        (sent.is_ok() && granted.is_ok()).then_some(client)
+        match granted {
+            Ok(_) if sent.is_ok() => log::accepted(&client, connected + 1),
+            Ok(_) => return None, // it went away before the answer
+            Err(reason) => {
+                log::refused(&reason);
+                return None;
+            }
+        }
+        Some(client)
     }
 
     /// One client's descriptors. They are opened for it alone: with shared ones a client could change the flags of
@@ -163,8 +171,9 @@ fn forget_hung_up(clients: &mut Vec<OwnedFd>) {
     let mut polled: Vec<_> = clients.iter().map(|client| PollFd::new(client, PollFlags::empty())).collect();
     let _ = poll(&mut polled, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }));
     let hung_up: Vec<bool> = polled.iter().map(|polled| !polled.revents().is_empty()).collect();
-    let mut hung_up = hung_up.iter();
+    let (mut hung_up, before) = (hung_up.iter(), clients.len());
     clients.retain(|_| hung_up.next() != Some(&true));
+    log::left(before - clients.len(), clients.len());
 }
 
 /// Answers those who wait; false if this process has no descriptor left for them.

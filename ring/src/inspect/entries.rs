@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{FileType, OFlags};
+use rustix::fs::{FileType, OFlags, Stat};
 
 use crate::directory::{Directory, Fault, Trust, What, file};
 use crate::error::OpenError;
@@ -19,7 +19,8 @@ pub struct Entry {
     pub index: usize,
     /// The process id, as the subscriber sees itself: in another container it is another number.
     pub pid: u64,
-    /// The next sequence that the subscriber will read. It is up to [`REPORTED_EVERY`](super::REPORTED_EVERY) messages behind.
+    /// The next sequence that the subscriber will read, as it last said: see [`REPORTED_EVERY`](super::REPORTED_EVERY). One
+    /// that is in the middle of reading may be up to 1,023 messages further.
     pub sequence: u64,
     /// How many messages it lost.
     pub lost: u64,
@@ -40,6 +41,11 @@ impl Control {
             Err(Fault { what: What::Missing, .. }) => return Err("missing".to_owned()),
             file => file.map_err(|fault| OpenError::from(fault).to_string())?,
         };
+        Self::of(file, &stat, nonce)
+    }
+
+    /// The same for a control file that is open.
+    pub(super) fn of(file: OwnedFd, stat: &Stat, nonce: u64) -> Result<Self, String> {
         if stat.st_size != control::BYTES as i64 {
             return Err(format!("{} bytes long, not {}", stat.st_size, control::BYTES));
         }

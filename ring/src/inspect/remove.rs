@@ -62,6 +62,12 @@ pub enum Kept {
         /// How many subscribers.
         count: usize,
     },
+    /// Its publisher closed it and left it there, which it does only when it is told to keep it.
+    #[error("{}: its publisher closed and kept it", path.display())]
+    Closed {
+        /// The ring's directory.
+        path: PathBuf,
+    },
     /// A system call failed.
     #[error("{}: cannot {doing}: {source}", path.display())]
     Io {
@@ -86,16 +92,28 @@ impl From<Fault> for Kept {
     }
 }
 
-/// Removes the ring `name` from `root` if it is dead for certain, and returns how many bytes of memory that frees. With
-/// `dry_run` it only says whether it would: no lock is taken then.
+/// What [`remove_dead`] is to do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Removal {
+    /// Only say whether it would remove the ring: no lock is taken then.
+    pub dry_run: bool,
+    /// Remove a ring, too, that its publisher closed and kept.
+    pub closed: bool,
+}
+
+/// Removes the ring `name` from `root` if it is dead for certain, and returns how many bytes of memory that frees.
 ///
 /// Dead is a ring whose publisher ended, however it did, and to which nobody is attached; also what a publisher left that
 /// was killed while it made a ring. That nobody publishes is asked of the lock, which is held until all is removed, so that
 /// no publisher can begin meanwhile; one that tries at that moment is told that the name is taken.
 ///
+/// A ring that is **closed** and still there was kept on purpose: its publisher would have removed it otherwise. (One that
+/// was killed between closing its ring and removing it leaves one that looks the same.) It stays unless
+/// [`Removal::closed`] says otherwise.
+///
 /// # Errors
 /// [`Kept`], with the reason; the ring is as it was then.
-pub fn remove_dead(root: impl AsRef<Path>, name: &str, dry_run: bool) -> Result<u64, Kept> {
+pub fn remove_dead(root: impl AsRef<Path>, name: &str, removal: Removal) -> Result<u64, Kept> {
     name::check(name)?;
     let root = Directory::root(root.as_ref())?;
     let ring = match root.ring(name, Trust::Anybody) {
@@ -121,7 +139,7 @@ pub fn remove_dead(root: impl AsRef<Path>, name: &str, dry_run: bool) -> Result<
         }
         lock => lock?,
     };
-    let free = match dry_run {
+    let free = match removal.dry_run {
         true => ofd(&lock.0, libc::F_OFD_GETLK, 0, 0).map(|found| found.l_type == libc::F_UNLCK as libc::c_short),
         false => try_lock(&lock.0),
     };
@@ -145,8 +163,12 @@ pub fn remove_dead(root: impl AsRef<Path>, name: &str, dry_run: bool) -> Result<
         0 => {}
         count => return Err(Kept::Attached { path: ring.path.clone(), count }),
     }
+    // Behind the lock, so that what is read is what the last publisher left.
+    if !removal.closed && is_closed(&ring, segment.as_ref())? {
+        return Err(Kept::Closed { path: ring.path.clone() });
+    }
     let bytes = [file::SEGMENT, file::CONTROL].iter().filter_map(|name| size(&ring, name)).sum();
-    if !dry_run {
+    if !removal.dry_run {
         if let Some(segment) = segment {
             supersede(&ring, &segment)?;
         }
@@ -184,6 +206,14 @@ fn open_segment(ring: &Directory) -> Result<Option<OwnedFd>, Kept> {
 
 /// Bytes of a segment that every version has.
 const PREFIX: usize = word::SLOTS_AT * 8;
+
+/// Whether its publisher closed it. The state stands where every version has it.
+fn is_closed(ring: &Directory, segment: Option<&OwnedFd>) -> Result<bool, Kept> {
+    let Some(segment) = segment else { return Ok(false) };
+    let words = Memory::<Word>::map_read_only(segment, PREFIX)
+        .map_err(|source| io_error("map", &ring.path.join(file::SEGMENT), source))?;
+    Ok(words[word::STATE].load() == state::CLOSED)
+}
 
 /// Tells whoever attaches at this moment that the ring will never be taken over. This process holds the publisher's lock.
 fn supersede(ring: &Directory, segment: &OwnedFd) -> Result<(), Kept> {

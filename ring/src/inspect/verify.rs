@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::inspect::{Ring, State};
+use crate::inspect::{Place, Ring, State};
 use crate::layout::{MAX_SEQUENCE, word};
 use crate::slot;
 
@@ -121,7 +121,8 @@ impl Ring {
         if let Err(problem) = &self.live {
             verdict.note("live", problem, "the FIFO that says whether the publisher lives");
         }
-        if let Ok(directory) = self.directory.stat()
+        if let Place::Directory(directory) = &self.place
+            && let Ok(directory) = directory.stat()
             && directory.st_uid != self.stat.st_uid
         {
             let found = format!("owned by uid {}", self.stat.st_uid);

@@ -24,8 +24,8 @@ fn what_is_dead_goes_and_all_else_stays() {
 
     let before = root.names();
     insta::assert_snapshot!(stable(&root, &fine(&root, &["clean", "--dry-run"])), @r#"
-    would remove closed (140.0 KiB)
-    would remove damaged (140.0 KiB)
+    kept closed: ROOT/closed.ring: its publisher closed and kept it: say its name, or --kept, to remove it
+    kept damaged: ROOT/damaged.ring: its publisher closed and kept it: say its name, or --kept, to remove it
     would remove dead (140.0 KiB)
     kept file: ROOT/file.ring: not a ring: no directory, a ring's directory expected: remove it by hand if it is yours
     kept folder: ROOT/folder.ring: not a ring: it has no lock, so nobody can tell whether somebody publishes: remove it by hand if it is yours
@@ -38,8 +38,8 @@ fn what_is_dead_goes_and_all_else_stays() {
     "#);
     assert_eq!(root.names(), before);
     insta::assert_snapshot!(stable(&root, &fine(&root, &["clean"])), @r#"
-    removed closed (140.0 KiB)
-    removed damaged (140.0 KiB)
+    kept closed: ROOT/closed.ring: its publisher closed and kept it: say its name, or --kept, to remove it
+    kept damaged: ROOT/damaged.ring: its publisher closed and kept it: say its name, or --kept, to remove it
     removed dead (140.0 KiB)
     kept file: ROOT/file.ring: not a ring: no directory, a ring's directory expected: remove it by hand if it is yours
     kept folder: ROOT/folder.ring: not a ring: it has no lock, so nobody can tell whether somebody publishes: remove it by hand if it is yours
@@ -50,9 +50,28 @@ fn what_is_dead_goes_and_all_else_stays() {
     removed superseded (140.0 KiB)
     kept watched: ROOT/watched.ring: subscribers are attached to it (1): stop them, or restart its publisher
     "#);
-    assert_eq!(root.names(), ["file.ring", "folder.ring", "link.ring", "live.ring", "shared.ring", "watched.ring"]);
+    let others = ["file.ring", "folder.ring", "link.ring", "live.ring", "shared.ring", "watched.ring"];
+    assert_eq!(root.names(), [&["closed.ring", "damaged.ring"], &others[..]].concat());
     assert_eq!(fs::read(foreign.join("notes.txt")).unwrap(), b"mine");
     assert!(foreign.join("segment").exists() && foreign.join("lock").exists());
+}
+
+#[test]
+fn what_was_kept_goes_by_its_name_or_when_asked_for() {
+    let root = PrivateRoot::new();
+    for name in ["first", "second", "third"] {
+        closed(&root, name);
+    }
+    assert_eq!(fine(&root, &["clean"]).lines().count(), 3);
+    assert_eq!(root.names(), ["first.ring", "second.ring", "third.ring"]);
+    insta::assert_snapshot!(fine(&root, &["clean", "second", "--dry-run"]), @"would remove second (140.0 KiB)");
+    insta::assert_snapshot!(fine(&root, &["clean", "second"]), @"removed second (140.0 KiB)");
+    insta::assert_snapshot!(fine(&root, &["clean", "--kept", "--dry-run"]), @r"
+    would remove first (140.0 KiB)
+    would remove third (140.0 KiB)
+    ");
+    fine(&root, &["clean", "--kept"]);
+    assert_eq!(root.names(), [""; 0]);
 }
 
 #[test]

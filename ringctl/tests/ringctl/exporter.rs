@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use feed_ring::{Join, Subscriber};
-use feed_testing::PrivateRoot;
+use feed_testing::{PrivateRoot, Program};
 
 use crate::rings::{Quote, busy, closed, dead, live, no_rings, put, run};
 
@@ -21,12 +21,14 @@ impl Exporter {
     fn start(root: &PrivateRoot) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ringctl"));
         command.arg("--root").arg(root.path()).args(["export", "--listen", "127.0.0.1:0", "--sample", "0.05"]);
-        let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
+        // First of all its owner, so that it ends whatever it says.
+        let process = command.env_remove("RUST_LOG").stderr(Stdio::piped()).spawn().unwrap();
+        let mut exporter = Exporter { process, address: String::new() };
         let mut said = String::new();
-        BufReader::new(process.stderr.as_mut().unwrap()).read_line(&mut said).unwrap();
+        BufReader::new(exporter.process.stderr.as_mut().unwrap()).read_line(&mut said).unwrap();
         let address = said.trim().strip_prefix("listening at http://").unwrap_or_else(|| panic!("{said}"));
-        let address = address.strip_suffix("/metrics").unwrap().to_owned();
-        Exporter { process, address }
+        exporter.address = address.strip_suffix("/metrics").unwrap().to_owned();
+        exporter
     }
 
     /// The metrics, after they were held against the format.
@@ -196,4 +198,37 @@ fn an_address_that_is_taken() {
     let (code, _, stderr) = run(&root, &["export", "--listen", &exporter.address]);
     assert_eq!((code, stderr.lines().count()), (1, 1));
     assert!(stderr.contains(&format!("{}: cannot listen: ", exporter.address)), "{stderr}");
+}
+
+#[test]
+fn rings_that_come_and_go_and_requests_are_in_the_log() {
+    let root = PrivateRoot::new();
+    closed(&root, "first");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ringctl"));
+    command.arg("--root").arg(root.path()).args(["export", "--listen", "127.0.0.1:0", "--sample", "0.05"]);
+    let mut exporter = Program::start(command.env("RUST_LOG", "info"));
+    exporter
+        .wait_for_error("INFO ringctl::export: ring appeared ring=\"first\" publisher=\"closed\" epoch=1 published=20");
+    exporter.wait_for_error("INFO ringctl::export: listening address=127.0.0.1:");
+    let said = exporter.stderr();
+    let address = said.split("address=").nth(1).unwrap().split(' ').next().unwrap();
+    ureq::get(format!("http://{address}/metrics")).call().unwrap();
+    exporter.wait_for_error("INFO ringctl::export: request method=GET url=\"/metrics\" status=200");
+    std::fs::remove_dir_all(root.path().join("first.ring")).unwrap();
+    exporter.wait_for_error("INFO ringctl::export: ring vanished ring=\"first\" published=20");
+    let gone = root.path().with_extension("gone");
+    std::fs::rename(root.path(), &gone).unwrap();
+    exporter.wait_for_error("WARN ringctl::export: the rings cannot be read error=");
+    std::fs::rename(&gone, root.path()).unwrap();
+}
+
+#[test]
+fn without_being_asked_for_there_is_no_log() {
+    let root = PrivateRoot::new();
+    closed(&root, "first");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ringctl"));
+    command.arg("--root").arg(root.path()).args(["export", "--listen", "127.0.0.1:0", "--sample", "0.05"]);
+    let mut exporter = Program::start(command.env_remove("RUST_LOG"));
+    exporter.wait_for_error("/metrics\n");
+    assert_eq!(exporter.stderr().lines().count(), 1, "{}", exporter.stderr());
 }

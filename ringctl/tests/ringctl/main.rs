@@ -6,4 +6,5 @@ mod exporter;
 mod looking;
 mod messages;
 mod rings;
+mod sealed;
 mod terminal;

@@ -1,0 +1,62 @@
+//! Losses for the log: at most one line a second, with what was lost since the line before.
+
+use std::time::{Duration, Instant};
+
+/// Between two lines.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// What was lost and is not in the log yet.
+#[derive(Debug, Default)]
+pub(crate) struct Losses {
+    pending: u64,
+    last: Option<Instant>,
+}
+
+impl Losses {
+    /// So many messages were lost.
+    pub(crate) fn add(&mut self, missed: u64) {
+        self.pending = self.pending.saturating_add(missed);
+    }
+
+    /// Whether there is something to tell, now or later.
+    pub(crate) fn is_pending(&self) -> bool {
+        self.pending > 0
+    }
+
+    /// How many to tell of now, if it is time; they count as told then.
+    pub(crate) fn due(&mut self, now: Instant) -> Option<u64> {
+        let told = self.last.is_some_and(|last| now.saturating_duration_since(last) < INTERVAL);
+        if told || self.pending == 0 {
+            return None;
+        }
+        self.last = Some(now);
+        self.rest()
+    }
+
+    /// How many there are still to tell of.
+    pub(crate) fn rest(&mut self) -> Option<u64> {
+        Some(std::mem::take(&mut self.pending)).filter(|&missed| missed > 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_a_second_and_nothing_is_left_out() {
+        let (mut losses, begun) = (Losses::default(), Instant::now());
+        let after = |millis| begun + Duration::from_millis(millis);
+        assert_eq!(losses.due(begun), None);
+        losses.add(3);
+        assert_eq!((losses.is_pending(), losses.due(begun), losses.is_pending()), (true, Some(3), false));
+        for millis in (0..1000).step_by(10) {
+            losses.add(1);
+            assert_eq!(losses.due(after(millis)), None);
+        }
+        assert_eq!(losses.due(after(1000)), Some(100));
+        losses.add(7);
+        assert_eq!((losses.due(after(1001)), losses.rest(), losses.rest()), (None, Some(7), None));
+        assert_eq!(losses.due(after(5000)), None);
+    }
+}

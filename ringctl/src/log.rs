@@ -1,0 +1,19 @@
+//! Structured logs of `export` on standard error, for who asks for them: as `feed::log` does for the other programs.
+
+use std::io;
+
+use tracing_subscriber::EnvFilter;
+
+/// Begins to log, if `RUST_LOG` asks for it; with `RUST_LOG_FORMAT=json` a JSON object on each line.
+pub(crate) fn init() {
+    let Some(filter) = std::env::var("RUST_LOG").ok().filter(|filter| !filter.is_empty()) else { return };
+    let json = std::env::var("RUST_LOG_FORMAT").is_ok_and(|format| format == "json");
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::builder().parse_lossy(filter))
+        .with_writer(io::stderr)
+        .with_ansi(false)
+        // Whoever closed standard error does not want to know; the default would panic about it.
+        .log_internal_errors(false);
+    // Fails only if it was done before.
+    let _ = if json { logs.json().try_init() } else { logs.try_init() };
+}

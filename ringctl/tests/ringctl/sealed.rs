@@ -1,0 +1,252 @@
+//! `--connect`: sealed rings, live, closed, dead, refused; and sockets that are none of theirs.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use feed_ring::{Join, Publisher, Subscriber};
+use feed_testing::{Child, PrivateRoot, Program, as_child, child, program, skipped};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+
+use crate::rings::{Quote, fine, json, json_lines, publish_twenty, quote, run, stable};
+
+fn socket(root: &PrivateRoot) -> PathBuf {
+    root.path().join("s")
+}
+
+/// The arguments, with the sealed ring of this root behind them.
+fn connect(root: &PrivateRoot, arguments: &[&str]) -> Vec<String> {
+    let path = socket(root).to_str().unwrap().to_owned();
+    arguments.iter().map(|&argument| argument.to_owned()).chain(["--connect".to_owned(), path]).collect()
+}
+
+fn strs(arguments: &[String]) -> Vec<&str> {
+    arguments.iter().map(String::as_str).collect()
+}
+
+/// What `ringctl` said of the sealed ring when all was fine.
+fn shown(root: &PrivateRoot, arguments: &[&str]) -> String {
+    fine(root, &strs(&connect(root, arguments)))
+}
+
+/// Its one line when it was not.
+fn error(root: &PrivateRoot, arguments: &[&str]) -> String {
+    let (code, stdout, stderr) = run(root, &strs(&connect(root, arguments)));
+    assert_eq!((code, &*stdout, stderr.lines().count()), (1, "", 1), "{arguments:?}: {stderr}");
+    stable(root, &stderr)
+}
+
+fn publisher(root: &PrivateRoot) -> Publisher<Quote> {
+    Publisher::options("q").capacity(8).serve(socket(root)).create().unwrap()
+}
+
+/// Publishes twenty messages in a sealed ring and waits to be killed.
+#[test]
+#[ignore = "a child of other tests"]
+fn serve_and_wait() {
+    if as_child() {
+        let path = std::env::var("SOCKET").unwrap();
+        let mut publisher = Publisher::options("q").capacity(8).mode(0o644).serve(path).create().unwrap();
+        publish_twenty(&mut publisher);
+        println!("\npublished");
+        loop {
+            std::thread::park();
+        }
+    }
+}
+
+fn live(root: &PrivateRoot) -> Child {
+    let mut publisher = Child::start(child("sealed::serve_and_wait").env("SOCKET", socket(root)));
+    publisher.wait_for("published");
+    publisher
+}
+
+fn follow(root: &PrivateRoot) -> Child {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ringctl"));
+    command.args(connect(root, &["--json", "tail", "-f", "-n", "1"]));
+    Child::start(&mut command)
+}
+
+#[test]
+fn a_sealed_ring_is_looked_at_like_another() {
+    let root = PrivateRoot::new();
+    let _publisher = live(&root);
+    let slow = Subscriber::<Quote>::connect(socket(&root)).join(Join::Oldest).open().unwrap();
+    insta::assert_snapshot!(shown(&root, &["tail", "-n", "2"]), @r#"
+    18  time=1700000000000000018 bid.price=-18 bid.size=1800 symbol="BTC-USD" side=66'B'
+    19  time=1700000000000000019 bid.price=-19 bid.size=1900 symbol="BTC-USD" side=66'B'
+    "#);
+    insta::assert_snapshot!(shown(&root, &["dump", "--sequence", "19", "--hex"]), @r#"
+    19
+      0000  13 00 2a 36 fe 9c 97 17  ed ff ff ff ff ff ff ff  |..*6............|
+      0010  6c 07 00 00 00 00 00 00  42 54 43 2d 55 53 44 42  |l.......BTC-USDB|
+    "#);
+    insta::assert_snapshot!(stable(&root, &shown(&root, &["verify"])), @"ROOT/s: fine (8 slots)");
+    let pid = std::process::id().to_string();
+    let text = stable(&root, &shown(&root, &["stat"])).replace("(by fence)", "(by membarrier)");
+    let text = text
+        .replace(&format!("  {pid}  "), "    ?  ")
+        .replace(&format!("ENTRY  {:>1$}", "PID", pid.len()), "ENTRY  PID");
+    insta::assert_snapshot!(text, @r#"
+    ring        ROOT/s
+    file        4.5 KiB, sealed, mode 0400, owner ? (uid ?, gid ?)
+    made        ?, ABI 1, nonce ?
+    publisher   alive (pid ?, epoch 1)
+    slots       8 of 64 bytes; 7 messages held
+    published   20 (the ring begins at 0)
+    epochs      1 from sequence 0
+    wakes       1 (by membarrier)
+    message     Quote (32 B), align 8, schema 8a72b6d39d8b02d0
+           0  time: u64
+           8  bid.price: i64
+          16  bid.size: u64
+          24  symbol: [u8;7]
+          31  side: u8
+    ENTRY  PID  SEQUENCE  LAG  OF RING  LOST
+        0    ?        13    7   87.5 %     0
+    "#);
+    let arguments = connect(&root, &["stat"]);
+    assert_eq!(json(&root, &strs(&arguments))["sealed"], true);
+    drop(slow);
+}
+
+#[test]
+fn who_looks_takes_no_place_and_writes_nothing() {
+    let root = PrivateRoot::new();
+    let mut publisher = Publisher::options("q").capacity(8).max_clients(1).serve(socket(&root)).create().unwrap();
+    publish_twenty(&mut publisher);
+    let mut tail = follow(&root);
+    tail.wait_for("{\"sequence\":19,");
+    // It follows, and still the one client that is allowed finds its place.
+    let mut subscriber = Subscriber::<Quote>::connect(socket(&root)).join(Join::Oldest).open().unwrap();
+    assert_eq!(publisher.subscribers().unwrap(), 1);
+    assert!(subscriber.try_recv().is_ok());
+    let maps = fs::read_to_string(format!("/proc/{}/maps", tail.id())).unwrap();
+    let ours: Vec<_> = maps.lines().filter(|line| line.contains("memfd:feed-ring q")).collect();
+    assert_eq!(ours.len(), 2, "{maps}");
+    assert!(ours.iter().all(|line| line.contains(" r--s ")), "{ours:?}");
+    for entry in fs::read_dir(format!("/proc/{}/fd", tail.id())).unwrap().flatten() {
+        if fs::read_link(entry.path()).unwrap().to_string_lossy().contains("memfd:feed-ring") {
+            let fdinfo = format!("/proc/{}/fdinfo/{}", tail.id(), entry.file_name().display());
+            let info = fs::read_to_string(fdinfo).unwrap();
+            let flags = info.lines().find_map(|line| line.strip_prefix("flags:")).unwrap().trim();
+            assert!(flags.ends_with('0'), "not open for reading alone (flags {flags})");
+        }
+    }
+}
+
+#[test]
+fn following_a_sealed_ring_to_its_close() {
+    let root = PrivateRoot::new();
+    let mut publisher = publisher(&root);
+    publish_twenty(&mut publisher);
+    let mut tail = follow(&root);
+    tail.wait_for("{\"sequence\":19,");
+    publisher.publish(&quote(20));
+    tail.wait_for("{\"sequence\":20,");
+    publisher.close().unwrap();
+    let (status, rest) = tail.finish();
+    assert_eq!((status.code(), &*rest), (Some(0), "{\"ended\":\"closed\"}\n"));
+    insta::assert_snapshot!(error(&root, &["tail"]), @"ringctl: ROOT/s: no such ring: start its publisher, or wait for it with an open timeout");
+}
+
+#[test]
+fn following_a_sealed_ring_to_the_death_of_its_publisher() {
+    let root = PrivateRoot::new();
+    let mut publisher = live(&root);
+    let mut tail = follow(&root);
+    tail.wait_for("{\"sequence\":19,");
+    publisher.kill();
+    let (status, rest) = tail.finish();
+    assert_eq!((status.code(), &*rest), (Some(0), "{\"ended\":\"dead\"}\n"));
+    for arguments in [&["tail"][..], &["dump"], &["stat"]] {
+        let said = error(&root, arguments);
+        assert_eq!(
+            said,
+            "ringctl: ROOT/s: nobody serves this socket any more: restart its publisher, or wait for it with an open \
+             timeout\n"
+        );
+    }
+    let (code, stdout, stderr) = run(&root, &strs(&connect(&root, &["verify"])));
+    assert_eq!((code, &*stderr), (1, ""));
+    assert!(stable(&root, &stdout).starts_with("ROOT/s: ROOT/s: nobody serves this socket any more"), "{stdout}");
+}
+
+#[test]
+fn the_ring_of_the_program() {
+    let root = PrivateRoot::new();
+    let mut command = Command::new(program("feed-publisher"));
+    command.arg("--serve").arg(socket(&root)).args(["--rate", "2000", "--summary", "json"]).stdin(Stdio::null());
+    let publisher = Program::start(&mut command);
+    while !socket(&root).exists() {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    let mut tail = follow(&root);
+    tail.wait_for("{\"sequence\":20,\"message\":{\"ts_event\":");
+    let first = json_lines(&shown(&root, &["--json", "dump", "--sequence", "0"]));
+    assert_eq!(first[0]["sequence"], 0);
+    assert!(shown(&root, &["stat"]).contains("Message (56 B)"));
+    assert!(shown(&root, &["verify"]).contains(": fine (65,536 slots)"));
+    publisher.signal(rustix::process::Signal::TERM);
+    tail.wait_for("{\"ended\":\"closed\"}");
+    assert_eq!(publisher.finish().code, Some(0));
+}
+
+#[test]
+fn what_is_no_sealed_ring_is_told() {
+    let root = PrivateRoot::new();
+    insta::assert_snapshot!(error(&root, &["tail"]), @"ringctl: ROOT/s: no such ring: start its publisher, or wait for it with an open timeout");
+    fs::write(socket(&root), "mine").unwrap();
+    insta::assert_snapshot!(error(&root, &["tail"]), @"ringctl: ROOT/s: not a ring: a regular file, the socket of a sealed ring's publisher expected: choose another name, or move it away");
+    fs::remove_file(socket(&root)).unwrap();
+    let stream = UnixListener::bind(socket(&root)).unwrap();
+    insta::assert_snapshot!(error(&root, &["dump"]), @"ringctl: ROOT/s: not a ring: a socket of another type, the socket of a sealed ring's publisher expected: choose another name, or move it away");
+    drop(stream);
+    fs::remove_file(socket(&root)).unwrap();
+    // One of the right type, that says something else.
+    let listener =
+        rustix::net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap();
+    rustix::net::bind(&listener, &SocketAddrUnix::new(socket(&root)).unwrap()).unwrap();
+    rustix::net::listen(&listener, 4).unwrap();
+    let answering = std::thread::spawn(move || {
+        let client = rustix::net::accept_with(&listener, SocketFlags::CLOEXEC).unwrap();
+        rustix::io::write(client, b"220 mail ready").unwrap();
+    });
+    insta::assert_snapshot!(error(&root, &["stat"]), @"ringctl: ROOT/s: not a ring: a socket that answers with 14 bytes of something else, the socket of a sealed ring's publisher expected: choose another name, or move it away");
+    answering.join().unwrap();
+}
+
+#[test]
+fn whom_the_publisher_does_not_serve_is_told() {
+    if !rustix::process::geteuid().is_root() {
+        return skipped("running as another user takes root");
+    }
+    let root = PrivateRoot::new();
+    fs::set_permissions(root.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let _publisher = live(&root);
+    let nobody = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ringctl"));
+        command.args(connect(&root, &["tail"]));
+        let output = std::os::unix::process::CommandExt::uid(&mut command, 65_534).output().unwrap();
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0));
+        stable(&root, &String::from_utf8(output.stderr).unwrap())
+    };
+    insta::assert_snapshot!(nobody(), @"ringctl: ROOT/s: refused by its publisher: uid ? is neither the publisher's (0) nor allowed: run as another user, or publish with that uid ? a group of it allowed");
+    fs::set_permissions(socket(&root), fs::Permissions::from_mode(0o600)).unwrap();
+    insta::assert_snapshot!(nobody(), @"ringctl: ROOT/s: permission denied: run as a user whom the ring's mode admits, or publish it with a wider mode");
+}
+
+#[test]
+fn a_name_or_a_socket_and_not_both() {
+    let root = PrivateRoot::new();
+    for command in ["tail", "dump", "stat"] {
+        for arguments in [&[command][..], &[command, "q", "--connect", "s"]] {
+            let (code, stdout, stderr) = run(&root, arguments);
+            assert_eq!((code, &*stdout), (2, ""), "{arguments:?}");
+            assert!(stderr.contains("--connect <PATH>"), "{stderr}");
+        }
+    }
+    assert_eq!(run(&root, &["verify", "q", "--connect", "s"]).0, 2);
+}
