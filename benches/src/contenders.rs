@@ -3,7 +3,7 @@
 use crate::harness::contender::Contender;
 use crate::harness::pair::{self, Session};
 use crate::harness::visit::Visit;
-use crate::limits::{Flags, Pause, ReadOnly, ReadWrite, Seqlock, Tight};
+use crate::limits::{Flags, Pause, ReadOnly, ReadWrite, Seqlock, Tight, WriteDenied};
 
 /// What sort of thing a row is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -116,6 +116,7 @@ fn limits() -> Vec<Row> {
         limit("line rw", 1, Flags::<ReadWrite, Tight>::new(1)),
         Row::new(Kind::Limit, "line rw pause", Some(1), Flags::<ReadWrite, Pause>::new(1)),
         Row::new(Kind::Limit, "line ro", Some(1), Flags::<ReadOnly, Tight>::new(1)),
+        Row::new(Kind::Limit, "line pku pause", Some(1), Flags::<WriteDenied, Pause>::new(1)),
         Row::new(Kind::Limit, "line ro pause", Some(1), Flags::<ReadOnly, Pause>::new(1)),
     ];
     for lines in [1_024, 65_536] {

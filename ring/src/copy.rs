@@ -14,6 +14,8 @@ use std::mem::MaybeUninit;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
+use crate::layout::slot_words;
+use crate::memory::Memory;
 use crate::sync::{LINE_WORDS, Word, WriteWord};
 
 /// Bytes of payload that share the first line of a slot with its sequence word.
@@ -209,10 +211,38 @@ mod bulk {
     }
 }
 
+/// The copies alone, for the report to hold against memcpy. No part of the interface.
+#[doc(hidden)]
+pub struct Alone<T> {
+    slot: Memory<WriteWord>,
+    reader: Memory<Word>,
+    message: std::marker::PhantomData<T>,
+}
+
+impl<T: FromBytes + IntoBytes + Immutable> Default for Alone<T> {
+    fn default() -> Self {
+        let slot = Memory::heap(slot_words(size_of::<T>()));
+        Alone { reader: slot.reader(), slot, message: std::marker::PhantomData }
+    }
+}
+
+impl<T: FromBytes + IntoBytes + Immutable> Alone<T> {
+    /// Into a slot.
+    #[inline(always)]
+    pub fn store(&self, message: &T) {
+        store(&self.slot[1..], message);
+    }
+
+    /// Out of it.
+    #[inline(always)]
+    pub fn load(&self, message: &mut T) {
+        load_over(&self.reader[1..], message);
+    }
+}
+
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-    use crate::memory::Memory;
 
     fn there_and_back<const N: usize>() {
         let memory = Memory::heap(N.div_ceil(8) + 1);

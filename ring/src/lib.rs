@@ -106,6 +106,8 @@ pub mod sync;
 mod takeover;
 mod wait;
 
+#[doc(hidden)]
+pub use copy::Alone as CopyAlone;
 pub use error::{CloseError, Corrupt, CreateError, NameError, OpenError, RecvError, TryRecvError};
 pub use feed_ring_derive::Payload;
 pub use in_process::{InProcess, in_process};

@@ -36,7 +36,8 @@ impl Plan {
             calibration: Duration::from_micros(1_500),
             ping: Duration::from_millis(15),
             single: Duration::from_millis(20),
-            paced: vec![Duration::from_micros(1), Duration::from_micros(10)],
+            // The last is long enough for a blocking subscriber to sleep in between.
+            paced: [1, 10, 100].map(Duration::from_micros).to_vec(),
             paced_for: Duration::from_millis(15),
             stream: Duration::from_millis(20),
             alone: Duration::from_millis(10),

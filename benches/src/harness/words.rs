@@ -49,6 +49,26 @@ impl Memory {
         Ok(Words { map, words: self.words })
     }
 
+    /// Maps it for reading and writing, every page present, under a protection key that denies this thread to write.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::Unsupported`] where the processor or the kernel has no protection keys; else the kernel's.
+    pub fn read_write_denied(&self) -> io::Result<Words> {
+        const DENY_WRITE: libc::c_ulong = 2;
+        // SAFETY: takes no pointers.
+        let key = unsafe { libc::syscall(libc::SYS_pkey_alloc, 0 as libc::c_ulong, DENY_WRITE) };
+        if key < 0 {
+            let reason = format!("no protection keys (pku): {}", io::Error::last_os_error());
+            return Err(io::Error::new(io::ErrorKind::Unsupported, reason));
+        }
+        let words = self.read_write()?;
+        let (start, length) = (words.map.as_mut_ptr(), words.words * 8);
+        // SAFETY: changes the protection of a mapping that is this process's own, to one that loads do not notice.
+        let status =
+            unsafe { libc::syscall(libc::SYS_pkey_mprotect, start, length, libc::PROT_READ | libc::PROT_WRITE, key) };
+        if status == 0 { Ok(words) } else { Err(io::Error::last_os_error()) }
+    }
+
     /// Maps it for reading only, every page present.
     ///
     /// # Errors

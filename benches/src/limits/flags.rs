@@ -6,7 +6,7 @@
 use std::marker::PhantomData;
 use std::sync::atomic::Ordering;
 
-use crate::harness::contender::{Contender, Direction, Receiver, Sender};
+use crate::harness::contender::{Contender, Direction, Receiver, Sender, Unavailable};
 use crate::harness::message::{Head, Message};
 use crate::harness::place::Place;
 use crate::harness::words::{Load, Memory, ReadOnlyWords, WORDS_PER_LINE, Words};
@@ -44,6 +44,19 @@ impl Mapping for ReadOnly {
 
     fn map(memory: &Memory) -> std::io::Result<ReadOnlyWords> {
         memory.read_only()
+    }
+}
+
+/// The receiver maps read-write under a protection key that denies it to write: what a read-only page protects, with the
+/// lines of a writable one.
+#[derive(Debug)]
+pub struct WriteDenied;
+
+impl Mapping for WriteDenied {
+    type View = Words;
+
+    fn map(memory: &Memory) -> std::io::Result<Words> {
+        memory.read_write_denied()
     }
 }
 
@@ -99,7 +112,13 @@ impl<M: Mapping, P: Poll> Contender<1> for Flags<M, P> {
     const NEVER_WAITS: bool = true;
 
     fn link(&self, _: &Place, _: Direction) -> anyhow::Result<Memory> {
-        Ok(Memory::new(self.lines * WORDS_PER_LINE)?)
+        let memory = Memory::new(self.lines * WORDS_PER_LINE)?;
+        // Whether it can be mapped so is to be known before there are two sides.
+        M::map(&memory).map_err(|error| match error.kind() {
+            std::io::ErrorKind::Unsupported => Unavailable(error.to_string()).into(),
+            _ => anyhow::Error::from(error),
+        })?;
+        Ok(memory)
     }
 
     fn sender(&self, memory: &Memory) -> anyhow::Result<FlagSender> {

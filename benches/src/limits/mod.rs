@@ -3,5 +3,5 @@
 mod flags;
 mod seqlock;
 
-pub use flags::{Flags, Mapping, Pause, Poll, ReadOnly, ReadWrite, Tight};
+pub use flags::{Flags, Mapping, Pause, Poll, ReadOnly, ReadWrite, Tight, WriteDenied};
 pub use seqlock::Seqlock;

@@ -3,13 +3,13 @@
 
 use std::hint::black_box;
 
-use feed_ring::{Join, in_process};
+use feed_ring::{CopyAlone, Join, in_process};
 use serde::Serialize;
 
 use crate::harness::calibrate::median;
 use crate::harness::clock::{self, Ticks};
 
-/// Slots of the ring, and messages between which memcpy goes to and fro.
+/// Slots of the ring.
 const SLOTS: usize = 4;
 
 /// Messages published, then received: what such a ring holds.
@@ -26,63 +26,71 @@ const ROUNDS: usize = 400;
 pub struct Copies {
     /// Bytes in a message.
     pub payload: usize,
-    /// memcpy into one of several messages.
+    /// memcpy into a place of that size.
     pub memcpy_ns: f64,
-    /// Publishing it: the copy and all the rest.
+    /// The copy into a slot, alone.
+    pub store_ns: f64,
+    /// The copy out of it, alone.
+    pub load_ns: f64,
+    /// Publishing: the copy, the protocol, and taking over the lines of the next message.
     pub publish_ns: f64,
     /// Receiving it into a message that is there.
     pub receive_ns: f64,
-    /// How fast publishing copies, over memcpy: without what a message of 8 bytes costs to publish.
-    pub publish_copy_over_memcpy: f64,
-    /// How fast receiving copies, over memcpy: without what a message of 8 bytes costs to receive.
-    pub receive_copy_over_memcpy: f64,
+    /// The speed of the copy into a slot over memcpy's: median of ratios.
+    pub store_over_memcpy: f64,
+    /// The same of the copy out of it.
+    pub load_over_memcpy: f64,
 }
 
 /// Of 248, 1,016 and 4,088 bytes.
 pub fn measure(ticks: Ticks) -> Vec<Copies> {
-    let least = times::<1>(ticks);
-    let copies = |(payload, [memcpy_ns, publish_ns, receive_ns]): (usize, [f64; 3])| Copies {
-        payload,
-        memcpy_ns,
-        publish_ns,
-        receive_ns,
-        publish_copy_over_memcpy: (memcpy_ns - least[0]) / (publish_ns - least[1]),
-        receive_copy_over_memcpy: (memcpy_ns - least[0]) / (receive_ns - least[2]),
-    };
-    [(248, times::<31>(ticks)), (1_016, times::<127>(ticks)), (4_088, times::<511>(ticks))].map(copies).to_vec()
+    vec![copies::<31>(ticks), copies::<127>(ticks), copies::<511>(ticks)]
 }
 
-/// One memcpy, one publish, one receive.
-fn times<const W: usize>(ticks: Ticks) -> [f64; 3] {
+fn copies<const W: usize>(ticks: Ticks) -> Copies {
     let (mut publisher, ring) = in_process::<[u64; W]>(SLOTS).expect("a ring of a few messages");
     let mut subscriber = ring.subscribe(Join::Latest);
-    let (message, mut out) = ([7; W], [0; W]);
-    let mut room = [[0; W]; SLOTS];
-    let mut figures = [const { Vec::new() }; 3];
+    let (message, mut out, mut place) = ([7; W], [0; W], [0; W]);
+    let alone = CopyAlone::<[u64; W]>::default();
+    let mut figures = [const { Vec::new() }; 5];
     for _ in 0..ROUNDS {
-        let mut spent = [0; 3];
+        let mut spent = [0; 5];
         for _ in 0..REPEAT {
-            let began = clock::now();
-            for place in room.iter_mut().take(HELD) {
-                place.copy_from_slice(black_box(&message));
-                black_box(&*place);
+            let mut last = clock::now();
+            let mut part = 0;
+            let mut done = || {
+                let now = clock::now();
+                spent[part] += now - last;
+                (last, part) = (now, part + 1);
+            };
+            for _ in 0..HELD {
+                black_box(&mut place).copy_from_slice(black_box(&message));
             }
-            let copied = clock::now();
+            done();
+            for _ in 0..HELD {
+                alone.store(black_box(&message));
+            }
+            done();
+            for _ in 0..HELD {
+                alone.load(black_box(&mut out));
+            }
+            done();
             for _ in 0..HELD {
                 publisher.publish(black_box(&message));
             }
-            let published = clock::now();
+            done();
             for _ in 0..HELD {
                 subscriber.try_recv_into(black_box(&mut out)).expect("a message just published");
             }
-            let received = clock::now();
-            spent[0] += copied - began;
-            spent[1] += published - copied;
-            spent[2] += received - published;
+            done();
         }
         for (figures, spent) in figures.iter_mut().zip(spent) {
             figures.push(ticks.ns(spent as f64) / (REPEAT * HELD) as f64);
         }
     }
-    figures.map(|mut figures| median(&mut figures))
+    let ratio = |to: usize| median(&mut figures[0].iter().zip(&figures[to]).map(|(a, b)| a / b).collect::<Vec<_>>());
+    let (store_over_memcpy, load_over_memcpy) = (ratio(1), ratio(2));
+    let [memcpy_ns, store_ns, load_ns, publish_ns, receive_ns] = figures.map(|mut figures| median(&mut figures));
+    let payload = W * 8;
+    Copies { payload, memcpy_ns, store_ns, load_ns, publish_ns, receive_ns, store_over_memcpy, load_over_memcpy }
 }

@@ -20,7 +20,8 @@ pub fn print(report: &Report, out: &mut impl Write) -> io::Result<()> {
     )?;
     writeln!(out)?;
     let width = report.contenders.iter().map(|row| row.name.len()).max().unwrap_or(0).max(9);
-    let head = ["latency", "ns", "p99 ns", "p99.9 ns", "1us", "10us", "publish ns", "stream", "received/s", "lost %"];
+    let head =
+        ["latency", "ns", "p99 ns", "p99.9 ns", "1us", "10us", "100us", "publish ns", "stream", "received/s", "lost %"];
     write!(out, "{:width$} {:>12}", "contender", "kind")?;
     for title in head {
         write!(out, " {title:>10}")?;
@@ -44,14 +45,16 @@ pub fn print(report: &Report, out: &mut impl Write) -> io::Result<()> {
     for copies in &report.copies {
         writeln!(
             out,
-            "{} bytes in one process: memcpy {:.1} ns, publish {:.1} ns, receive {:.1} ns; copied at {:.2} and {:.2} of \
-             memcpy's speed",
+            "{} bytes in one process: memcpy {:.1} ns, into a slot {:.1} ns ({:.2} of memcpy's speed), out of it {:.1} ns \
+             ({:.2}); publish {:.1} ns, receive {:.1} ns",
             copies.payload,
             copies.memcpy_ns,
+            copies.store_ns,
+            copies.store_over_memcpy,
+            copies.load_ns,
+            copies.load_over_memcpy,
             copies.publish_ns,
-            copies.receive_ns,
-            copies.publish_copy_over_memcpy,
-            copies.receive_copy_over_memcpy
+            copies.receive_ns
         )?;
     }
     Ok(())
@@ -88,7 +91,7 @@ fn cells(row: &Contender) -> Vec<String> {
         figure(row.latency_p99_ns),
         figure(row.latency_p999_ns),
     ];
-    for index in 0..2 {
+    for index in 0..3 {
         let paced = row.paced.get(index);
         let late = paced.is_some_and(|paced| !paced.kept_pace);
         cells.push(figure(paced.and_then(|paced| paced.over_c2c)) + if late { "*" } else { "" });
