@@ -205,10 +205,12 @@ impl Layout {
         Layout { life: 0, event, published, slots: published + PAD_WORDS, capacity, base: 0 }
     }
 
+    #[inline]
     pub(crate) fn state(&self) -> usize {
         self.life
     }
 
+    #[inline]
     pub(crate) fn epoch(&self) -> usize {
         self.life + word::EPOCH - word::STATE
     }
@@ -218,6 +220,7 @@ impl Layout {
     }
 
     /// The word that says with which sequence an epoch began, for the last few epochs.
+    #[inline]
     pub(crate) fn begin(&self, epoch: u64) -> usize {
         self.life + word::BEGINS - word::STATE + (epoch % EPOCHS) as usize
     }

@@ -4,7 +4,7 @@
 //!   in this very source, and every ordering in it has a test that fails without it (docs/protocol.md).
 //! - **Never silently lost.** The publisher waits for nobody. A subscriber that falls behind is told exactly how many
 //!   messages it lost: at every moment `first + received + lost + skipped = sequence`.
-//! - **Nothing in the way.** Publishing 56 bytes is some thirty instructions into one cache line; no system call and no
+//! - **Nothing in the way.** Publishing 56 bytes is some forty instructions into one cache line; no system call and no
 //!   allocation is made on either side once the ring is open.
 //! - **Death is survived.** A publisher that is killed at any store leaves a ring that a new one goes on with, under the
 //!   next sequence number; its subscribers stay attached and are told.

@@ -1,0 +1,51 @@
+//! One message published and one received, each as a function with a name, at which a disassembler and callgrind can be
+//! pointed.
+//!
+//! The workspace compiles this package as a release, in every profile: what is generic in the ring is compiled here.
+
+use feed_ring::{Publisher, Subscriber, TryRecvError};
+
+/// A message that fills one cache line together with its sequence word: 56 bytes.
+pub type OneLine = [u64; 7];
+
+/// A message that fills four: 248 bytes.
+pub type FourLines = [u64; 31];
+
+/// [`Publisher::publish`] of 56 bytes.
+#[inline(never)]
+pub fn publish_56(publisher: &mut Publisher<OneLine>, message: &OneLine) -> u64 {
+    publisher.publish(message)
+}
+
+/// [`Subscriber::try_recv`] of 56 bytes.
+///
+/// # Errors
+/// Its own.
+#[inline(never)]
+pub fn try_recv_56(subscriber: &mut Subscriber<OneLine>) -> Result<OneLine, TryRecvError> {
+    subscriber.try_recv()
+}
+
+/// [`Subscriber::try_recv_into`] of 56 bytes.
+///
+/// # Errors
+/// Its own.
+#[inline(never)]
+pub fn try_recv_into_56(subscriber: &mut Subscriber<OneLine>, message: &mut OneLine) -> Result<(), TryRecvError> {
+    subscriber.try_recv_into(message)
+}
+
+/// [`Publisher::publish`] of 248 bytes.
+#[inline(never)]
+pub fn publish_248(publisher: &mut Publisher<FourLines>, message: &FourLines) -> u64 {
+    publisher.publish(message)
+}
+
+/// [`Subscriber::try_recv_into`] of 248 bytes.
+///
+/// # Errors
+/// Its own.
+#[inline(never)]
+pub fn try_recv_into_248(subscriber: &mut Subscriber<FourLines>, message: &mut FourLines) -> Result<(), TryRecvError> {
+    subscriber.try_recv_into(message)
+}

@@ -1,0 +1,88 @@
+//! Does one operation of a ring so many times, for callgrind to count the instructions within its function.
+//! Prints in which way the publisher looks for sleepers, as that decides what publishing costs.
+
+use std::hint::black_box;
+use std::process::ExitCode;
+
+use feed_ring::{InProcess, Join, Payload, Publisher, Subscriber, TryRecvError, in_process};
+use feed_ring_hot_path::{
+    FourLines, OneLine, publish_56, publish_248, try_recv_56, try_recv_into_56, try_recv_into_248,
+};
+
+const USAGE: &str =
+    "usage: feed-ring-hot-path (publish-56|try-recv-56|try-recv-into-56|empty-56|publish-248|try-recv-into-248) COUNT";
+
+/// Slots of the ring, and two more than the largest count.
+const CAPACITY: usize = 1024;
+const MOST: u64 = CAPACITY as u64 - 2;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [operation, count] = arguments.as_slice() else { return wrong("two arguments are needed") };
+    match count.parse() {
+        Ok(count) if count <= MOST && run(operation, count) => ExitCode::SUCCESS,
+        Ok(count) if count <= MOST => wrong(&format!("there is no operation {operation:?}")),
+        _ => wrong(&format!("COUNT is {count:?}, not a number up to {MOST}")),
+    }
+}
+
+fn wrong(what: &str) -> ExitCode {
+    eprintln!("feed-ring-hot-path: {what}; {USAGE}");
+    ExitCode::from(2)
+}
+
+/// Does it, unless there is no such operation.
+fn run(operation: &str, count: u64) -> bool {
+    let (mut one, ring_of_one) = ring::<OneLine>();
+    let (mut four, ring_of_four) = ring::<FourLines>();
+    let (mut short, mut long) = (black_box([7; 7]), black_box([31; 31]));
+    match operation {
+        "publish-56" => repeat(count, || assert!(publish_56(&mut one, &short) < count)),
+        "publish-248" => repeat(count, || assert!(publish_248(&mut four, &long) < count)),
+        "try-recv-56" => {
+            let mut subscriber = follow(&mut one, &ring_of_one, &short, count);
+            repeat(count, || assert_eq!(try_recv_56(&mut subscriber), Ok(short)));
+        }
+        "try-recv-into-56" => {
+            let mut subscriber = follow(&mut one, &ring_of_one, &short, count);
+            repeat(count, || assert_eq!(try_recv_into_56(&mut subscriber, &mut short), Ok(())));
+        }
+        "try-recv-into-248" => {
+            let mut subscriber = follow(&mut four, &ring_of_four, &long, count);
+            repeat(count, || assert_eq!(try_recv_into_248(&mut subscriber, &mut long), Ok(())));
+        }
+        "empty-56" => {
+            let mut subscriber = follow(&mut one, &ring_of_one, &short, 0);
+            assert_eq!(
+                subscriber.try_recv(),
+                Err(TryRecvError::Empty),
+                "the first time it asks whether its publisher lives"
+            );
+            repeat(count, || assert_eq!(try_recv_56(&mut subscriber), Err(TryRecvError::Empty)));
+        }
+        _ => return false,
+    }
+    println!("wake {:?}", one.wake());
+    true
+}
+
+/// A subscriber for which there are `count` messages. It has received one before, with which it began to write down how
+/// far it is: the next time it does that 1,024 messages on.
+fn follow<T: Payload>(publisher: &mut Publisher<T>, ring: &InProcess<T>, message: &T, count: u64) -> Subscriber<T> {
+    let mut subscriber = ring.subscribe(Join::Oldest);
+    for _ in 0..=count {
+        publisher.publish(message);
+    }
+    assert!(subscriber.try_recv().is_ok());
+    subscriber
+}
+
+fn repeat(count: u64, mut operation: impl FnMut()) {
+    for _ in 0..count {
+        operation();
+    }
+}
+
+fn ring<T: Payload>() -> (Publisher<T>, InProcess<T>) {
+    in_process(CAPACITY).expect("a ring on the heap")
+}
