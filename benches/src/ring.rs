@@ -27,6 +27,8 @@ pub struct FeedRing {
     pub wake: Wake,
     /// How many messages ahead the publisher takes lines over.
     pub ahead: Ahead,
+    /// Whether both sides ask for huge pages.
+    pub huge: bool,
     /// Subscribers besides the one that answers, in processes of their own on its core.
     pub others: usize,
 }
@@ -38,6 +40,7 @@ const PLAIN: FeedRing = FeedRing {
     mapping: Mapping::ReadOnly,
     wake: Wake::Membarrier,
     ahead: Ahead::One,
+    huge: false,
     others: 0,
 };
 
@@ -55,7 +58,8 @@ impl FeedRing {
             _ => "ro",
         };
         let ahead = if self.ahead == Ahead::Two { " ahead 2" } else { "" };
-        format!("feed-ring {wait} {mapping} {payload} {}{ahead}{fence}{others}", self.capacity)
+        let huge = if self.huge { " huge pages" } else { "" };
+        format!("feed-ring {wait} {mapping} {payload} {}{ahead}{huge}{fence}{others}", self.capacity)
     }
 
     fn row<const W: usize>(self) -> Row {
@@ -84,6 +88,9 @@ pub fn rows() -> Vec<Row> {
         let ring = FeedRing { mapping, ahead: Ahead::Two, ..PLAIN };
         rows.extend([ring.row::<7>(), ring.row::<15>().only_full(), ring.row::<31>().only_full()]);
     }
+    // Huge pages, to be held against 4 KiB.
+    let huge = FeedRing { mapping: Mapping::ReadWrite, huge: true, ..PLAIN };
+    rows.extend([huge.row::<7>().only_full(), huge.row::<127>().only_full()]);
     // Four subscribers on one core, to be held against the same with one.
     for wait in [WaitStrategy::Yield, WaitStrategy::Block] {
         rows.push(FeedRing { wait, others: 3, ..PLAIN }.row::<7>());
@@ -111,7 +118,7 @@ impl<const W: usize> Contender<W> for FeedRing {
     }
 
     fn sender(&self, root: &PathBuf) -> anyhow::Result<Self::Sender> {
-        let options = Publisher::options(NAME).root(root).capacity(self.capacity).wake(self.wake);
+        let options = Publisher::options(NAME).root(root).capacity(self.capacity).wake(self.wake).huge_pages(self.huge);
         let created = options.create().map_err(|error| match error {
             CreateError::NoRoom { .. } | CreateError::MemoryLimit { .. } => Unavailable(error.to_string()).into(),
             error => anyhow::Error::from(error),
@@ -123,7 +130,12 @@ impl<const W: usize> Contender<W> for FeedRing {
 
     fn receiver(&self, root: &PathBuf) -> anyhow::Result<Self::Receiver> {
         let open = || {
-            let options = Subscriber::options(NAME).root(root).wait(self.wait).map(self.mapping).join(Join::Oldest);
+            let options = Subscriber::options(NAME)
+                .root(root)
+                .wait(self.wait)
+                .map(self.mapping)
+                .join(Join::Oldest)
+                .huge_pages(self.huge);
             options.open_timeout(Duration::from_secs(10)).open()
         };
         let is_ping = root.ends_with(Direction::Ping.name());

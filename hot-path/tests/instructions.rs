@@ -12,8 +12,8 @@ const DOCUMENTED: [(&str, &str, &str, u64); 6] = [
     ("publish-56", "publish_56", "`publish`, 56 bytes", 44),
     ("try-recv-56", "try_recv_56", "`try_recv`, 56 bytes", 52),
     ("try-recv-into-56", "try_recv_into_56", "`try_recv_into`, 56 bytes", 50),
-    ("publish-248", "publish_248", "`publish`, 248 bytes", 94),
-    ("try-recv-into-248", "try_recv_into_248", "`try_recv_into`, 248 bytes", 98),
+    ("publish-248", "publish_248", "`publish`, 248 bytes", 81),
+    ("try-recv-into-248", "try_recv_into_248", "`try_recv_into`, 248 bytes", 84),
     ("empty-56", "try_recv_56", "`try_recv` that finds nothing", 110),
 ];
 
