@@ -309,16 +309,15 @@ pub enum TryRecvError {
 
 /// Why [`recv`](crate::Subscriber::recv) returned no message: [`TryRecvError`] without `Empty`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", TryRecvError::from(*self))]
 #[non_exhaustive]
 pub enum RecvError {
     /// See [`TryRecvError::Lagged`].
-    #[error("lagged: {missed} messages lost: read faster, or enlarge the ring")]
     Lagged {
         /// How many.
         missed: u64,
     },
     /// See [`TryRecvError::Restarted`].
-    #[error("the publisher restarted: epoch {epoch} begins at sequence {sequence}")]
     Restarted {
         /// The epoch.
         epoch: u64,
@@ -326,22 +325,29 @@ pub enum RecvError {
         sequence: u64,
     },
     /// See [`TryRecvError::Closed`].
-    #[error("the ring is closed")]
     Closed,
     /// See [`TryRecvError::PublisherDead`].
-    #[error("the publisher died: restart it")]
     PublisherDead,
     /// See [`TryRecvError::Superseded`].
-    #[error("superseded by another ring of the same name: open it again")]
     Superseded,
     /// See [`TryRecvError::CutShort`].
-    #[error(
-        "the segment was cut short under its subscriber: find out who may write to it; restart its publisher with a new ring"
-    )]
     CutShort,
     /// See [`TryRecvError::Corrupt`].
-    #[error(transparent)]
     Corrupt(#[from] Corrupt),
+}
+
+impl From<RecvError> for TryRecvError {
+    fn from(error: RecvError) -> Self {
+        match error {
+            RecvError::Lagged { missed } => TryRecvError::Lagged { missed },
+            RecvError::Restarted { epoch, sequence } => TryRecvError::Restarted { epoch, sequence },
+            RecvError::Closed => TryRecvError::Closed,
+            RecvError::PublisherDead => TryRecvError::PublisherDead,
+            RecvError::Superseded => TryRecvError::Superseded,
+            RecvError::CutShort => TryRecvError::CutShort,
+            RecvError::Corrupt(corrupt) => TryRecvError::Corrupt(corrupt),
+        }
+    }
 }
 
 impl RecvError {
