@@ -22,7 +22,7 @@ fn main() -> ExitCode {
             Options::command().error(clap::error::ErrorKind::ValueValidation, message).exit()
         }
         Err(Failure::Runtime(error)) => {
-            eprintln!("feed-publisher: {error:#}");
+            feed::say::say(format_args!("feed-publisher: {}", feed::say::reasons(&*error)));
             ExitCode::FAILURE
         }
     }

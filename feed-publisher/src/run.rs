@@ -9,6 +9,7 @@ use anyhow::Context;
 use feed::Message;
 use feed::clock::realtime_ns;
 use feed::pacing::Pacer;
+use feed::say::say;
 use feed::source::synthetic::Synthetic;
 use feed::source::{Input, Reason, Source, SourceError, input};
 use feed::summary::{Published, Sequences, Summary, Tally};
@@ -66,6 +67,11 @@ impl Feed {
 
 /// Runs the program.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
+    if options.serve.is_none() && !(options.allow_uid.is_empty() && options.allow_gid.is_empty()) {
+        // The parser requires it, but no longer beside an option that --serve rules out, such as --ring.
+        let message = "--allow-uid and --allow-gid go with --serve PATH; a ring on disk has --mode and --group";
+        return Err(Failure::Usage(message.to_owned()));
+    }
     let stop = feed::stop::on_signals().context("cannot handle signals")?;
     feed_ring::guard::install().context("cannot guard against SIGBUS")?;
     let attendance = Attendance::prepare(options);
@@ -121,25 +127,27 @@ fn tell(options: &Options, publisher: &Publisher<Message>) {
     let (ring, epoch, next) = (&options.ring, publisher.epoch(), publisher.published());
     log(options, publisher);
     if epoch > 1 {
-        eprintln!("feed-publisher: {ring}: taken over: epoch {epoch} begins at sequence {next}");
+        say(format_args!("feed-publisher: {ring}: taken over: epoch {epoch} begins at sequence {next}"));
     } else if next > 0 {
-        eprintln!("feed-publisher: {ring}: replaced by a new ring, which begins at sequence {next}");
+        say(format_args!("feed-publisher: {ring}: replaced by a new ring, which begins at sequence {next}"));
     }
     if options.wake == Some(WakeChoice::Membarrier) && publisher.wake() == Wake::Fence {
-        eprintln!("feed-publisher: {ring}: the kernel refuses membarrier: fencing after each message (--wake fence)");
+        say(format_args!(
+            "feed-publisher: {ring}: the kernel refuses membarrier: fencing after each message (--wake fence)"
+        ));
     }
     if options.huge_pages || options.numa_node.is_some() {
         let placed = match publisher.placement() {
             Ok(placed) => placed,
-            Err(error) => return eprintln!("feed-publisher: {ring}: cannot tell where its memory is: {error}"),
+            Err(error) => return say(format_args!("feed-publisher: {ring}: cannot tell where its memory is: {error}")),
         };
         if let Some(missing) = placed.huge_pages_missing().filter(|_| options.huge_pages) {
-            eprintln!("feed-publisher: {ring}: huge pages: {missing}");
+            say(format_args!("feed-publisher: {ring}: huge pages: {missing}"));
         }
         if let Some(node) = options.numa_node
             && let Some(missing) = placed.missing_from_node(node)
         {
-            eprintln!("feed-publisher: {ring}: NUMA node {node}: {missing} (--fresh)");
+            say(format_args!("feed-publisher: {ring}: NUMA node {node}: {missing} (--fresh)"));
         }
     }
 }
@@ -299,7 +307,9 @@ impl Run<'_> {
             }
             if !told && begun.elapsed() > PATIENCE {
                 told = true;
-                eprintln!("feed-publisher: {attached} of {wanted} subscribers attached, waiting (Ctrl-C to give up)");
+                say(format_args!(
+                    "feed-publisher: {attached} of {wanted} subscribers attached, waiting (Ctrl-C to give up)"
+                ));
             }
             std::thread::sleep(Duration::from_millis(1));
         }

@@ -130,7 +130,9 @@ fn an_input_that_is_not_supported() {
 #[test]
 fn an_input_that_cannot_be_opened() {
     let root = PrivateRoot::new();
-    assert_one_line(&run(&root, &["--input", "/nowhere/feed"]), 1, &["/nowhere/feed: cannot be opened"]);
+    let finished = run(&root, &["--input", "/nowhere/feed"]);
+    assert_one_line(&finished, 1, &["/nowhere/feed: cannot be opened"]);
+    assert_eq!(finished.stderr.matches("No such file").count(), 1, "{finished:?}");
     assert_one_line(&run(&root, &["--input", "/"]), 1, &["/: cannot be opened: is a directory"]);
     assert!(root.names().is_empty());
 }

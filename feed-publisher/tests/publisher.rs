@@ -105,6 +105,7 @@ fn a_wrong_command_line_is_exit_code_2_and_names_the_flag() {
         (&["--ring", "a/b"], "--ring: ring name \"a/b\""),
         (&["--ring", ".hidden"], "--ring: ring name"),
         (&["--loud"], "--loud"),
+        (&["--count", "1", "--allow-uid", "0"], "--allow-uid and --allow-gid go with --serve"),
     ] {
         let finished = run(&root, arguments);
         assert_eq!((finished.code, finished.stdout.as_str()), (Some(2), ""), "{finished:?}");
@@ -207,10 +208,26 @@ fn nobody_reading_the_summary_is_no_error() {
 }
 
 #[test]
+fn nobody_reading_what_it_says_is_no_error() {
+    let root = PrivateRoot::new();
+    assert_quiet_success(&run(&root, &["--count", "5", "--keep"]));
+    let mut killed = endless(&root, &[]);
+    killed.wait_for_error("taken over");
+    killed.kill();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    // It has a takeover to tell.
+    let output = publisher(&root).args(["--count", "5", "--summary", "json"]).stderr(writer).output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("\"epoch\":3"), "{output:?}");
+}
+
+#[test]
 fn a_root_that_is_not_there_is_an_error() {
     let finished =
         Program::start(Command::new(env!("CARGO_BIN_EXE_feed-publisher")).args(["--root", "/nowhere", "--count", "1"]))
             .finish();
     assert_one_line(&finished, 1, &["/nowhere"]);
+    assert_eq!(finished.stderr.matches("No such file").count(), 1, "{finished:?}");
     assert!(!Path::new("/nowhere").exists());
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use feed::Message;
+use feed::say::say;
 use feed_ring::{Join, OpenError, Subscriber};
 
 use crate::options::Options;
@@ -88,10 +89,10 @@ impl Ring {
         match self.subscriber.placement() {
             Ok(placed) => {
                 if let Some(missing) = placed.huge_pages_missing() {
-                    eprintln!("feed-subscriber: {ring}: huge pages: {missing}");
+                    say(format_args!("feed-subscriber: {ring}: huge pages: {missing}"));
                 }
             }
-            Err(error) => eprintln!("feed-subscriber: {ring}: cannot tell where its memory is: {error}"),
+            Err(error) => say(format_args!("feed-subscriber: {ring}: cannot tell where its memory is: {error}")),
         }
     }
 

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use feed::clock::realtime_ns;
 use feed::reception::Reception;
+use feed::say::say;
 use feed::summary::{Received, Summary, Tally};
 use feed::{Kind, Message};
 use feed_ring::placement::lock_memory;
@@ -327,7 +328,7 @@ impl<'a> Follower<'a> {
     }
 
     fn say(&self, what: std::fmt::Arguments<'_>) {
-        eprintln!("feed-subscriber: {}: {what}", self.options.ring);
+        say(format_args!("feed-subscriber: {}: {what}", self.options.ring));
     }
 
     fn received(&self) -> u64 {

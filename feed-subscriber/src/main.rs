@@ -24,7 +24,7 @@ fn main() -> ExitCode {
             Options::command().error(clap::error::ErrorKind::ValueValidation, message).exit()
         }
         Err(Failure::Runtime(error)) => {
-            eprintln!("feed-subscriber: {error:#}");
+            feed::say::say(format_args!("feed-subscriber: {}", feed::say::reasons(&*error)));
             ExitCode::FAILURE
         }
     }

@@ -26,7 +26,7 @@ use feed_ring::{Join, Mapping, WaitStrategy};
 #[derive(Debug, Parser)]
 #[command(version, styles = Styles::plain(), max_term_width = 100, args_override_self = true)]
 #[command(after_help = "Exit code: 0 the ring was closed, --max, a signal, or a closed pipe; 1 an error (the ring is \
-    damaged, or cannot\nbe opened; with --on-publisher-loss exit: the publisher died); 2 a wrong command line.\n\
+    damaged, or cannot be opened; with --on-publisher-loss exit: the publisher died); 2 a wrong command line.\n\
     RUST_LOG=info (or warn) logs what happens to the ring on standard error, RUST_LOG_FORMAT=json as JSON.\n\n\
     Examples:\n  \
     feed-subscriber --open-timeout 10 --summary json\n  \

@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::Stdio;
 use std::time::Duration;
 
-use common::{assert_conserved, assert_one_line, number, publisher, start, subscriber, success, summary};
+use common::{assert_conserved, assert_one_line, number, publisher, start, subscriber, success, summary, tail};
 use feed::sample;
 use feed_testing::{PrivateRoot, Program};
 use rustix::process::Signal;
@@ -220,4 +220,17 @@ fn a_text_summary_does_not_stand_among_messages() {
     assert_eq!((stdout.lines().count(), stderr.as_str()), (6, ""));
     let last: serde_json::Value = serde_json::from_str(stdout.lines().last().unwrap()).unwrap();
     assert_eq!(last["messages"], 5);
+}
+
+#[test]
+fn nobody_reading_what_it_says_is_no_reason_to_end() {
+    let root = PrivateRoot::new();
+    // A ring that is smaller than a huge page, so that there is something to say.
+    let kept = Program::start(publisher(&root).args(["--count", "5", "--capacity", "64", "--keep"])).finish();
+    assert_eq!(kept.code, Some(0), "{}", tail(&kept));
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = subscriber(&root).args(["--from", "oldest", "--huge-pages"]).stderr(writer).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("\"messages\":5,"), "{output:?}");
 }

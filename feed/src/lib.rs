@@ -29,6 +29,7 @@ pub mod pacing;
 pub mod reception;
 #[cfg(any(test, feature = "sample"))]
 pub mod sample;
+pub mod say;
 pub mod source;
 pub mod stop;
 pub mod summary;

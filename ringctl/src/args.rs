@@ -140,11 +140,22 @@ impl Which {
     }
 
     /// Opens it for looking.
-    pub(crate) fn open(&self, root: &Path) -> Result<Ring, OpenError> {
-        match (&self.connect, &self.name) {
+    pub(crate) fn open(&self, root: &Path) -> anyhow::Result<Ring> {
+        let ring = match (&self.connect, &self.name) {
             (Some(path), _) => Ring::connect(path),
             (None, name) => Ring::open(root, name.as_deref().unwrap_or_default()), // one of them is required
+        };
+        ring.map_err(|error| anyhow::anyhow!(why_not_opened(&error)))
+    }
+}
+
+/// Why a ring was not opened. The remedy for one that is not there is another than a subscriber's, which can wait for it.
+pub(crate) fn why_not_opened(error: &OpenError) -> String {
+    match error {
+        OpenError::NotFound { path } => {
+            format!("{}: no such ring: start its publisher, or see what there is (ringctl list)", path.display())
         }
+        error => error.to_string(),
     }
 }
 

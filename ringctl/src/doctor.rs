@@ -129,6 +129,13 @@ impl Machine {
         text(&self.sys.join(path))
     }
 
+    /// The kernel's version, as far as features come with one.
+    fn kernel(&self) -> Option<(u32, u32)> {
+        let release = self.proc("sys/kernel/osrelease")?;
+        let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|number| number.parse::<u32>().ok());
+        Some((numbers.next()??, numbers.next()??))
+    }
+
     /// The numbers of a file under /proc/sys.
     fn sysctl(&self, path: &str) -> Option<Vec<u64>> {
         self.proc(&format!("sys/{path}"))?.split_whitespace().map(|word| word.parse().ok()).collect()

@@ -29,7 +29,9 @@ const ANSWERING: usize = 16;
 
 pub(crate) fn run(root: &Path, listen: &str, sample: Duration) -> anyhow::Result<Outcome> {
     crate::log::init();
-    let server = Server::http(listen).map_err(|error| anyhow::anyhow!("{listen}: cannot listen: {error}"))?;
+    let server = Server::http(listen).map_err(|error| {
+        anyhow::anyhow!("{listen}: cannot listen: {error}: choose another address and port (--listen ADDRESS:PORT)")
+    })?;
     let mut watched = Watched::default();
     watched.look(root).with_context(|| format!("{}: cannot look at the rings", root.display()))?;
     eprint_line(&format!("listening at http://{}/metrics", server.server_addr()));

@@ -7,6 +7,7 @@ use feed_ring::inspect::Ring;
 use serde::Serialize;
 
 use crate::Outcome;
+use crate::args::why_not_opened;
 use crate::output::{Output, count, printable};
 use crate::survey::names_in;
 
@@ -67,8 +68,8 @@ fn verified(name: String, ring: Result<Ring, OpenError>) -> Verified {
         Ok(ring) => ring.verify(),
         Err(error) => {
             // One line that says where, what was found and what was expected.
-            let found =
-                Found { place: "opening it".to_owned(), found: printable(&error.to_string()), expected: String::new() };
+            let found = printable(&why_not_opened(&error));
+            let found = Found { place: "opening it".to_owned(), found, expected: String::new() };
             return Verified { name: printable(&name), fine: false, slots: 0, findings: vec![found], more: 0 };
         }
     };

@@ -16,7 +16,7 @@ pub(crate) fn check(machine: &Machine, checks: &mut Vec<Check>) {
     checks.push(cgroup(machine));
     checks.push(locked_memory(machine));
     checks.push(huge_pages(machine));
-    checks.push(shmem_enabled(machine));
+    transparent_huge_pages(machine, checks);
     checks.push(numa(machine));
 }
 
@@ -126,20 +126,110 @@ fn huge_pages(machine: &Machine) -> Check {
     check.found(Status::Ok, format!("{free} free of {total}, {} each", bytes(size)))
 }
 
-fn shmem_enabled(machine: &Machine) -> Check {
-    const PATH: &str = "kernel/mm/transparent_hugepage/shmem_enabled";
-    let check = Check::new("transparent huge pages of tmpfs", Needed::RingsWithOptions, "--huge-pages")
-        .wanted("advise, within_size or always");
-    let Some(choices) = machine.sys(PATH) else { return check.found(Status::Skipped, "this kernel has none") };
-    let chosen = choices.split(['[', ']']).nth(1).unwrap_or(&choices).to_owned();
-    let status = match &*chosen {
-        "advise" | "within_size" | "always" | "force" => Status::Ok,
-        _ => Status::Warn,
+/// Transparent huge pages, which `--huge-pages` is about. Rings in the root have them as the root's mount says, sealed rings as
+/// `shmem_enabled` says. Linux 6.1 and later also collapses small pages into them, whatever either says. `deny` is above all
+/// of it, and so is `force`.
+fn transparent_huge_pages(machine: &Machine, checks: &mut Vec<Check>) {
+    let check = |what, by| {
+        Check::new(what, Needed::RingsWithOptions, by)
+            .wanted("advise, within_size or always, or else Linux 6.1 or later")
     };
-    check.found(status, chosen).mend(
-        format!("echo advise > /sys/{PATH}"),
-        format!("echo 'w /sys/{PATH} - - - - advise' > /etc/tmpfiles.d/feed-ring.conf"),
-    )
+    let root = check("huge pages in the root", "--huge-pages");
+    let sealed = check("huge pages of sealed rings", "--huge-pages with --serve");
+    let Some(shmem) = Shmem::of(machine) else {
+        checks.extend([root, sealed].map(|check| check.found(Status::Skipped, "this kernel has none")));
+        return;
+    };
+    checks.push(match Mount::of(machine) {
+        None => root.found(Status::Skipped, "the mounts cannot be read"),
+        Some(mount) if mount.kind != "tmpfs" => {
+            root.found(Status::Skipped, format!("{} is {}, which has none of these", mount.point, mount.kind))
+        }
+        Some(mount) => {
+            let Mount { point, huge, .. } = &mount;
+            let now = format!("mount -o remount,huge=advise {point}");
+            let for_good = format!("echo 'tmpfs {point} tmpfs defaults,huge=advise 0 0' >> /etc/fstab");
+            shmem.judge(root, huge, format!("{point} is mounted with huge={huge}"), Some((now, for_good)))
+        }
+    });
+    let found = format!("shmem_enabled is {}", shmem.chosen);
+    checks.push(shmem.judge(sealed, &shmem.chosen, found, None));
+}
+
+/// What holds for all files in memory.
+struct Shmem {
+    /// The choice of `shmem_enabled`.
+    chosen: String,
+    kernel: Option<(u32, u32)>,
+}
+
+impl Shmem {
+    const PATH: &str = "kernel/mm/transparent_hugepage/shmem_enabled";
+
+    fn of(machine: &Machine) -> Option<Self> {
+        let choices = machine.sys(Self::PATH)?;
+        let chosen = choices.split(['[', ']']).nth(1).unwrap_or(&choices).to_owned();
+        Some(Shmem { chosen, kernel: machine.kernel() })
+    }
+
+    /// Whether a setting makes huge pages, and if not, whether this kernel has another way to them. What mends it is `mend`,
+    /// or the same of `shmem_enabled`.
+    fn judge(&self, check: Check, setting: &str, found: String, mend: Option<(String, String)>) -> Check {
+        let path = Self::PATH;
+        let write = |value| {
+            (
+                format!("echo {value} > /sys/{path}"),
+                format!("echo 'w /sys/{path} - - - - {value}' > /etc/tmpfiles.d/feed-ring.conf"),
+            )
+        };
+        if self.chosen == "deny" {
+            let found = if mend.is_some() { format!("{found}, but shmem_enabled is deny") } else { found };
+            let (now, for_good) = write("advise");
+            return check.found(Status::Warn, found).mend(now, for_good);
+        }
+        if self.chosen == "force" && setting != "force" {
+            return check.found(Status::Ok, format!("{found}, but shmem_enabled is force"));
+        }
+        if ["advise", "within_size", "always", "force"].contains(&setting) {
+            return check.found(Status::Ok, found);
+        }
+        match self.kernel {
+            None => check.found(Status::Skipped, format!("{found}, and the kernel's version cannot be read")),
+            Some((major, minor)) if (major, minor) >= (6, 1) => {
+                check.found(Status::Ok, format!("{found}; Linux {major}.{minor} collapses small pages into huge ones"))
+            }
+            Some((major, minor)) => {
+                let (now, for_good) = mend.unwrap_or_else(|| write("advise"));
+                check.found(Status::Warn, format!("{found}, and this is Linux {major}.{minor}")).mend(now, for_good)
+            }
+        }
+    }
+}
+
+/// Where the root is mounted.
+struct Mount {
+    point: String,
+    kind: String,
+    /// Its option `huge`; it is not shown if it is `never`.
+    huge: String,
+}
+
+impl Mount {
+    fn of(machine: &Machine) -> Option<Self> {
+        let root = machine.root.canonicalize().unwrap_or_else(|_| machine.root.clone());
+        let text = machine.proc("self/mountinfo")?;
+        let mounts = text.lines().filter_map(|line| {
+            let (before, after) = line.split_once(" - ")?;
+            let mut after = after.split(' ');
+            let (kind, _source, options) = (after.next()?, after.next()?, after.next()?);
+            let huge = options.split(',').find_map(|option| option.strip_prefix("huge=")).unwrap_or("never");
+            // As the kernel writes what would end the field; a line's end within a name stays as it is.
+            let point = before.split(' ').nth(4)?.replace("\\040", " ").replace("\\011", "\t").replace("\\134", "\\");
+            Some(Mount { point, kind: kind.to_owned(), huge: huge.to_owned() })
+        });
+        // The longest is the nearest, and of those on one place the last covers the others.
+        mounts.filter(|mount| root.starts_with(&mount.point)).max_by_key(|mount| mount.point.len())
+    }
 }
 
 fn numa(machine: &Machine) -> Check {

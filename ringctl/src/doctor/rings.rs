@@ -12,11 +12,7 @@ fn kernel(machine: &Machine) -> Check {
     let check = Check::new("kernel", Needed::Rings, "the ring")
         .wanted("5.16 or later: 5.14 reports a failed prefault, 5.16 lets --wait block see a death while it sleeps");
     let release = machine.proc("sys/kernel/osrelease");
-    let version = release.as_deref().and_then(|release| {
-        let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|number| number.parse::<u32>().ok());
-        Some((numbers.next()??, numbers.next()??))
-    });
-    match (release, version) {
+    match (release, machine.kernel()) {
         (Some(release), Some(version)) => {
             let status = if version >= (5, 16) { Status::Ok } else { Status::Warn };
             check.found(status, release).mend("none without a restart", "install a newer kernel")

@@ -34,6 +34,7 @@ impl Machine {
         machine.limits("unlimited", "819200");
         machine.put("proc/self/cgroup", "0::/feeds.slice/quotes.service\n");
         machine.put("proc/meminfo", "MemTotal: 1 kB\nHugePages_Total: 8\nHugePages_Free: 3\nHugepagesize: 2048 kB\n");
+        machine.put("proc/self/mountinfo", "1 0 0:1 / / rw,noatime - tmpfs tmpfs rw,size=1k,huge=advise\n");
         machine.put("proc/1/comm", "systemd\n");
         machine.put("sys/fs/cgroup/feeds.slice/memory.max", "max\n");
         machine.put("sys/fs/cgroup/feeds.slice/memory.current", "1000\n");
@@ -102,7 +103,7 @@ impl Machine {
     }
 }
 
-const LINES: [&str; 27] = [
+const LINES: [&str; 28] = [
     "file system of the root",
     "room in the root",
     "memory cgroup",
@@ -111,7 +112,8 @@ const LINES: [&str; 27] = [
     "leftover rings",
     "RLIMIT_MEMLOCK",
     "huge pages",
-    "transparent huge pages of tmpfs",
+    "huge pages in the root",
+    "huge pages of sealed rings",
     "NUMA nodes",
     "CPU governor",
     "isolated CPUs",
@@ -192,8 +194,6 @@ fn each_line_can_be_red() {
         assert!(check["found"].as_str().unwrap().contains(found), "{check}");
         assert!(check["now"].as_str().unwrap().contains(now) && check["for_good"].is_string(), "{check}");
     };
-    let thp = "sys/kernel/mm/transparent_hugepage/shmem_enabled";
-    file(thp, "always [never]\n", "transparent huge pages of tmpfs", "never", "echo advise > /sys/kernel/mm");
     file("sys/devices/system/node/online", "0-1,4\n", "NUMA nodes", "3 (0-1,4)", "--numa-node N");
     file("sys/devices/system/cpu/isolated", "\n", "isolated CPUs", "none", "--cpu N");
     let governor = "sys/devices/system/cpu/cpu1/cpufreq/scaling_governor";
@@ -207,6 +207,61 @@ fn each_line_can_be_red() {
     for what in ["RLIMIT_MEMLOCK", "RLIMIT_MSGQUEUE"] {
         assert_eq!(machine.check(&root, what)["status"], "warn");
     }
+}
+
+#[test]
+fn huge_pages_come_from_the_mount_or_from_the_kernel() {
+    let root = PrivateRoot::new();
+    let path = root.path().canonicalize().unwrap();
+    let path = path.display();
+    // The mount's option, shmem_enabled and the kernel; then how the line of the root is, and that of sealed rings.
+    for (option, shmem, release, in_root, sealed) in [
+        ("rw,huge=advise", "[advise] never", "5.14.0", "ok", "ok"),
+        ("rw,huge=within_size,size=1k", "[within_size] never", "5.14.0", "ok", "ok"),
+        ("huge=always", "[always] never", "6.18.1", "ok", "ok"),
+        ("rw", "[force] never", "5.14.0", "ok", "ok"),
+        // Each looks at its own setting, unless the kernel is new enough to do without.
+        ("rw", "[advise] never", "6.0.9-x", "warn", "ok"),
+        ("rw,huge=never", "[advise] never", "5.14.0", "warn", "ok"),
+        ("rw,huge=advise", "advise [never]", "6.0.9-x", "ok", "warn"),
+        ("rw", "advise [never]", "6.1", "ok", "ok"),
+        ("rw", "advise [never]", "no version", "skipped", "skipped"),
+        // This is above everything.
+        ("rw,huge=advise", "never [deny]", "6.18.1", "warn", "warn"),
+    ] {
+        let machine = Machine::fit();
+        machine.put(
+            "proc/self/mountinfo",
+            &format!(
+                "1 0 0:1 / / rw - ext4 /dev/a rw\n\
+                 2 1 0:2 / {path} rw shared:1 - tmpfs tmpfs rw,huge=always\n\
+                 3 1 0:3 / {path} rw - tmpfs tmpfs {option}\n\
+                 4 1 0:4 / {path}x rw - tmpfs tmpfs rw,huge=always\n"
+            ),
+        );
+        machine.put("sys/kernel/mm/transparent_hugepage/shmem_enabled", shmem);
+        machine.sysctls(&[("kernel/osrelease", release)]);
+        let set = format!("{option} {shmem} {release}");
+        let found = |what, status, mends: &[&str; 2]| {
+            let check = machine.check(&root, what);
+            assert_eq!(check["status"], status, "{set}: {check}");
+            for (when, mends) in ["now", "for_good"].into_iter().zip(mends) {
+                let command = check[when].as_str().unwrap_or_default();
+                assert!((status != "warn" && command.is_empty()) || command.contains(mends), "{set}: {check}");
+            }
+        };
+        let shmem_mends = ["echo advise > /sys/kernel/mm/transparent_hugepage/shmem_enabled", "/etc/tmpfiles.d/"];
+        let (now, for_good) =
+            (format!("remount,huge=advise {path}"), format!("tmpfs {path} tmpfs defaults,huge=advise"));
+        let in_root_mends = if shmem.contains("[deny]") { shmem_mends } else { [&*now, &*for_good] };
+        found("huge pages in the root", in_root, &in_root_mends);
+        found("huge pages of sealed rings", sealed, &shmem_mends);
+    }
+
+    let machine = Machine::fit();
+    machine.put("proc/self/mountinfo", "1 0 0:1 / / rw - ext4 /dev/a rw\n");
+    let check = machine.check(&root, "huge pages in the root");
+    assert_eq!((&check["status"], &check["found"]), (&"skipped".into(), &"/ is ext4, which has none of these".into()));
 }
 
 #[test]

@@ -198,6 +198,7 @@ fn an_address_that_is_taken() {
     let (code, _, stderr) = run(&root, &["export", "--listen", &exporter.address]);
     assert_eq!((code, stderr.lines().count()), (1, 1));
     assert!(stderr.contains(&format!("{}: cannot listen: ", exporter.address)), "{stderr}");
+    assert!(stderr.contains("--listen ADDRESS:PORT"), "{stderr}");
 }
 
 #[test]

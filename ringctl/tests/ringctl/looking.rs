@@ -93,7 +93,7 @@ fn nothing_there() {
     assert_eq!((code, &*stdout), (1, ""));
     assert_eq!(
         stable(&root, &stderr),
-        "ringctl: ROOT/quotes.ring: no such ring: start its publisher, or wait for it with an open timeout\n"
+        "ringctl: ROOT/quotes.ring: no such ring: start its publisher, or see what there is (ringctl list)\n"
     );
     let (code, _, stderr) = run(&root, &["list", "--root", "/nowhere"]);
     assert_eq!((code, stderr.lines().count()), (1, 1), "{stderr}");

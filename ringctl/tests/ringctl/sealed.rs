@@ -149,7 +149,7 @@ fn following_a_sealed_ring_to_its_close() {
     publisher.close().unwrap();
     let (status, rest) = tail.finish();
     assert_eq!((status.code(), &*rest), (Some(0), "{\"ended\":\"closed\"}\n"));
-    insta::assert_snapshot!(error(&root, &["tail"]), @"ringctl: ROOT/s: no such ring: start its publisher, or wait for it with an open timeout");
+    insta::assert_snapshot!(error(&root, &["tail"]), @"ringctl: ROOT/s: no such ring: start its publisher, or see what there is (ringctl list)");
 }
 
 #[test]
@@ -197,7 +197,7 @@ fn the_ring_of_the_program() {
 #[test]
 fn what_is_no_sealed_ring_is_told() {
     let root = PrivateRoot::new();
-    insta::assert_snapshot!(error(&root, &["tail"]), @"ringctl: ROOT/s: no such ring: start its publisher, or wait for it with an open timeout");
+    insta::assert_snapshot!(error(&root, &["tail"]), @"ringctl: ROOT/s: no such ring: start its publisher, or see what there is (ringctl list)");
     fs::write(socket(&root), "mine").unwrap();
     insta::assert_snapshot!(error(&root, &["tail"]), @"ringctl: ROOT/s: not a ring: a regular file, the socket of a sealed ring's publisher expected: choose another name, or move it away");
     fs::remove_file(socket(&root)).unwrap();

@@ -1,0 +1,46 @@
+//! What the programs say on standard error besides their log: whole lines.
+
+use std::error::Error;
+use std::fmt::Display;
+use std::io::{self, Write};
+
+/// Writes a line to standard error, at once, so that those of several programs on one terminal do not mix. Whoever closed
+/// standard error does not want to know, and is no reason to end (`eprintln!` panics about it).
+pub fn say(what: impl Display) {
+    let _ = io::stderr().write_all(format!("{what}\n").as_bytes());
+}
+
+/// An error and what caused it, in one line: `doing that: the reason`. What an error has in its own text already is not
+/// said again.
+pub fn reasons(error: &(dyn Error + 'static)) -> String {
+    let mut line = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let cause_text = cause.to_string();
+        if !line.contains(&cause_text) {
+            line = format!("{line}: {cause_text}");
+        }
+        next = cause.source();
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{text}")]
+    struct Because {
+        text: &'static str,
+        source: Option<io::Error>,
+    }
+
+    #[test]
+    fn each_reason_is_said_once() {
+        let error = |text| Because { text, source: Some(io::Error::other("no room")) };
+        assert_eq!(reasons(&error("/a: cannot write")), "/a: cannot write: no room");
+        assert_eq!(reasons(&error("/a: cannot write: no room: make some")), "/a: cannot write: no room: make some");
+        assert_eq!(reasons(&Because { text: "alone", source: None }), "alone");
+    }
+}
