@@ -1,11 +1,15 @@
 //! Race-free copies of a payload, into words and out of them.
 //!
 //! A payload may be overwritten while it is read. In Rust's model every word is therefore a relaxed atomic: no data race,
-//! and what came out torn is thrown away by the slot's re-check. Relaxed words are copied one by one, though, at half the
-//! speed of memcpy; so where it pays, lines are copied by inline assembly: machine loads and stores that the compiler
-//! cannot see into, and that are no race in its model either. They are ordinary stores, kept in order by the processor as
+//! and what came out torn is thrown away by the slot's re-check. Words are copied one by one, though, which takes a
+//! subscriber so many loads that it falls behind a publisher at full speed, and large messages half of memcpy's speed. So
+//! bytes are copied out by inline assembly, and large messages in as well: machine loads and stores that the compiler
+//! cannot see into, and that are no race in its model either. They are ordinary ones, kept in order by the processor as
 //! the words are (no non-temporal ones, which would need a fence of their own). Elsewhere, under loom and under Miri it is
 //! the words.
+//!
+//! A short message goes *in* by words on purpose: its fields were stored a moment ago, one by one, and a load that is wider
+//! than they waits until they have left the store buffer.
 //!
 //! Bytes beyond the payload in its last word are stored as zero.
 #![allow(unsafe_code)] // a value from bytes that were all written; inline assembly
@@ -68,11 +72,8 @@ pub(crate) fn load_over<T: FromBytes + IntoBytes>(words: &[Word], message: &mut 
 #[inline(always)]
 pub(crate) fn load_bytes(words: &[Word], bytes: &mut [MaybeUninit<u8>]) {
     assert!(words.len() >= bytes.len().div_ceil(8), "fewer words than the message has");
-    let (first, further) = bytes.split_at_mut(bytes.len().min(FIRST_LINE));
-    let words_further = &words[first.len() / 8..];
-    load_words(words, first);
-    let copied = bulk::load(words_further, further);
-    load_words(&words_further[copied / 8..], &mut further[copied..]);
+    let copied = bulk::load(words, bytes);
+    load_words(&words[copied / 8..], &mut bytes[copied..]);
 }
 
 #[inline(always)]
@@ -89,109 +90,179 @@ fn load_words(words: &[Word], bytes: &mut [MaybeUninit<u8>]) {
     }
 }
 
-/// Copies by inline assembly. Each copies the whole lines among the bytes, and returns how many bytes these are: none
-/// where it would not pay.
+/// Copies by inline assembly. Each copies what it can of the bytes and returns how many these are, from the first on: the
+/// rest, less than 16 or 64 bytes, is for the words.
 #[cfg(all(target_arch = "x86_64", not(loom), not(miri)))]
 mod bulk {
+    use std::arch::asm;
+    use std::arch::x86_64::__m128i;
+
     use super::{MaybeUninit, Word, WriteWord};
 
-    /// From so many bytes on with the 32-byte registers of AVX: measured in docs/performance.md.
+    /// From so many bytes on with the wider registers of AVX, where the processor has it: see docs/performance.md.
     const WIDE: usize = 256;
 
+    /// From so many bytes on with those of AVX-512.
+    const WIDEST: usize = 512;
+
+    /// What a step with wide registers copies.
+    const STEP: usize = 128;
+
+    /// The whole lines.
     #[inline(always)]
     pub(super) fn store(words: &[WriteWord], bytes: &[u8]) -> usize {
         let length = bytes.len() / 64 * 64;
         assert!(size_of_val(words) >= length, "fewer words than bytes");
-        if length > 0 {
-            // SAFETY: `length` bytes can be read at `bytes` and written at `words`, whose memory allows it (WriteWord).
-            unsafe { copy(words.as_ptr().cast::<u8>().cast_mut(), bytes.as_ptr(), length) };
+        let to = words.as_ptr().cast::<u8>().cast_mut();
+        let by_lines = if length < WIDE { length } else { length % STEP };
+        if by_lines > 0 {
+            // SAFETY: `by_lines` bytes can be read at `bytes` and written at `words`, whose memory allows it (WriteWord).
+            unsafe { narrow(to, bytes.as_ptr(), by_lines) };
+        }
+        if by_lines < length {
+            let (to, from) = (to.wrapping_add(by_lines), bytes[by_lines..].as_ptr());
+            // SAFETY: the same for the rest, a multiple of STEP.
+            unsafe { copy(to, from, length - by_lines) };
         }
         length
     }
 
+    /// All of a large message, blocks of 16 bytes of others.
     #[inline(always)]
     pub(super) fn load(words: &[Word], bytes: &mut [MaybeUninit<u8>]) -> usize {
-        let length = bytes.len() / 64 * 64;
-        assert!(size_of_val(words) >= length, "fewer words than bytes");
-        if length > 0 {
-            // SAFETY: `length` bytes can be read at `words` and written at `bytes`.
-            unsafe { copy(bytes.as_mut_ptr().cast(), words.as_ptr().cast(), length) };
+        assert!(size_of_val(words) >= bytes.len(), "fewer words than bytes");
+        if bytes.len() >= WIDE {
+            load_wide(words, bytes);
+            return bytes.len();
         }
-        length
+        let (pairs, blocks) = (words.as_chunks::<2>().0, bytes.as_chunks_mut::<16>().0);
+        for (pair, block) in pairs.iter().zip(&mut *blocks) {
+            // SAFETY: any 16 bytes are 16 bytes.
+            *block = unsafe { std::mem::transmute::<__m128i, [MaybeUninit<u8>; 16]>(load_pair(pair)) };
+        }
+        size_of_val(blocks)
     }
 
-    /// Copies `length` bytes, a multiple of 64 and not 0.
+    /// Two words in one load.
+    #[inline(always)]
+    fn load_pair(pair: &[Word; 2]) -> __m128i {
+        let value;
+        // SAFETY: 16 bytes can be read at `pair`. It is not `pure`, so it stays between the fences.
+        unsafe {
+            asm!("movups {}, [{}]", out(xmm_reg) value, in(reg) pair, options(nostack, preserves_flags, readonly));
+        }
+        value
+    }
+
+    /// So that no store crosses from one line into another, which would cost twice what it does for a load: first what lies
+    /// before the first line of `bytes`, then whole lines, then the end. Some bytes are copied twice for it.
+    #[inline(always)]
+    fn load_wide(words: &[Word], bytes: &mut [MaybeUninit<u8>]) {
+        let (from, to, length) = (words.as_ptr().cast::<u8>(), bytes.as_mut_ptr().cast::<u8>(), bytes.len());
+        let before = 64 - to.addr() % 64;
+        let lines = (length - before) / STEP * STEP;
+        // SAFETY: `length` bytes can be read at `words` and written at `bytes`; it is at least WIDE, twice STEP.
+        unsafe { narrow(to, from, 64) };
+        // SAFETY: `before` is at most 64, so `lines` is at least STEP, and both together are at most `length`.
+        unsafe { copy(to.wrapping_add(before), from.wrapping_add(before), lines) };
+        let rest = length - STEP;
+        // SAFETY: the last STEP of the `length` bytes.
+        unsafe { copy(to.wrapping_add(rest), from.wrapping_add(rest), STEP) };
+    }
+
+    /// Copies `length` bytes, a multiple of [`STEP`] and not 0.
     ///
     /// # Safety
     /// They can be read at `from` and written at `to`. Others may write at `from`, or read at `to`, meanwhile.
     #[inline(always)]
     unsafe fn copy(to: *mut u8, from: *const u8, length: usize) {
-        if length >= WIDE && std::is_x86_feature_detected!("avx") {
+        if length >= WIDEST && std::is_x86_feature_detected!("avx512f") {
+            // SAFETY: as this function's, and the processor has AVX-512.
+            unsafe { widest(to, from, length) }
+        } else if std::is_x86_feature_detected!("avx") {
             // SAFETY: as this function's, and the processor has AVX.
             unsafe { wide(to, from, length) }
         } else {
-            // SAFETY: as this function's.
+            // SAFETY: as this function's; a multiple of STEP is one of 64.
             unsafe { narrow(to, from, length) }
         }
     }
 
-    /// With the 16-byte registers that every x86-64 has.
-    ///
-    /// # Safety
-    /// As [`copy`].
-    #[inline(always)]
-    unsafe fn narrow(to: *mut u8, from: *const u8, length: usize) {
-        // SAFETY: the caller's; without `nomem` the compiler keeps it in its place between the fences.
-        unsafe {
-            std::arch::asm!(
-                "2:",
-                "movups {a}, xmmword ptr [{from} + {i}]",
-                "movups {b}, xmmword ptr [{from} + {i} + 16]",
-                "movups {c}, xmmword ptr [{from} + {i} + 32]",
-                "movups {d}, xmmword ptr [{from} + {i} + 48]",
-                "movups xmmword ptr [{to} + {i}], {a}",
-                "movups xmmword ptr [{to} + {i} + 16], {b}",
-                "movups xmmword ptr [{to} + {i} + 32], {c}",
-                "movups xmmword ptr [{to} + {i} + 48], {d}",
-                "add {i}, 64",
-                "jnz 2b",
-                from = in(reg) from.wrapping_add(length),
-                to = in(reg) to.wrapping_add(length),
-                i = inout(reg) -length.cast_signed() => _,
-                a = out(xmm_reg) _, b = out(xmm_reg) _, c = out(xmm_reg) _, d = out(xmm_reg) _,
-                options(nostack),
-            );
-        }
+    /// A loop over `length` bytes, `$step` at a time, that ends when the negative index has become 0.
+    macro_rules! copy_loop {
+        ($(#[$doc:meta])* $name:ident, $step:literal, $($line:literal),+ ; $last:literal) => {
+            $(#[$doc])*
+            #[inline(always)]
+            unsafe fn $name(to: *mut u8, from: *const u8, length: usize) {
+                // SAFETY: the caller's; without `nomem` the compiler keeps it in its place between the fences.
+                unsafe {
+                    asm!(
+                        "2:",
+                        $($line,)+
+                        "add {i}, {step}",
+                        "jnz 2b",
+                        $last,
+                        from = in(reg) from.wrapping_add(length),
+                        to = in(reg) to.wrapping_add(length),
+                        i = inout(reg) -length.cast_signed() => _,
+                        step = const $step,
+                        // vzeroupper clears the upper halves of all of them.
+                        out("xmm0") _, out("xmm1") _, out("xmm2") _, out("xmm3") _,
+                        out("xmm4") _, out("xmm5") _, out("xmm6") _, out("xmm7") _,
+                        out("xmm8") _, out("xmm9") _, out("xmm10") _, out("xmm11") _,
+                        out("xmm12") _, out("xmm13") _, out("xmm14") _, out("xmm15") _,
+                        options(nostack),
+                    );
+                }
+            }
+        };
     }
 
-    /// With AVX's.
-    ///
-    /// # Safety
-    /// As [`copy`]; the processor has AVX.
-    #[inline(always)]
-    unsafe fn wide(to: *mut u8, from: *const u8, length: usize) {
-        // SAFETY: as above.
-        unsafe {
-            std::arch::asm!(
-                "2:",
-                "vmovdqu ymm0, ymmword ptr [{from} + {i}]",
-                "vmovdqu ymm1, ymmword ptr [{from} + {i} + 32]",
-                "vmovdqu ymmword ptr [{to} + {i}], ymm0",
-                "vmovdqu ymmword ptr [{to} + {i} + 32], ymm1",
-                "add {i}, 64",
-                "jnz 2b",
-                "vzeroupper",
-                from = in(reg) from.wrapping_add(length),
-                to = in(reg) to.wrapping_add(length),
-                i = inout(reg) -length.cast_signed() => _,
-                // vzeroupper clears the upper halves of all of them.
-                out("xmm0") _, out("xmm1") _, out("xmm2") _, out("xmm3") _,
-                out("xmm4") _, out("xmm5") _, out("xmm6") _, out("xmm7") _,
-                out("xmm8") _, out("xmm9") _, out("xmm10") _, out("xmm11") _,
-                out("xmm12") _, out("xmm13") _, out("xmm14") _, out("xmm15") _,
-                options(nostack),
-            );
-        }
+    copy_loop! {
+        /// With the 16-byte registers that every x86-64 has.
+        ///
+        /// # Safety
+        /// As [`copy`], for a multiple of 64 bytes.
+        narrow, 64,
+        "movups xmm0, [{from} + {i}]",
+        "movups xmm1, [{from} + {i} + 16]",
+        "movups xmm2, [{from} + {i} + 32]",
+        "movups xmm3, [{from} + {i} + 48]",
+        "movups [{to} + {i}], xmm0",
+        "movups [{to} + {i} + 16], xmm1",
+        "movups [{to} + {i} + 32], xmm2",
+        "movups [{to} + {i} + 48], xmm3";
+        ""
+    }
+
+    copy_loop! {
+        /// With AVX's 32-byte registers.
+        ///
+        /// # Safety
+        /// As [`copy`]; the processor has AVX.
+        wide, 128,
+        "vmovdqu ymm0, [{from} + {i}]",
+        "vmovdqu ymm1, [{from} + {i} + 32]",
+        "vmovdqu ymm2, [{from} + {i} + 64]",
+        "vmovdqu ymm3, [{from} + {i} + 96]",
+        "vmovdqu [{to} + {i}], ymm0",
+        "vmovdqu [{to} + {i} + 32], ymm1",
+        "vmovdqu [{to} + {i} + 64], ymm2",
+        "vmovdqu [{to} + {i} + 96], ymm3";
+        "vzeroupper"
+    }
+
+    copy_loop! {
+        /// With AVX-512's 64-byte registers.
+        ///
+        /// # Safety
+        /// As [`copy`]; the processor has AVX-512.
+        widest, 128,
+        "vmovdqu64 zmm0, [{from} + {i}]",
+        "vmovdqu64 zmm1, [{from} + {i} + 64]",
+        "vmovdqu64 [{to} + {i}], zmm0",
+        "vmovdqu64 [{to} + {i} + 64], zmm1";
+        "vzeroupper"
     }
 }
 
