@@ -11,12 +11,11 @@ use feed_testing::skipped;
 const FUNCTIONS: [&str; 4] = ["publish_56", "try_recv_56", "try_recv_into_56", "publish_248"];
 
 /// What they may call: the cold halves of the ring.
-const COLD: [&str; 5] = [
+const COLD: [&str; 4] = [
     "published_with_fence", // Wake::Fence was asked for, or the kernel refuses membarrier
     "wake_all",             // somebody sleeps
     "report",               // every 1,024 messages
-    "resolve",              // there is no message, or an epoch began
-    "read_again",           // a message of a new epoch
+    "look_again",           // there is no message, or an epoch began
 ];
 
 /// Instructions that fence, besides locked ones.

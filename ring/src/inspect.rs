@@ -43,7 +43,7 @@ use crate::header::Header;
 use crate::layout::{ABI, EPOCHS, MAX_SEQUENCE, state, wake, word};
 use crate::memory::Memory;
 use crate::presence::Liveness;
-use crate::slot::{self, Read};
+use crate::slot::{self, Other};
 use crate::sync::{Ordering, Word, fence};
 use crate::wait::Wake;
 use crate::{name, room};
@@ -424,18 +424,17 @@ impl Ring {
             return Err(Unread::Overwritten);
         }
         let size = self.facts.payload_size;
-        let read = slot::read(self.slot(sequence), sequence, self.facts.capacity - 1, |words| {
+        let read = slot::read(self.slot(sequence), sequence, |words| {
             bytes.clear();
             bytes.extend(words.iter().flat_map(|word| word.load().to_ne_bytes()).take(size));
         });
-        match read {
-            Read::Message(()) => Ok(()),
+        read.map_err(|seen| match slot::other(seen, sequence, self.facts.capacity - 1) {
             // The guard put zeros in its place, and zero is what no publisher has written yet.
-            Read::NotYet if self.is_cut_short() => Err(Unread::CutShort),
-            Read::NotYet => Err(Unread::NotYet),
-            Read::Lapped { .. } => Err(Unread::Overwritten),
-            Read::Corrupt { found } => Err(Unread::Corrupt { found }),
-        }
+            Other::NotYet if self.is_cut_short() => Unread::CutShort,
+            Other::NotYet => Unread::NotYet,
+            Other::Lapped { .. } => Unread::Overwritten,
+            Other::Corrupt => Unread::Corrupt { found: seen },
+        })
     }
 
     /// The lines of the control file that are held, or were used; `None` if the control file is missing or damaged. Up to

@@ -71,10 +71,35 @@ pub(crate) fn own(slot: &[WriteWord], word: u64) {
     }
 }
 
-/// What a slot had for the subscriber that asked it for one message.
-pub(crate) enum Read<C> {
-    /// The message, whole, as it was copied.
-    Message(C),
+/// Reads message `sequence` out of `slot`. `copy` is given the payload's words and copies them out; unless its result is
+/// returned, what it copied has no meaning. The error is the sequence word that was there instead: [`other`] tells what it
+/// means.
+#[inline(always)]
+pub(crate) fn read<C>(slot: &[Word], sequence: u64, copy: impl FnOnce(&[Word]) -> C) -> Result<C, u64> {
+    let seen = slot[0].load();
+    // R4. Exactly this message: a newer one in its slot is another message.
+    if seen != published(sequence) && (on("R4") || seen < published(sequence) || !seen.is_multiple_of(2)) {
+        return Err(seen);
+    }
+    // R1. Pairs with P2: the payload of the message that the sequence announced, or something newer.
+    fence("R1", Ordering::Acquire);
+    let copied = copy(&slot[1..]);
+    // R2. Pairs with P1 and P4: if any word of the copy is newer than the message, so is the sequence below.
+    fence("R2", Ordering::Acquire);
+    let again = slot[0].load();
+    // R3. Unchanged, so every word of the copy was this message's. Else the copy is thrown away.
+    if again == seen || !on("R3") { Ok(copied) } else { Err(again) }
+}
+
+/// Whether a slot says something other than that message `sequence` is yet to come.
+pub(crate) fn is_there(slot: &[Word], sequence: u64, mask: u64) -> bool {
+    let seen = slot[0].load();
+    seen == published(sequence) || other(seen, sequence, mask) != Other::NotYet
+}
+
+/// What a slot says about a message that it does not hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Other {
     /// Not published yet.
     NotYet,
     /// Overwritten, or about to be: at least `published` messages have been published, counted from sequence 0.
@@ -83,57 +108,26 @@ pub(crate) enum Read<C> {
         published: u64,
     },
     /// A sequence word that no publisher can have stored in this slot.
-    Corrupt {
-        /// What it was.
-        found: u64,
-    },
+    Corrupt,
 }
 
-/// Reads message `sequence` out of `slot`, in a ring of `mask + 1` slots. `copy` is given the payload's words and copies
-/// them out; unless its result comes back as [`Read::Message`], what it copied has no meaning.
-#[inline(always)]
-pub(crate) fn read<C>(slot: &[Word], sequence: u64, mask: u64, copy: impl FnOnce(&[Word]) -> C) -> Read<C> {
-    let seen = slot[0].load();
-    // R4. Exactly this message: a newer one in its slot is another message.
-    if seen == published(sequence) || !on("R4") && seen > published(sequence) && seen.is_multiple_of(2) {
-        // R1. Pairs with P2: the payload of the message that the sequence announced, or something newer.
-        fence("R1", Ordering::Acquire);
-        let copied = copy(&slot[1..]);
-        // R2. Pairs with P1 and P4: if any word of the copy is newer than the message, so is the sequence below.
-        fence("R2", Ordering::Acquire);
-        let again = slot[0].load();
-        // R3. Unchanged, so every word of the copy was this message's. Else the copy is thrown away.
-        if again == seen || !on("R3") {
-            return Read::Message(copied);
-        }
-        return missing(again, sequence, mask);
-    }
-    missing(seen, sequence, mask)
-}
-
-/// Whether a slot says something other than that message `sequence` is yet to come.
-pub(crate) fn is_there(slot: &[Word], sequence: u64, mask: u64) -> bool {
-    let seen = slot[0].load();
-    seen == published(sequence) || !matches!(missing::<()>(seen, sequence, mask), Read::NotYet)
-}
-
-/// What a sequence word other than `published(sequence)` says about message `sequence`.
-#[cold]
-pub(crate) fn missing<C>(seen: u64, sequence: u64, mask: u64) -> Read<C> {
+/// What a sequence word other than `published(sequence)` says about message `sequence`, in a ring of `mask + 1` slots.
+#[inline]
+pub(crate) fn other(seen: u64, sequence: u64, mask: u64) -> Other {
     if seen == 0 {
-        return Read::NotYet; // never written
+        return Other::NotYet; // never written
     }
     // 2k + 1 says that message k is being written, 2k + 2 that it was.
     let number = (seen - 1) / 2;
     // R5. A message lives in one slot only: anything else was never stored by a publisher, and would be counted as loss.
     if number & mask != sequence & mask && on("R5") {
-        return Read::Corrupt { found: seen };
+        return Other::Corrupt;
     }
     // R6. Only a newer lap is a loss; an older one is a message still to come.
     if number <= sequence && on("R6") {
-        return Read::NotYet;
+        return Other::NotYet;
     }
-    Read::Lapped { published: number.wrapping_add(u64::from(seen.is_multiple_of(2))) }
+    Other::Lapped { published: number.wrapping_add(u64::from(seen.is_multiple_of(2))) }
 }
 
 #[cfg(test)]
@@ -143,11 +137,10 @@ mod tests {
     const MASK: u64 = 3;
 
     fn said(seen: u64, sequence: u64) -> &'static str {
-        match missing::<u64>(seen, sequence, MASK) {
-            Read::Message(_) => "message",
-            Read::NotYet => "not yet",
-            Read::Lapped { .. } => "lapped",
-            Read::Corrupt { .. } => "corrupt",
+        match other(seen, sequence, MASK) {
+            Other::NotYet => "not yet",
+            Other::Lapped { .. } => "lapped",
+            Other::Corrupt => "corrupt",
         }
     }
 
@@ -165,8 +158,8 @@ mod tests {
 
     #[test]
     fn a_lapped_subscriber_learns_what_was_published() {
-        let count = |seen| match missing::<u64>(seen, 6, MASK) {
-            Read::Lapped { published } => published,
+        let count = |seen| match other(seen, 6, MASK) {
+            Other::Lapped { published } => published,
             _ => panic!("not lapped"),
         };
         assert_eq!(count(marked(10)), 10, "10 is being written: 0 to 9 were published");

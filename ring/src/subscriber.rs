@@ -11,7 +11,7 @@ use crate::memory::{Memory, Pinned, Slots};
 use crate::notify::{Notifier, Watched};
 use crate::payload::Payload;
 use crate::presence::{Attached, Liveness};
-use crate::slot::Read;
+use crate::slot::Other;
 use crate::sync::{Ordering, PROBE_POLLS, PROBE_TIME, ROUNDS, SPINS, Word, WriteWord, fence, on, spin_loop, yield_now};
 use crate::wait::{Interrupter, Sleeper, WaitStrategy};
 use crate::{copy, slot};
@@ -142,14 +142,12 @@ impl<T: Payload> Subscriber<T> {
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
         let mut copy = MaybeUninit::uninit();
         match self.look(|words| copy::load(words, &mut copy)) {
-            Read::Message(message) if self.is_of_this_epoch() => {
+            Ok(message) if self.is_of_this_epoch() => {
                 self.advance();
                 Ok(*message)
             }
-            read => {
-                self.resolve(forget(read))?;
-                self.read_again()
-            }
+            Ok(_) => self.look_again(None, |words| *copy::load(words, &mut MaybeUninit::uninit())),
+            Err(seen) => self.look_again(Some(seen), |words| *copy::load(words, &mut MaybeUninit::uninit())),
         }
     }
 
@@ -162,15 +160,11 @@ impl<T: Payload> Subscriber<T> {
     #[inline]
     pub fn try_recv_into(&mut self, message: &mut T) -> Result<(), TryRecvError> {
         match self.look(|words| copy::load_over(words, message)) {
-            Read::Message(()) if self.is_of_this_epoch() => {
+            Ok(()) if self.is_of_this_epoch() => {
                 self.advance();
                 Ok(())
             }
-            read => {
-                self.resolve(read)?;
-                *message = self.read_again()?;
-                Ok(())
-            }
+            read => self.look_again(read.err(), |words| copy::load_over(words, message)),
         }
     }
 
@@ -180,16 +174,13 @@ impl<T: Payload> Subscriber<T> {
     /// [`RecvError`], as [`try_recv`](Self::try_recv).
     #[inline]
     pub fn recv(&mut self) -> Result<T, RecvError> {
-        let mut rounds = 0;
-        loop {
-            self.poll();
-            match self.try_recv() {
-                Ok(message) => return Ok(message),
-                Err(error) => match RecvError::of(error) {
-                    Some(error) => return Err(error),
-                    None => self.pause(&mut rounds, None),
-                },
+        let mut copy = MaybeUninit::uninit();
+        match self.look(|words| copy::load(words, &mut copy)) {
+            Ok(message) if self.is_of_this_epoch() => {
+                self.advance();
+                Ok(*message)
             }
+            _ => self.wait_for(Self::try_recv),
         }
     }
 
@@ -199,11 +190,24 @@ impl<T: Payload> Subscriber<T> {
     /// [`RecvError`], as [`try_recv`](Self::try_recv).
     #[inline]
     pub fn recv_into(&mut self, message: &mut T) -> Result<(), RecvError> {
+        match self.look(|words| copy::load_over(words, message)) {
+            Ok(()) if self.is_of_this_epoch() => {
+                self.advance();
+                Ok(())
+            }
+            _ => self.wait_for(|subscriber| subscriber.try_recv_into(message)),
+        }
+    }
+
+    /// Waits until there is something to be received, or to be told. Out of line, so that a message that is there already
+    /// costs its receiver nothing but itself.
+    #[inline(never)]
+    fn wait_for<R>(&mut self, mut try_recv: impl FnMut(&mut Self) -> Result<R, TryRecvError>) -> Result<R, RecvError> {
         let mut rounds = 0;
         loop {
             self.poll();
-            match self.try_recv_into(message) {
-                Ok(()) => return Ok(()),
+            match try_recv(self) {
+                Ok(received) => return Ok(received),
                 Err(error) => match RecvError::of(error) {
                     Some(error) => return Err(error),
                     None => self.pause(&mut rounds, None),
@@ -249,12 +253,9 @@ impl<T: Payload> Subscriber<T> {
         let mut count = 0;
         for message in messages {
             match self.look(|words| copy::load_over(words, message)) {
-                Read::Message(()) if self.is_of_this_epoch() => self.advance(),
+                Ok(()) if self.is_of_this_epoch() => self.advance(),
                 _ if count > 0 => break,
-                read => {
-                    self.resolve(read)?;
-                    *message = self.read_again()?;
-                }
+                read => self.look_again(read.err(), |words| copy::load_over(words, message))?,
             }
             count += 1;
         }
@@ -362,13 +363,13 @@ impl<T: Payload> Subscriber<T> {
         self.epoch_word.load() == self.epoch || !on("V2")
     }
 
-    /// Reads the next message, if it is there.
+    /// Reads the next message, if it is there. The error is the sequence word that was there instead.
     #[inline(always)]
-    fn look<C>(&mut self, copy: impl FnOnce(&[Word]) -> C) -> Read<C> {
+    fn look<C>(&mut self, copy: impl FnOnce(&[Word]) -> C) -> Result<C, u64> {
         if self.next >= self.report_at {
             self.report();
         }
-        slot::read(self.slots.at(self.next), self.next, self.mask(), copy)
+        slot::read(self.slots.at(self.next), self.next, copy)
     }
 
     /// The next message was received.
@@ -443,38 +444,48 @@ impl<T: Payload> Subscriber<T> {
             .unwrap_or(count)
     }
 
-    /// Why the next message was not read: the cold half of every receive. `Ok` if it is to be read now, whatever the
-    /// epoch in the header says by then.
+    /// The cold half of every receive: the next message after all, or why it was not read. `seen` is what its slot says
+    /// instead; none if the message is there, and an epoch has begun.
     #[cold]
-    fn resolve(&mut self, read: Read<()>) -> Result<(), TryRecvError> {
-        match read {
+    #[inline(never)]
+    fn look_again<C>(&mut self, seen: Option<u64>, copy: impl FnOnce(&[Word]) -> C) -> Result<C, TryRecvError> {
+        self.resolve(seen)?;
+        match self.look(copy) {
+            Ok(copied) => {
+                self.advance();
+                Ok(copied)
+            }
+            // It may have been overwritten since it was last looked at.
+            Err(seen) => Err(match slot::other(seen, self.next, self.mask()) {
+                Other::Lapped { published } => self.lapped(published),
+                Other::Corrupt => self.corrupt(seen),
+                Other::NotYet => TryRecvError::Empty,
+            }),
+        }
+    }
+
+    /// Why the next message was not read, as [`look_again`](Self::look_again) has it. `Ok` if it is to be read
+    /// now, whatever the epoch in the header says by then.
+    fn resolve(&mut self, seen: Option<u64>) -> Result<(), TryRecvError> {
+        let Some(seen) = seen else {
             // The first message since an epoch began elsewhere: told of before the message.
-            Read::Message(()) => match self.epoch_begun(self.next) {
+            return match self.epoch_begun(self.next) {
                 Some((epoch, sequence)) => {
                     self.epoch = epoch;
                     Err(TryRecvError::Restarted { epoch, sequence })
                 }
                 None => Ok(()),
-            },
-            Read::Lapped { published } => Err(self.lapped(published)),
-            Read::Corrupt { found } => Err(Corrupt { what: "a slot", found, sequence: self.next }.into()),
-            Read::NotYet => self.not_yet(),
+            };
+        };
+        match slot::other(seen, self.next, self.mask()) {
+            Other::Lapped { published } => Err(self.lapped(published)),
+            Other::Corrupt => Err(self.corrupt(seen)),
+            Other::NotYet => self.not_yet(),
         }
     }
 
-    /// Reads the next message, whose epoch is known; it may have been overwritten since it was last looked at.
-    #[cold]
-    fn read_again(&mut self) -> Result<T, TryRecvError> {
-        let mut copy = MaybeUninit::uninit();
-        match self.look(|words| copy::load(words, &mut copy)) {
-            Read::Message(message) => {
-                self.advance();
-                Ok(*message)
-            }
-            Read::Lapped { published } => Err(self.lapped(published)),
-            Read::Corrupt { found } => Err(Corrupt { what: "a slot", found, sequence: self.next }.into()),
-            Read::NotYet => Err(TryRecvError::Empty),
-        }
+    fn corrupt(&self, found: u64) -> TryRecvError {
+        Corrupt { what: "a slot", found, sequence: self.next }.into()
     }
 
     /// Counts what was lost and goes on behind it. `published` is what the slot said.
@@ -540,11 +551,11 @@ impl<T: Payload> Subscriber<T> {
     fn ended(&mut self, now: u64) -> Result<(), TryRecvError> {
         // E3. Without it a message that came between the first look and the end would be kept back.
         if on("E3") {
-            match slot::read(self.slots.at(self.next), self.next, self.mask(), |_| ()) {
-                Read::NotYet => {}
+            match slot::read(self.slots.at(self.next), self.next, |_| ()) {
+                Err(seen) if slot::other(seen, self.next, self.mask()) == Other::NotYet => {}
                 // V3. Another publisher may have taken over since, and this be its first message: told of first.
-                Read::Message(()) if !on("V3") => return Ok(()),
-                read => return self.resolve(read),
+                Ok(()) if !on("V3") => return Ok(()),
+                read => return self.resolve(read.err()),
             }
         }
         Err(match now {
@@ -577,16 +588,6 @@ impl<T: Payload> Subscriber<T> {
 
     fn begin(&self, epoch: u64) -> u64 {
         self.slots.memory()[self.layout.begin(epoch)].load()
-    }
-}
-
-/// What was read, without the copy: a message is read again where this is used.
-fn forget<C>(read: Read<C>) -> Read<()> {
-    match read {
-        Read::Message(_) => Read::Message(()),
-        Read::NotYet => Read::NotYet,
-        Read::Lapped { published } => Read::Lapped { published },
-        Read::Corrupt { found } => Read::Corrupt { found },
     }
 }
 
