@@ -13,7 +13,7 @@ const DOCUMENTED: [(&str, &str, &str, u64); 6] = [
     ("try-recv-56", "try_recv_56", "`try_recv`, 56 bytes", 43),
     ("try-recv-into-56", "try_recv_into_56", "`try_recv_into`, 56 bytes", 44),
     ("publish-248", "publish_248", "`publish`, 248 bytes", 81),
-    ("try-recv-into-248", "try_recv_into_248", "`try_recv_into`, 248 bytes", 80),
+    ("try-recv-into-248", "try_recv_into_248", "`try_recv_into`, 248 bytes", 101),
     ("empty-56", "try_recv_56", "`try_recv` that finds nothing", 108),
 ];
 

@@ -99,14 +99,15 @@ mod bulk {
 
     use super::{MaybeUninit, Word, WriteWord};
 
-    /// From so many bytes on with the wider registers of AVX, where the processor has it: see docs/performance.md.
-    const WIDE: usize = 256;
+    /// What a step with wide registers copies.
+    const STEP: usize = 128;
+
+    /// From so many bytes on with the wider registers of AVX, where the processor has it: see docs/performance.md. A head of
+    /// 64 bytes and a step, so that there is one for sure.
+    const WIDE: usize = 64 + STEP;
 
     /// From so many bytes on with those of AVX-512.
     const WIDEST: usize = 512;
-
-    /// What a step with wide registers copies.
-    const STEP: usize = 128;
 
     /// The whole lines.
     #[inline(always)]
@@ -114,7 +115,7 @@ mod bulk {
         let length = bytes.len() / 64 * 64;
         assert!(size_of_val(words) >= length, "fewer words than bytes");
         let to = words.as_ptr().cast::<u8>().cast_mut();
-        let by_lines = if length < WIDE { length } else { length % STEP };
+        let by_lines = if length < 2 * STEP { length } else { length % STEP };
         if by_lines > 0 {
             // SAFETY: `by_lines` bytes can be read at `bytes` and written at `words`, whose memory allows it (WriteWord).
             unsafe { narrow(to, bytes.as_ptr(), by_lines) };
@@ -161,7 +162,7 @@ mod bulk {
         let (from, to, length) = (words.as_ptr().cast::<u8>(), bytes.as_mut_ptr().cast::<u8>(), bytes.len());
         let before = 64 - to.addr() % 64;
         let lines = (length - before) / STEP * STEP;
-        // SAFETY: `length` bytes can be read at `words` and written at `bytes`; it is at least WIDE, twice STEP.
+        // SAFETY: `length` bytes can be read at `words` and written at `bytes`; it is at least WIDE.
         unsafe { narrow(to, from, 64) };
         // SAFETY: `before` is at most 64, so `lines` is at least STEP, and both together are at most `length`.
         unsafe { copy(to.wrapping_add(before), from.wrapping_add(before), lines) };

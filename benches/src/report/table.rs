@@ -45,13 +45,14 @@ pub fn print(report: &Report, out: &mut impl Write) -> io::Result<()> {
     for copies in &report.copies {
         writeln!(
             out,
-            "{} bytes in one process: memcpy {:.1} ns, into a slot {:.1} ns ({:.2} of memcpy's speed), out of it {:.1} ns \
-             ({:.2}); publish {:.1} ns, receive {:.1} ns",
+            "{} bytes in one process: into a slot {:.1} ns (memcpy {:.1}: {:.2} of its speed), out of it {:.1} ns (memcpy \
+             {:.1}: {:.2}); publish {:.1} ns, receive {:.1} ns",
             copies.payload,
-            copies.memcpy_ns,
             copies.store_ns,
+            copies.memcpy_in_ns,
             copies.store_over_memcpy,
             copies.load_ns,
+            copies.memcpy_out_ns,
             copies.load_over_memcpy,
             copies.publish_ns,
             copies.receive_ns
