@@ -50,6 +50,19 @@ pub fn kernel() -> String {
     format!("{} {}", name.sysname().to_string_lossy(), name.release().to_string_lossy())
 }
 
+/// How the kernel schedules this process, and so those that it starts: what is `real-time` keeps its core while others want
+/// it, too.
+pub fn scheduling() -> &'static str {
+    // The command name may hold anything: the fields are counted from its closing parenthesis. The 41st is the policy.
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let policy = stat.rsplit_once(')').and_then(|(_, fields)| fields.split_whitespace().nth(38)?.parse().ok());
+    match policy {
+        Some(libc::SCHED_FIFO | libc::SCHED_RR) => "real-time",
+        Some(_) => "other",
+        None => "unknown",
+    }
+}
+
 /// Now, as `2026-11-23T04:05:06Z`.
 pub fn date() -> String {
     format_date(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs())

@@ -1,6 +1,7 @@
 //! The report: rounds interleaved over all contenders, medians of ratios, and where they are written.
 
 pub mod copies;
+pub mod jitter;
 pub mod machine;
 pub mod options;
 pub mod plot;
@@ -33,7 +34,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let place = Place::create(&default_root())?;
     let ticks = Ticks::measure();
     let outcome = rounds::run(&rows, &place, cores, ticks, options)?;
-    let report = summary::Report::new(&rows, &outcome, options, cores, ticks)?;
+    let jitter = jitter::measure(&place, cores, ticks, options.jitter_messages())?;
+    let report = summary::Report::new(&rows, &outcome, jitter, options, cores, ticks)?;
 
     fs::create_dir_all(&options.output).with_context(|| options.output.display().to_string())?;
     let path = options.output.join("report.json");

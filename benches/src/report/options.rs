@@ -90,6 +90,15 @@ impl Options {
         }
     }
 
+    /// Messages with which the jitter of waking is measured.
+    pub fn jitter_messages(&self) -> u64 {
+        match self.extent() {
+            Extent::Full => 20_000,
+            Extent::Quick => 4_000,
+            Extent::Smoke => 100,
+        }
+    }
+
     /// When to stop whatever is left to do.
     pub fn budget(&self) -> Option<Duration> {
         (self.extent() == Extent::Quick).then_some(Duration::from_secs(50))

@@ -11,6 +11,7 @@ use crate::harness::cores::Cores;
 use crate::harness::visit::{Round, Samples, Visit, empty};
 
 use super::copies::{self, Copies};
+use super::jitter::Jitter;
 use super::machine::{self, Machine};
 use super::options::{Extent, Options, TOLERANCE};
 use super::rounds::{Out, Outcome, Visits};
@@ -34,6 +35,8 @@ pub struct Report {
     pub extent: Extent,
     /// The publisher's and the subscriber's core.
     pub cores: String,
+    /// The kernel's scheduling of what was measured: `other`, or `real-time`, as `chrt -f 10 make report` has it.
+    pub scheduling: &'static str,
     /// The version of this project, and whether it was optimised.
     pub build: String,
     /// Half a round trip of one line, in ns, over all rounds.
@@ -48,6 +51,8 @@ pub struct Report {
     pub contenders: Vec<Contender>,
     /// What copying costs beside memcpy.
     pub copies: Vec<Copies>,
+    /// What a sleeping subscriber does to its publisher.
+    pub wake_jitter: Vec<Jitter>,
     /// What this machine does not offer.
     pub skipped: Vec<Missing>,
     /// What went wrong.
@@ -159,7 +164,14 @@ impl Report {
     ///
     /// # Errors
     /// There was not a single one.
-    pub fn new(rows: &[Row], outcome: &Outcome, options: &Options, cores: Cores, ticks: Ticks) -> anyhow::Result<Self> {
+    pub fn new(
+        rows: &[Row],
+        outcome: &Outcome,
+        wake_jitter: Vec<Jitter>,
+        options: &Options,
+        cores: Cores,
+        ticks: Ticks,
+    ) -> anyhow::Result<Self> {
         let judge = Judge { tolerance: TOLERANCE, enough: options.enough(), any: options.extent() == Extent::Smoke };
         let find = |name: &str| rows.iter().position(|row| row.name == name).map(|index| &outcome.rows[index]);
         let (ring, line) = (find(RING), find(LINE));
@@ -169,6 +181,7 @@ impl Report {
             date: machine::date(),
             extent: options.extent(),
             cores: cores.to_string(),
+            scheduling: machine::scheduling(),
             build: format!(
                 "{} {}",
                 env!("CARGO_PKG_VERSION"),
@@ -182,6 +195,7 @@ impl Report {
             rounds_needed: judge.enough,
             contenders: Vec::new(),
             copies: copies::measure(ticks),
+            wake_jitter,
             skipped: Vec::new(),
             failed: Vec::new(),
         };

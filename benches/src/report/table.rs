@@ -15,8 +15,15 @@ pub fn print(report: &Report, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "{}, {} {of}, {}, {}", machine.cpu, machine.cpus, report.kernel, report.date)?;
     writeln!(
         out,
-        "cores {}; c2c {:.0} ns ({:.0} to {:.0}); {} rounds kept, {} dropped; latency, paced, stream: ratios to c2c",
-        report.cores, spread.median, spread.p10, spread.p90, report.rounds_kept, report.rounds_dropped
+        "cores {}, scheduling {}; c2c {:.0} ns ({:.0} to {:.0}); {} rounds kept, {} dropped; latency, paced, stream: ratios \
+         to c2c",
+        report.cores,
+        report.scheduling,
+        spread.median,
+        spread.p10,
+        spread.p90,
+        report.rounds_kept,
+        report.rounds_dropped
     )?;
     writeln!(out)?;
     let width = report.contenders.iter().map(|row| row.name.len()).max().unwrap_or(0).max(9);
@@ -56,6 +63,16 @@ pub fn print(report: &Report, out: &mut impl Write) -> io::Result<()> {
             copies.load_over_memcpy,
             copies.publish_ns,
             copies.receive_ns
+        )?;
+    }
+    writeln!(out)?;
+    for jitter in &report.wake_jitter {
+        let (publish, gap) = (jitter.publish_ns, jitter.gap_ns);
+        writeln!(
+            out,
+            "a message every 50 us, {} subscriber, wake={}: publish {} ns (p99 {}, p99.9 {}); core not seen for {} ns (p99 \
+             {}, p99.9 {})",
+            jitter.subscriber, jitter.wake, publish.p50, publish.p99, publish.p999, gap.p50, gap.p99, gap.p999
         )?;
     }
     Ok(())

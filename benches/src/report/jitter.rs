@@ -1,0 +1,115 @@
+//! What a sleeping subscriber does to its publisher: how long publishing takes while somebody goes to sleep after each
+//! message, and how long the publisher's core is taken away in between. With `membarrier` the sleeper interrupts that core;
+//! with a fence it does not, and every message pays.
+
+use std::time::Duration;
+
+use feed_ring::{Join, Publisher, RecvError, Subscriber, WaitStrategy, Wake};
+use hdrhistogram::Histogram;
+use serde::Serialize;
+
+use crate::harness::clock::{self, Ticks};
+use crate::harness::cores::{Cores, pin};
+use crate::harness::fork;
+use crate::harness::place::Place;
+use crate::harness::visit::empty;
+
+/// Between two messages: enough for a subscriber to poll in vain and go to sleep.
+const INTERVAL: Duration = Duration::from_micros(50);
+
+/// One line.
+#[derive(Clone, Debug, Serialize)]
+pub struct Jitter {
+    /// How the subscriber waits.
+    pub subscriber: &'static str,
+    /// How the publisher finds out that it sleeps.
+    pub wake: &'static str,
+    /// What one publish takes, the waking included.
+    pub publish_ns: Quantiles,
+    /// The longest time within each interval that a publisher which does nothing but look at the clock did not see it.
+    pub gap_ns: Quantiles,
+}
+
+/// In ns.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Quantiles {
+    /// Half took at most this.
+    pub p50: u64,
+    /// 99 % took at most this.
+    pub p99: u64,
+    /// 99.9 % took at most this.
+    pub p999: u64,
+}
+
+impl Quantiles {
+    fn of(histogram: &Histogram<u64>) -> Self {
+        let at = |quantile| histogram.value_at_quantile(quantile);
+        Quantiles { p50: at(0.5), p99: at(0.99), p999: at(0.999) }
+    }
+}
+
+/// Of a subscriber that spins and of one that sleeps, each beside either kind of publisher, over so many messages.
+///
+/// # Errors
+/// The ring's, or the subscriber's process failed.
+pub fn measure(place: &Place, cores: Cores, ticks: Ticks, messages: u64) -> anyhow::Result<Vec<Jitter>> {
+    let mut lines = Vec::new();
+    for (wake, wake_name) in [(Wake::Membarrier, "membarrier"), (Wake::Fence, "fence")] {
+        for (wait, wait_name) in [(WaitStrategy::Spin, "spin"), (WaitStrategy::Block, "block")] {
+            let (publish, gap) = one(place, cores, ticks, messages, wait, wake)?;
+            let (publish_ns, gap_ns) = (Quantiles::of(&publish), Quantiles::of(&gap));
+            lines.push(Jitter { subscriber: wait_name, wake: wake_name, publish_ns, gap_ns });
+        }
+    }
+    Ok(lines)
+}
+
+fn one(
+    place: &Place,
+    cores: Cores,
+    ticks: Ticks,
+    messages: u64,
+    wait: WaitStrategy,
+    wake: Wake,
+) -> anyhow::Result<(Histogram<u64>, Histogram<u64>)> {
+    let place = place.within("jitter")?;
+    let mut publisher =
+        Publisher::<[u64; 7]>::options("jitter").root(place.path()).capacity(1024).wake(wake).create()?;
+    let child = fork::child(|| {
+        pin(cores.subscriber)?;
+        let mut subscriber =
+            Subscriber::<[u64; 7]>::options("jitter").root(place.path()).join(Join::Oldest).wait(wait).open()?;
+        loop {
+            match subscriber.recv() {
+                Ok(_) | Err(RecvError::Lagged { .. }) => {}
+                // What follows is not for a child: `place` is its parent's.
+                Err(RecvError::Closed) => std::process::exit(0),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    })?;
+    while publisher.subscribers()? == 0 {
+        std::thread::yield_now();
+    }
+    pin(cores.publisher)?;
+    let (mut publish, mut gap) = (empty(), empty());
+    let interval = ticks.ticks(INTERVAL);
+    let mut last = clock::now();
+    for number in 0..messages {
+        let due = last + interval;
+        let mut longest = 0;
+        while last < due {
+            let now = clock::now();
+            longest = longest.max(now - last);
+            last = now;
+        }
+        publisher.publish(&[number; 7]);
+        let now = clock::now();
+        publish.saturating_record(ticks.ns((now - last) as f64) as u64);
+        gap.saturating_record(ticks.ns(longest as f64) as u64);
+        last = now;
+    }
+    publisher.close()?;
+    child.wait()?;
+    Ok((publish, gap))
+}
