@@ -216,9 +216,15 @@ impl Directory {
     }
 
     /// Reserves the first `bytes` of a file: without it the first touch of a full file system is a SIGBUS.
-    pub(crate) fn reserve(&self, fd: impl AsFd, bytes: usize) -> Result<(), Fault> {
-        fs::fallocate(fd, fs::FallocateFlags::empty(), 0, bytes as u64)
-            .map_err(|errno| io(self.path.clone(), "reserve memory in", errno))
+    pub(crate) fn reserve(&self, fd: impl AsFd, bytes: usize) -> Result<(), CreateError> {
+        match reserve(fd, bytes) {
+            // There was room when it was asked for; somebody else has taken it since.
+            Err(Errno::NOSPC) => {
+                let (path, free) = (self.path.clone(), self.free_bytes()?);
+                Err(CreateError::NoRoom { path, needed: bytes as u64, free })
+            }
+            result => result.map_err(|errno| io(self.path.clone(), "reserve memory in", errno).into()),
+        }
     }
 
     /// Gives a nameless file its name, in place of whatever file had it: at no moment is there none, or half of one.
@@ -278,6 +284,10 @@ impl Directory {
     /// Free bytes of the file system, for this user.
     pub(crate) fn free_bytes(&self) -> Result<u64, Fault> {
         let room = fs::fstatvfs(&self.fd).map_err(|errno| io(self.path.clone(), "look at the room of", errno))?;
+        // A tmpfs without a limit (size=0) has no size to tell, and is bounded by memory alone.
+        if room.f_blocks == 0 {
+            return Ok(u64::MAX);
+        }
         Ok(room.f_bavail.saturating_mul(room.f_frsize))
     }
 
@@ -293,6 +303,20 @@ impl Directory {
     pub(crate) fn fault(&self, name: &str, doing: &'static str, source: Errno) -> Fault {
         io(self.path.join(name), doing, source)
     }
+}
+
+/// Bytes reserved in one call. The kernel gives all of a call back that a signal interrupts: in one piece, a large ring
+/// would never be reserved in a program with a timer.
+const AT_ONCE: usize = 4 << 20;
+
+/// Reserves the first `bytes` of a file.
+pub(crate) fn reserve(fd: impl AsFd, bytes: usize) -> Result<(), Errno> {
+    for start in (0..bytes).step_by(AT_ONCE) {
+        let length = AT_ONCE.min(bytes - start) as u64;
+        let part = || fs::fallocate(&fd, fs::FallocateFlags::empty(), start as u64, length);
+        rustix::io::retry_on_intr(part)?;
+    }
+    Ok(())
 }
 
 /// The result of a call that changed a file: a publisher may be killed after it.
