@@ -15,7 +15,7 @@ use crate::header::Header;
 use crate::layout::{ABI, CONTROL_MAGIC, Geometry, Layout, MAGIC, MAX_SEQUENCE, control, state, word};
 use crate::memory::Memory;
 use crate::placement::Asked;
-use crate::presence::{try_lock, unlock};
+use crate::presence::{Maker, try_lock, unlock};
 use crate::sync::{Ordering, WriteWord, wake};
 use crate::{room, takeover};
 
@@ -39,10 +39,14 @@ pub(crate) struct Home {
     ring: Directory,
     name: String,
     lock: OwnedFd,
+    maker: Maker,
 }
 
 impl Drop for Home {
     fn drop(&mut self) {
+        if !self.maker.is_this() {
+            return; // the lock is the parent's
+        }
         // Closing it does that, too, but a forked child that has not yet become another program has it open as well.
         unlock(&self.lock);
     }
@@ -71,7 +75,7 @@ pub(crate) struct Files {
 pub(crate) fn create(request: &Request<'_>) -> Result<Made, CreateError> {
     let root = Directory::root(request.root)?;
     let (ring, lock) = take_name(&root, request.name)?;
-    let home = Home { root, ring, name: request.name.to_owned(), lock };
+    let home = Home { root, ring, name: request.name.to_owned(), lock, maker: Maker::this() };
     let old = Old::find(&home.ring, request.asked)?;
     if !request.fresh
         && let Some(old) = old.as_ref()
@@ -338,6 +342,11 @@ impl Home {
     /// Where the ring is.
     pub(crate) fn path(&self) -> &Path {
         &self.ring.path
+    }
+
+    /// Whether this process made it, and did not inherit it by a fork.
+    pub(crate) fn is_own(&self) -> bool {
+        self.maker.is_this()
     }
 
     /// Removes the ring's files and directory. Who has them open keeps them.
