@@ -290,7 +290,8 @@ pub enum TryRecvError {
     /// The publisher closed the ring, and everything was read.
     #[error("the ring is closed")]
     Closed,
-    /// The publisher ended without closing the ring, and everything was read. A new one may take over: call again.
+    /// The publisher ended without closing the ring, and everything was read. A new one may take over: see
+    /// [`wait_for_publisher`](crate::Subscriber::wait_for_publisher).
     #[error("the publisher died: restart it")]
     PublisherDead,
     /// Another ring took the name, and everything in this one was read: open the name again.

@@ -353,3 +353,55 @@ fn a_ring_to_come_is_waited_for() {
     let late = subscriber(&root).root(root.path().join("nowhere")).open_timeout(Duration::from_millis(20));
     assert!(matches!(late.open(), Err(OpenError::NotFound { .. })));
 }
+
+/// How many messages a lapped subscriber of a ring of 64 slots gets, and how many it is told to have lost.
+fn left_to(subscriber: &mut Subscriber<u64>) -> (u64, u64) {
+    loop {
+        match subscriber.try_recv() {
+            Ok(_) | Err(TryRecvError::Lagged { .. } | TryRecvError::Empty) => {}
+            Err(TryRecvError::Closed | TryRecvError::PublisherDead | TryRecvError::Superseded) => {
+                return (subscriber.received(), subscriber.lost());
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+/// A margin is left before what will be overwritten; once nobody publishes, nothing will be.
+#[test]
+fn a_lapped_subscriber_of_an_ended_ring_gets_all_that_it_holds() {
+    let root = PrivateRoot::new();
+    let options = || Publisher::<u64>::options("over").root(&root).capacity(64).keep(true);
+    let lapped = |end: &str| {
+        let mut publisher = options().fresh(true).create().unwrap();
+        let base = publisher.published();
+        let open = Subscriber::<u64>::options("over").root(&root).join(Join::Oldest);
+        let mut subscriber = open.open().unwrap();
+        (base..base + 200).for_each(|number| assert_eq!(publisher.publish(&number), number));
+        match end {
+            "closed" => publisher.close().unwrap(),
+            "superseded" => {
+                drop(publisher);
+                drop(options().fresh(true).create().unwrap());
+            }
+            "dead" => {
+                let _ = std::thread::spawn(move || {
+                    let _publisher = publisher;
+                    std::panic::resume_unwind(Box::new("on purpose"));
+                })
+                .join();
+            }
+            _ => {
+                // It goes on: the margin is left, and counts as lost.
+                assert_eq!(subscriber.try_recv(), Err(TryRecvError::Lagged { missed: 200 - 63 + 63 / 8 }));
+                drop(publisher);
+                return left_to(&mut subscriber);
+            }
+        }
+        left_to(&mut subscriber)
+    };
+    assert_eq!(lapped("alive"), (63 - 7, 200 - 63 + 7));
+    for end in ["closed", "superseded", "dead"] {
+        assert_eq!(lapped(end), (63, 200 - 63), "{end}");
+    }
+}
