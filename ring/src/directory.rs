@@ -227,14 +227,18 @@ impl Directory {
         }
     }
 
-    /// Gives a nameless file its name, in place of whatever file had it: at no moment is there none, or half of one.
-    pub(crate) fn place(&self, fd: impl AsFd, name: &str) -> Result<(), Fault> {
-        let (path, temporary) = (self.path.join(name), format!(".{name}.new"));
+    /// Gives a nameless file a temporary name, under which nobody looks: the first half of putting it into place, and the
+    /// one that can fail for want of room.
+    pub(crate) fn prepare(&self, fd: impl AsFd, name: &str) -> Result<(), Fault> {
         let this = format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd());
-        self.remove(&temporary)?; // of a publisher that was killed between the next two calls
-        after(fs::linkat(fs::CWD, this, &self.fd, &*temporary, AtFlags::SYMLINK_FOLLOW))
-            .map_err(|errno| io(path.clone(), "give a name to", errno))?;
-        after(fs::renameat(&self.fd, &*temporary, &self.fd, name)).map_err(|errno| io(path, "put into place", errno))
+        self.remove(&temporary(name))?; // of a publisher that was killed before the second half
+        after(fs::linkat(fs::CWD, this, &self.fd, temporary(name), AtFlags::SYMLINK_FOLLOW))
+            .map_err(|errno| self.fault(name, "give a name to", errno))
+    }
+
+    /// Gives a prepared file its name, in place of whatever file had it: at no moment is there none, or half of one.
+    pub(crate) fn place(&self, name: &str) -> Result<(), Fault> {
+        self.rename(&temporary(name), name)
     }
 
     /// The path of a file of that name through this open directory, short enough for a socket's address.
@@ -323,6 +327,11 @@ pub(crate) fn reserve(fd: impl AsFd, bytes: usize) -> Result<(), Errno> {
 fn after<T>(result: Result<T, Errno>) -> Result<T, Errno> {
     fault_point();
     result
+}
+
+/// The name that a file has before it is put into place.
+fn temporary(name: &str) -> String {
+    format!(".{name}.new")
 }
 
 fn ring_name(name: &str) -> String {

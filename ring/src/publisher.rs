@@ -116,7 +116,9 @@ impl<T: Payload> PublisherOptions<T> {
     ///   and meet [`Restarted`](crate::TryRecvError::Restarted) before the first message of the new epoch.
     /// - A ring **replaced** is superseded: its subscribers read it to its end, meet
     ///   [`Superseded`](crate::TryRecvError::Superseded), and find the new one under the same name. It begins with the
-    ///   old one's next sequence number.
+    ///   old one's next sequence number, or one later where the old one's slots cannot be read (another version's, or
+    ///   damaged). Only where not even its count makes sense do numbers begin anew, at 0; as they do where there was no
+    ///   ring, or one that was closed and removed.
     ///
     /// # Errors
     /// [`CreateError`], one variant for each thing that can be wrong; nothing is left behind then.
