@@ -1,6 +1,5 @@
 //! Where the kernel refuses a system call, as a container's filter, a limit or an old kernel does: sleepers sleep all the
 //! same, are woken, and do not burn the processor; what cannot be had is said.
-#![allow(unsafe_code)] // a timer and its signal's handler
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -255,39 +254,6 @@ fn create_where_full() {
     println!("\ndisk {}", said(options().create().unwrap_err()));
     println!("sealed {}", said(options().serve(Path::new(&root).join("s")).create().unwrap_err()));
     println!("left {:?}", std::fs::read_dir(&root).unwrap().count());
-}
-
-/// Makes a ring in a program that a timer interrupts all the time.
-#[test]
-#[ignore = "a child of other tests"]
-fn create_under_a_timer() {
-    if !as_child() {
-        return;
-    }
-    extern "C" fn nothing(_: libc::c_int) {}
-    // SAFETY: all zero is a valid sigaction: no flags, so that calls are interrupted, and nothing blocked.
-    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
-    action.sa_sigaction = nothing as *const () as usize;
-    // SAFETY: the handler does nothing, which it may at any moment.
-    assert_eq!(unsafe { libc::sigaction(libc::SIGALRM, &action, std::ptr::null_mut()) }, 0);
-    let every = libc::timeval { tv_sec: 0, tv_usec: 2_000 };
-    let timer = libc::itimerval { it_interval: every, it_value: every };
-    // SAFETY: it reads `timer` and writes nothing.
-    assert_eq!(unsafe { libc::setitimer(libc::ITIMER_REAL, &timer, std::ptr::null_mut()) }, 0);
-    let root = PathBuf::from(std::env::var("ROOT").unwrap());
-    let options = || Publisher::<u64>::options("r").root(&root).capacity(1 << 21);
-    for _ in 0..3 {
-        drop(options().create().unwrap());
-        drop(options().serve(root.join("s")).create().unwrap());
-    }
-    println!("\ncreated");
-}
-
-#[test]
-fn signals_do_not_keep_a_ring_from_being_made() {
-    let root = PrivateRoot::new();
-    let (status, said) = Child::start(child("create_under_a_timer").env("ROOT", root.path())).finish();
-    assert!(status.success() && said.contains("created"), "{status}: {said}");
 }
 
 /// The check before may be overtaken by somebody who takes the room.
