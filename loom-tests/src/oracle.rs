@@ -372,6 +372,16 @@ impl<T: Message> Witness<T> {
         }
     }
 
+    /// Waits until there is a publisher.
+    pub fn await_publisher(&mut self) {
+        if !self.subscriber.wait_for_publisher(std::time::Duration::MAX) {
+            violated("wake", "a wait without an end ended with nothing".to_owned());
+        }
+        if model::sleeps().0 > 0 {
+            met('z');
+        }
+    }
+
     /// Reads to the end of a publisher that this thread knows to have ended or to publish no more.
     pub fn drain(&mut self) -> Step {
         loop {

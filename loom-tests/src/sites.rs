@@ -61,7 +61,7 @@ pub fn read(file: &str, text: &str, found: &mut Found) {
     let code = code(text);
     for (at, _) in code.match_indices('(') {
         let called = code[..at].rsplit(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
-        if !matches!(called, "fence" | "store_ordered" | "on") {
+        if !matches!(called, "fence" | "compiler_fence" | "store_ordered" | "on") {
             continue;
         }
         match code[at + 1..].strip_prefix('"').and_then(|rest| rest.split_once('"')) {

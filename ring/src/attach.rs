@@ -40,7 +40,11 @@ pub(crate) fn open(
     expected: &Geometry,
     asked: Asked,
 ) -> Result<Opened, OpenError> {
-    let root = Directory::root(root)?;
+    let root = Directory::root(root).map_err(|fault| match fault {
+        // To wait for its publisher would be to wait for ever.
+        Fault { path, what: What::Missing } => OpenError::NoRoot { path },
+        fault => fault.into(),
+    })?;
     let mut attempts = 0..ATTEMPTS;
     loop {
         let ring = root.ring(name, trust)?;

@@ -216,19 +216,29 @@ impl Directory {
     }
 
     /// Reserves the first `bytes` of a file: without it the first touch of a full file system is a SIGBUS.
-    pub(crate) fn reserve(&self, fd: impl AsFd, bytes: usize) -> Result<(), Fault> {
-        fs::fallocate(fd, fs::FallocateFlags::empty(), 0, bytes as u64)
-            .map_err(|errno| io(self.path.clone(), "reserve memory in", errno))
+    pub(crate) fn reserve(&self, fd: impl AsFd, bytes: usize) -> Result<(), CreateError> {
+        match reserve(fd, bytes) {
+            // There was room when it was asked for; somebody else has taken it since.
+            Err(Errno::NOSPC) => {
+                let (path, free) = (self.path.clone(), self.free_bytes()?);
+                Err(CreateError::NoRoom { path, needed: bytes as u64, free })
+            }
+            result => result.map_err(|errno| io(self.path.clone(), "reserve memory in", errno).into()),
+        }
     }
 
-    /// Gives a nameless file its name, in place of whatever file had it: at no moment is there none, or half of one.
-    pub(crate) fn place(&self, fd: impl AsFd, name: &str) -> Result<(), Fault> {
-        let (path, temporary) = (self.path.join(name), format!(".{name}.new"));
+    /// Gives a nameless file a temporary name, under which nobody looks: the first half of putting it into place, and the
+    /// one that can fail for want of room.
+    pub(crate) fn prepare(&self, fd: impl AsFd, name: &str) -> Result<(), Fault> {
         let this = format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd());
-        self.remove(&temporary)?; // of a publisher that was killed between the next two calls
-        after(fs::linkat(fs::CWD, this, &self.fd, &*temporary, AtFlags::SYMLINK_FOLLOW))
-            .map_err(|errno| io(path.clone(), "give a name to", errno))?;
-        after(fs::renameat(&self.fd, &*temporary, &self.fd, name)).map_err(|errno| io(path, "put into place", errno))
+        self.remove(&temporary(name))?; // of a publisher that was killed before the second half
+        after(fs::linkat(fs::CWD, this, &self.fd, temporary(name), AtFlags::SYMLINK_FOLLOW))
+            .map_err(|errno| self.fault(name, "give a name to", errno))
+    }
+
+    /// Gives a prepared file its name, in place of whatever file had it: at no moment is there none, or half of one.
+    pub(crate) fn place(&self, name: &str) -> Result<(), Fault> {
+        self.rename(&temporary(name), name)
     }
 
     /// The path of a file of that name through this open directory, short enough for a socket's address.
@@ -278,6 +288,10 @@ impl Directory {
     /// Free bytes of the file system, for this user.
     pub(crate) fn free_bytes(&self) -> Result<u64, Fault> {
         let room = fs::fstatvfs(&self.fd).map_err(|errno| io(self.path.clone(), "look at the room of", errno))?;
+        // A tmpfs without a limit (size=0) has no size to tell, and is bounded by memory alone.
+        if room.f_blocks == 0 {
+            return Ok(u64::MAX);
+        }
         Ok(room.f_bavail.saturating_mul(room.f_frsize))
     }
 
@@ -295,10 +309,32 @@ impl Directory {
     }
 }
 
+/// Bytes reserved in one call. Kernels before 6.13 give all of a call back that a signal interrupts: in one piece, a large
+/// ring would never be reserved in a program with a timer.
+const AT_ONCE: usize = 2 << 20;
+
+/// Reserves the first `bytes` of a file.
+pub(crate) fn reserve(fd: impl AsFd, bytes: usize) -> Result<(), Errno> {
+    in_pieces(bytes, |start, length| fs::fallocate(&fd, fs::FallocateFlags::empty(), start, length))
+}
+
+/// Calls `reserve` for one piece after the other, each again if it is interrupted.
+fn in_pieces(bytes: usize, mut reserve: impl FnMut(u64, u64) -> Result<(), Errno>) -> Result<(), Errno> {
+    for start in (0..bytes).step_by(AT_ONCE) {
+        rustix::io::retry_on_intr(|| reserve(start as u64, AT_ONCE.min(bytes - start) as u64))?;
+    }
+    Ok(())
+}
+
 /// The result of a call that changed a file: a publisher may be killed after it.
 fn after<T>(result: Result<T, Errno>) -> Result<T, Errno> {
     fault_point();
     result
+}
+
+/// The name that a file has before it is put into place.
+fn temporary(name: &str) -> String {
+    format!(".{name}.new")
 }
 
 fn ring_name(name: &str) -> String {
@@ -335,5 +371,26 @@ pub(crate) fn kind_name(kind: FileType) -> &'static str {
         FileType::CharacterDevice => "a character device",
         FileType::BlockDevice => "a block device",
         _ => "of an unknown kind",
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_interrupted_is_tried_again() {
+        let (bytes, mut reserved, mut calls) = (3 * AT_ONCE + 4096, 0, 0);
+        let result = in_pieces(bytes, |start, length| {
+            calls += 1;
+            if calls % 3 != 0 {
+                return Err(Errno::INTR);
+            }
+            assert_eq!(start, reserved, "one piece behind the other");
+            reserved += length;
+            Ok(())
+        });
+        assert_eq!((result, reserved, calls), (Ok(()), bytes as u64, 12));
+        assert_eq!(in_pieces(bytes, |_, _| Err(Errno::NOSPC)), Err(Errno::NOSPC));
     }
 }

@@ -140,6 +140,12 @@ pub enum OpenError {
         /// The ring's directory.
         path: PathBuf,
     },
+    /// The directory that rings are to stand in is not there: no publisher makes it.
+    #[error("{}: no such directory for rings to stand in: name another root, or make it", path.display())]
+    NoRoot {
+        /// The directory.
+        path: PathBuf,
+    },
     /// The ring is being made, replaced or removed, or its publisher was killed at that.
     #[error("{}: its files do not belong together (yet): open it again, or wait for it with an open timeout; if it stays so, restart its publisher", path.display())]
     Unfinished {
@@ -290,7 +296,8 @@ pub enum TryRecvError {
     /// The publisher closed the ring, and everything was read.
     #[error("the ring is closed")]
     Closed,
-    /// The publisher ended without closing the ring, and everything was read. A new one may take over: call again.
+    /// The publisher ended without closing the ring, and everything was read. A new one may take over: see
+    /// [`wait_for_publisher`](crate::Subscriber::wait_for_publisher).
     #[error("the publisher died: restart it")]
     PublisherDead,
     /// Another ring took the name, and everything in this one was read: open the name again.

@@ -1,7 +1,7 @@
 //! Sleeping on a word of shared memory and waking who sleeps there: Linux's futexes, and the barrier on all processors.
 //!
 //! A futex word has 32 bits: the low half of ours. Sleeping and waking work through a read-only mapping.
-#![allow(unsafe_code)] // FUTEX_WAKE on a word that is no AtomicU32
+#![allow(unsafe_code)] // FUTEX_WAIT and FUTEX_WAKE on a word that is no AtomicU32
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,8 @@ use rustix::time::{Timespec, clock_gettime};
 
 use crate::sync::Word;
 
-/// Where kernels before 5.16 cannot sleep on several words, a sleeper looks at the others so often.
+/// Where the kernel cannot let anybody sleep on several words (before 5.16) or will not (a filter of system calls), a
+/// sleeper looks at all but the first so often.
 const LOOK: Duration = Duration::from_millis(20);
 
 /// The low 32 bits of a word, which is what the kernel compares and sleeps on.
@@ -22,7 +23,7 @@ fn low_half(word: &Word) -> *mut u32 {
 }
 
 /// Sleeps until one of the words is woken, if each still has the value that its sleeper saw, or until the deadline. Comes
-/// back early whenever it likes: who waits looks again.
+/// back early whenever it likes: who waits looks again. Where several words are refused, it sleeps on the first.
 pub(crate) fn sleep(words: &[(&Word, u64)], deadline: Option<Instant>) {
     let mut waits = [Wait::new(); 4];
     for (wait, (word, seen)) in waits.iter_mut().zip(words) {
@@ -39,12 +40,26 @@ pub(crate) fn sleep(words: &[(&Word, u64)], deadline: Option<Instant>) {
     };
     // A time beyond the clock's end never comes.
     let until = deadline.and_then(until);
-    if waitv(waits, WaitvFlags::empty(), until.as_ref(), ClockId::Monotonic) == Err(Errno::NOSYS) {
-        let unchanged = |(word, seen): &(&Word, u64)| word.load() == *seen;
-        if words.iter().all(unchanged) {
-            let most = deadline.map_or(LOOK, |deadline| deadline.saturating_duration_since(Instant::now()).min(LOOK));
-            std::thread::sleep(most);
-        }
+    match waitv(waits, WaitvFlags::empty(), until.as_ref(), ClockId::Monotonic) {
+        Ok(_) | Err(Errno::AGAIN | Errno::INTR | Errno::TIMEDOUT) => {}
+        // Whatever the reason: an old kernel's ENOSYS, a filter's EPERM. To come back at once would be to spin.
+        Err(_) => sleep_on_first(words, deadline),
+    }
+}
+
+/// The same where the kernel lets nobody sleep on more than one word: what wakes the first, wakes at once; the others are
+/// looked at every [`LOOK`].
+fn sleep_on_first(words: &[(&Word, u64)], deadline: Option<Instant>) {
+    let unchanged = |(word, seen): &(&Word, u64)| word.load() == *seen;
+    let Some((first, seen)) = words.first().filter(|_| words.iter().all(unchanged)) else { return };
+    let most = deadline.map_or(LOOK, |deadline| deadline.saturating_duration_since(Instant::now()).min(LOOK));
+    let timeout = libc::timespec { tv_sec: 0, tv_nsec: libc::c_long::from(most.subsec_nanos() as i32) };
+    // SAFETY: the kernel reads the word and the timeout, both of which outlive the call, and writes nothing.
+    let slept =
+        unsafe { libc::syscall(libc::SYS_futex, low_half(first), libc::FUTEX_WAIT, *seen as u32, &raw const timeout) };
+    let expected = [Errno::AGAIN, Errno::INTR, Errno::TIMEDOUT];
+    if slept != 0 && !Errno::from_io_error(&std::io::Error::last_os_error()).is_some_and(|e| expected.contains(&e)) {
+        std::thread::sleep(most); // not even that is allowed: then every look is a poll
     }
 }
 

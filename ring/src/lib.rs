@@ -83,6 +83,7 @@ pub mod inspect;
 pub mod payload;
 pub mod placement;
 
+mod absence;
 mod attach;
 mod copy;
 mod directory;

@@ -1,11 +1,12 @@
 //! Memory as a slice of words: a mapped file, or the heap, behind one type.
 //!
 //! Nothing here ever makes a `&[u8]` or a `&T` over memory that another process may write: only words, which are atomics.
-#![allow(unsafe_code)] // a slice over a mapping; slots without bounds checks
+#![allow(unsafe_code)] // a slice over a mapping, which is unmapped where it is mapped; slots without bounds checks
 
 use std::ffi::c_void;
 use std::io;
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::ops::Deref;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::ptr::NonNull;
@@ -17,6 +18,7 @@ use rustix::mm::{MapFlags, ProtFlags, mmap};
 use crate::guard::{Guarded, Kept};
 use crate::layout::slot_words;
 use crate::placement::{Placement, Side, look};
+use crate::presence::Maker;
 use crate::sync::{MAPPABLE, Word, WriteWord};
 
 enum Backing {
@@ -28,10 +30,22 @@ enum Backing {
 struct Mapped {
     guarded: Option<Guarded>,
     /// Larger than the file, which lies at `offset`, where that had to begin on a boundary.
-    map: MmapRaw,
+    map: ManuallyDrop<MmapRaw>,
+    maker: Maker,
     offset: usize,
     bytes: usize,
     for_huge_pages: bool,
+}
+
+impl Drop for Mapped {
+    fn drop(&mut self) {
+        drop(self.guarded.take());
+        // A forked child has not got the mapping; by now something of its own may lie at those addresses.
+        if self.maker.is_this() {
+            // SAFETY: it is dropped here and nowhere else, and not used afterwards.
+            unsafe { ManuallyDrop::drop(&mut self.map) };
+        }
+    }
 }
 
 impl Mapped {
@@ -168,7 +182,14 @@ impl<W> Memory<W> {
         );
         let guarded = Guarded::register(start.addr(), bytes, kept);
         let offset = start.addr() - map.as_ptr().addr();
-        let mapped = Mapped { guarded, map, offset, bytes, for_huge_pages: span.for_huge_pages };
+        let mapped = Mapped {
+            guarded,
+            map: ManuallyDrop::new(map),
+            maker: Maker::this(),
+            offset,
+            bytes,
+            for_huge_pages: span.for_huge_pages,
+        };
         Ok(Memory { words, backing: Arc::new(Backing::Map(mapped)) })
     }
 

@@ -3,23 +3,28 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use rustix::event::{EventfdFlags, eventfd};
 
+use crate::absence::Absence;
 use crate::layout::{Layout, state};
 use crate::memory::Slots;
-use crate::presence::Liveness;
+use crate::presence::{Liveness, Maker};
 use crate::slot;
 use crate::sync::Word;
-use crate::wait::{Interrupter, Sleeper};
+use crate::wait::{Interrupter, Sleeper, Until};
 
 /// An event descriptor for one subscriber: [`Subscriber::notifier`](crate::Subscriber::notifier).
 ///
-/// It becomes readable once for each [`arm`](Self::arm): as soon as the armed sequence can be received, or there is anything
+/// It becomes readable once after an [`arm`](Self::arm): as soon as the armed sequence can be received, or there is anything
 /// else to be told (a loss, the ring's end, a restart, the publisher's death). Receive until
-/// [`Empty`](crate::TryRecvError::Empty), then arm it again.
+/// [`Empty`](crate::TryRecvError::Empty), then arm it again. It waits for one thing at a time: armed again before it became
+/// readable, it waits for the newer.
+///
+/// After `Closed`, `PublisherDead` or `Superseded` there is always something to be told, so that `arm` makes it readable
+/// at once, again and again: arm it with [`arm_for_publisher`](Self::arm_for_publisher) instead, or drop it.
 ///
 /// ```
 /// use std::os::fd::AsFd;
@@ -41,15 +46,41 @@ use crate::wait::{Interrupter, Sleeper};
 /// ```
 pub struct Notifier {
     event: OwnedFd,
-    armed: Option<Sender<Armed>>,
+    shared: Arc<Shared>,
     interrupter: Interrupter,
     thread: Option<JoinHandle<()>>,
+    maker: Maker,
 }
 
-/// What a subscriber has seen when it arms.
-struct Armed {
-    sequence: u64,
-    epoch: u64,
+/// What a subscriber and its notifier's thread tell each other.
+#[derive(Default)]
+struct Shared {
+    orders: Mutex<Orders>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Orders {
+    /// The last that was asked for, until the thread has taken it up.
+    armed: Option<Armed>,
+    /// Whether the thread sleeps on the ring, so that it has to be called back from there.
+    busy: bool,
+    over: bool,
+}
+
+impl Shared {
+    fn orders(&self) -> MutexGuard<'_, Orders> {
+        self.orders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What there is to wait for.
+#[derive(Clone, Copy)]
+enum Armed {
+    /// This message, or whatever else a subscriber is told that has seen so much.
+    Message { sequence: u64, epoch: u64 },
+    /// A publisher.
+    Publisher(Absence),
 }
 
 /// What the thread looks at.
@@ -65,20 +96,41 @@ impl Notifier {
         let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         let written = event.try_clone()?;
         let interrupter = watched.sleeper.interrupter();
-        let (armed, arming) = channel();
+        let shared = Arc::<Shared>::default();
+        let ordered = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("feed-ring notify".to_owned())
-            .spawn(move || watch(watched, &arming, &written))?;
-        Ok(Notifier { event, armed: Some(armed), interrupter, thread: Some(thread) })
+            .spawn(move || watch(watched, &ordered, &written))?;
+        Ok(Notifier { event, shared, interrupter, thread: Some(thread), maker: Maker::this() })
     }
 
     /// Lets the descriptor become readable when `subscriber`, which is the one that this notifier was made by, has
-    /// something to receive. To be called after it has said [`Empty`](crate::TryRecvError::Empty).
+    /// something to receive. To be called after it has said [`Empty`](crate::TryRecvError::Empty). It also writes down for
+    /// tools how far the subscriber is.
     pub fn arm<T: crate::Payload>(&self, subscriber: &crate::Subscriber<T>) {
-        if let Some(armed) = &self.armed {
-            // The thread lives as long as the sender.
-            let _ = armed.send(Armed { sequence: subscriber.sequence(), epoch: subscriber.epoch() });
+        subscriber.tell_tools();
+        self.order(|orders| {
+            orders.armed = Some(Armed::Message { sequence: subscriber.sequence(), epoch: subscriber.epoch() });
+        });
+    }
+
+    /// Lets the descriptor become readable when a publisher takes the ring over, or there is something else that is new to
+    /// `subscriber`: what [`wait_for_publisher`](crate::Subscriber::wait_for_publisher) waits for. To be called after it
+    /// has said [`PublisherDead`](crate::TryRecvError::PublisherDead) or [`Closed`](crate::TryRecvError::Closed).
+    pub fn arm_for_publisher<T: crate::Payload>(&self, subscriber: &crate::Subscriber<T>) {
+        subscriber.tell_tools();
+        self.order(|orders| orders.armed = Some(Armed::Publisher(subscriber.absence())));
+    }
+
+    /// Has the thread do something else than it does.
+    fn order(&self, change: impl FnOnce(&mut Orders)) {
+        let mut orders = self.shared.orders();
+        change(&mut orders);
+        if orders.busy {
+            self.interrupter.interrupt();
         }
+        drop(orders);
+        self.shared.changed.notify_one();
     }
 
     /// Makes the descriptor unreadable until it is armed again and there is something.
@@ -89,22 +141,58 @@ impl Notifier {
 }
 
 /// Waits to be armed, then for what the subscriber waits for, and says so; until the notifier is dropped.
-fn watch<T>(mut watched: Watched<T>, arming: &Receiver<Armed>, event: &OwnedFd) {
-    while let Ok(armed) = arming.recv() {
-        let Watched { slots, layout, liveness, sleeper } = &mut watched;
-        let (slot, mask) = (slots.at(armed.sequence), slots.capacity() - 1);
-        let something = || {
-            slot::is_there(slot, armed.sequence, mask)
-                || slots.memory()[layout.state()].load() != state::LIVE
-                || slots.memory()[layout.epoch()].load() != armed.epoch
-                || armed.sequence < layout.base
-        };
-        while !something() && !sleeper.sleep(liveness, None, something) {
-            if sleeper.was_interrupted() && matches!(arming.try_recv(), Err(TryRecvError::Disconnected)) {
-                return;
+fn watch<T>(mut watched: Watched<T>, shared: &Shared, event: &OwnedFd) {
+    let mut orders = shared.orders();
+    while !orders.over {
+        match orders.armed.take() {
+            None => orders = shared.changed.wait(orders).unwrap_or_else(PoisonError::into_inner),
+            Some(armed) => {
+                orders.busy = true;
+                drop(orders);
+                let came = watched.await_once(armed);
+                orders = shared.orders();
+                orders.busy = false;
+                // Called back, so there is something newer to wait for, or nothing; or else it goes on with this.
+                if came {
+                    let _ = rustix::io::write(event, &1u64.to_ne_bytes());
+                } else if orders.armed.is_none() {
+                    orders.armed = Some(armed);
+                }
             }
         }
-        let _ = rustix::io::write(event, &1u64.to_ne_bytes());
+    }
+}
+
+impl<T> Watched<T> {
+    /// Waits until it is there, or this thread is called back; returns whether it is there.
+    fn await_once(&mut self, armed: Armed) -> bool {
+        let Watched { slots, layout, liveness, sleeper } = self;
+        let until = Until { deadline: None, interruptible: true };
+        match armed {
+            Armed::Message { sequence, epoch } => {
+                let (slot, mask) = (slots.at(sequence), slots.capacity() - 1);
+                let something = || {
+                    slot::is_there(slot, sequence, mask)
+                        || slots.memory()[layout.state()].load() != state::LIVE
+                        || slots.memory()[layout.epoch()].load() != epoch
+                        || sequence < layout.base
+                };
+                while !something() && !sleeper.sleep(liveness, until, something) {
+                    if sleeper.was_interrupted() {
+                        return false;
+                    }
+                }
+            }
+            Armed::Publisher(absence) => {
+                while !absence.is_over(slots, layout, liveness) {
+                    sleeper.sleep_on_event(until, || absence.is_over(slots, layout, liveness));
+                    if sleeper.was_interrupted() {
+                        return false;
+                    }
+                }
+            }
+        }
+        true
     }
 }
 
@@ -116,11 +204,12 @@ impl AsFd for Notifier {
 
 impl Drop for Notifier {
     fn drop(&mut self) {
-        self.armed = None;
-        self.interrupter.interrupt();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
+        let Some(thread) = self.thread.take() else { return };
+        if !self.maker.is_this() {
+            return std::mem::forget(thread); // the thread is not in this process
         }
+        self.order(|orders| orders.over = true);
+        let _ = thread.join();
     }
 }
 

@@ -16,6 +16,20 @@ use crate::layout::control;
 use crate::memory::{Memory, Pinned};
 use crate::sync::{Word, WriteWord};
 
+/// The process that made something. A forked child has a copy of it, and must not undo there what is still its parent's:
+/// locks and files are shared, threads are not there.
+pub(crate) struct Maker(u32);
+
+impl Maker {
+    pub(crate) fn this() -> Self {
+        Maker(std::process::id())
+    }
+
+    pub(crate) fn is_this(&self) -> bool {
+        self.0 == std::process::id()
+    }
+}
+
 /// An open-file-description lock of `length` bytes from `start`, asked for or asked about.
 pub(crate) fn ofd(fd: impl AsFd, command: libc::c_int, start: usize, length: usize) -> io::Result<libc::flock> {
     ofd_of(libc::F_WRLCK, fd, command, start, length)
@@ -88,10 +102,14 @@ pub(crate) struct Entry {
     control: Memory<WriteWord>,
     index: usize,
     lock: OwnedFd,
+    maker: Maker,
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
+        if !self.maker.is_this() {
+            return;
+        }
         // Closing it does that, too, but a duplicate of it may live a moment longer: in a forked child, or in the publisher
         // of a sealed ring that has just sent it.
         let _ = ofd_of(libc::F_UNLCK, &self.lock, libc::F_OFD_SETLK, entry(self.index) * 8, control::ENTRY * 8);
@@ -104,7 +122,7 @@ impl Entry {
         for index in 0..control::COUNT {
             match ofd(&file, libc::F_OFD_SETLK, entry(index) * 8, control::ENTRY * 8) {
                 Ok(_) => {
-                    let claimed = Entry { control, index, lock: file };
+                    let claimed = Entry { control, index, lock: file, maker: Maker::this() };
                     claimed.word(control::PID).store(u64::from(std::process::id()));
                     claimed.word(control::CURSOR).store(sequence);
                     claimed.word(control::LOST).store(0);

@@ -14,7 +14,7 @@ use crate::payload::Payload;
 use crate::placement::Asked;
 use crate::presence::Roster;
 use crate::segment::{self, Home, Request};
-use crate::sync::{Ordering, WriteWord, panicking};
+use crate::sync::{Ordering, WriteWord, panicking, wake};
 use crate::wait::{Wake, Waker};
 use crate::{DEFAULT_ROOT, name, slot};
 
@@ -116,7 +116,9 @@ impl<T: Payload> PublisherOptions<T> {
     ///   and meet [`Restarted`](crate::TryRecvError::Restarted) before the first message of the new epoch.
     /// - A ring **replaced** is superseded: its subscribers read it to its end, meet
     ///   [`Superseded`](crate::TryRecvError::Superseded), and find the new one under the same name. It begins with the
-    ///   old one's next sequence number.
+    ///   old one's next sequence number, or one later where the old one's slots cannot be read (another version's, or
+    ///   damaged). Only where not even its count makes sense do numbers begin anew, at 0; as they do where there was no
+    ///   ring, or one that was closed and removed.
     ///
     /// # Errors
     /// [`CreateError`], one variant for each thing that can be wrong; nothing is left behind then.
@@ -184,8 +186,11 @@ pub(crate) enum End {
 /// The one publisher of a ring.
 ///
 /// Dropping it closes the ring, as [`close`](Self::close) does; only a panic that unwinds through it does not: then its
-/// subscribers learn that it died. A forked child must not use it, and must `exec` or end before the parent does: until
-/// then it keeps the name taken.
+/// subscribers learn that it died.
+///
+/// A forked child must not publish: the ring's memory is not mapped there. It may drop its copy, or call
+/// [`close`](Self::close), which do nothing to the ring. It should `exec` or end before the parent does: until then a
+/// parent that died looks alive to subscribers, and keeps the name taken.
 ///
 /// ```
 /// # let root = tempfile::tempdir()?;
@@ -369,8 +374,20 @@ impl<T: Payload> Publisher<T> {
 }
 
 impl<T> Publisher<T> {
+    /// Whether a fork gave this process a copy of what is its parent's: there the ring goes on.
+    fn is_inherited(&self) -> bool {
+        match &self.end {
+            End::Files { home, .. } => !home.is_own(),
+            End::Socket(server) => !server.is_own(),
+            End::Word(_) => false, // the words were copied, too
+        }
+    }
+
     fn end(&mut self) -> Result<(), CloseError> {
         self.open = false;
+        if self.is_inherited() {
+            return Ok(());
+        }
         // C1. Pairs with E1: who sees the ring closed sees every message that was published before.
         self.slots.memory()[self.layout.state()].store_ordered("C1", Ordering::Release, state::CLOSED);
         self.waker.wake_all();
@@ -398,7 +415,8 @@ impl<T> Drop for Publisher<T> {
             // A panic is no clean close: the ring stays as it is, and the kernel, or a word, says that nobody is there.
             End::Word(gone) if self.open && panicking() => {
                 leave(gone);
-                self.waker.wake_all();
+                // Its sleepers sleep on that word, too. Nothing is stored any more: the ring may be another's by now.
+                wake(gone);
             }
             _ if self.open && !panicking() => {
                 // Files that cannot be removed are for `close` to report; a drop has nobody to tell.

@@ -7,7 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The cgroup above this process, whatever its version, that has the least memory left under its limit, and how many
-/// bytes that is. `None` where no limit is set or none can be read.
+/// bytes that is: what the kernel would get back first, pages of files that nobody has used lately, counts as left.
+/// `None` where no limit is set or none can be read.
 pub(crate) fn cgroup_headroom() -> Option<(PathBuf, u64)> {
     headroom(Path::new("/sys/fs/cgroup"), &fs::read_to_string("/proc/self/cgroup").ok()?)
 }
@@ -27,10 +28,10 @@ pub(crate) fn headroom(root: &Path, memberships: &str) -> Option<(PathBuf, u64)>
         .filter_map(|line| {
             let mut parts = line.splitn(3, ':');
             let (_, controllers, path) = (parts.next()?, parts.next()?, parts.next()?);
-            let (top, limit, usage) = if controllers.is_empty() {
-                (root.to_owned(), "memory.max", "memory.current")
+            let (top, limit, usage, cache) = if controllers.is_empty() {
+                (root.to_owned(), "memory.max", "memory.current", "inactive_file ")
             } else if controllers.split(',').any(|controller| controller == "memory") {
-                (root.join("memory"), "memory.limit_in_bytes", "memory.usage_in_bytes")
+                (root.join("memory"), "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file ")
             } else {
                 return None;
             };
@@ -42,11 +43,18 @@ pub(crate) fn headroom(root: &Path, memberships: &str) -> Option<(PathBuf, u64)>
                 .filter_map(|group| {
                     let limit = number(&group.join(limit))?;
                     let used = number(&group.join(usage))?;
+                    // Rings are no such pages: memory file systems are not counted there.
+                    let used = used.saturating_sub(statistic(&group.join("memory.stat"), cache).unwrap_or(0));
                     Some((group.to_owned(), limit.saturating_sub(used)))
                 })
                 .min_by_key(|(_, free)| *free)
         })
         .min_by_key(|(_, free)| *free)
+}
+
+/// One number of a file of names and numbers.
+fn statistic(path: &Path, name: &str) -> Option<u64> {
+    fs::read_to_string(path).ok()?.lines().find_map(|line| line.strip_prefix(name))?.trim().parse().ok()
 }
 
 /// The number in a file; `max`, and version 1's number for "no limit", are none.
@@ -74,6 +82,23 @@ mod tests {
         group(&slice.join("a.service"), &[("memory.max", "max\n"), ("memory.current", "100\n")]);
         assert_eq!(headroom(root.path(), "0::/feeds.slice/a.service\n"), Some((slice, 600)));
         assert_eq!(headroom(root.path(), "0::/elsewhere\n"), None);
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "touches files")]
+    fn what_the_kernel_gets_back_first_is_left() {
+        let root = tempfile::tempdir().unwrap();
+        let stat = "anon 100\nfile 700\nshmem 50\ninactive_file 500\nactive_file 150\n";
+        group(&root.path().join("a"), &[("memory.max", "1000"), ("memory.current", "900"), ("memory.stat", stat)]);
+        assert_eq!(headroom(root.path(), "0::/a\n"), Some((root.path().join("a"), 600)));
+        // Never more than the limit, whatever is said.
+        let stat = "inactive_file 5000\n";
+        group(&root.path().join("b"), &[("memory.max", "1000"), ("memory.current", "900"), ("memory.stat", stat)]);
+        assert_eq!(headroom(root.path(), "0::/b\n"), Some((root.path().join("b"), 1000)));
+        let stat = "inactive_file 1\ntotal_cache 9\ntotal_inactive_file 30\n";
+        let old = [("memory.limit_in_bytes", "100"), ("memory.usage_in_bytes", "90"), ("memory.stat", stat)];
+        group(&root.path().join("memory/c"), &old);
+        assert_eq!(headroom(root.path(), "4:memory:/c\n"), Some((root.path().join("memory/c"), 40)));
     }
 
     #[test]

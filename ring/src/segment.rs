@@ -15,7 +15,7 @@ use crate::header::Header;
 use crate::layout::{ABI, CONTROL_MAGIC, Geometry, Layout, MAGIC, MAX_SEQUENCE, control, state, word};
 use crate::memory::Memory;
 use crate::placement::Asked;
-use crate::presence::{try_lock, unlock};
+use crate::presence::{Maker, try_lock, unlock};
 use crate::sync::{Ordering, WriteWord, wake};
 use crate::{room, takeover};
 
@@ -39,10 +39,14 @@ pub(crate) struct Home {
     ring: Directory,
     name: String,
     lock: OwnedFd,
+    maker: Maker,
 }
 
 impl Drop for Home {
     fn drop(&mut self) {
+        if !self.maker.is_this() {
+            return; // the lock is the parent's
+        }
         // Closing it does that, too, but a forked child that has not yet become another program has it open as well.
         unlock(&self.lock);
     }
@@ -71,7 +75,7 @@ pub(crate) struct Files {
 pub(crate) fn create(request: &Request<'_>) -> Result<Made, CreateError> {
     let root = Directory::root(request.root)?;
     let (ring, lock) = take_name(&root, request.name)?;
-    let home = Home { root, ring, name: request.name.to_owned(), lock };
+    let home = Home { root, ring, name: request.name.to_owned(), lock, maker: Maker::this() };
     let old = Old::find(&home.ring, request.asked)?;
     if !request.fresh
         && let Some(old) = old.as_ref()
@@ -161,8 +165,9 @@ impl Old {
         let header = if whole { Header::read(&memory.reader(), &path).ok() } else { None };
         let next = match &header {
             Some(header) => takeover::next_sequence(&memory.reader(), &header.layout(), header.geometry.slot_size / 8),
-            // Another version's, or damaged: its count is the best there is.
-            None if whole => Some(memory[word::PUBLISHED].load()).filter(|&next| next < MAX_SEQUENCE),
+            // Another version's, or damaged: its count is the best there is. The publisher may have died between a message
+            // and the count, so one number more may have been seen.
+            None if whole => memory[word::PUBLISHED].load().checked_add(1).filter(|&next| next < MAX_SEQUENCE),
             None => None,
         };
         Ok(Some(Old { file, memory, header, next }))
@@ -249,6 +254,9 @@ fn make_new(ring: &Directory, request: &Request<'_>, old: Option<&Old>) -> Resul
     let (segment, memory) = make(ring, file::SEGMENT, request, access.mode, bytes)?;
     let layout = fill_segment(&memory, geometry, nonce, base);
 
+    // All that may fail comes before the old ring's end; after it only names change.
+    ring.prepare(&control, file::CONTROL)?;
+    ring.prepare(&segment, file::SEGMENT)?;
     // The old ring ends before the new one is there: whoever is sent to look for it waits until it is.
     if let Some(old) = old {
         // C3. Pairs with E1, as C1 does: the old publisher's stores came before this process took its lock.
@@ -261,8 +269,8 @@ fn make_new(ring: &Directory, request: &Request<'_>, old: Option<&Old>) -> Resul
         );
         wake(&old.memory[word::EVENT]);
     }
-    ring.place(&control, file::CONTROL)?;
-    ring.place(&segment, file::SEGMENT)?;
+    ring.place(file::CONTROL)?;
+    ring.place(file::SEGMENT)?;
     Ok((Files { memory, control: words, control_file: control, live }, layout))
 }
 
@@ -340,12 +348,23 @@ impl Home {
         &self.ring.path
     }
 
+    /// Whether this process made it, and did not inherit it by a fork.
+    pub(crate) fn is_own(&self) -> bool {
+        self.maker.is_this()
+    }
+
     /// Removes the ring's files and directory. Who has them open keeps them.
     pub(crate) fn remove(&self) -> Result<(), CloseError> {
-        self.ring
-            .remove_files()
-            .and_then(|()| self.root.remove_ring(&self.name, &self.ring))
-            .map_err(|fault| CloseError::from_fault(fault.path, fault.what))
+        let remove = || {
+            let lock = rustix::fs::fstat(&self.lock).map_err(|errno| self.ring.fault(file::LOCK, "look at", errno))?;
+            // Somebody removed the lock by hand: what is there by now may be another publisher's.
+            if !self.ring.holds(file::LOCK, &lock)? {
+                return Ok(());
+            }
+            self.ring.remove_files()?;
+            self.root.remove_ring(&self.name, &self.ring)
+        };
+        remove().map_err(|fault: Fault| CloseError::from_fault(fault.path, fault.what))
     }
 }
 

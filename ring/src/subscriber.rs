@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use crate::absence::Absence;
 use crate::error::{Corrupt, RecvError, TryRecvError};
 use crate::layout::{EPOCHS, Layout, MAX_SEQUENCE, state};
 use crate::memory::{Memory, Pinned, Slots};
@@ -13,7 +14,7 @@ use crate::payload::Payload;
 use crate::presence::{Attached, Liveness};
 use crate::slot::Other;
 use crate::sync::{Ordering, PROBE_POLLS, PROBE_TIME, ROUNDS, SPINS, Word, WriteWord, fence, on, spin_loop, yield_now};
-use crate::wait::{Interrupter, Sleeper, WaitStrategy};
+use crate::wait::{Interrupter, Sleeper, Until, WaitStrategy};
 use crate::{copy, slot};
 
 mod options;
@@ -31,6 +32,11 @@ pub(crate) const REPORT: u64 = 1024;
 ///
 /// At every moment `first() + received() + lost() + skipped() == sequence()`: every message from the one it joined at is
 /// accounted for.
+///
+/// A forked child must not receive with it: the ring's memory is not mapped there, nor does the thread run that
+/// [`WaitStrategy::Block`] or a [`Notifier`] started. It may drop its copy, which leaves the parent's subscription as it
+/// is, and open one of its own. Until it does, or becomes another program, or ends, a parent that died is still counted
+/// among the subscribers.
 ///
 /// ```
 /// use feed_ring::{Join, TryRecvError, in_process};
@@ -130,7 +136,7 @@ impl<T: Payload> Subscriber<T> {
     ///
     /// After [`TryRecvError::Lagged`] the next call goes on with a message that the ring still holds: not the oldest, which
     /// would be overwritten at once, but an eighth of the ring or 1,024 messages after it, whichever is less. These count
-    /// as lost, too.
+    /// as lost, too. Once the ring has ended or its publisher is dead, it is the oldest.
     ///
     /// That the publisher died is noticed by asking the kernel, on the first empty call, then after 16 empty calls and
     /// half a millisecond: who calls seldom can ask with [`publisher_is_alive`](Self::publisher_is_alive).
@@ -168,10 +174,12 @@ impl<T: Payload> Subscriber<T> {
         }
     }
 
-    /// The next message, as soon as there is one.
+    /// The next message, as soon as there is one. Nothing interrupts it: a program that must be able to end waits with
+    /// [`recv_timeout`](Self::recv_timeout), whose timeout may be [`Duration::MAX`].
     ///
     /// # Errors
-    /// [`RecvError`], as [`try_recv`](Self::try_recv).
+    /// [`RecvError`], as [`try_recv`](Self::try_recv). `Closed`, `PublisherDead` and `Superseded` come again at once when it
+    /// is called again: see [`wait_for_publisher`](Self::wait_for_publisher).
     #[inline]
     pub fn recv(&mut self) -> Result<T, RecvError> {
         let mut copy = MaybeUninit::uninit();
@@ -210,7 +218,7 @@ impl<T: Payload> Subscriber<T> {
                 Ok(received) => return Ok(received),
                 Err(error) => match RecvError::of(error) {
                     Some(error) => return Err(error),
-                    None => self.pause(&mut rounds, None),
+                    None => self.pause(&mut rounds, Until::WHATEVER),
                 },
             }
         }
@@ -220,22 +228,73 @@ impl<T: Payload> Subscriber<T> {
     /// [interrupted](Self::interrupter).
     ///
     /// # Errors
-    /// [`TryRecvError`], `Empty` if none came in time.
+    /// [`TryRecvError`], `Empty` if none came in time. That the ring ended or its publisher died is told at once, and again
+    /// at once when it is called again: see [`wait_for_publisher`](Self::wait_for_publisher).
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<T, TryRecvError> {
         match self.try_recv() {
             Err(TryRecvError::Empty) => {}
             result => return result,
         }
         let deadline = Instant::now().checked_add(timeout);
+        let until = Until { deadline, interruptible: true };
         let mut rounds = 0;
         while deadline.is_none_or(|deadline| Instant::now() < deadline) && !self.sleeper.was_interrupted() {
             self.poll();
             match self.try_recv() {
-                Err(TryRecvError::Empty) => self.pause(&mut rounds, deadline),
+                Err(TryRecvError::Empty) => self.pause(&mut rounds, until),
                 result => return result,
             }
         }
         Err(TryRecvError::Empty)
+    }
+
+    /// After [`PublisherDead`](TryRecvError::PublisherDead), or [`Closed`](TryRecvError::Closed) where rings are kept when
+    /// they are closed: waits until a publisher takes the ring over, for at most `timeout`, which may be
+    /// [`Duration::MAX`]. True means that it is worth receiving again: there is a publisher, or something else that the
+    /// next receive will tell of, such as another ring that took the name. False means that nothing came in time, or that
+    /// this subscriber was [interrupted](Self::interrupter).
+    ///
+    /// It sleeps, whatever the [`WaitStrategy`]; a takeover wakes it. Not every ring comes back: one that was closed and
+    /// removed, and a sealed one, never do. Bound the wait then, and [open](SubscriberOptions::open) the name again.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use feed_ring::{Join, TryRecvError, in_process};
+    ///
+    /// let (publisher, ring) = in_process::<u64>(64)?;
+    /// let mut subscriber = ring.subscribe(Join::Oldest);
+    /// publisher.close()?;
+    /// assert_eq!(subscriber.try_recv(), Err(TryRecvError::Closed));
+    /// assert!(!subscriber.wait_for_publisher(Duration::from_millis(1)));
+    /// let _publisher = ring.take_over();
+    /// assert!(subscriber.wait_for_publisher(Duration::MAX));
+    /// assert_eq!(subscriber.try_recv(), Err(TryRecvError::Restarted { epoch: 2, sequence: 0 }));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn wait_for_publisher(&mut self, timeout: Duration) -> bool {
+        let deadline = Instant::now().checked_add(timeout);
+        let absence = self.absence();
+        self.report();
+        loop {
+            let is_over = || absence.is_over(&self.slots, &self.layout, &self.liveness);
+            if is_over() {
+                return true;
+            }
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) || self.sleeper.was_interrupted() {
+                return false;
+            }
+            self.sleeper.sleep_on_event(Until { deadline, interruptible: true }, is_over);
+        }
+    }
+
+    /// How the ring is now, for one who waits for a publisher.
+    pub(crate) fn absence(&self) -> Absence {
+        let memory = self.slots.memory();
+        let (state, epoch) = (memory[self.layout.state()].load(), memory[self.layout.epoch()].load());
+        // An epoch that the next receive tells of is no absence, even if its publisher is gone as well.
+        let untold = state == state::LIVE && self.epoch_begun(self.next).is_some();
+        Absence { sequence: self.next, epoch: if untold { self.epoch } else { epoch }, state }
     }
 
     /// What calls this subscriber back from another thread when it waits in [`recv_timeout`](Self::recv_timeout), so that a
@@ -382,8 +441,12 @@ impl<T: Payload> Subscriber<T> {
     /// Writes down how far it is, for tools.
     #[cold]
     fn report(&mut self) {
-        self.attached.report(self.next, self.lost);
+        self.tell_tools();
         self.report_at = self.next.saturating_add(REPORT);
+    }
+
+    pub(crate) fn tell_tools(&self) {
+        self.attached.report(self.next, self.lost);
     }
 
     #[inline(always)]
@@ -409,7 +472,7 @@ impl<T: Payload> Subscriber<T> {
 
     /// Waits as was asked for after polling in vain; `rounds` counts how often already for this message.
     #[cold]
-    fn pause(&mut self, rounds: &mut u32, deadline: Option<Instant>) {
+    fn pause(&mut self, rounds: &mut u32, until: Until) {
         match self.wait {
             WaitStrategy::Spin => return spin_loop(),
             WaitStrategy::Yield => return yield_now(),
@@ -419,7 +482,7 @@ impl<T: Payload> Subscriber<T> {
         self.report();
         let (slot, sequence, mask) = (self.slots.at(self.next), self.next, self.mask());
         let (memory, epoch) = (self.slots.memory(), self.epoch);
-        let dead = self.sleeper.sleep(&self.liveness, deadline, || {
+        let dead = self.sleeper.sleep(&self.liveness, until, || {
             slot::is_there(slot, sequence, mask)
                 || memory[self.layout.state()].load() != state::LIVE
                 || memory[self.layout.epoch()].load() != epoch
@@ -494,8 +557,9 @@ impl<T: Payload> Subscriber<T> {
         let count = self.slots.memory()[self.layout.published].load();
         let published = if count < MAX_SEQUENCE { published.max(count) } else { published };
         let oldest = self.oldest(published);
-        // What the ring began with is not about to be overwritten.
-        let margin = if oldest > self.layout.base { (self.window() / 8).min(MARGIN) } else { 0 };
+        // What the ring began with is not about to be overwritten, and nothing is once nobody publishes.
+        let margin = (self.window() / 8).min(MARGIN);
+        let margin = if margin > 0 && oldest > self.layout.base && self.goes_on() { margin } else { 0 };
         let resume = oldest + margin;
         let missed = resume.saturating_sub(self.next).max(1);
         // L1. Every message that is passed over is counted.
@@ -505,6 +569,11 @@ impl<T: Payload> Subscriber<T> {
         self.next = self.next.wrapping_add(missed);
         self.report();
         TryRecvError::Lagged { missed }
+    }
+
+    /// Whether somebody publishes, as far as can be told.
+    fn goes_on(&self) -> bool {
+        self.slots.memory()[self.layout.state()].load() == state::LIVE && !self.liveness.is_dead()
     }
 
     /// Nothing in the slot yet: has the ring ended, has an epoch begun, is the publisher dead?

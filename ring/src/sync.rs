@@ -193,6 +193,13 @@ mod real {
         std::sync::atomic::fence(ordering);
     }
 
+    /// Keeps the compiler from moving memory accesses across, and emits no instruction; `site` names it. To the compiler it
+    /// is what `membarrier` makes of it for the processor: a fence.
+    #[inline(always)]
+    pub(crate) fn compiler_fence(_site: &str, ordering: Ordering) {
+        std::sync::atomic::compiler_fence(ordering);
+    }
+
     /// Whether a named store or check of the protocol is in force: always, except where a model leaves it out.
     #[inline(always)]
     pub(crate) const fn on(_site: &str) -> bool {

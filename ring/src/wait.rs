@@ -8,15 +8,17 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use rustix::time::Timespec;
 
 use crate::layout::{Layout, wake as mode};
 use crate::memory::{Memory, Pinned};
-use crate::presence::Liveness;
-use crate::sync::{Ordering, Word, WriteWord, barrier_on_all, fence, on, register_for_barriers, sleep, wake};
+use crate::presence::{Liveness, Maker};
+use crate::sync::{
+    Ordering, Word, WriteWord, barrier_on_all, compiler_fence, fence, on, register_for_barriers, sleep, wake,
+};
 
 /// How [`recv`](crate::Subscriber::recv) waits when there is nothing yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,6 +31,11 @@ pub enum WaitStrategy {
     Yield,
     /// Polls a little, then sleeps until the publisher wakes it: for a subscriber that shares its core. On a ring on disk
     /// it starts a thread of its own that sleeps, too, and would notice the publisher's death.
+    ///
+    /// Where the kernel refuses something of that to this process (a filter of system calls, a limit on threads, an old
+    /// kernel), it wakes up now and then to look for itself: for a death or an interruption every 20 ms without
+    /// `futex_waitv` (Linux 5.16) or without the thread; for a message every 5 ms without `membarrier`, if the publisher
+    /// counts on that ([`Wake::Membarrier`]).
     Block,
 }
 
@@ -70,8 +77,12 @@ impl Waker {
     #[inline(always)]
     pub(crate) fn published(&self) {
         if self.fence {
-            self.published_with_fence();
-        } else if self.sleepers.load() != 0 {
+            return self.published_with_fence();
+        }
+        // W0. Pairs with B2, whose membarrier makes a full fence of wherever this processor is. That orders what the
+        // processor was given, in the order of the program: so the compiler must not put this load before the stores.
+        compiler_fence("W0", Ordering::SeqCst);
+        if self.sleepers.load() != 0 {
             self.wake_all();
         }
     }
@@ -112,7 +123,33 @@ const NUDGED: usize = 2;
 const OWN: usize = 3;
 
 /// How often the watcher looks whether its sleeper might sleep for ever.
-const VIGILANCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+const VIGILANCE: Duration = Duration::from_millis(100);
+
+/// How long a sleeper sleeps that has nobody to tell it of a death.
+const UNWATCHED: Duration = Duration::from_millis(20);
+
+/// How long a sleeper sleeps whose barrier was refused: a message may come unseen.
+const WITHOUT_BARRIER: Duration = Duration::from_millis(5);
+
+/// What may end a sleep beside what it waits for.
+#[derive(Clone, Copy)]
+pub(crate) struct Until {
+    /// When to give up.
+    pub(crate) deadline: Option<Instant>,
+    /// Whether an [`Interrupter`] ends it. If not, the interruption is kept for the next wait that it does end.
+    pub(crate) interruptible: bool,
+}
+
+impl Until {
+    /// Nothing else.
+    pub(crate) const WHATEVER: Self = Until { deadline: None, interruptible: false };
+
+    /// In so long at the latest.
+    fn within(self, most: Duration) -> Self {
+        let latest = Instant::now() + most;
+        Until { deadline: Some(self.deadline.map_or(latest, |deadline| deadline.min(latest))), ..self }
+    }
+}
 
 /// The subscriber's half.
 pub(crate) struct Sleeper {
@@ -134,9 +171,9 @@ impl Sleeper {
         }
     }
 
-    /// Sleeps until the publisher has something to tell, dies, or the deadline has come; not at all if `ready` says that
-    /// there is something already. Returns whether the publisher may be dead.
-    pub(crate) fn sleep(&mut self, liveness: &Liveness, deadline: Option<Instant>, ready: impl Fn() -> bool) -> bool {
+    /// Sleeps until the publisher has something to tell, dies, or `until` says so; not at all if `ready` says that there is
+    /// something already. Returns whether the publisher may be dead.
+    pub(crate) fn sleep(&mut self, liveness: &Liveness, mut until: Until, ready: impl Fn() -> bool) -> bool {
         if self.own[DEAD].load() != 0 {
             if liveness.is_dead() {
                 return true;
@@ -148,10 +185,11 @@ impl Sleeper {
         if self.watcher.is_none()
             && let Liveness::Fifo(fifo) = liveness
         {
-            // Without it a death would go unnoticed; better to come back and look.
             match Watcher::start(fifo, self) {
                 Ok(watcher) => self.watcher = Some(watcher),
-                Err(_) => return liveness.is_dead(),
+                // Nobody would tell of a death: whoever waits comes back and asks, but not in a busy loop.
+                Err(_) if liveness.is_dead() => return true,
+                Err(_) => until = until.within(UNWATCHED),
             }
         }
         let nudged = self.own[NUDGED].load();
@@ -161,19 +199,40 @@ impl Sleeper {
         self.sleepers.store(1);
         // B2. Pairs with W1: either the second look sees the message, or the publisher sees the flag.
         fence("B2", Ordering::SeqCst);
-        if self.mode.load() != mode::FENCE {
-            barrier_on_all();
+        if self.mode.load() != mode::FENCE && !barrier_on_all() {
+            // The publisher may look at the flag before its message is out, and see none; so this must look again.
+            until = until.within(WITHOUT_BARRIER);
         }
         // B3. The second look. Within a process a death is a word, too, and wakes as a message does.
-        let dead = matches!(liveness, Liveness::Word(_)) && liveness.is_dead();
+        let gone: &Word = match liveness {
+            Liveness::Fifo(_) => &self.own[DEAD],
+            Liveness::Word(gone) => gone,
+        };
+        let dead = gone.load() != 0;
         if (dead || ready()) && on("B3") {
             return dead;
         }
         // B4. The value from before the second look: what changed since then must not be slept over.
         let seen = if on("B4") { seen } else { self.event.load() };
-        let [dead, interrupted, nudge] = [DEAD, INTERRUPTED, NUDGED].map(|which| &*self.own[which]);
-        sleep(&[(&self.event, seen), (dead, 0), (interrupted, 0), (nudge, nudged)], deadline);
-        self.own[DEAD].load() != 0
+        // The event comes first: where the kernel lets nobody sleep on several words, it is the one to sleep on.
+        let words: [(&Word, u64); 4] =
+            [(&self.event, seen), (gone, 0), (&self.own[NUDGED], nudged), (&self.own[INTERRUPTED], 0)];
+        sleep(if until.interruptible { &words } else { &words[..3] }, until.deadline);
+        gone.load() != 0
+    }
+
+    /// Sleeps until the event changes, as it does when another publisher takes the ring over or replaces it, or `until`
+    /// says so; not at all if `ready` says that there is something already, and no longer than the watcher would leave
+    /// a sleeper alone. Nobody needs a flag for that, or tells of a death: the publisher is gone.
+    pub(crate) fn sleep_on_event(&self, until: Until, ready: impl Fn() -> bool) {
+        let until = until.within(VIGILANCE);
+        let seen = self.event.load();
+        // B5. Pairs with W2 and W4: who sees the event changed sees what for.
+        fence("B5", Ordering::Acquire);
+        if !ready() {
+            let words: [(&Word, u64); 2] = [(&self.event, seen), (&self.own[INTERRUPTED], 0)];
+            sleep(if until.interruptible { &words } else { &words[..1] }, until.deadline);
+        }
     }
 
     /// Another sleeper on the same ring, for another thread.
@@ -204,8 +263,10 @@ pub struct Interrupter {
 }
 
 impl Interrupter {
-    /// Lets the subscriber's [`recv_timeout`](crate::Subscriber::recv_timeout) return `Empty`, the one that waits now or
-    /// the next. Two interruptions before it returns are one.
+    /// Lets the subscriber's [`recv_timeout`](crate::Subscriber::recv_timeout) return `Empty`, or its
+    /// [`wait_for_publisher`](crate::Subscriber::wait_for_publisher) `false`: the one that waits now or the next. Two
+    /// interruptions before it returns are one. [`recv`](crate::Subscriber::recv), which has no way to say so, goes on
+    /// waiting.
     pub fn interrupt(&self) {
         self.own[INTERRUPTED].store(1);
         wake(&self.own[INTERRUPTED]);
@@ -226,6 +287,7 @@ impl std::fmt::Debug for Interrupter {
 struct Watcher {
     stop: OwnedFd,
     thread: Option<JoinHandle<()>>,
+    maker: Maker,
 }
 
 impl Watcher {
@@ -236,13 +298,20 @@ impl Watcher {
         let thread = std::thread::Builder::new().name("feed-ring watch".to_owned()).spawn(move || {
             let liveness = Liveness::Fifo(fifo);
             let Liveness::Fifo(fifo) = &liveness else { return };
+            let vigilance = Timespec { tv_sec: 0, tv_nsec: i64::from(VIGILANCE.subsec_nanos()) };
             let mut before = None;
             // A FIFO that was opened after the death never hangs up: so it is asked first.
             while !liveness.is_dead() {
                 let mut fds = [PollFd::new(fifo, PollFlags::empty()), PollFd::new(&stopped, PollFlags::IN)];
-                let polled = poll(&mut fds, Some(&VIGILANCE));
-                if !fds[1].revents().is_empty() || polled.is_err_and(|errno| errno != rustix::io::Errno::INTR) {
+                let polled = poll(&mut fds, Some(&vigilance));
+                if !fds[1].revents().is_empty() {
                     return;
+                }
+                if polled.is_err_and(|errno| errno != rustix::io::Errno::INTR) {
+                    // Who cannot watch must not let anybody rely on it: the sleeper is sent to ask for itself, and will
+                    // start another watcher, but not in a busy loop.
+                    std::thread::sleep(UNWATCHED);
+                    break;
                 }
                 let now = (event.load(), sleepers.load());
                 if now.1 == 0 && before == Some(now) || event.memory().look_if_cut_short() {
@@ -254,15 +323,17 @@ impl Watcher {
             own[DEAD].store(1);
             wake(&own[DEAD]);
         })?;
-        Ok(Watcher { stop, thread: Some(thread) })
+        Ok(Watcher { stop, thread: Some(thread), maker: Maker::this() })
     }
 }
 
 impl Drop for Watcher {
     fn drop(&mut self) {
-        let _ = rustix::io::write(self.stop.as_fd(), &1u64.to_ne_bytes());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
+        let Some(thread) = self.thread.take() else { return };
+        if !self.maker.is_this() {
+            return std::mem::forget(thread); // the parent's watcher, which is to go on
         }
+        let _ = rustix::io::write(self.stop.as_fd(), &1u64.to_ne_bytes());
+        let _ = thread.join();
     }
 }

@@ -34,6 +34,13 @@ fn sleep_and_tell() {
     }
 }
 
+/// Processor time of all threads of a process, ns.
+fn on_cpu(pid: u32) -> u64 {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
+    let times = tasks.map(|task| std::fs::read_to_string(task.path().join("schedstat")).unwrap());
+    times.map(|times| times.split(' ').next().unwrap().parse::<u64>().unwrap()).sum()
+}
+
 /// Whether all threads of a process are asleep, three times in a row: not between two polls.
 fn sleeps(pid: u32) -> bool {
     let asleep = || {
@@ -136,6 +143,190 @@ fn timeouts_and_interruptions_end_a_sleep() {
     assert_eq!(sleeping.join().unwrap(), Ok(1));
 }
 
+/// What this thread has used of a processor.
+fn own_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::try_from(time).unwrap()
+}
+
+/// `recv` has no way to say that it was interrupted: it sleeps on, and the next wait that can say so does.
+#[test]
+fn an_interruption_does_not_keep_recv_from_sleeping() {
+    let root = PrivateRoot::new();
+    let mut publisher = Publisher::<u64>::options("block").root(&root).create().unwrap();
+    let mut subscriber = blocking(root.path());
+    let interrupter = subscriber.interrupter();
+    interrupter.interrupt();
+    let again = interrupter.clone();
+    let sleeping = std::thread::spawn(move || {
+        let mut message = 0;
+        let before = own_time();
+        assert_eq!(subscriber.recv(), Ok(1));
+        assert_eq!(subscriber.recv_into(&mut message), Ok(()));
+        (own_time() - before, message, subscriber)
+    });
+    for number in 1..3 {
+        std::thread::sleep(Duration::from_millis(200));
+        again.interrupt();
+        std::thread::sleep(Duration::from_millis(200));
+        publisher.publish(&number);
+    }
+    let (used, message, mut subscriber) = sleeping.join().unwrap();
+    assert_eq!(message, 2);
+    println!("two sleeps of 0.4 s, each interrupted, took {used:?} of processor time");
+    assert!(used < Duration::from_millis(100), "{used:?} of processor time: it did not sleep");
+    let begun = Instant::now();
+    assert_eq!(subscriber.recv_timeout(Duration::from_secs(20)), Err(TryRecvError::Empty));
+    assert!(begun.elapsed() < Duration::from_secs(10), "the interruption is kept for who can tell of it");
+    drop(publisher);
+}
+
+/// Waits for a publisher again and again, and says what came of it.
+#[test]
+#[ignore = "a child of other tests"]
+fn outlive_publishers() {
+    if !as_child() {
+        return;
+    }
+    let root = std::env::var("ROOT").unwrap();
+    let options = Subscriber::<u64>::options("block").root(root).join(Join::Oldest).wait(WaitStrategy::Spin);
+    let mut subscriber = options.open().unwrap();
+    println!("\nattached");
+    loop {
+        match subscriber.recv_timeout(Duration::MAX) {
+            Err(end @ (TryRecvError::PublisherDead | TryRecvError::Closed)) => {
+                println!("told {end:?}");
+                while !subscriber.wait_for_publisher(Duration::from_secs(1)) {}
+                println!("waited");
+            }
+            told => println!("told {told:?}"),
+        }
+        if subscriber.publisher_is_alive() {
+            std::thread::sleep(Duration::from_millis(1)); // it spins otherwise
+        }
+    }
+}
+
+#[test]
+fn a_takeover_is_waited_for_asleep() {
+    let root = PrivateRoot::new();
+    let mut publisher = Child::start(child("publish_and_wait").env("ROOT", root.path()));
+    publisher.wait_for("published");
+    let mut waiting = Child::start(child("outlive_publishers").env("ROOT", root.path()));
+    waiting.wait_for("attached");
+    assert_eq!(waiting.wait_for("told"), "Ok(1)");
+    publisher.kill();
+    assert_eq!(waiting.wait_for("told"), "PublisherDead");
+    let before = on_cpu(waiting.id());
+    std::thread::sleep(Duration::from_secs(2));
+    let used = on_cpu(waiting.id()) - before;
+    println!("2 seconds without a publisher took {used} ns of processor time");
+    assert!(used < 100_000_000, "{used} ns: it does not sleep");
+
+    let options = |capacity| Publisher::<u64>::options("block").root(&root).capacity(capacity).keep(true);
+    let mut took = Vec::new();
+    for epoch in 2..12 {
+        let begun = Instant::now();
+        let publisher = options(8).create().unwrap();
+        waiting.wait_for("waited");
+        took.push(begun.elapsed());
+        assert_eq!(waiting.wait_for("told"), format!("Err(Restarted {{ epoch: {epoch}, sequence: 1 }})"));
+        drop(publisher);
+        assert_eq!(waiting.wait_for("told"), "Closed");
+    }
+    // Each would be found by the next look, too, within 100 ms: most are woken for.
+    took.sort();
+    assert!(took[5] < Duration::from_millis(30), "{took:?}: a takeover wakes nobody");
+    let _other = options(16).create().unwrap();
+    waiting.wait_for("waited");
+    assert_eq!(waiting.wait_for("told"), "Err(Superseded)");
+}
+
+#[test]
+fn waiting_for_a_publisher_ends_in_time_and_when_interrupted() {
+    let (publisher, ring) = in_process::<u64>(8).unwrap();
+    let mut subscriber = ring.subscribe(Join::Oldest);
+    assert!(subscriber.wait_for_publisher(Duration::ZERO), "there is one");
+    drop(publisher);
+    assert_eq!(subscriber.recv(), Err(feed_ring::RecvError::Closed));
+    let begun = Instant::now();
+    assert!(!subscriber.wait_for_publisher(Duration::from_millis(150)));
+    assert!(begun.elapsed() >= Duration::from_millis(150), "a timeout is never early");
+    let interrupter = subscriber.interrupter();
+    let waiting = std::thread::spawn(move || (subscriber.wait_for_publisher(Duration::MAX), subscriber));
+    std::thread::sleep(Duration::from_millis(20));
+    interrupter.interrupt();
+    let (came, mut subscriber) = waiting.join().unwrap();
+    assert!(!came, "it was interrupted");
+    // One that came and went leaves something to be told.
+    let mut publisher = ring.take_over().unwrap();
+    publisher.publish(&1);
+    drop(publisher);
+    assert!(subscriber.wait_for_publisher(Duration::ZERO));
+    assert_eq!(subscriber.recv(), Err(feed_ring::RecvError::Restarted { epoch: 2, sequence: 0 }));
+    assert_eq!(subscriber.recv(), Ok(1));
+    assert_eq!(subscriber.recv(), Err(feed_ring::RecvError::Closed));
+    assert!(!subscriber.wait_for_publisher(Duration::ZERO));
+}
+
+/// Sleeps, but not for ever, and says what it is told.
+#[test]
+#[ignore = "a child of other tests"]
+fn sleep_and_tell_in_time() {
+    if !as_child() {
+        return;
+    }
+    let mut subscriber = blocking(std::env::var("ROOT").unwrap().as_ref());
+    println!("\nattached");
+    for _ in 0..3 {
+        // One whom nobody wakes says Empty in the end.
+        println!("told {:?}", subscriber.recv_timeout(Duration::from_secs(10)));
+    }
+}
+
+/// The end of a FIFO wakes every sleeper, by way of its watcher. Here somebody else holds it open, as a forked child does:
+/// what wakes is the event word, or nothing.
+#[test]
+fn close_takeover_and_supersede_wake_by_the_event_word() {
+    for how in ["close", "takeover", "supersede"] {
+        let root = PrivateRoot::new();
+        let options = |capacity| Publisher::<u64>::options("block").root(&root).capacity(capacity).keep(true);
+        let mut died = None;
+        let closes = if how == "close" {
+            Some(options(8).create().unwrap())
+        } else {
+            let mut publisher = Child::start(child("publish_and_wait").env("ROOT", root.path()));
+            publisher.wait_for("published");
+            died = Some(publisher);
+            None
+        };
+        let fifo = root.path().join("block.ring/live");
+        let held = std::fs::OpenOptions::new().read(true).write(true).open(fifo).unwrap();
+        let mut sleeper = Child::start(child("sleep_and_tell_in_time").env("ROOT", root.path()));
+        sleeper.wait_for("attached");
+        if let Some(mut publisher) = died {
+            assert_eq!(sleeper.wait_for("told"), "Ok(1)");
+            await_sleep(&sleeper);
+            publisher.kill();
+        }
+        await_sleep(&sleeper);
+        let _next = match closes {
+            Some(publisher) => {
+                publisher.close().unwrap();
+                None
+            }
+            None => Some(options(if how == "takeover" { 8 } else { 16 }).create().unwrap()),
+        };
+        let expected = match how {
+            "close" => "Err(Closed)",
+            "takeover" => "Err(Restarted { epoch: 2, sequence: 1 })",
+            _ => "Err(Superseded)",
+        };
+        assert_eq!(sleeper.wait_for("told"), expected, "{how}");
+        drop(held);
+    }
+}
+
 #[test]
 fn a_panic_wakes_within_a_process() {
     let (mut publisher, ring) = in_process::<u64>(8).unwrap();
@@ -176,15 +367,10 @@ fn a_sleeper_is_in_one_call_without_a_timeout() {
         let status = std::fs::read_to_string(task.join("status")).unwrap();
         status.lines().filter(|line| line.contains("ctxt_switches")).map(str::to_owned).collect::<Vec<_>>()
     };
-    let on_cpu = || -> u64 {
-        let tasks = std::fs::read_dir(format!("/proc/{}/task", sleeper.id())).unwrap().flatten();
-        let times = tasks.map(|task| std::fs::read_to_string(task.path().join("schedstat")).unwrap());
-        times.map(|times| times.split(' ').next().unwrap().parse::<u64>().unwrap()).sum()
-    };
-    let before = (switches(), on_cpu());
+    let before = (switches(), on_cpu(sleeper.id()));
     std::thread::sleep(Duration::from_secs(5));
     assert_eq!(switches(), before.0, "it came back from the call");
-    let used = on_cpu() - before.1;
+    let used = on_cpu(sleeper.id()) - before.1;
     println!("5 seconds of sleep took {used} ns of processor time, the watcher's included");
     assert!(used < 10_000_000, "{used} ns");
 }

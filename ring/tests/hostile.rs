@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use feed_ring::{Join, OpenError, Publisher, Subscriber, TryRecvError};
+use feed_ring::{Join, OpenError, Publisher, Subscriber, TryRecvError, WaitStrategy};
 use feed_testing::PrivateRoot;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -204,41 +204,105 @@ fn a_publisher_goes_on_from_damage_or_refuses() {
     result.unwrap_or_else(|error| panic!("{error}"));
 }
 
+/// The words that are rewritten while somebody reads: one of what a header says, of where slots are, of slots.
+const REWRITTEN: [u64; 29] = [
+    0,
+    1,
+    16,
+    17,
+    18,
+    19,
+    26,
+    27,
+    32,
+    48,
+    49,
+    50,
+    51,
+    52,
+    53,
+    54,
+    55,
+    56,
+    57,
+    64,
+    80,
+    81,
+    SLOTS,
+    SLOTS + 1,
+    SLOTS + 8,
+    SLOTS + 9,
+    SLOTS + 16,
+    SLOTS + 24,
+    SLOTS + 56,
+];
+
 #[test]
 fn a_segment_rewritten_while_it_is_read() {
     let root = PrivateRoot::new();
-    let (ring, segment, _) = valid(&root);
-    let file = fs::OpenOptions::new().read(true).write(true).open(ring.join("segment")).unwrap();
+    let (ring, segment, control) = valid(&root);
+    let open = |name: &str| fs::OpenOptions::new().read(true).write(true).open(ring.join(name)).unwrap();
+    let (file, control_file) = (open("segment"), open("control"));
     let stop = AtomicBool::new(false);
-    let mut corrupt = 0;
+    let (mut corrupt, mut opened, mut refused) = (0, 0, BTreeMap::<_, u32>::new());
     std::thread::scope(|scope| {
         scope.spawn(|| {
             let mut random = 0x9e37_79b9_7f4a_7c15u64;
             while !stop.load(Ordering::Relaxed) {
                 random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                let word =
-                    [16, 17, 18, 19, 26, 64, SLOTS, SLOTS + 8, SLOTS + 16, SLOTS + 24][(random >> 33) as usize % 10];
-                let value = [0, random, random >> 56, u64::MAX, 1, 3][(random >> 13) as usize % 6];
-                let _ = file.write_all_at(&value.to_ne_bytes(), word * 8);
+                let value = [0, random, random >> 56, u64::MAX, 1, 3][(random >> 13) as usize % 6].to_ne_bytes();
+                // Mostly what is looked at while receiving: with the rest damaged, nothing is opened.
+                let word = match random % 8 {
+                    0 => REWRITTEN[(random >> 33) as usize % REWRITTEN.len()],
+                    _ => [16, 17, 18, 19, 26, 32, 64, SLOTS, SLOTS + 8, SLOTS + 16][(random >> 33) as usize % 10],
+                };
+                let _ = file.write_all_at(&value, word * 8);
+                if random.is_multiple_of(16) {
+                    let _ =
+                        control_file.write_all_at(&value, [0, 1, 2, 3, 16, 32, 33][(random >> 40) as usize % 7] * 8);
+                }
                 if random.is_multiple_of(64) {
                     let _ = file.write_all_at(&segment, 0);
+                    let _ = control_file.write_all_at(&control, 0);
                 }
             }
         });
-        for round in 0..2_000u64 {
+        let mut rounds = 0..;
+        // At least so often, and until enough could be opened: how often that is depends on the machine's other work.
+        while rounds.start < 3_000u64 || opened < 300 && rounds.start < 300_000 {
+            let round = rounds.next().unwrap();
             let join = [Join::Oldest, Join::Latest, Join::Sequence(round)][round as usize % 3];
-            match Subscriber::<[u64; 3]>::options("hostile").root(&root).join(join).open() {
+            let wait = [WaitStrategy::Spin, WaitStrategy::Block][round as usize % 2];
+            match Subscriber::<[u64; 3]>::options("hostile").root(&root).join(join).wait(wait).open() {
                 Ok(mut subscriber) => {
+                    opened += 1;
                     for _ in 0..50 {
                         corrupt += u32::from(matches!(subscriber.try_recv(), Err(TryRecvError::Corrupt(_))));
                         let _ = subscriber.latest();
+                        let _ = subscriber.lag();
                     }
+                    let _ = subscriber.recv_timeout(Duration::from_micros(50));
+                    let _ = subscriber.wait_for_publisher(Duration::from_micros(50));
                 }
-                Err(OpenError::Geometry { .. } | OpenError::Unfinished { .. } | OpenError::Sequence { .. }) => {}
-                Err(error) => panic!("{error}"),
+                Err(error) => {
+                    let which = match &error {
+                        OpenError::NotARing { .. } => "NotARing",
+                        OpenError::Abi { .. } => "Abi",
+                        OpenError::Geometry { .. } => "Geometry",
+                        OpenError::Payload { .. } => "Payload",
+                        OpenError::Unfinished { .. } => "Unfinished",
+                        error => panic!("{error:?}"),
+                    };
+                    assert_eq!(error.to_string().lines().count(), 1, "{error}");
+                    *refused.entry(which).or_default() += 1;
+                }
             }
         }
         stop.store(true, Ordering::Relaxed);
     });
+    println!("{opened} opened while they were rewritten, refused: {refused:?}; {corrupt} words told of as corrupt");
     assert!(corrupt > 0, "nothing was seen to be rewritten");
+    for which in ["NotARing", "Abi", "Geometry"] {
+        assert!(refused.contains_key(which), "never {which}: {refused:?}");
+    }
 }

@@ -353,6 +353,18 @@ fn only_what_is_dead_is_removed() {
     assert_eq!(root.names(), [""; 0]);
 }
 
+/// What a publisher leaves that is killed between making its directory and taking the lock.
+#[test]
+fn an_empty_directory_is_removed() {
+    let root = PrivateRoot::new();
+    fs::create_dir(root.path().join("r.ring")).unwrap();
+    let removal = |dry_run| Removal { dry_run, closed: false };
+    assert_eq!(inspect::remove_dead(&root, "r", removal(true)).unwrap(), 0);
+    assert_eq!(root.names(), ["r.ring"], "it would be removed");
+    assert_eq!(inspect::remove_dead(&root, "r", removal(false)).unwrap(), 0);
+    assert_eq!(root.names(), [""; 0]);
+}
+
 #[test]
 fn what_may_not_be_a_ring_is_kept() {
     let root = PrivateRoot::new();
@@ -370,6 +382,7 @@ fn what_may_not_be_a_ring_is_kept() {
     kept("not a ring");
     fs::remove_file(&path).unwrap();
     fs::create_dir(&path).unwrap();
+    fs::write(path.join("control"), "").unwrap();
     kept("no lock");
     fs::write(path.join("lock"), "").unwrap();
     fs::write(path.join("thesis.tex"), "").unwrap();

@@ -350,6 +350,171 @@ fn a_ring_to_come_is_waited_for() {
     }
     publisher.publish(&3);
     assert_eq!(opening.join().unwrap().unwrap().recv(), Ok(3));
-    let late = subscriber(&root).root(root.path().join("nowhere")).open_timeout(Duration::from_millis(20));
+    let late = Subscriber::<u64>::options("none").root(&root).open_timeout(Duration::from_millis(20));
     assert!(matches!(late.open(), Err(OpenError::NotFound { .. })));
+}
+
+/// How many messages a lapped subscriber of a ring of 64 slots gets, and how many it is told to have lost.
+fn left_to(subscriber: &mut Subscriber<u64>) -> (u64, u64) {
+    loop {
+        match subscriber.try_recv() {
+            Ok(_) | Err(TryRecvError::Lagged { .. } | TryRecvError::Empty) => {}
+            Err(TryRecvError::Closed | TryRecvError::PublisherDead | TryRecvError::Superseded) => {
+                return (subscriber.received(), subscriber.lost());
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+/// A margin is left before what will be overwritten; once nobody publishes, nothing will be.
+#[test]
+fn a_lapped_subscriber_of_an_ended_ring_gets_all_that_it_holds() {
+    let root = PrivateRoot::new();
+    let options = || Publisher::<u64>::options("over").root(&root).capacity(64).keep(true);
+    let lapped = |end: &str| {
+        let mut publisher = options().fresh(true).create().unwrap();
+        let base = publisher.published();
+        let open = Subscriber::<u64>::options("over").root(&root).join(Join::Oldest);
+        let mut subscriber = open.open().unwrap();
+        (base..base + 200).for_each(|number| assert_eq!(publisher.publish(&number), number));
+        match end {
+            "closed" => publisher.close().unwrap(),
+            "superseded" => {
+                drop(publisher);
+                drop(options().fresh(true).create().unwrap());
+            }
+            "dead" => {
+                let _ = std::thread::spawn(move || {
+                    let _publisher = publisher;
+                    std::panic::resume_unwind(Box::new("on purpose"));
+                })
+                .join();
+            }
+            _ => {
+                // It goes on: the margin is left, and counts as lost.
+                assert_eq!(subscriber.try_recv(), Err(TryRecvError::Lagged { missed: 200 - 63 + 63 / 8 }));
+                drop(publisher);
+                return left_to(&mut subscriber);
+            }
+        }
+        left_to(&mut subscriber)
+    };
+    assert_eq!(lapped("alive"), (63 - 7, 200 - 63 + 7));
+    for end in ["closed", "superseded", "dead"] {
+        assert_eq!(lapped(end), (63, 200 - 63), "{end}");
+    }
+}
+
+/// Two publishers that somebody made possible by removing the lock: neither takes the other's files away.
+#[test]
+fn a_publisher_whose_lock_was_removed_removes_nothing() {
+    let root = PrivateRoot::new();
+    let first = publisher(&root).create().unwrap();
+    std::fs::remove_file(root.path().join("life.ring/lock")).unwrap();
+    let second = publisher(&root).create().unwrap();
+    first.close().unwrap();
+    for file in ["segment", "control", "live", "lock"] {
+        assert!(root.path().join("life.ring").join(file).exists(), "{file} is the other publisher's");
+    }
+    assert!(matches!(publisher(&root).create(), Err(CreateError::AlreadyPublished { .. })), "its name is still taken");
+    second.close().unwrap();
+    assert_eq!(root.names(), [""; 0]);
+}
+
+/// Where only the count of an old ring can be read, its publisher may have died before it counted its last message.
+#[test]
+fn numbers_go_on_behind_a_ring_that_cannot_be_read() {
+    use std::os::unix::fs::FileExt;
+    const ABI: u64 = 1;
+    const CAPACITY: u64 = 50;
+    const PUBLISHED: u64 = 64;
+    for (word, value, next) in [(ABI, 2, 21), (CAPACITY, 3, 21), (PUBLISHED, u64::MAX, 20)] {
+        let root = PrivateRoot::new();
+        let mut old = publisher(&root).keep(true).create().unwrap();
+        old.publish_batch(&(0..20).collect::<Vec<_>>());
+        drop(old);
+        let segment = std::fs::OpenOptions::new().write(true).open(root.path().join("life.ring/segment")).unwrap();
+        segment.write_all_at(&u64::to_ne_bytes(value), word * 8).unwrap();
+        let next_one = publisher(&root).create().unwrap();
+        assert_eq!(next_one.published(), next, "after word {word} said {value}");
+    }
+    // Both at once: then nothing tells.
+    let root = PrivateRoot::new();
+    drop(publisher(&root).keep(true).create().unwrap());
+    let segment = std::fs::OpenOptions::new().write(true).open(root.path().join("life.ring/segment")).unwrap();
+    for word in [ABI, PUBLISHED] {
+        segment.write_all_at(&u64::to_ne_bytes(u64::MAX), word * 8).unwrap();
+    }
+    assert_eq!(publisher(&root).create().unwrap().published(), 0);
+}
+
+/// Waits for a ring as another user.
+#[test]
+#[ignore = "a child of other tests"]
+fn wait_for_a_ring() {
+    if !as_child() {
+        return;
+    }
+    let options = Subscriber::<u64>::options("life").root(std::env::var("ROOT").unwrap());
+    let begun = std::time::Instant::now();
+    println!("\nwaiting");
+    match options.join(Join::Oldest).trust_uid(0).open_timeout(Duration::from_secs(20)).open() {
+        Ok(_) => println!("opened"),
+        Err(error) => println!("opened not: {error} after {:?}", begun.elapsed()),
+    }
+}
+
+/// A ring's directory is its publisher's alone for a moment: who waits for the ring goes on waiting.
+#[test]
+fn a_ring_in_the_making_is_no_ring_without_permission() {
+    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+    use std::os::unix::process::CommandExt;
+    if !rustix::process::geteuid().is_root() {
+        return feed_testing::skipped("another user needs root");
+    }
+    // Another user must be able to run this program.
+    let program = std::env::temp_dir().join(format!("feed-ring-life-{}", std::process::id()));
+    std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
+    let run = |root: &PrivateRoot| {
+        let original = child("wait_for_a_ring");
+        let mut command = std::process::Command::new(&program);
+        command.args(original.get_args()).env("ROOT", root.path()).uid(4242).gid(4242).current_dir("/");
+        command.envs(original.get_envs().filter_map(|(name, value)| value.map(|value| (name, value))));
+        let mut waiting = Child::start(&mut command);
+        waiting.wait_for("waiting");
+        std::thread::sleep(Duration::from_millis(50));
+        waiting
+    };
+    let private = |root: &PrivateRoot| {
+        std::fs::set_permissions(root.path(), PermissionsExt::from_mode(0o755)).unwrap();
+        std::fs::DirBuilder::new().mode(0o700).create(root.path().join("life.ring")).unwrap();
+    };
+    let (root, another) = (PrivateRoot::new(), PrivateRoot::new());
+    private(&root);
+    private(&another);
+    let mut waiting = run(&root);
+    let _publisher = publisher(&root).mode(0o644).create().unwrap();
+    let opened = waiting.wait_for("opened");
+    // One that stays closed is told, and soon.
+    let told = run(&another).wait_for("opened");
+    std::fs::remove_file(&program).unwrap();
+    assert_eq!(opened, "");
+    assert!(told.contains("permission denied"), "{told}");
+}
+
+#[test]
+fn a_root_that_is_not_there_is_not_waited_for() {
+    let root = PrivateRoot::new();
+    let options = Subscriber::<u64>::options("life").root(root.path().join("nowhere")).open_timeout(Duration::MAX);
+    let opening = std::thread::spawn(|| options.open().map(|_| ()));
+    let begun = std::time::Instant::now();
+    while !opening.is_finished() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "it is waited for");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let error = opening.join().unwrap().unwrap_err();
+    assert!(matches!(error, OpenError::NoRoot { .. }), "{error}");
+    assert!(error.to_string().contains("no such directory for rings to stand in"), "{error}");
 }

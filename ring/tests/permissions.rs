@@ -247,24 +247,49 @@ fn publish_in_a_small_file_system() {
     println!("\ntold and usable");
 }
 
+/// Makes a ring in a file system that has no limit of its own, and so tells no size.
 #[test]
-fn a_small_file_system_is_an_error() {
+#[ignore = "a child of other tests"]
+fn publish_in_a_file_system_without_a_limit() {
+    if !as_child() {
+        return;
+    }
+    let mut publisher = Publisher::<u64>::options("r").root(std::env::var("ROOT").unwrap()).create().unwrap();
+    assert_eq!(publisher.publish(&1), 0);
+    println!("\ntold and usable");
+}
+
+/// Runs a child of this program in a file system of its own, in a mount namespace of its own; who is not root needs a user
+/// namespace, too. `None` where that is not allowed, which is said.
+fn in_file_system(size: &str, program: &Command) -> Option<(std::process::ExitStatus, String)> {
     let root = PrivateRoot::new();
-    // A file system of our own, in a mount namespace of our own; who is not root needs a user namespace, too.
     let namespaces = if rustix::process::geteuid().is_root() { "-m" } else { "-Urm" };
-    let mount = "mount -t tmpfs -o size=1m none \"$ROOT\" && exec \"$@\"";
+    let mount = format!("mount -t tmpfs -o size={size} none \"$ROOT\" && exec \"$@\"");
     let inside = |program: &Command| {
         let mut command = Command::new("unshare");
-        command.args([namespaces, "sh", "-c", mount, "sh"]).arg(program.get_program()).args(program.get_args());
+        command.args([namespaces, "sh", "-c", &*mount, "sh"]).arg(program.get_program()).args(program.get_args());
         command.envs(program.get_envs().filter_map(|(name, value)| value.map(|value| (name, value))));
         command.env("ROOT", root.path());
         command
     };
     let allowed = inside(&Command::new("true")).stderr(Stdio::null()).status().is_ok_and(|status| status.success());
     if !allowed {
-        skipped("a file system of 1 MiB needs mount namespaces (unshare, mount)");
-        return;
+        skipped("a file system of its own needs mount namespaces (unshare, mount)");
+        return None;
     }
-    let (status, said) = Child::start(&mut inside(&child("publish_in_a_small_file_system"))).finish();
-    assert!(status.success() && said.contains("told and usable"), "{status}: {said}");
+    Some(Child::start(&mut inside(program)).finish())
+}
+
+#[test]
+fn a_small_file_system_is_an_error() {
+    if let Some((status, said)) = in_file_system("1m", &child("publish_in_a_small_file_system")) {
+        assert!(status.success() && said.contains("told and usable"), "{status}: {said}");
+    }
+}
+
+#[test]
+fn a_file_system_without_a_limit_is_not_full() {
+    if let Some((status, said)) = in_file_system("0", &child("publish_in_a_file_system_without_a_limit")) {
+        assert!(status.success() && said.contains("told and usable"), "{status}: {said}");
+    }
 }

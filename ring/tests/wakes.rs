@@ -1,4 +1,5 @@
-//! No wake-up is lost: ten thousand sleeps and wakes between two processes, each wake racing with the sleep before it.
+//! No wake-up is lost: ten thousand sleeps and wakes between two processes, each wake racing with the sleep before it. A
+//! message that came to one awake does not count: it goes on until ten thousand met a sleeper.
 //!
 //! The publisher's store buffer is kept full, because only there can its look at the sleepers' flag overtake the message:
 //! with an idle store buffer this test would pass whatever the code did. In a build that injects faults (`make faults`) it
@@ -52,7 +53,17 @@ impl Distraction {
     }
 }
 
-/// Whether every one of so many wake-ups arrived; `sleeper` is how the other process is to be run.
+/// Whether the kernel lets a publisher here count on membarrier; said if not.
+fn has_membarrier() -> bool {
+    let root = PrivateRoot::new();
+    let has = Publisher::<u64>::options("any").root(&root).create().unwrap().wake() == Wake::Membarrier;
+    if !has {
+        feed_testing::skipped("the kernel refuses membarrier");
+    }
+    has
+}
+
+/// Whether every wake-up arrived, until so many messages met a sleeper; `sleeper` is how the other process is to be run.
 fn none_is_lost(wake: Wake, wakes: u64, sleeper: &mut Command) -> bool {
     let root = PrivateRoot::new();
     let mut numbers = Publisher::<u64>::options("numbers").root(&root).wake(wake).create().unwrap();
@@ -71,7 +82,14 @@ fn none_is_lost(wake: Wake, wakes: u64, sleeper: &mut Command) -> bool {
     let mut random = 0x9e37_79b9_7f4a_7c15u64;
     // The time, ns, that the other takes to go to sleep: longer if it was met awake, shorter if it was met asleep.
     let (mut edge, mut before) = (20_000, first_event);
-    for number in 0..wakes {
+    let mut woken = 0;
+    for number in 0.. {
+        if woken >= wakes {
+            println!("{wake:?}: {number} messages, {woken} met a sleeper, none lost");
+            break;
+        }
+        // Far more than were ever needed: each fourth is sent at random, the others when the other is about to sleep.
+        assert!(number < 100 * wakes, "only {woken} of {number} messages met a sleeper: nothing was shown");
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let delay = match number % 4 {
             0 => (random >> 33) % 60_000,
@@ -97,16 +115,14 @@ fn none_is_lost(wake: Wake, wakes: u64, sleeper: &mut Command) -> bool {
             edge = if now == before { (edge + 100).min(1_000_000) } else { edge.saturating_sub(100) };
         }
         before = event();
+        woken = before - first_event;
     }
-    let woken = before - first_event;
-    println!("{wake:?}: {wakes} messages, {woken} met a sleeper, none lost");
-    assert!(woken > wakes / 100, "only {woken} of {wakes} messages met a sleeper: nothing was shown");
     true
 }
 
 #[test]
 fn none_of_ten_thousand_is_lost_with_membarrier() {
-    assert!(none_is_lost(Wake::Membarrier, WAKES, &mut child("sleep_and_answer")));
+    assert!(!has_membarrier() || none_is_lost(Wake::Membarrier, WAKES, &mut child("sleep_and_answer")));
 }
 
 #[test]
@@ -133,11 +149,17 @@ mod faults {
 
     #[test]
     fn without_the_barrier_one_is_lost() {
+        if !has_membarrier() {
+            return;
+        }
         assert!(!none_is_lost(Wake::Membarrier, LONGER, child("sleep_and_answer").env("WITHOUT_BARRIER", "1")));
     }
 
     #[test]
     fn without_the_registration_one_is_lost() {
+        if !has_membarrier() {
+            return;
+        }
         let mut unregistered = Child::start(&mut child("faults::publish_unregistered"));
         assert_eq!(unregistered.wait_for("none lost"), "false");
     }

@@ -95,6 +95,10 @@ pub const ALL: &[Model] = &[
     Model::new("park-close", "Cz", "a close for a subscriber that sleeps", parking::close).preemptions(2),
     Model::new("park-unwind", "Dz", "a panic for a subscriber that sleeps", parking::unwind).preemptions(2),
     Model::new("park-takeover", "DRz", "a takeover for a subscriber that sleeps", parking::takeover).preemptions(1),
+    Model::new("park-handover", "MDRz", "a panic, and a takeover on another thread", parking::unwind_takeover)
+        .preemptions(2),
+    Model::new("absence", "Rz", "a takeover for one that waits for a publisher", parking::await_publisher)
+        .preemptions(3),
     Model::new("forged", "", "each store in turn says 8, which belongs into another slot", faults::forged)
         .every_store(),
     Model::new("straddling", "MeL", "2 slots, 3 messages, one word in three across a boundary", faults::straddling)

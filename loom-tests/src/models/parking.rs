@@ -70,3 +70,40 @@ pub(super) fn takeover(_: usize) {
     reader.join().unwrap();
     drop(feed);
 }
+
+/// One that waits for a publisher, and another thread that takes the ring over.
+pub(super) fn await_publisher(_: usize) {
+    let (feed, ring) = ring::<[u64; 1]>(2);
+    let mut witness = ring.join(Join::Oldest);
+    feed.unwind();
+    let taking = thread::spawn(move || ring.take_over(Some(0)).expect("its publisher ended"));
+    witness.await_publisher();
+    // That there is a publisher is seen a moment before its epoch.
+    while witness.step() != Step::Restarted {
+        thread::yield_now();
+    }
+    drop(taking.join().unwrap());
+}
+
+/// A panic, and another thread that takes the ring over as soon as it can: the one that went must not store any more.
+pub(super) fn unwind_takeover(_: usize) {
+    model::fence_for_sleepers();
+    let (feed, ring) = ring::<[u64; 1]>(2);
+    let mut witness = ring.join_with(Join::Oldest, WaitStrategy::Block);
+    let taken = ring.clone();
+    let taking = thread::spawn(move || {
+        let mut feed = loop {
+            match taken.take_over(Some(0)) {
+                Some(feed) => break feed,
+                None => thread::yield_now(),
+            }
+        };
+        feed.publish();
+        feed
+    });
+    feed.unwind();
+    while witness.wait() != Step::Messages(1) {
+        thread::yield_now();
+    }
+    drop(taking.join().unwrap());
+}

@@ -4,14 +4,14 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 
 use memmap2::Advice;
-use rustix::fs::{self, FallocateFlags, MemfdFlags, Mode, SealFlags};
+use rustix::fs::{self, MemfdFlags, Mode, SealFlags};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::place::Place;
 use super::server::{Offer, Server};
 use super::{CONTROL_SEALS, Door, SEGMENT_SEALS};
-use crate::directory::Access;
+use crate::directory::{self, Access};
 use crate::error::CreateError;
 use crate::layout::{Geometry, Layout, control};
 use crate::memory::Memory;
@@ -81,7 +81,13 @@ fn make(
     // Where its memory comes from is settled before any is taken.
     let memory = Memory::map_writable_on(&file, bytes, asked.boundary(bytes)).map_err(io("map a memory file for"))?;
     asked.before_first_touch(&memory).map_err(placed)?;
-    fs::fallocate(&file, FallocateFlags::empty(), 0, bytes as u64).map_err(failed(path, "reserve memory for"))?;
+    directory::reserve(&file, bytes).map_err(|errno| match errno {
+        Errno::NOSPC | Errno::NOMEM => {
+            let free = room::available().unwrap_or(0);
+            CreateError::NoMemory { path: path.to_owned(), needed: bytes as u64, free }
+        }
+        errno => failed(path, "reserve memory for")(errno),
+    })?;
     memory.prefault(Advice::PopulateWrite).map_err(io("prefault a memory file for"))?;
     asked.once_touched(&memory).map_err(placed)?;
     fs::fcntl_add_seals(&file, seals).map_err(failed(path, "seal (Linux 5.1 or later is needed)"))?;

@@ -10,7 +10,7 @@ use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
 use crate::directory::{self, Access, Directory, Fault, Trust, What};
 use crate::error::{CloseError, CreateError};
-use crate::presence::try_lock;
+use crate::presence::{Maker, try_lock};
 
 /// Attempts at a place that is taken and given up again at the same moment.
 const ATTEMPTS: u32 = 500;
@@ -26,6 +26,7 @@ pub(super) struct Place {
     /// The socket, once it is there.
     socket: Option<Stat>,
     held: bool,
+    maker: Maker,
     // Held, not used: dropping it is what frees the place.
     _lock: OwnedFd,
 }
@@ -52,7 +53,7 @@ impl Place {
         let directory = Directory::root(parent)?;
         let lock = lock(&directory, name, path)?;
         let (name, path) = (name.to_owned(), path.to_owned());
-        let place = Place { directory, name, path, socket: None, held: true, _lock: lock };
+        let place = Place { directory, name, path, socket: None, held: true, maker: Maker::this(), _lock: lock };
         place.check_vacant()?;
         Ok(place)
     }
@@ -104,10 +105,15 @@ impl Place {
         Ok(listener)
     }
 
+    /// Whether this process took it, and did not inherit it by a fork.
+    pub(super) fn is_own(&self) -> bool {
+        self.maker.is_this()
+    }
+
     /// Removes the socket, if it is still this publisher's, and the lock.
     pub(super) fn remove(&mut self) -> Result<(), CloseError> {
         // Afterwards what has these names may be another publisher's.
-        if !std::mem::take(&mut self.held) {
+        if !std::mem::take(&mut self.held) || !self.is_own() {
             return Ok(());
         }
         let mut remove = || {

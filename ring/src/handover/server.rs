@@ -51,8 +51,17 @@ impl Server {
         &self.place.path
     }
 
+    /// Whether this process started it, and did not inherit it by a fork.
+    pub(crate) fn is_own(&self) -> bool {
+        self.place.is_own()
+    }
+
     /// Removes the socket and ends the thread.
     pub(crate) fn end(&mut self) -> Result<(), CloseError> {
+        if !self.is_own() {
+            std::mem::forget(self.thread.take()); // it serves in the parent
+            return Ok(());
+        }
         // First the place, so that nobody connects whom nobody answers.
         let removed = self.place.remove();
         if let Some(thread) = self.thread.take() {

@@ -121,16 +121,28 @@ pub fn remove_dead(root: impl AsRef<Path>, name: &str, removal: Removal) -> Resu
         ring => ring?,
     };
     let not_a_ring = |found: String| Kept::NotARing { path: ring.path.clone(), found };
+    let alive = |holds| Kept::Alive { path: ring.path.clone(), holds };
     // Root may ask about anybody's ring.
     let (owner, own) = (ring.stat()?.st_uid, rustix::process::geteuid());
     if owner != own.as_raw() && !own.is_root() {
         return Err(Kept::Owner { path: ring.path.clone(), found: owner, expected: own.as_raw() });
     }
+    let mut empty = true;
     for entry in std::fs::read_dir(&ring.path).map_err(|source| io_error("list", &ring.path, source))? {
         let entry = entry.map_err(|source| io_error("list", &ring.path, source))?.file_name();
         if !file::ALL.iter().any(|known| entry == **known) {
             return Err(not_a_ring(format!("it holds {}, which is no ring's", entry.display())));
         }
+        empty = false;
+    }
+    // Left by a publisher that was killed before it had a lock. One that lives, and is just there, makes it again.
+    if empty && !removal.dry_run {
+        root.remove_ring(name, &ring)?;
+        // Unless it was quicker: only what is empty is removed.
+        return if root.is_ring(name, &ring)? { Err(alive("its directory")) } else { Ok(0) };
+    }
+    if empty {
+        return Ok(0);
     }
     let segment = open_segment(&ring)?;
     let lock = match ring.open(file::LOCK, OFlags::RDWR, FileType::RegularFile, Trust::Anybody) {
@@ -143,7 +155,6 @@ pub fn remove_dead(root: impl AsRef<Path>, name: &str, removal: Removal) -> Resu
         true => ofd(&lock.0, libc::F_OFD_GETLK, 0, 0).map(|found| found.l_type == libc::F_UNLCK as libc::c_short),
         false => try_lock(&lock.0),
     };
-    let alive = |holds| Kept::Alive { path: ring.path.clone(), holds };
     if !free.map_err(|source| io_error("lock", &ring.path.join(file::LOCK), source))? {
         return Err(alive("the lock"));
     }

@@ -14,6 +14,12 @@ use crate::presence::{Attached, Entry, Liveness};
 use crate::wait::WaitStrategy;
 use crate::{DEFAULT_ROOT, attach, handover, name};
 
+/// Between two attempts at a ring that is waited for.
+const PATIENCE_STEP: Duration = Duration::from_millis(2);
+
+/// For so long permission may be missing because a ring is being made.
+const BEING_MADE: Duration = Duration::from_millis(500);
+
 /// Where a subscriber begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Join {
@@ -99,7 +105,8 @@ impl<T: Payload> SubscriberOptions<T> {
         SubscriberOptions { mapping, ..self }
     }
 
-    /// How long to wait for the ring to appear; by default not at all. [`Duration::MAX`] waits for ever.
+    /// How long to wait for the ring to appear; by default not at all. [`Duration::MAX`] waits for ever. A ring that is there
+    /// and may not be read is waited for as well, but for half a second at most: it may be in the making.
     pub fn open_timeout(self, timeout: Duration) -> Self {
         SubscriberOptions { open_timeout: timeout, ..self }
     }
@@ -126,6 +133,7 @@ impl<T: Payload> SubscriberOptions<T> {
         }
         let expected = Geometry::of::<T>(2);
         let begun = Instant::now();
+        let mut denied = None;
         loop {
             let trust = Trust::Also(&self.trusted);
             let opened = match &self.socket {
@@ -136,7 +144,15 @@ impl<T: Payload> SubscriberOptions<T> {
                 Err(OpenError::NotFound { .. } | OpenError::Unfinished { .. } | OpenError::NotServed { .. })
                     if begun.elapsed() < self.open_timeout =>
                 {
-                    std::thread::sleep(Duration::from_millis(2));
+                    denied = None;
+                    std::thread::sleep(PATIENCE_STEP);
+                }
+                // A ring's directory is its publisher's alone until the publisher has the lock and lets others in.
+                Err(OpenError::Permission { .. })
+                    if begun.elapsed() < self.open_timeout
+                        && denied.get_or_insert_with(Instant::now).elapsed() < BEING_MADE =>
+                {
+                    std::thread::sleep(PATIENCE_STEP);
                 }
                 Err(error) => return Err(error),
                 Ok(opened) => {

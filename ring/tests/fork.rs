@@ -1,0 +1,164 @@
+//! What a forked child inherits: copies of publishers and subscribers, whose end there undoes nothing of the parent's.
+#![allow(unsafe_code)] // fork, which copies a process in the middle of whatever it does
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use feed_ring::{Join, Notifier, Publisher, RecvError, Subscriber, TryRecvError, WaitStrategy};
+use feed_testing::{Child, PrivateRoot, as_child, child};
+
+/// Does something in a forked child, which ends with it; says whether it came to its end within ten seconds.
+fn forked(what: impl FnOnce()) -> bool {
+    // SAFETY: the child calls nothing but `what` and `_exit`. The C library's own locks are as good as new in it, and the
+    // parent's other threads, which are the library's, wait in the kernel and hold none of Rust's.
+    let pid = unsafe { libc::fork() };
+    if pid == 0 {
+        what();
+        // SAFETY: it ends the process.
+        unsafe { libc::_exit(7) };
+    }
+    assert!(pid > 0, "{}", std::io::Error::last_os_error());
+    let pid = rustix::process::Pid::from_raw(pid).unwrap();
+    for _ in 0..10_000 {
+        let ended = rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::NOHANG).unwrap();
+        if let Some((_, status)) = ended {
+            return status.exit_status() == Some(7);
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+    let _ = rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::empty());
+    false
+}
+
+/// Everything that a process can hold of rings.
+struct Held {
+    disk: Publisher<u64>,
+    sealed: Publisher<u64>,
+    spinning: Subscriber<u64>,
+    sleeping: Subscriber<u64>,
+    notified: Subscriber<u64>,
+    notifier: Notifier,
+    connected: Subscriber<u64>,
+}
+
+fn socket(root: &Path) -> PathBuf {
+    root.join("s")
+}
+
+fn options(root: &Path) -> feed_ring::PublisherOptions<u64> {
+    Publisher::options("r").root(root).capacity(8)
+}
+
+/// Runs where no other thread is, and forks; the parent of this process sees what has become of the rings.
+#[test]
+#[ignore = "a child of other tests"]
+fn hold_and_fork() {
+    if !as_child() {
+        return;
+    }
+    let root = PathBuf::from(std::env::var("ROOT").unwrap());
+    let disk = options(&root).create().unwrap();
+    let sealed = options(&root).serve(socket(&root)).create().unwrap();
+    let subscribe = |wait| Subscriber::<u64>::options("r").root(&root).join(Join::Oldest).wait(wait).open().unwrap();
+    let notified = subscribe(WaitStrategy::Spin);
+    let notifier = notified.notifier().unwrap();
+    let connected = Subscriber::<u64>::connect(socket(&root)).join(Join::Oldest).open().unwrap();
+    let (spinning, sleeping) = (subscribe(WaitStrategy::Spin), subscribe(WaitStrategy::Block));
+    let mut held = Some(Held { disk, sealed, spinning, sleeping, notified, notifier, connected });
+    let all = held.as_mut().unwrap();
+    // Both threads run and wait.
+    assert_eq!(all.sleeping.recv_timeout(Duration::from_millis(20)), Err(TryRecvError::Empty));
+    all.notifier.arm(&all.notified);
+    assert_eq!(held.as_ref().unwrap().disk.subscribers().unwrap(), 3);
+
+    assert!(forked(|| drop(held.take())), "a drop in a forked child crashed or hung");
+    assert!(
+        forked(|| {
+            let Held { disk, sealed, .. } = held.take().unwrap();
+            disk.close().unwrap();
+            sealed.close().unwrap();
+        }),
+        "a close in a forked child crashed or hung"
+    );
+
+    // The parent has everything still.
+    let Held { mut disk, mut sealed, mut spinning, mut sleeping, mut notified, notifier, mut connected } =
+        held.take().unwrap();
+    assert!(root.join("r.ring/segment").exists() && socket(&root).exists(), "its files are there");
+    assert_eq!(disk.subscribers().unwrap(), 3, "its subscribers are counted");
+    println!("\nforked");
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line).unwrap();
+    let published = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(20));
+        disk.publish(&1);
+        sealed.publish(&2);
+        (disk, sealed)
+    });
+    assert_eq!((sleeping.recv(), spinning.recv(), connected.recv()), (Ok(1), Ok(1), Ok(2)));
+    let mut fds = [rustix::event::PollFd::new(&notifier, rustix::event::PollFlags::IN)];
+    let timeout = rustix::time::Timespec { tv_sec: 20, tv_nsec: 0 };
+    assert_eq!(rustix::event::poll(&mut fds, Some(&timeout)).unwrap(), 1, "the notifier's thread goes on");
+    assert_eq!(notified.try_recv(), Ok(1));
+    drop(published.join().unwrap());
+    assert_eq!((sleeping.recv(), connected.recv()), (Err(RecvError::Closed), Err(RecvError::Closed)));
+    assert!(!root.join("r.ring").exists() && !socket(&root).exists(), "its files are removed");
+    println!("whole");
+}
+
+#[test]
+fn what_a_forked_child_drops_is_its_parents_still() {
+    let root = PrivateRoot::new();
+    let (told, tell) = std::io::pipe().unwrap();
+    let mut parent = Child::start(child("hold_and_fork").env("ROOT", root.path()).stdin(told));
+    parent.wait_for("forked");
+    let second = options(root.path()).create();
+    assert!(matches!(second, Err(feed_ring::CreateError::AlreadyPublished { .. })), "the lock is held still");
+    // Somebody new is served: the thread that serves goes on.
+    drop(Subscriber::<u64>::connect(socket(root.path())).open().unwrap());
+    drop(tell);
+    let (status, said) = parent.finish();
+    assert!(status.success() && said.contains("whole"), "{status}: {said}");
+}
+
+/// A watcher that was started before the fork goes on in the parent: a death is noticed.
+#[test]
+#[ignore = "a child of other tests"]
+fn sleep_and_fork() {
+    if !as_child() {
+        return;
+    }
+    let root = PathBuf::from(std::env::var("ROOT").unwrap());
+    let options = Subscriber::<u64>::options("r").root(&root).wait(WaitStrategy::Block);
+    let mut subscriber = Some(options.open().unwrap());
+    assert_eq!(subscriber.as_mut().unwrap().recv_timeout(Duration::from_millis(20)), Err(TryRecvError::Empty));
+    assert!(forked(|| drop(subscriber.take())), "a drop in a forked child crashed or hung");
+    println!("\nforked");
+    let told = subscriber.as_mut().unwrap().recv_timeout(Duration::from_secs(20));
+    println!("told {told:?}");
+}
+
+#[test]
+#[ignore = "a child of other tests"]
+fn publish_and_wait() {
+    if as_child() {
+        let _publisher = options(&PathBuf::from(std::env::var("ROOT").unwrap())).create().unwrap();
+        println!("\npublished");
+        loop {
+            std::thread::park();
+        }
+    }
+}
+
+#[test]
+fn the_watcher_goes_on_watching_after_a_fork() {
+    let root = PrivateRoot::new();
+    let mut publisher = Child::start(child("publish_and_wait").env("ROOT", root.path()));
+    publisher.wait_for("published");
+    let mut subscriber = Child::start(child("sleep_and_fork").env("ROOT", root.path()));
+    subscriber.wait_for("forked");
+    std::thread::sleep(Duration::from_millis(20));
+    publisher.kill();
+    assert_eq!(subscriber.wait_for("told"), "Err(PublisherDead)");
+}

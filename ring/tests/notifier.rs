@@ -1,0 +1,226 @@
+//! A subscription that sits in epoll: its descriptor becomes readable for whatever there is to be told, once, and the
+//! subscriber of a process that publishes elsewhere needs no other way to wait.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use feed_ring::inspect::Ring;
+use feed_ring::{Join, Notifier, Publisher, PublisherOptions, Subscriber, TryRecvError, in_process};
+use feed_testing::{Child, PrivateRoot, as_child, child};
+use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use rustix::fd::OwnedFd;
+use rustix::time::Timespec;
+
+fn options(root: impl AsRef<Path>) -> PublisherOptions<u64> {
+    Publisher::options("r").root(root).capacity(8).keep(true)
+}
+
+fn subscriber(root: &PrivateRoot) -> Subscriber<u64> {
+    Subscriber::options("r").root(root).join(Join::Oldest).open_timeout(Duration::MAX).open().unwrap()
+}
+
+/// A notifier in an epoll of its own.
+struct Polled {
+    epoll: OwnedFd,
+    notifier: Notifier,
+}
+
+impl Polled {
+    fn new(subscriber: &Subscriber<u64>) -> Self {
+        let (epoll, notifier) = (epoll::create(CreateFlags::CLOEXEC).unwrap(), subscriber.notifier().unwrap());
+        epoll::add(&epoll, &notifier, EventData::new_u64(7), EventFlags::IN).unwrap();
+        Polled { epoll, notifier }
+    }
+
+    /// Whether it becomes readable within so long.
+    fn is_readable(&self, within: Duration) -> bool {
+        let mut events = [Event { flags: EventFlags::empty(), data: EventData::new_u64(0) }; 2];
+        let timeout = Timespec::try_from(within).unwrap();
+        epoll::wait(&self.epoll, &mut events[..], Some(&timeout)).unwrap() > 0
+    }
+
+    /// Waits for it, for longer than anything takes, and makes it unreadable.
+    fn come(&self) {
+        assert!(self.is_readable(Duration::from_secs(20)), "the descriptor did not become readable");
+        self.notifier.clear();
+        assert!(!self.is_readable(Duration::ZERO), "it is readable once");
+    }
+
+    /// Stays unreadable for a while.
+    fn stays_away(&self) {
+        assert!(!self.is_readable(Duration::from_millis(60)), "it became readable, and there is nothing");
+    }
+}
+
+/// Does as it is told on its standard input: a number is published, `close` closes, `quit` dies without.
+#[test]
+#[ignore = "a child of other tests"]
+fn publish_what_is_said() {
+    if !as_child() {
+        return;
+    }
+    let capacity = std::env::var("CAPACITY").map_or(8, |capacity| capacity.parse().unwrap());
+    let mut publisher = options(std::env::var("ROOT").unwrap()).capacity(capacity).create().unwrap();
+    println!("\nready");
+    for line in std::io::stdin().lines() {
+        match &*line.unwrap() {
+            "close" => {
+                publisher.close().unwrap();
+                println!("closed");
+                return;
+            }
+            number => {
+                publisher.publish(&number.parse().unwrap());
+            }
+        }
+    }
+}
+
+/// A publisher in a process of its own, and what it is told through.
+fn publisher(root: &PrivateRoot, capacity: usize) -> (Child, std::io::PipeWriter) {
+    let (told, tell) = std::io::pipe().unwrap();
+    let mut command = child("publish_what_is_said");
+    let mut process = Child::start(command.env("ROOT", root.path()).env("CAPACITY", capacity.to_string()).stdin(told));
+    process.wait_for("ready");
+    (process, tell)
+}
+
+fn say(tell: &mut std::io::PipeWriter, line: &str) {
+    use std::io::Write;
+    writeln!(tell, "{line}").unwrap();
+}
+
+#[test]
+fn everything_makes_it_readable() {
+    let root = PrivateRoot::new();
+    let (mut process, mut tell) = publisher(&root, 8);
+    let mut subscriber = subscriber(&root);
+    let polled = Polled::new(&subscriber);
+    for number in 0..20 {
+        assert_eq!(subscriber.try_recv(), Err(TryRecvError::Empty));
+        polled.notifier.arm(&subscriber);
+        if number < 3 {
+            polled.stays_away();
+        }
+        say(&mut tell, &number.to_string());
+        polled.come();
+        assert_eq!(subscriber.try_recv(), Ok(number));
+    }
+    // A death, which goes on being there.
+    assert_eq!(subscriber.try_recv(), Err(TryRecvError::Empty));
+    polled.notifier.arm(&subscriber);
+    polled.stays_away();
+    process.kill();
+    for _ in 0..3 {
+        polled.come();
+        let begun = Instant::now();
+        while subscriber.try_recv() != Err(TryRecvError::PublisherDead) {
+            assert!(begun.elapsed() < Duration::from_secs(20), "the death is told of");
+        }
+        polled.notifier.arm(&subscriber);
+    }
+    polled.come();
+
+    // Another publisher.
+    polled.notifier.arm_for_publisher(&subscriber);
+    polled.stays_away();
+    let (mut process, mut tell) = publisher(&root, 8);
+    polled.come();
+    assert_eq!(subscriber.try_recv(), Err(TryRecvError::Restarted { epoch: 2, sequence: 20 }));
+    assert_eq!(subscriber.try_recv(), Err(TryRecvError::Empty));
+    polled.notifier.arm(&subscriber);
+    say(&mut tell, "21");
+    polled.come();
+    assert_eq!(subscriber.try_recv(), Ok(21));
+
+    // A close.
+    assert_eq!(subscriber.try_recv(), Err(TryRecvError::Empty));
+    polled.notifier.arm(&subscriber);
+    polled.stays_away();
+    say(&mut tell, "close");
+    polled.come();
+    assert_eq!(subscriber.try_recv(), Err(TryRecvError::Closed));
+    process.wait_for("closed");
+
+    // Another ring in its place.
+    polled.notifier.arm_for_publisher(&subscriber);
+    polled.stays_away();
+    let (_other, _tell) = publisher(&root, 16);
+    polled.come();
+    assert_eq!(subscriber.try_recv(), Err(TryRecvError::Superseded));
+}
+
+/// Runs `what` and fails if it takes longer than anything takes: what would hang, fails.
+fn ends(what: impl FnOnce() + Send + 'static) {
+    let running = std::thread::spawn(what);
+    let begun = Instant::now();
+    while !running.is_finished() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "it hangs");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    running.join().unwrap();
+}
+
+#[test]
+fn it_is_dropped_whatever_it_waits_for() {
+    let (_publisher, ring) = in_process::<u64>(8).unwrap();
+    for arms in 0..4 {
+        let mut subscriber = ring.subscribe(Join::Oldest);
+        assert_eq!(subscriber.try_recv(), Err(TryRecvError::Empty));
+        let notifier = subscriber.notifier().unwrap();
+        for _ in 0..arms {
+            notifier.arm(&subscriber);
+            // Once the thread sleeps on the first, and once before it does.
+            std::thread::sleep(Duration::from_millis(if arms == 2 { 20 } else { 0 }));
+        }
+        ends(move || drop(notifier));
+    }
+    let root = PrivateRoot::new();
+    drop(options(&root).create().unwrap());
+    let mut subscriber = subscriber(&root);
+    assert_eq!(subscriber.try_recv(), Err(TryRecvError::Closed));
+    let notifier = subscriber.notifier().unwrap();
+    notifier.arm_for_publisher(&subscriber);
+    notifier.arm_for_publisher(&subscriber);
+    ends(move || drop(notifier));
+}
+
+#[test]
+fn the_last_arm_counts() {
+    let root = PrivateRoot::new();
+    let mut publisher = options(&root).create().unwrap();
+    let mut subscriber = subscriber(&root);
+    assert_eq!(subscriber.try_recv(), Err(TryRecvError::Empty));
+    let polled = Polled::new(&subscriber);
+    for _ in 0..1_000 {
+        polled.notifier.arm(&subscriber);
+    }
+    polled.stays_away();
+    publisher.publish(&0);
+    polled.come();
+    assert_eq!(subscriber.try_recv(), Ok(0));
+    polled.stays_away();
+    // Armed for a message that is there, but then for the next: the thread may have noticed the first already.
+    publisher.publish(&1);
+    assert_eq!(subscriber.try_recv(), Ok(1));
+    polled.notifier.arm(&subscriber);
+    std::thread::sleep(Duration::from_millis(20));
+    publisher.publish(&2);
+    polled.come();
+    assert_eq!(subscriber.try_recv(), Ok(2));
+}
+
+#[test]
+fn tools_see_how_far_its_subscriber_is() {
+    let root = PrivateRoot::new();
+    let mut publisher = options(&root).create().unwrap();
+    let mut subscriber = subscriber(&root);
+    let notifier = subscriber.notifier().unwrap();
+    for number in 0..5 {
+        publisher.publish(&number);
+        assert_eq!(subscriber.try_recv(), Ok(number));
+        notifier.arm(&subscriber);
+        let seen = Ring::open(root.path(), "r").unwrap().entries().unwrap().unwrap();
+        assert_eq!(seen[0].sequence, number + 1, "as far as when it was armed");
+    }
+}
