@@ -173,7 +173,7 @@ pub fn from_reader(
 ) -> Result<Input, SourceError> {
     let bytes_read = Arc::new(AtomicU64::new(0));
     let counted = Counted { reader, bytes_read: Arc::clone(&bytes_read) };
-    let failed = |error| read_failed(error).at(name, Position::Whole);
+    let failed = |error| read_failed(error).at(name, Position::Byte(0));
     let (first, stored) = peek(counted).map_err(failed)?;
     let plain: Box<dyn BufRead + Send> = match Compression::recognise(&first) {
         Compression::Plain => Box::new(stored),
@@ -185,7 +185,8 @@ pub fn from_reader(
     };
     let (first, plain) = peek(plain).map_err(failed)?;
     let Some(format) = format.or_else(|| Format::recognise(&first)) else {
-        return Err(unrecognised(&first).at(name, Position::Whole));
+        let position = if first.is_empty() { Position::Whole } else { Position::Byte(0) };
+        return Err(unrecognised(&first).at(name, position));
     };
     let plain = Box::new(plain);
     let source: Box<dyn Source> = match format {
