@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use common::{assert_one_line, assert_quiet_success, endless, file, publisher, run, summary};
 use feed::sample::{self, Prefix};
 use feed_testing::{PrivateRoot, Program};
+use rustix::fs::{FileType, Mode};
 use rustix::process::Signal;
 
 #[test]
@@ -175,6 +176,33 @@ fn wait_for_handlers(program: &Program) {
     while !std::fs::read_to_string(&status).unwrap().lines().any(catches) {
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
+}
+
+#[test]
+fn a_fifo_is_an_input_and_a_signal_ends_the_wait_for_its_writer() {
+    let root = PrivateRoot::new();
+    let fifo = root.path().join("fifo");
+    rustix::fs::mknodat(rustix::fs::CWD, &fifo, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    let path = fifo.to_str().unwrap();
+    let start = || Program::start(publisher(&root).args(["--input", path, "--summary", "json"]));
+    // Nobody ever writes.
+    let program = start();
+    wait_for_handlers(&program);
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    program.signal(Signal::TERM);
+    let finished = program.finish();
+    assert_quiet_success(&finished);
+    assert_eq!(summary(&finished)["messages"], 0);
+
+    // Somebody does, after a while.
+    let program = start();
+    wait_for_handlers(&program);
+    std::thread::sleep(std::time::Duration::from_millis(120));
+    std::fs::write(&fifo, sample::csv(5_000)).unwrap();
+    let finished = program.finish();
+    assert_quiet_success(&finished);
+    assert_eq!(summary(&finished)["messages"], 5_000);
+    assert_eq!(root.names(), ["fifo"]);
 }
 
 #[test]

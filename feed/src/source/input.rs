@@ -10,6 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use flate2::bufread::MultiGzDecoder;
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 
 use super::csv::CsvSource;
 use super::dbn::DbnSource;
@@ -151,7 +153,7 @@ pub fn open(path: &Path, format: Option<Format>, stop: Arc<AtomicBool>) -> Resul
     let name = if stdin { "standard input".to_owned() } else { path.display().to_string() };
     let failed = |error| Reason::Open(error).at(&name, Position::Whole);
     // Standard input without the buffer that the library puts before it.
-    let file = if stdin { io::stdin().as_fd().try_clone_to_owned().map(File::from) } else { File::open(path) };
+    let file = if stdin { io::stdin().as_fd().try_clone_to_owned().map(File::from) } else { open_at_once(path) };
     let file = file.map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
     if metadata.is_dir() {
@@ -159,6 +161,17 @@ pub fn open(path: &Path, format: Option<Format>, stop: Arc<AtomicBool>) -> Resul
     }
     let bytes = metadata.is_file().then_some(metadata.len());
     from_reader(&name, Interruptible::new(file, stop), bytes, format)
+}
+
+/// Opens a file without waiting: a FIFO that nobody has opened for writing would make it wait, deaf to a stop.
+fn open_at_once(path: &Path) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    loop {
+        match rustix::fs::open(path, flags, Mode::empty()) {
+            Err(Errno::INTR) => {}
+            opened => return Ok(File::from(opened?)),
+        }
+    }
 }
 
 /// Reads from anything; `name` stands in errors, `bytes` is the size as stored, where it is known.
