@@ -1,6 +1,6 @@
 //! What `feed-publisher` does: opens the input, makes the ring, publishes, closes, summarises.
 
-use std::io::{self, Write};
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -87,7 +87,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         Err(SourceError { reason: Reason::Stopped, .. }) => {
             let nothing = Summary::new(&Tally::default(), Sequences::default(), 0.0);
             let nothing = Summary { published: Some(Published::default()), ..nothing };
-            return Ok(print(&nothing, options.summary)?);
+            return Ok(print(&nothing, &stop, options.summary)?);
         }
         opened => opened.map_err(anyhow::Error::new)?,
     };
@@ -116,7 +116,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     info!(ring = title(options), published = next - first, sequence = next, "ring closed");
     let seconds = run.span.map_or(0.0, |(first, last)| last.saturating_sub(first) as f64 / 1e9);
     let summary = Summary::new(&run.tally, Sequences { first, next, lost: 0, skipped: 0 }, seconds);
-    let printed = print(&Summary { published: Some(published), ..summary }, options.summary);
+    let printed = print(&Summary { published: Some(published), ..summary }, &stop, options.summary);
     result?;
     closed.map_err(anyhow::Error::new)?;
     Ok(printed?)
@@ -317,14 +317,10 @@ impl Run<'_> {
 }
 
 /// Prints the summary to standard output; that nobody reads it is no error.
-fn print(summary: &Summary, format: SummaryFormat) -> Result<(), anyhow::Error> {
+fn print(summary: &Summary, stop: &AtomicBool, format: SummaryFormat) -> Result<(), anyhow::Error> {
     let text = match format {
         SummaryFormat::Text => summary.to_text(),
         SummaryFormat::Json => summary.to_json() + "\n",
     };
-    let mut stdout = io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error).context("cannot print the summary"),
-        _ => Ok(()),
-    }
+    feed::stdout::summarise(&text, stop).context("cannot print the summary")
 }
