@@ -12,6 +12,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::FileType;
 use rustix::io::Errno;
 
+use crate::remedy;
 use crate::say::say;
 
 /// So much is kept back before it is written.
@@ -142,11 +143,7 @@ pub fn summarise(summary: &str, stop: &AtomicBool) -> io::Result<()> {
 
 /// The same error with what to do about it.
 pub fn remedied(error: io::Error) -> io::Error {
-    let remedy = match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room, or send it elsewhere",
-        io::ErrorKind::FileTooLarge => "raise the limit of a file's size (ulimit -f), or send it elsewhere",
-        _ => "send it elsewhere",
-    };
+    let remedy = remedy::output(&error);
     io::Error::new(error.kind(), format!("{error}: {remedy}"))
 }
 
