@@ -70,7 +70,7 @@ fn names_that_no_ring_can_have() {
     ] {
         let finished = run(&root, &["--ring", name]);
         assert_eq!((finished.code, finished.stdout.as_str()), (Some(2), ""), "{finished:?}");
-        for says in ["--ring: ring name", says, "use 1 to 200 of A-Z a-z 0-9 . _ -"] {
+        for says in ["'--ring <NAME>': ring name", says, "use 1 to 200 of A-Z a-z 0-9 . _ -"] {
             assert!(finished.stderr.contains(says), "{says:?} expected: {finished:?}");
         }
     }
@@ -200,7 +200,11 @@ fn no_permission() {
     }
     let root = PrivateRoot::new();
     let finished = as_nobody(publisher(&root).args(["--count", "1"]));
-    assert_one_line(&finished, 1, &["feed.ring: cannot make a directory: Permission denied"]);
+    assert_one_line(
+        &finished,
+        1,
+        &["feed.ring: cannot make a directory: Permission denied", "run as a user who may use it"],
+    );
     // Nor may it give its ring to a group that it is not in.
     fs::set_permissions(root.path(), fs::Permissions::from_mode(0o777)).unwrap();
     let finished = as_nobody(publisher(&root).args(["--count", "1", "--group", "4242"]));

@@ -340,7 +340,7 @@ impl<'a> Follower<'a> {
     }
 
     fn say(&self, what: std::fmt::Arguments<'_>) {
-        say(format_args!("feed-subscriber: {}: {what}", self.options.ring));
+        say(format_args!("feed-subscriber: {}: {what}", self.options.title()));
     }
 
     fn received(&self) -> u64 {

@@ -4,6 +4,7 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::Context;
 use feed::reception::Reception;
+use feed::remedy;
 use feed::say::say;
 use feed::stdout;
 use feed::summary::{Sequences, Summary, Tally};
@@ -32,6 +33,7 @@ impl From<anyhow::Error> for Failure {
 
 /// Runs the program.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
+    options.check().map_err(Failure::Usage)?;
     let stop = feed::stop::on_signals().context("cannot handle signals")?;
     feed_ring::guard::install().context("cannot guard against SIGBUS")?;
     if let Some(cpu) = options.cpu {
@@ -93,7 +95,6 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
 fn open(options: &Options, stop: &AtomicBool) -> Result<Option<Ring>, Failure> {
     let silently = |_: &OpenError| {};
     Ring::wait(options, options.from, options.open_timeout, stop, silently).map_err(|error| match error {
-        OpenError::Name(error) => Failure::Usage(format!("--ring: {error}")),
         error @ OpenError::Sequence { .. } => Failure::Usage(format!("--from: {error}")),
         error => Failure::Runtime(explain(error, options)),
     })
@@ -108,6 +109,13 @@ fn explain(error: OpenError, options: &Options) -> anyhow::Error {
         OpenError::Owner { found, .. } => anyhow::anyhow!("{error} (--trust-uid {found})"),
         OpenError::Permission { .. } if options.mapping() == feed_ring::Mapping::ReadWrite => {
             anyhow::anyhow!("{error}; --map rw needs write permission, too")
+        }
+        OpenError::Refused { .. } => {
+            anyhow::anyhow!("{error} (feed-publisher --allow-uid UID, --allow-gid GID, --max-clients N)")
+        }
+        OpenError::Io { source, .. } => {
+            let place = if options.connect.is_some() { "--connect PATH" } else { "--root DIR" };
+            anyhow::anyhow!("{error}: {}", remedy::ring(source, place))
         }
         _ => error.into(),
     }

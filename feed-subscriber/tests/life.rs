@@ -26,7 +26,7 @@ fn without_a_ring_the_error_names_the_flag() {
 fn a_wrong_command_line_is_exit_code_2_and_names_the_flag() {
     let root = PrivateRoot::new();
     for (arguments, says) in [
-        (&["--ring", "../feed"][..], "--ring: ring name \"../feed\""),
+        (&["--ring", "../feed"][..], "'--ring <NAME>': ring name \"../feed\""),
         (&["--from", "newest"], "--from"),
         (&["--from", "18446744073709551615"], "--from: join at sequence"),
         (&["--wait", "sleep"], "--wait"),
