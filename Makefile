@@ -71,6 +71,7 @@ fuzz: ## each decoder and the segment under cargo-fuzz, 10 minutes each (SECONDS
 lint: ## rustfmt, clippy and rustdoc; warnings are errors
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	CARGO_TARGET_DIR="$${CARGO_TARGET_DIR:-target}" CUSTOM_LIBFUZZER_PATH=./unlinked $(CARGO) clippy --manifest-path fuzz/Cargo.toml --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
 
 .PHONY: doc

@@ -31,7 +31,7 @@ use feed_ring::Wake;
     zcat day.itch.gz | feed-publisher --input - --speed 10 --summary json")]
 pub(crate) struct Options {
     /// Name of the ring: 1 to 200 of A-Z a-z 0-9 . _ -
-    #[arg(long, value_name = "NAME", default_value = "feed")]
+    #[arg(long, value_name = "NAME", default_value = "feed", value_parser = ring)]
     pub(crate) ring: String,
 
     /// What to replay, `-` for standard input [default: an endless synthetic market]
@@ -61,7 +61,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", default_value_t = 65_536, value_parser = capacity)]
     pub(crate) capacity: usize,
 
-    /// Publish nothing before so many subscribers are attached
+    /// Publish nothing before so many subscribers are attached; at most 1024, or --max-clients, can be counted
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) wait_for_subscribers: usize,
 
@@ -117,6 +117,11 @@ pub(crate) struct Options {
     #[arg(long, value_name = "GID", requires = "serve")]
     pub(crate) allow_gid: Vec<u32>,
 
+    /// Serve so many subscribers at a time, each of which takes a file descriptor (ulimit -n); further ones are refused
+    /// [default: 256]
+    #[arg(long, value_name = "N", requires = "serve", value_parser = clients)]
+    pub(crate) max_clients: Option<usize>,
+
     /// Run on this CPU only
     #[arg(long, value_name = "N")]
     pub(crate) cpu: Option<usize>,
@@ -144,10 +149,46 @@ pub(crate) struct Options {
     pub(crate) root: PathBuf,
 }
 
+/// So many subscribers of a ring have an entry in its control file, by which they are counted.
+const SUBSCRIBERS: usize = 1024;
+
+/// So many clients a sealed ring has unless told otherwise.
+const MAX_CLIENTS: usize = 256;
+
 impl Options {
     /// The pace that --rate or --speed asks for.
     pub(crate) fn pace(&self) -> Pace {
         self.rate.map_or(self.speed, Pace::Rate)
+    }
+
+    /// What the ring is called in messages and logs: its name, or its socket.
+    pub(crate) fn title(&self) -> String {
+        self.serve.as_ref().map_or_else(|| self.ring.clone(), |path| path.display().to_string())
+    }
+
+    /// What is wrong with the options together, where the parser does not see it.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let for_sealed = !self.allow_uid.is_empty() || !self.allow_gid.is_empty() || self.max_clients.is_some();
+        if self.serve.is_none() && for_sealed {
+            // The parser requires it, but no longer beside an option that --serve rules out, such as --ring.
+            return Err(
+                "--allow-uid, --allow-gid and --max-clients go with --serve PATH; a ring on disk has --mode and \
+                        --group"
+                    .to_owned(),
+            );
+        }
+        let (counted, why) = match self.serve {
+            None => (SUBSCRIBERS, "that many subscribers of a ring are counted"),
+            Some(_) => (
+                self.max_clients.unwrap_or(MAX_CLIENTS).min(SUBSCRIBERS),
+                "that many are served and counted \
+                (--max-clients N, up to 1024)",
+            ),
+        };
+        if self.wait_for_subscribers > counted {
+            return Err(format!("--wait-for-subscribers {}: at most {counted}: {why}", self.wait_for_subscribers));
+        }
+        Ok(())
     }
 }
 
@@ -230,6 +271,15 @@ fn capacity(text: &str) -> Result<usize, String> {
     Err(format!("expected a power of two from 2 to {LARGEST}; the next is {nearest}"))
 }
 
+fn ring(name: &str) -> Result<String, feed_ring::NameError> {
+    feed_ring::check_name(name).map(|()| name.to_owned())
+}
+
+fn clients(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|&number| number > 0);
+    number.ok_or_else(|| "expected a number from 1".to_owned())
+}
+
 fn mode(text: &str) -> Result<u32, String> {
     // from_str_radix would take a sign.
     let octal = text.bytes().all(|byte| (b'0'..=b'7').contains(&byte));
@@ -299,8 +349,34 @@ mod tests {
             (&["--numa-node", "near"], "--numa-node"),
             (&["--numa-node=-1"], "--numa-node"),
             (&["--loud"], "--loud"),
+            (&["--ring", "a/b"], "'--ring <NAME>': ring name \"a/b\": it has a character that no ring's name may have"),
+            (&["--max-clients", "5"], "--serve <PATH>"),
+            (&["--max-clients", "0", "--serve", "p"], "'--max-clients <N>': expected a number from 1"),
         ] {
             let error = parse(arguments).unwrap_err();
+            assert!(error.contains(says), "{arguments:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_go_together_is_refused() {
+        let check = |arguments: &[&str]| parse(arguments).unwrap().check();
+        for fine in [
+            &["--wait-for-subscribers", "1024"][..],
+            &["--wait-for-subscribers", "256", "--serve", "p"],
+            &["--wait-for-subscribers", "1024", "--serve", "p", "--max-clients", "2000"],
+        ] {
+            assert_eq!(check(fine), Ok(()), "{fine:?}");
+        }
+        for (arguments, says) in [
+            (&["--wait-for-subscribers", "1025"][..], "--wait-for-subscribers 1025: at most 1024"),
+            (&["--wait-for-subscribers", "257", "--serve", "p"], "at most 256: that many are served and counted"),
+            (&["--wait-for-subscribers", "3", "--serve", "p", "--max-clients", "2"], "at most 2"),
+            (&["--wait-for-subscribers", "1025", "--serve", "p", "--max-clients", "2000"], "at most 1024"),
+            (&["--ring", "a", "--allow-uid", "0"], "go with --serve PATH"),
+            (&["--ring", "a", "--max-clients", "5"], "go with --serve PATH"),
+        ] {
+            let error = check(arguments).unwrap_err();
             assert!(error.contains(says), "{arguments:?}: {error}");
         }
     }

@@ -1,6 +1,6 @@
 //! What `feed-publisher` does: opens the input, makes the ring, publishes, closes, summarises.
 
-use std::io::{self, Write};
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -9,6 +9,7 @@ use anyhow::Context;
 use feed::Message;
 use feed::clock::realtime_ns;
 use feed::pacing::Pacer;
+use feed::remedy;
 use feed::say::say;
 use feed::source::synthetic::Synthetic;
 use feed::source::{Input, Reason, Source, SourceError, input};
@@ -67,11 +68,7 @@ impl Feed {
 
 /// Runs the program.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
-    if options.serve.is_none() && !(options.allow_uid.is_empty() && options.allow_gid.is_empty()) {
-        // The parser requires it, but no longer beside an option that --serve rules out, such as --ring.
-        let message = "--allow-uid and --allow-gid go with --serve PATH; a ring on disk has --mode and --group";
-        return Err(Failure::Usage(message.to_owned()));
-    }
+    options.check().map_err(Failure::Usage)?;
     let stop = feed::stop::on_signals().context("cannot handle signals")?;
     feed_ring::guard::install().context("cannot guard against SIGBUS")?;
     let attendance = Attendance::prepare(options);
@@ -87,7 +84,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         Err(SourceError { reason: Reason::Stopped, .. }) => {
             let nothing = Summary::new(&Tally::default(), Sequences::default(), 0.0);
             let nothing = Summary { published: Some(Published::default()), ..nothing };
-            return Ok(print(&nothing, options.summary)?);
+            return Ok(print(&nothing, &stop, options.summary)?);
         }
         opened => opened.map_err(anyhow::Error::new)?,
     };
@@ -113,10 +110,10 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let result = run.publish(&stop);
     let next = run.publisher.published();
     let closed = run.publisher.close();
-    info!(ring = title(options), published = next - first, sequence = next, "ring closed");
+    info!(ring = options.title(), published = next - first, sequence = next, "ring closed");
     let seconds = run.span.map_or(0.0, |(first, last)| last.saturating_sub(first) as f64 / 1e9);
     let summary = Summary::new(&run.tally, Sequences { first, next, lost: 0, skipped: 0 }, seconds);
-    let printed = print(&Summary { published: Some(published), ..summary }, options.summary);
+    let printed = print(&Summary { published: Some(published), ..summary }, &stop, options.summary);
     result?;
     closed.map_err(anyhow::Error::new)?;
     Ok(printed?)
@@ -124,7 +121,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
 
 /// Says on standard error what was found under the name, and what is not as it was asked for.
 fn tell(options: &Options, publisher: &Publisher<Message>) {
-    let (ring, epoch, next) = (&options.ring, publisher.epoch(), publisher.published());
+    let (ring, epoch, next) = (options.title(), publisher.epoch(), publisher.published());
     log(options, publisher);
     if epoch > 1 {
         say(format_args!("feed-publisher: {ring}: taken over: epoch {epoch} begins at sequence {next}"));
@@ -164,15 +161,10 @@ fn log(options: &Options, publisher: &Publisher<Message>) {
         Wake::Membarrier => "membarrier",
         Wake::Fence => "fence",
     };
-    info!(ring = title(options), epoch, sequence, capacity = publisher.capacity(), wake, "{what}");
+    info!(ring = options.title(), epoch, sequence, capacity = publisher.capacity(), wake, "{what}");
     if options.wake != Some(WakeChoice::Fence) && publisher.wake() == Wake::Fence {
-        warn!(ring = title(options), "the kernel refuses membarrier: fencing after each message");
+        warn!(ring = options.title(), "the kernel refuses membarrier: fencing after each message");
     }
-}
-
-/// What the ring is called in the log: its name, or its socket.
-fn title(options: &Options) -> String {
-    options.serve.as_ref().map_or_else(|| options.ring.clone(), |path| path.display().to_string())
 }
 
 fn open(options: &Options, stop: &Arc<AtomicBool>) -> Result<Feed, SourceError> {
@@ -205,12 +197,15 @@ fn create(options: &Options) -> Result<Publisher<Message>, Failure> {
     let created = match &options.serve {
         Some(path) => {
             let served = options.allow_uid.iter().fold(created.serve(path), |created, &uid| created.allow_uid(uid));
-            options.allow_gid.iter().fold(served, |created, &gid| created.allow_gid(gid))
+            let served = options.allow_gid.iter().fold(served, |created, &gid| created.allow_gid(gid));
+            match options.max_clients {
+                Some(clients) => served.max_clients(clients),
+                None => served,
+            }
         }
         None => created,
     };
     created.create().map_err(|error| match error {
-        CreateError::Name(error) => Failure::Usage(format!("--ring: {error}")),
         CreateError::Capacity { .. } => Failure::Usage(format!("--capacity: {error}")),
         CreateError::Mode { .. } => Failure::Usage(format!("--mode: {error}")),
         CreateError::Io { ref source, .. }
@@ -223,6 +218,10 @@ fn create(options: &Options) -> Result<Publisher<Message>, Failure> {
         CreateError::AlreadyPublished { .. } | CreateError::Owner { .. } | CreateError::NotARing { .. } => {
             let flag = if options.serve.is_some() { "--serve PATH" } else { "--ring NAME" };
             Failure::Runtime(anyhow::anyhow!("{error} ({flag})"))
+        }
+        CreateError::Io { ref source, .. } => {
+            let place = if options.serve.is_some() { "--serve PATH" } else { "--root DIR" };
+            Failure::Runtime(anyhow::anyhow!("{error}: {}", remedy::ring(source, place)))
         }
         CreateError::NoRoom { .. } | CreateError::MemoryLimit { .. } | CreateError::NoMemory { .. } => {
             Failure::Runtime(anyhow::anyhow!("{error} (--capacity N)"))
@@ -308,7 +307,8 @@ impl Run<'_> {
             if !told && begun.elapsed() > PATIENCE {
                 told = true;
                 say(format_args!(
-                    "feed-publisher: {attached} of {wanted} subscribers attached, waiting (Ctrl-C to give up)"
+                    "feed-publisher: {}: {attached} of {wanted} subscribers attached, waiting (Ctrl-C to give up)",
+                    self.options.title()
                 ));
             }
             std::thread::sleep(Duration::from_millis(1));
@@ -317,14 +317,10 @@ impl Run<'_> {
 }
 
 /// Prints the summary to standard output; that nobody reads it is no error.
-fn print(summary: &Summary, format: SummaryFormat) -> Result<(), anyhow::Error> {
+fn print(summary: &Summary, stop: &AtomicBool, format: SummaryFormat) -> Result<(), anyhow::Error> {
     let text = match format {
         SummaryFormat::Text => summary.to_text(),
         SummaryFormat::Json => summary.to_json() + "\n",
     };
-    let mut stdout = io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error).context("cannot print the summary"),
-        _ => Ok(()),
-    }
+    feed::stdout::summarise(&text, stop).context("cannot print the summary")
 }

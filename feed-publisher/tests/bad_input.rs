@@ -131,9 +131,9 @@ fn an_input_that_is_not_supported() {
 fn an_input_that_cannot_be_opened() {
     let root = PrivateRoot::new();
     let finished = run(&root, &["--input", "/nowhere/feed"]);
-    assert_one_line(&finished, 1, &["/nowhere/feed: cannot be opened"]);
+    assert_one_line(&finished, 1, &["/nowhere/feed: cannot be opened", ": check the path"]);
     assert_eq!(finished.stderr.matches("No such file").count(), 1, "{finished:?}");
-    assert_one_line(&run(&root, &["--input", "/"]), 1, &["/: cannot be opened: is a directory"]);
+    assert_one_line(&run(&root, &["--input", "/"]), 1, &["/: cannot be opened: is a directory: name a file in it"]);
     assert!(root.names().is_empty());
 }
 

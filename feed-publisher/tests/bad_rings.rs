@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use common::{assert_one_line, assert_quiet_success, endless, publisher, run};
-use feed_testing::{PrivateRoot, Program, skipped};
+use feed_testing::{Finished, PrivateRoot, Program, skipped};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::process::Signal;
 
@@ -57,6 +57,65 @@ fn a_ring_that_there_is_no_room_for() {
     assert!(root.names().is_empty(), "nothing is left behind");
 }
 
+/// A memory cgroup of its own with a limit, removed when dropped.
+struct Cgroup(PathBuf);
+
+impl Cgroup {
+    fn limited_to(bytes: u64) -> Result<Self, String> {
+        let version_1 = Path::new("/sys/fs/cgroup/memory");
+        let (parent, limit) = match version_1.is_dir() {
+            true => (version_1, "memory.limit_in_bytes"),
+            false => (Path::new("/sys/fs/cgroup"), "memory.max"),
+        };
+        let cgroup = Cgroup(parent.join(format!("feed-ring-test.{}", std::process::id())));
+        let made = fs::create_dir(&cgroup.0).and_then(|()| fs::write(cgroup.0.join(limit), bytes.to_string()));
+        made.map(|()| cgroup).map_err(|error| format!("no memory cgroup can be made in {}: {error}", parent.display()))
+    }
+
+    /// Runs a command in it.
+    fn run(&self, command: &Command) -> Finished {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", r#"echo $$ >"$0/cgroup.procs" && exec "$@""#]).arg(&self.0);
+        Program::start(shell.arg(command.get_program()).args(command.get_args())).finish()
+    }
+}
+
+impl Drop for Cgroup {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir(&self.0);
+    }
+}
+
+#[test]
+fn a_ring_beyond_the_memory_limit_of_its_cgroup() {
+    let cgroup = match Cgroup::limited_to(24 << 20) {
+        Ok(cgroup) => cgroup,
+        Err(reason) => return skipped(&reason),
+    };
+    let root = PrivateRoot::new();
+    let sized =
+        |command: &mut Command, capacity: &str| cgroup.run(command.args(["--count", "1", "--capacity", capacity]));
+    let serve = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_feed-publisher"));
+        command.arg("--serve").arg(root.path().join("sock"));
+        command
+    };
+    let cgroup_of = format!(" left under the memory limit of cgroup {}: lower the capacity", cgroup.0.display());
+    for mut command in [publisher(&root), serve()] {
+        // 32 MiB, which a container has room for as well.
+        let finished = sized(&mut command, "524288");
+        if finished.stderr.contains("cgroup.procs") {
+            return skipped(&finished.stderr);
+        }
+        assert_one_line(&finished, 1, &[" bytes needed, ", &cgroup_of, "(--capacity N)"]);
+        assert!(root.names().is_empty(), "nothing is left behind");
+    }
+    // A small one fits.
+    for mut command in [publisher(&root), serve()] {
+        assert_quiet_success(&sized(&mut command, "1024"));
+    }
+}
+
 #[test]
 fn names_that_no_ring_can_have() {
     let root = PrivateRoot::new();
@@ -70,7 +129,7 @@ fn names_that_no_ring_can_have() {
     ] {
         let finished = run(&root, &["--ring", name]);
         assert_eq!((finished.code, finished.stdout.as_str()), (Some(2), ""), "{finished:?}");
-        for says in ["--ring: ring name", says, "use 1 to 200 of A-Z a-z 0-9 . _ -"] {
+        for says in ["'--ring <NAME>': ring name", says, "use 1 to 200 of A-Z a-z 0-9 . _ -"] {
             assert!(finished.stderr.contains(says), "{says:?} expected: {finished:?}");
         }
     }
@@ -200,7 +259,11 @@ fn no_permission() {
     }
     let root = PrivateRoot::new();
     let finished = as_nobody(publisher(&root).args(["--count", "1"]));
-    assert_one_line(&finished, 1, &["feed.ring: cannot make a directory: Permission denied"]);
+    assert_one_line(
+        &finished,
+        1,
+        &["feed.ring: cannot make a directory: Permission denied", "run as a user who may use it"],
+    );
     // Nor may it give its ring to a group that it is not in.
     fs::set_permissions(root.path(), fs::Permissions::from_mode(0o777)).unwrap();
     let finished = as_nobody(publisher(&root).args(["--count", "1", "--group", "4242"]));

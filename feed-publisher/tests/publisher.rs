@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use common::{assert_one_line, assert_quiet_success, endless, file, publisher, run, summary};
 use feed::sample::{self, Prefix};
 use feed_testing::{PrivateRoot, Program};
+use rustix::fs::{FileType, Mode};
 use rustix::process::Signal;
 
 #[test]
@@ -102,10 +103,12 @@ fn a_wrong_command_line_is_exit_code_2_and_names_the_flag() {
         (&["--capacity", "1000"][..], "--capacity"),
         (&["--speed", "fast"], "--speed"),
         (&["--rate", "0"], "--rate"),
-        (&["--ring", "a/b"], "--ring: ring name \"a/b\""),
-        (&["--ring", ".hidden"], "--ring: ring name"),
+        (&["--ring", "a/b"], "'--ring <NAME>': ring name \"a/b\""),
+        (&["--ring", ".hidden"], "'--ring <NAME>': ring name"),
+        (&["--wait-for-subscribers", "1025"], "--wait-for-subscribers 1025: at most 1024"),
+        (&["--count", "1", "--max-clients", "5"], "--allow-gid and --max-clients go with --serve"),
         (&["--loud"], "--loud"),
-        (&["--count", "1", "--allow-uid", "0"], "--allow-uid and --allow-gid go with --serve"),
+        (&["--count", "1", "--allow-uid", "0"], "--allow-uid, --allow-gid and --max-clients go with --serve"),
     ] {
         let finished = run(&root, arguments);
         assert_eq!((finished.code, finished.stdout.as_str()), (Some(2), ""), "{finished:?}");
@@ -115,6 +118,19 @@ fn a_wrong_command_line_is_exit_code_2_and_names_the_flag() {
     let help = run(&root, &["--help"]);
     assert_eq!((help.code, help.stderr.as_str()), (Some(0), ""));
     assert!(help.stdout.contains("--wait-for-subscribers"));
+}
+
+#[test]
+fn a_name_that_no_ring_can_have_is_refused_before_the_input_is_touched() {
+    let root = PrivateRoot::new();
+    // Standard input stays open, and would be waited for.
+    let mut program = Program::start(publisher(&root).args(["--ring", "a/b", "--input", "-"]).stdin(Stdio::piped()));
+    let _open = program.stdin().unwrap();
+    let finished = program.finish();
+    assert_eq!((finished.code, finished.stdout.as_str()), (Some(2), ""), "{finished:?}");
+    assert!(finished.stderr.contains("'--ring <NAME>': ring name \"a/b\""), "{finished:?}");
+    let missing = run(&root, &["--ring", "..", "--input", "/nowhere/feed"]);
+    assert!(missing.code == Some(2) && !missing.stderr.contains("/nowhere"), "{missing:?}");
 }
 
 #[test]
@@ -178,6 +194,33 @@ fn wait_for_handlers(program: &Program) {
 }
 
 #[test]
+fn a_fifo_is_an_input_and_a_signal_ends_the_wait_for_its_writer() {
+    let root = PrivateRoot::new();
+    let fifo = root.path().join("fifo");
+    rustix::fs::mknodat(rustix::fs::CWD, &fifo, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    let path = fifo.to_str().unwrap();
+    let start = || Program::start(publisher(&root).args(["--input", path, "--summary", "json"]));
+    // Nobody ever writes.
+    let program = start();
+    wait_for_handlers(&program);
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    program.signal(Signal::TERM);
+    let finished = program.finish();
+    assert_quiet_success(&finished);
+    assert_eq!(summary(&finished)["messages"], 0);
+
+    // Somebody does, after a while.
+    let program = start();
+    wait_for_handlers(&program);
+    std::thread::sleep(std::time::Duration::from_millis(120));
+    std::fs::write(&fifo, sample::csv(5_000)).unwrap();
+    let finished = program.finish();
+    assert_quiet_success(&finished);
+    assert_eq!(summary(&finished)["messages"], 5_000);
+    assert_eq!(root.names(), ["fifo"]);
+}
+
+#[test]
 fn a_kept_ring_and_a_dead_one_are_gone_on_with() {
     let root = PrivateRoot::new();
     assert_quiet_success(&run(&root, &["--count", "5", "--keep"]));
@@ -227,7 +270,13 @@ fn a_root_that_is_not_there_is_an_error() {
     let finished =
         Program::start(Command::new(env!("CARGO_BIN_EXE_feed-publisher")).args(["--root", "/nowhere", "--count", "1"]))
             .finish();
-    assert_one_line(&finished, 1, &["/nowhere"]);
+    assert_one_line(&finished, 1, &["/nowhere", ": make the directory first, or choose another (--root DIR)"]);
     assert_eq!(finished.stderr.matches("No such file").count(), 1, "{finished:?}");
     assert!(!Path::new("/nowhere").exists());
+    let serve = |path: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_feed-publisher"));
+        Program::start(command.args(["--serve", path, "--count", "1"])).finish()
+    };
+    assert_one_line(&serve("/nowhere/sock"), 1, &["/nowhere", "choose another (--serve PATH)"]);
+    assert_one_line(&serve("/"), 1, &["must end in a name", "choose another (--serve PATH)"]);
 }

@@ -85,7 +85,7 @@ impl Ring {
         if !options.huge_pages {
             return;
         }
-        let ring = &options.ring;
+        let ring = options.title();
         match self.subscriber.placement() {
             Ok(placed) => {
                 if let Some(missing) = placed.huge_pages_missing() {

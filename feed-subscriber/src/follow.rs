@@ -1,7 +1,7 @@
 //! Following a ring: receives until something ends it, over restarts of the publisher and from one ring to the next.
 
 use std::convert::Infallible;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use feed::clock::realtime_ns;
 use feed::reception::Reception;
 use feed::say::say;
+use feed::stdout::{self, Stdout};
 use feed::summary::{Received, Summary, Tally};
 use feed::{Kind, Message};
 use feed_ring::placement::lock_memory;
@@ -30,6 +31,8 @@ pub(crate) enum Ended {
     Signal,
     /// Nobody reads the output any more: the one end without a summary.
     OutputClosed,
+    /// A signal, while nobody read the output.
+    OutputUnread,
     /// The ring said so.
     Ring(&'static str, TryRecvError),
     /// The ring that took the name cannot be followed.
@@ -44,7 +47,7 @@ impl Ended {
         match self {
             Ended::Closed => "closed",
             Ended::Max => "max",
-            Ended::Signal => "signal",
+            Ended::Signal | Ended::OutputUnread => "signal",
             Ended::OutputClosed => "output_closed",
             Ended::Ring(word, _) => word,
             Ended::Reopen(_) => "superseded",
@@ -55,7 +58,11 @@ impl Ended {
 
 impl From<io::Error> for Ended {
     fn from(error: io::Error) -> Self {
-        if error.kind() == io::ErrorKind::BrokenPipe { Ended::OutputClosed } else { Ended::Output(error) }
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Ended::OutputClosed,
+            _ if stdout::is_unread(&error) => Ended::OutputUnread,
+            _ => Ended::Output(error),
+        }
     }
 }
 
@@ -130,7 +137,7 @@ impl<'a> Follower<'a> {
 
     /// Receives until something ends it.
     pub(crate) fn receive(&mut self) -> Ended {
-        let mut output = match Output::new(self.options.output, BufWriter::new(io::stdout().lock())) {
+        let mut output = match Output::new(self.options.output, Stdout::new(self.stop)) {
             Ok(output) => output,
             Err(error) => return error.into(),
         };
@@ -196,15 +203,20 @@ impl<'a> Follower<'a> {
         if self.received() <= ONE_BY_ONE || self.received() - self.observed >= BATCH as u64 {
             self.observe(self.ring.subscriber.lag());
         }
+        let mut written = Ok(());
         for (sequence, message) in (first..).zip(messages) {
             self.reception.add(message.ts_publish, now);
             self.tally.add(message);
-            if let Err(error) = output.write(sequence, message) {
-                return ControlFlow::Break(error.into());
+            // All of them were received, and count, whether or not they can be printed.
+            if written.is_ok() {
+                written = output.write(sequence, message);
+                self.delay();
             }
-            self.delay();
         }
-        ControlFlow::Continue(())
+        match written {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => ControlFlow::Break(error.into()),
+        }
     }
 
     /// What is no message ends the receiving, is gone on from, or is counted by the ring.
@@ -328,7 +340,7 @@ impl<'a> Follower<'a> {
     }
 
     fn say(&self, what: std::fmt::Arguments<'_>) {
-        say(format_args!("feed-subscriber: {}: {what}", self.options.ring));
+        say(format_args!("feed-subscriber: {}: {what}", self.options.title()));
     }
 
     fn received(&self) -> u64 {

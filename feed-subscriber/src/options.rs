@@ -35,7 +35,7 @@ use feed_ring::{Join, Mapping, WaitStrategy};
     feed-subscriber --output text | head")]
 pub(crate) struct Options {
     /// Name of the ring
-    #[arg(long, value_name = "NAME", default_value = "feed")]
+    #[arg(long, value_name = "NAME", default_value = "feed", value_parser = ring)]
     pub(crate) ring: String,
 
     /// Follow the sealed ring that a publisher serves at this Unix socket (feed-publisher --serve), instead of one on disk
@@ -108,9 +108,19 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// What the ring is called in the log: its name, or its socket.
+    /// What the ring is called in messages and logs: its name, or its socket.
     pub(crate) fn title(&self) -> String {
         self.connect.as_ref().map_or_else(|| self.ring.clone(), |path| path.display().to_string())
+    }
+
+    /// What is wrong with the options together, where the parser does not see it.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        if self.connect.is_some() && self.map == Map::Rw {
+            return Err(
+                "--map rw: a sealed ring (--connect PATH) can only be mapped read-only: use --map ro".to_owned()
+            );
+        }
+        Ok(())
     }
 
     /// The ring's wait strategy.
@@ -182,6 +192,10 @@ pub(crate) enum SummaryFormat {
     Json,
 }
 
+fn ring(name: &str) -> Result<String, feed_ring::NameError> {
+    feed_ring::check_name(name).map(|()| name.to_owned())
+}
+
 fn join(text: &str) -> Result<Join, String> {
     match text {
         "oldest" => Ok(Join::Oldest),
@@ -250,9 +264,18 @@ mod tests {
             (&["--max", "x"], "--max"),
             (&["--summary", "xml"], "[possible values: text, json]"),
             (&["--input", "x"], "--input"),
+            (&["--ring", ".a"], "'--ring <NAME>': ring name \".a\": it starts with '.'"),
         ] {
             let error = parse(arguments).unwrap_err();
             assert!(error.contains(says), "{arguments:?}: {error}");
         }
+    }
+
+    #[test]
+    fn a_sealed_ring_is_not_mapped_for_writing() {
+        assert_eq!(parse(&["--map", "rw"]).unwrap().check(), Ok(()));
+        assert_eq!(parse(&["--connect", "p", "--map", "ro"]).unwrap().check(), Ok(()));
+        let error = parse(&["--connect", "p", "--map", "rw"]).unwrap().check().unwrap_err();
+        assert!(error.contains("--connect") && error.ends_with("use --map ro"), "{error}");
     }
 }

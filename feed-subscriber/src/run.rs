@@ -1,10 +1,12 @@
 //! What `feed-subscriber` does: opens the ring, follows it until something ends it, summarises.
 
-use std::io::{self, Write};
 use std::sync::atomic::AtomicBool;
 
 use anyhow::Context;
 use feed::reception::Reception;
+use feed::remedy;
+use feed::say::say;
+use feed::stdout;
 use feed::summary::{Sequences, Summary, Tally};
 use feed_ring::placement::{allocate_on_node, lock_memory, pin_to_cpu};
 use feed_ring::{OpenError, TryRecvError, WaitStrategy};
@@ -31,6 +33,7 @@ impl From<anyhow::Error> for Failure {
 
 /// Runs the program.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
+    options.check().map_err(Failure::Usage)?;
     let stop = feed::stop::on_signals().context("cannot handle signals")?;
     feed_ring::guard::install().context("cannot guard against SIGBUS")?;
     if let Some(cpu) = options.cpu {
@@ -48,7 +51,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let Some(ring) = open(options, &stop)? else {
         let nothing = Summary::new(&Tally::default(), Sequences::default(), 0.0);
         let reception = received(&Reception::default(), &Ended::Signal);
-        return Ok(print(&Summary { received: Some(reception), ..nothing }, options)?);
+        return Ok(print(&Summary { received: Some(reception), ..nothing }, &Ended::Signal, &stop, options)?);
     };
     ring.tell(options);
     if options.lock_memory {
@@ -62,20 +65,28 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     if matches!(ended, Ended::OutputClosed) {
         return Ok(());
     }
-    print(&follower.summary(&ended), options)?;
+    if matches!(ended, Ended::OutputUnread) {
+        say(format_args!(
+            "feed-subscriber: {}: told to end while nobody read standard output: what it had no room for is missing there",
+            options.title()
+        ));
+    }
+    print(&follower.summary(&ended), &ended, &stop, options)?;
     match ended {
         Ended::Ring(_, error @ TryRecvError::PublisherDead) => {
-            Err(anyhow::anyhow!("{}: {error}, or wait for it (--on-publisher-loss wait)", options.ring).into())
+            Err(anyhow::anyhow!("{}: {error}, or wait for it (--on-publisher-loss wait)", options.title()).into())
         }
-        Ended::Ring(_, error) => Err(anyhow::anyhow!("{}: {error}", options.ring).into()),
+        Ended::Ring(_, error) => Err(anyhow::anyhow!("{}: {error}", options.title()).into()),
         Ended::Reopen(error) => {
             let error = explain(error, options);
             Err(error
-                .context(format!("{}: superseded, and the ring that took its place cannot be opened", options.ring))
+                .context(format!("{}: superseded, and the ring that took its place cannot be opened", options.title()))
                 .into())
         }
         Ended::Placement(error) => Err(anyhow::Error::new(error).context("--lock-memory").into()),
-        Ended::Output(error) => Err(anyhow::Error::new(error).context("cannot write to standard output").into()),
+        Ended::Output(error) => {
+            Err(anyhow::Error::new(stdout::remedied(error)).context("cannot write to standard output").into())
+        }
         _ => Ok(()),
     }
 }
@@ -84,7 +95,6 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
 fn open(options: &Options, stop: &AtomicBool) -> Result<Option<Ring>, Failure> {
     let silently = |_: &OpenError| {};
     Ring::wait(options, options.from, options.open_timeout, stop, silently).map_err(|error| match error {
-        OpenError::Name(error) => Failure::Usage(format!("--ring: {error}")),
         error @ OpenError::Sequence { .. } => Failure::Usage(format!("--from: {error}")),
         error => Failure::Runtime(explain(error, options)),
     })
@@ -100,27 +110,28 @@ fn explain(error: OpenError, options: &Options) -> anyhow::Error {
         OpenError::Permission { .. } if options.mapping() == feed_ring::Mapping::ReadWrite => {
             anyhow::anyhow!("{error}; --map rw needs write permission, too")
         }
+        OpenError::Refused { .. } => {
+            anyhow::anyhow!("{error} (feed-publisher --allow-uid UID, --allow-gid GID, --max-clients N)")
+        }
+        OpenError::Io { source, .. } => {
+            let place = if options.connect.is_some() { "--connect PATH" } else { "--root DIR" };
+            anyhow::anyhow!("{error}: {}", remedy::ring(source, place))
+        }
         _ => error.into(),
     }
 }
 
-/// Prints the summary to standard output, or to standard error where it would stand among messages; that nobody reads
-/// it is no error.
-fn print(summary: &Summary, options: &Options) -> Result<(), anyhow::Error> {
-    let printed = match options.summary {
-        SummaryFormat::Json => write_all(io::stdout().lock(), &(summary.to_json() + "\n")),
-        SummaryFormat::Text if options.output == OutputFormat::None => {
-            write_all(io::stdout().lock(), &summary.to_text())
-        }
-        SummaryFormat::Text => write_all(io::stderr().lock(), &summary.to_text()),
+/// Prints the summary to standard output, or to standard error where it would stand among messages, or where nobody reads
+/// the other; that nobody reads it is no error.
+fn print(summary: &Summary, ended: &Ended, stop: &AtomicBool, options: &Options) -> Result<(), anyhow::Error> {
+    let text = match options.summary {
+        SummaryFormat::Json => summary.to_json() + "\n",
+        SummaryFormat::Text => summary.to_text(),
     };
-    match printed {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error).context("cannot print the summary"),
-        _ => Ok(()),
+    let among_messages = options.summary == SummaryFormat::Text && options.output != OutputFormat::None;
+    if among_messages || matches!(ended, Ended::OutputUnread) {
+        say(text.trim_end());
+        return Ok(());
     }
-}
-
-fn write_all(mut writer: impl Write, text: &str) -> io::Result<()> {
-    writer.write_all(text.as_bytes())?;
-    writer.flush()
+    stdout::summarise(&text, stop).context("cannot print the summary")
 }

@@ -65,6 +65,25 @@ fn no_such_ring() {
 }
 
 #[test]
+fn a_call_that_the_kernel_refuses() {
+    let root = PrivateRoot::new();
+    kept(&root);
+    let mut refused = 0;
+    // With a few files less than it needs it does not even begin, with some more it follows the ring.
+    for files in 3..16 {
+        let mut command = Command::new("sh");
+        command.args(["-c", r#"ulimit -n "$1"; exec "$0" --root "$2" --from oldest"#]);
+        command.arg(env!("CARGO_BIN_EXE_feed-subscriber")).arg(files.to_string()).arg(root.path());
+        let finished = Program::start(&mut command).finish();
+        if finished.stderr.contains("feed.ring") {
+            refused += 1;
+            assert_one_line(&finished, 1, &["Too many open files", ": raise the limit of open files (ulimit -n)"]);
+        }
+    }
+    assert!(refused > 0);
+}
+
+#[test]
 fn another_abi() {
     let root = PrivateRoot::new();
     damage(&kept(&root), 1, 2);
@@ -113,7 +132,7 @@ fn names_that_no_ring_can_have() {
     ] {
         let finished = Program::start(subscriber(&root).args(["--ring", name])).finish();
         assert_eq!((finished.code, finished.stdout.as_str()), (Some(2), ""), "{finished:?}");
-        for says in ["--ring: ring name", says, "use 1 to 200 of A-Z a-z 0-9 . _ -"] {
+        for says in ["'--ring <NAME>': ring name", says, "use 1 to 200 of A-Z a-z 0-9 . _ -"] {
             assert!(finished.stderr.contains(says), "{says:?} expected: {finished:?}");
         }
     }

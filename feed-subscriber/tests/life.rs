@@ -4,7 +4,7 @@ mod common;
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::{assert_conserved, assert_one_line, number, publisher, start, subscriber, success, summary, tail};
 use feed::sample;
@@ -26,7 +26,7 @@ fn without_a_ring_the_error_names_the_flag() {
 fn a_wrong_command_line_is_exit_code_2_and_names_the_flag() {
     let root = PrivateRoot::new();
     for (arguments, says) in [
-        (&["--ring", "../feed"][..], "--ring: ring name \"../feed\""),
+        (&["--ring", "../feed"][..], "'--ring <NAME>': ring name \"../feed\""),
         (&["--from", "newest"], "--from"),
         (&["--from", "18446744073709551615"], "--from: join at sequence"),
         (&["--wait", "sleep"], "--wait"),
@@ -189,16 +189,93 @@ fn a_closed_pipe_ends_it_quietly() {
 }
 
 #[test]
+fn a_signal_ends_a_subscriber_whose_output_nobody_reads() {
+    for (output, summary) in [("csv", "json"), ("text", "text")] {
+        let root = PrivateRoot::new();
+        // More than a pipe holds, all there at once, so that the pipe is full in the middle of a batch.
+        success(Program::start(publisher(&root).args(["--count", "20000", "--keep"])));
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        let mut command = subscriber(&root);
+        command.args(["--from", "oldest", "--output", output, "--summary", summary]);
+        let mut process = command.stdout(writer).stderr(Stdio::piped()).spawn().unwrap();
+        drop(command);
+        // Until nothing goes into it any more.
+        let (begun, mut before) = (Instant::now(), 0);
+        loop {
+            let now = rustix::io::ioctl_fionread(&reader).unwrap();
+            if now == before && now > 0 {
+                break;
+            }
+            assert!(begun.elapsed().as_secs() < 60, "the pipe does not fill up");
+            before = now;
+            std::thread::sleep(Duration::from_millis(300));
+        }
+        let id = rustix::process::Pid::from_raw(process.id().cast_signed()).unwrap();
+        rustix::process::kill_process(id, Signal::TERM).unwrap();
+        let begun = Instant::now();
+        let status = loop {
+            if let Some(status) = process.try_wait().unwrap() {
+                break status;
+            }
+            if begun.elapsed().as_secs() > 20 {
+                process.kill().unwrap();
+                panic!("it does not end");
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        };
+        let (mut said, mut printed) = (String::new(), String::new());
+        process.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        reader.read_to_string(&mut printed).unwrap();
+        assert_eq!(status.code(), Some(0), "{said}");
+        let mut lines = said.lines();
+        assert_eq!(
+            lines.next(),
+            Some(
+                "feed-subscriber: feed: told to end while nobody read standard output: what it had no room for is \
+                 missing there"
+            )
+        );
+        // The summary stands where it can be read; what was printed is whole lines.
+        let last = lines.next_back().unwrap();
+        assert!(said.contains("signal") && last.contains("gaps"), "{said}");
+        assert!(printed.len() > 10_000 && printed.ends_with('\n'), "{}", printed.len());
+        if output == "csv" {
+            let summary: serde_json::Value = serde_json::from_str(last).unwrap();
+            assert_conserved(&summary);
+            assert_eq!(summary["ended"], "signal");
+            let commas: Vec<usize> = printed.lines().map(|line| line.matches(',').count()).collect();
+            assert!(commas.iter().all(|&count| count == 12), "whole lines");
+            assert!(commas.len() as u64 <= number(&summary, "messages") + 1);
+        }
+    }
+}
+
+#[test]
 fn a_full_disk_is_an_error() {
     let root = PrivateRoot::new();
     success(Program::start(publisher(&root).args(["--count", "1000", "--keep"])));
     let full = || std::fs::File::options().write(true).open("/dev/full").unwrap();
-    let mut command = subscriber(&root);
-    let process = command.args(["--from", "oldest", "--output", "csv"]).stdout(full()).stderr(Stdio::piped());
-    let output = process.spawn().unwrap().wait_with_output().unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("No space left on device"), "{said}");
+    for (arguments, says) in [
+        (&["--output", "csv", "--summary", "text"][..], "cannot write to standard output: No space left on device"),
+        (&["--output", "none"], "cannot print the summary: No space left on device"),
+    ] {
+        let mut command = subscriber(&root);
+        let process = command.args(["--from", "oldest"]).args(arguments).stdout(full()).stderr(Stdio::piped());
+        let output = process.spawn().unwrap().wait_with_output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        let last = said.lines().last().unwrap();
+        assert!(last.starts_with(&format!("feed-subscriber: {says} ")), "{said}");
+        assert!(last.ends_with(": make room, or send it elsewhere"), "{said}");
+        // What was received counts, printed or not.
+        if arguments.contains(&"csv") {
+            let value = |name: &str| {
+                let line = said.lines().find(|line| line.starts_with(name)).unwrap();
+                line[name.len()..].trim().parse::<u64>().unwrap()
+            };
+            assert_eq!(value("first_sequence") + value("messages ") + value("lost"), value("next_sequence"), "{said}");
+        }
+    }
 }
 
 #[test]

@@ -2,10 +2,18 @@
 
 mod common;
 
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::Command;
 
 use common::{number, success, summary};
-use feed_testing::{PrivateRoot, Program, program};
+use feed_testing::{Finished, PrivateRoot, Program, program, skipped};
+use rustix::process::Signal;
+
+/// A user and a group to whom nothing belongs here.
+const OTHER: u32 = 65_534;
+const GROUP: u32 = 4242;
 
 fn publisher(socket: &std::path::Path) -> Command {
     let mut command = Command::new(program("feed-publisher"));
@@ -32,17 +40,160 @@ fn a_sealed_ring_is_followed_and_found_again() {
     assert_eq!(number(&published, "messages"), 500);
     let finished = follower.finish();
     assert_eq!(finished.code, Some(0), "{}", finished.stderr);
-    assert!(
-        finished.stderr.contains("the publisher died") && finished.stderr.contains("reopened"),
-        "{}",
-        finished.stderr
-    );
+    // What it says names the socket: a sealed ring has no other name.
+    let says = |what: &str| {
+        let begins = format!("feed-subscriber: {}: {what}", socket.display());
+        assert!(
+            finished.stderr.lines().any(|line| line.starts_with(&begins)),
+            "{begins} expected: {}",
+            finished.stderr
+        );
+    };
+    ["the publisher died", "reopened"].iter().for_each(|what| says(what));
+    assert!(!finished.stderr.contains(": feed: "), "{}", finished.stderr);
     let received = summary(&finished);
     assert_eq!((&received["ended"], number(&received, "lost")), (&"closed".into(), 0), "{received}");
     assert!(number(&received, "messages") >= 521, "{received}");
     let twice = finished.stdout.lines().filter(|line| line.starts_with("20,")).count();
     assert_eq!(twice, 2, "message 20 of either ring");
     assert_eq!(root.names(), [""; 0], "socket and lock are removed");
+}
+
+#[test]
+fn whatever_is_said_of_a_sealed_ring_names_its_socket() {
+    let root = PrivateRoot::new();
+    let socket = root.path().join("feed.sock");
+    let said = |program: &str, what: &str| format!("{program}: {}: {what}", socket.display());
+    let small = ["--rate", "1000", "--capacity", "64", "--huge-pages", "--wait-for-subscribers", "1"];
+    let mut served = Program::start(publisher(&socket).args(small));
+    served.wait_for_error(&said("feed-publisher", "0 of 1 subscribers attached"));
+    let ends = ["--on-publisher-loss", "exit", "--huge-pages", "--output", "csv"];
+    let mut follower = Program::start(subscriber(&socket).args(ends));
+    follower.wait_for("\n20,");
+    served.kill();
+    let finished = follower.finish();
+    assert_eq!(finished.code, Some(1), "{}", finished.stderr);
+    let lines: Vec<&str> = finished.stderr.lines().collect();
+    assert!(lines[0].starts_with(&said("feed-subscriber", "huge pages: ")), "{lines:?}");
+    assert!(lines[1].starts_with(&said("feed-subscriber", "the publisher died: restart it")), "{lines:?}");
+    let served = served.finish().stderr;
+    assert!(served.lines().next().unwrap().starts_with(&said("feed-publisher", "huge pages: ")), "{served}");
+}
+
+#[test]
+fn a_second_publisher_is_refused_and_the_first_goes_on() {
+    let root = PrivateRoot::new();
+    let socket = root.path().join("feed.sock");
+    let mut follower = Program::start(subscriber(&socket).args(["--output", "csv"]));
+    let first = Program::start(publisher(&socket).args(["--rate", "1000", "--wait-for-subscribers", "1"]));
+    follower.wait_for("\n20,");
+    let second = Program::start(publisher(&socket).args(["--count", "1"])).finish();
+    let says = format!(
+        "feed-publisher: {}: already has a publisher: stop it first, or choose another name (--serve PATH)\n",
+        socket.display()
+    );
+    assert_eq!((second.code, second.stdout.as_str(), second.stderr), (Some(1), "", says));
+    first.signal(Signal::TERM);
+    let published = success(first);
+    assert_eq!(success(follower)["digest"], published["digest"]);
+    assert_eq!(root.names(), [""; 0]);
+}
+
+#[test]
+fn so_many_clients_are_served_and_no_more() {
+    let root = PrivateRoot::new();
+    let socket = root.path().join("feed.sock");
+    let served = Program::start(publisher(&socket).args(["--rate", "1000", "--max-clients", "1"]));
+    let mut first = Program::start(subscriber(&socket).args(["--output", "csv"]));
+    first.wait_for("\n20,");
+    let refused = Program::start(&mut subscriber(&socket)).finish();
+    assert_eq!((refused.code, refused.stdout.as_str()), (Some(1), ""), "{}", refused.stderr);
+    assert_eq!(
+        refused.stderr,
+        format!(
+            "feed-subscriber: {}: refused by its publisher: 1 clients are connected, 1 allowed: end some, or publish with \
+             more allowed (feed-publisher --allow-uid UID, --allow-gid GID, --max-clients N)\n",
+            socket.display()
+        )
+    );
+    first.signal(Signal::TERM);
+    success(first);
+    // Its place is free again.
+    let next = Program::start(subscriber(&socket).args(["--max", "1"]));
+    assert_eq!(number(&success(next), "messages"), 1);
+    served.signal(Signal::TERM);
+    success(served);
+}
+
+#[test]
+fn users_and_groups_are_served_as_allowed() {
+    let program = Path::new(env!("CARGO_BIN_EXE_feed-subscriber"));
+    if !rustix::process::geteuid().is_root() {
+        return skipped("taking on another user needs root");
+    }
+    let ran = Command::new(program).arg("--version").uid(OTHER).gid(OTHER).output();
+    if !ran.is_ok_and(|output| output.status.success()) {
+        return skipped(&format!("{} cannot be run by uid {OTHER}", program.display()));
+    }
+    let root = PrivateRoot::new();
+    std::fs::set_permissions(root.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let socket = root.path().join("feed.sock");
+    let follow = |uid: u32, gid: u32| {
+        let mut command = subscriber(&socket);
+        Program::start(command.args(["--max", "1"]).uid(uid).gid(gid)).finish()
+    };
+    let serve = |arguments: &[&str]| {
+        let mut command = publisher(&socket);
+        let served = Program::start(command.args(["--rate", "1000"]).args(arguments));
+        // Whoever may always connect finds it served.
+        assert_eq!(follow(0, 0).code, Some(0));
+        served
+    };
+    let end = |served: Program| {
+        served.signal(Signal::TERM);
+        success(served);
+    };
+    let is_served = |finished: Finished| {
+        assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""), "{finished:?}");
+        assert_eq!(number(&summary(&finished), "messages"), 1);
+    };
+    let is_refused = |finished: Finished, says: &str| {
+        assert_eq!((finished.code, finished.stdout.as_str()), (Some(1), ""), "{finished:?}");
+        assert_eq!(finished.stderr.lines().count(), 1, "{finished:?}");
+        let begins = format!("feed-subscriber: {}: {says}", socket.display());
+        assert!(finished.stderr.starts_with(&begins), "{begins:?} expected: {finished:?}");
+    };
+    let (other, group) = (OTHER.to_string(), GROUP.to_string());
+    let not_allowed = format!("refused by its publisher: uid {OTHER} is neither the publisher's (0) nor allowed");
+
+    // Admitted by the socket's mode, but not allowed.
+    let served = serve(&["--mode", "644"]);
+    is_refused(follow(OTHER, OTHER), &not_allowed);
+    end(served);
+    let served = serve(&["--mode", "644", "--allow-uid", &other]);
+    is_served(follow(OTHER, OTHER));
+    is_refused(follow(OTHER + 1, OTHER), "refused by its publisher: uid 65535");
+    end(served);
+    let served = serve(&["--mode", "644", "--allow-gid", "7", "--allow-gid", &group]);
+    is_served(follow(OTHER, GROUP));
+    is_refused(follow(OTHER, OTHER), &not_allowed);
+    end(served);
+    // Allowed, but not admitted by the socket's mode; by that of a group.
+    let served = serve(&["--allow-uid", &other]);
+    is_refused(follow(OTHER, OTHER), "permission denied: ");
+    end(served);
+    let served = serve(&["--mode", "640", "--group", &group, "--allow-gid", &group]);
+    is_served(follow(OTHER, GROUP));
+    is_refused(follow(OTHER, OTHER), "permission denied: ");
+    end(served);
+}
+
+#[test]
+fn a_sealed_ring_is_not_mapped_for_writing() {
+    let root = PrivateRoot::new();
+    let finished = Program::start(subscriber(&root.path().join("none")).args(["--map", "rw"])).finish();
+    assert_eq!((finished.code, finished.stdout.as_str()), (Some(2), ""), "{finished:?}");
+    assert!(finished.stderr.contains("can only be mapped read-only: use --map ro"), "{finished:?}");
 }
 
 #[test]

@@ -5,6 +5,8 @@
 //! - [`pacing`]: when each message should be published.
 //! - [`summary`]: what was published or received, in numbers that two programs can compare.
 //! - [`reception`]: what a subscriber measures while it receives.
+//! - [`remedy`]: what to do about what the kernel refused.
+//! - [`stdout`]: standard output that a program can give up on.
 //! - [`stop`]: Ctrl-C and SIGTERM as a flag.
 //! - [`log`]: structured logs, for who asks for them.
 //! - [`decimal`]: exact decimals in 1e-9 units.
@@ -27,10 +29,12 @@ pub mod log;
 pub mod message;
 pub mod pacing;
 pub mod reception;
+pub mod remedy;
 #[cfg(any(test, feature = "sample"))]
 pub mod sample;
 pub mod say;
 pub mod source;
+pub mod stdout;
 pub mod stop;
 pub mod summary;
 

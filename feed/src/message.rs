@@ -5,12 +5,17 @@
 //!
 //! | format | carried in `extra` | left out |
 //! |---|---|---|
+//! | DBN, whatever is in it | | the metadata: dataset, time range, symbols and their mappings to instrument ids; `ts_out`, which a live capture may have behind each record |
 //! | DBN MBO | capture time (`ts_recv`) | publisher id, channel id, `ts_in_delta`, venue sequence |
 //! | DBN trades | capture time (`ts_recv`) | publisher id, depth, `ts_in_delta`, venue sequence |
-//! | DBN TBBO; MBP-1 trades | capture time (`ts_recv`) | the same, and the best bid and ask beside the trade |
-//! | DBN MBP-1, all others | the ask's size: the message is a quote | the order behind the change, order counts, times but the event's |
-//! | ITCH | original order (replace), match number (executions, trades) | tracking number, attribution, printable flag, cross type, reason of a break; of administrative messages (kind `other`) all but time and instrument |
+//! | DBN TBBO; MBP-1 trades and clears | capture time (`ts_recv`) | the same, and the best bid and ask beside it |
+//! | DBN MBP-1, all others | the ask's size: the message is a quote | the order behind the change (its action, price, size, depth), publisher id, `ts_in_delta`, venue sequence, order counts, times but the event's |
+//! | DBN symbol mapping, system and error records (kind `other`) | | all but time and instrument: symbols, texts, codes |
+//! | ITCH orders, trades | original order (replace), match number (executions, trades, broken trades) | tracking number, the stock's symbol (add, trade, cross), attribution, printable flag, cross type |
+//! | ITCH, everything else (kind `other`) | | all but time and instrument: the symbols of the stock directory, events, trading states, imbalances |
 //! | CSV | receipt time (`recv_ts_ns`); a quote: the ask's size | a quote's receipt time and update id; the symbol's letters, which become a number |
+//!
+//! So no message tells which symbol an instrument's number stands for: a subscriber has to know that from elsewhere.
 //!
 //! ITCH carries no date: its times count from midnight of the venue's day.
 

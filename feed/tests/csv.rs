@@ -8,6 +8,9 @@ use feed::{Kind, Message, Side, UNDEFINED_PRICE, UNDEFINED_SIZE, sample};
 
 const HEADER: &str = "recv_ts_ns,exch_ts_ms,kind,symbol,px,qty,bid_px,bid_qty,ask_px,ask_qty,side,id";
 
+const ENDS_WITHIN: &str =
+    "the input ends within this line, which may be cut short: end it with a line feed if it is whole";
+
 fn file(rows: &[&str]) -> String {
     format!("{HEADER}\n{}\n", rows.join("\n"))
 }
@@ -72,7 +75,6 @@ fn line_ends_and_compression_make_no_difference() {
     assert_eq!(expected.len(), 2_000);
     assert!(Kind::ALL.iter().filter(|&&kind| expected.iter().any(|message| message.kind() == kind)).count() == 3);
     assert_same(&read_all(plain.replace('\n', "\r\n")), &expected, "CR LF");
-    assert_same(&read_all(plain.trim_end()), &expected, "no last line end");
     assert_same(&read_all(plain.replace('\n', "\n\n")), &expected, "blank lines");
     assert_same(&read_all(sample::gzip(plain.as_bytes())), &expected, "gzip");
     assert_same(&read_all(sample::zstd(plain.as_bytes())), &expected, "zstd");
@@ -82,7 +84,53 @@ fn line_ends_and_compression_make_no_difference() {
 #[test]
 fn a_header_alone_is_an_empty_feed() {
     assert_eq!(read_all(format!("{HEADER}\n")), []);
-    assert_eq!(read_all(HEADER), []);
+    assert_eq!(failure(HEADER), (0, format!("sample: line 1: {ENDS_WITHIN}")));
+}
+
+#[test]
+fn an_input_that_ends_anywhere_but_between_lines_is_an_error_after_the_rows_before_it() {
+    let rows = [
+        "900,2,T,BTC,58710.20,0.014,,,,,B,4123",
+        "901,3,Q,BTC,,,61800.2,2.507,61800.3,2.51,,4321",
+        "902,4,D,ETH,0.000000001,0.000,,,,,S,44444",
+    ];
+    for end in ["\n", "\r\n"] {
+        let whole = file(&rows).replace('\n', end);
+        let expected = read_all(&*whole);
+        for cut in 1..=whole.len() {
+            let input = &whole[..cut];
+            // CR without LF is a line end as well.
+            let (lines, is_whole) = (input.matches(&end[..1]).count(), input.ends_with(['\r', '\n']));
+            let (messages, error) = read_as(input, Some(Format::Csv));
+            let complete = lines.saturating_sub(1);
+            assert_eq!(messages.len(), complete, "{input:?}");
+            for (message, expected) in messages.iter().zip(&expected) {
+                // Whether the last one ended its event is not always known.
+                assert_eq!(Message { flags: 0, ..*message }, Message { flags: 0, ..*expected }, "{input:?}");
+            }
+            match error {
+                None => assert!(is_whole, "{input:?}"),
+                Some(error) => {
+                    assert!(!is_whole, "{input:?}: {error}");
+                    assert_eq!(error.to_string(), format!("sample: line {}: {ENDS_WITHIN}", lines + 1));
+                }
+            }
+            let in_drops = read_in_drops(input);
+            if cut > HEADER.len() {
+                assert_same(&in_drops.0, &messages, "in drops");
+                assert_eq!(in_drops.1.is_none(), is_whole, "{input:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_symbol_may_be_64_bytes_long() {
+    let row = |symbol: &str| format!("900,2,T,{symbol},1,1,,,,,B,4");
+    let (longest, longer) = ("S".repeat(64), "S".repeat(65));
+    assert_eq!(read_all(file(&[&row(&longest)]))[0].instrument, 1);
+    let says = format!("symbol \"{}\" … is 65 bytes long: expected a symbol of at most 64", &longest[..40]);
+    assert_eq!(failure(file(&[&row(&longest), &row(&longer)])), (1, format!("sample: line 3: {says}")));
 }
 
 #[test]

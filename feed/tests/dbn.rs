@@ -8,7 +8,7 @@ use common::{assert_same, failure, read, read_all, read_in_drops};
 use dbn::encode::{DbnEncoder, DbnRecordEncoder, EncodeRecord};
 use dbn::{
     BidAskPair, FlagSet, MboMsg, Mbp1Msg, Mbp10Msg, Metadata, RecordHeader, SType, SymbolMappingMsg, TradeMsg,
-    UNDEF_ORDER_SIZE, rtype,
+    UNDEF_ORDER_SIZE, WithTsOut, rtype,
 };
 use feed::{Flags, Kind, Message, Side, UNDEFINED_PRICE, UNDEFINED_SIZE, sample};
 
@@ -92,6 +92,15 @@ fn an_order_keeps_all_it_can() {
 }
 
 #[test]
+fn the_send_time_of_a_live_capture_is_left_out() {
+    let metadata = Metadata { ts_out: true, ..metadata(3) };
+    let mut encoder = DbnEncoder::new(Vec::new(), &metadata).unwrap();
+    (0..2).for_each(|_| encoder.encode_record(&WithTsOut::new(mbo(), 3_000)).unwrap());
+    let expected = read_all(stream(|encoder| (0..2).for_each(|_| encoder.encode_record(&mbo()).unwrap())));
+    assert_same(&read_all(encoder.get_ref().clone()), &expected, "with ts_out");
+}
+
+#[test]
 fn every_action_has_its_kind() {
     let actions = b"ACMRTFN";
     let messages = read_all(stream(|encoder| {
@@ -156,11 +165,14 @@ fn every_version_schema_and_compression_reads_the_same() {
 #[test]
 fn other_schemas_versions_and_records_are_refused_by_name() {
     let supported = "mbo, mbp-1, tbbo and trades are supported";
-    assert_eq!(failure(sample::dbn(3, "mbp-10", 0)).1, format!("sample: holds DBN schema mbp-10: {supported}"));
-    assert_eq!(failure(sample::dbn(3, "ohlcv-1s", 0)).1, format!("sample: holds DBN schema ohlcv-1s: {supported}"));
+    assert_eq!(failure(sample::dbn(3, "mbp-10", 0)).1, format!("sample: byte 0: holds DBN schema mbp-10: {supported}"));
+    assert_eq!(
+        failure(sample::dbn(3, "ohlcv-1s", 0)).1,
+        format!("sample: byte 0: holds DBN schema ohlcv-1s: {supported}")
+    );
     let mut newer = sample::dbn(3, "mbo", 1);
     newer[3] = 4;
-    assert_eq!(failure(newer), (0, "sample: is DBN version 4: versions 1 to 3 are supported".to_owned()));
+    assert_eq!(failure(newer), (0, "sample: byte 0: is DBN version 4: versions 1 to 3 are supported".to_owned()));
     let mixed = stream(|encoder| {
         encoder.encode_record(&mbo()).unwrap();
         encoder.encode_record(&Mbp10Msg::default()).unwrap();
@@ -181,7 +193,7 @@ fn an_input_that_ends_anywhere_but_between_records_is_an_error() {
         let (messages, error) = read(&whole[..end]);
         if end < start {
             let line = error.expect("an error").to_string();
-            assert_eq!(line, "sample: ends within its DBN metadata", "{end}");
+            assert_eq!(line, "sample: byte 0: ends within its DBN metadata", "{end}");
             continue;
         }
         let (complete, rest) = ((end - start) / record, (end - start) % record);
@@ -255,6 +267,6 @@ fn a_record_that_would_put_the_next_one_at_an_odd_address_is_refused() {
 fn metadata_that_claims_too_much_is_refused_without_reading_it() {
     let mut file = sample::dbn(3, "mbo", 1);
     file[4..8].copy_from_slice(&u32::MAX.to_le_bytes());
-    let line = "sample: claims DBN metadata of 4294967295 bytes: expected at most 67108864";
+    let line = "sample: byte 0: claims DBN metadata of 4294967295 bytes: expected at most 67108864";
     assert_eq!(failure(file), (0, line.to_owned()));
 }

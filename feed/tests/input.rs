@@ -36,9 +36,12 @@ fn what_is_no_known_format_is_said_with_its_first_bytes() {
                   zstd); name the format with --format if it is one of them";
     for (bytes, what) in [
         (&b""[..], "is empty".to_owned()),
-        (b"\x7fELF\x02", "begins with the bytes 7f 45 4c 46 02, which no known format does".to_owned()),
-        (b"hello world\n", "begins with the bytes 68 65 6c 6c 6f 20 77 6f, which no known format does".to_owned()),
-        (b"PK\x03\x04", "begins with the bytes 50 4b 03 04, which no known format does".to_owned()),
+        (b"\x7fELF\x02", "byte 0: begins with the bytes 7f 45 4c 46 02, which no known format does".to_owned()),
+        (
+            b"hello world\n",
+            "byte 0: begins with the bytes 68 65 6c 6c 6f 20 77 6f, which no known format does".to_owned(),
+        ),
+        (b"PK\x03\x04", "byte 0: begins with the bytes 50 4b 03 04, which no known format does".to_owned()),
     ] {
         assert_eq!(failure(bytes), (0, format!("sample: {what}: {remedy}")));
         if !bytes.is_empty() {
@@ -51,7 +54,7 @@ fn what_is_no_known_format_is_said_with_its_first_bytes() {
 fn a_named_format_is_not_second_guessed() {
     let (messages, error) = read_as(sample::csv(5), Some(Format::Dbn));
     assert!(messages.is_empty());
-    assert_eq!(error.unwrap().to_string(), "sample: does not begin with DBN: is the format right?");
+    assert_eq!(error.unwrap().to_string(), "sample: byte 0: does not begin with DBN: is the format right?");
     let (messages, error) = read_as(sample::csv(5), Some(Format::Itch));
     assert!(messages.is_empty());
     let line = error.unwrap().to_string();
@@ -67,6 +70,22 @@ fn compressed_bytes_that_are_damaged_are_an_error() {
         let (before, line) = failure(file);
         assert!(before > 1_000, "{line}");
         assert!(line.starts_with("sample: line "), "{line}");
+    }
+    // Its checksum alone.
+    let mut file = sample::gzip(&plain);
+    let checksum = file.len() - 8;
+    file[checksum] ^= 1;
+    let (before, line) = failure(file);
+    assert_eq!(before, 50_000);
+    assert!(line.contains(": the compressed input is damaged: "), "{line}");
+    assert!(line.ends_with(": get it again from where it came"), "{line}");
+    // In what stands before the first byte of the content.
+    let gzip = |flags: u8| [&[0x1f, 0x8b, 8, flags][..], &[0xff; 20]].concat();
+    let zstd = [&[0x28, 0xb5, 0x2f, 0xfd][..], &[0xff; 20]].concat();
+    for file in [gzip(0xff), gzip(0), zstd] {
+        let (before, line) = failure(file);
+        assert_eq!(before, 0);
+        assert!(line.starts_with("sample: byte 0: the compressed input "), "{line}");
     }
 }
 
@@ -89,6 +108,7 @@ fn files_say_their_size_and_how_far_they_were_read() {
 fn what_cannot_be_opened_is_an_error_with_its_name() {
     let missing = open("/nowhere/feed.dbn".as_ref()).unwrap_err().to_string();
     assert!(missing.starts_with("/nowhere/feed.dbn: cannot be opened: No such file"), "{missing}");
+    assert!(missing.ends_with(": check the path"), "{missing}");
     let directory = open("/".as_ref()).unwrap_err().to_string();
-    assert!(directory.starts_with("/: cannot be opened: is a directory"), "{directory}");
+    assert!(directory.starts_with("/: cannot be opened: is a directory: name a file in it"), "{directory}");
 }

@@ -2,8 +2,9 @@
 
 mod common;
 
-use common::{assert_same, failure, read, read_all, read_in_drops};
+use common::{assert_same, failure, read, read_all, read_as, read_in_drops};
 use feed::sample::{self, ITCH_TYPES, Prefix};
+use feed::source::Format;
 use feed::{Kind, Message, Side, UNDEFINED_PRICE, UNDEFINED_SIZE};
 
 fn file(messages: &[Vec<u8>]) -> Vec<u8> {
@@ -114,21 +115,62 @@ fn a_cross_of_too_many_shares_does_not_fit() {
 #[test]
 fn an_input_that_ends_anywhere_but_between_messages_is_an_error() {
     let bodies: Vec<Vec<u8>> = b"SAD".iter().map(|&kind| sample::itch_message(kind, 1)).collect();
-    let whole = file(&bodies);
     let mut starts = vec![0];
     bodies.iter().for_each(|body| starts.push(starts.last().unwrap() + 2 + body.len()));
-    for end in 3..whole.len() {
-        let (messages, error) = read(&whole[..end]);
-        let complete = starts[1..].iter().filter(|&&start| start <= end).count();
-        assert_eq!(messages.len(), complete, "{end}");
-        match error {
-            None => assert!(starts.contains(&end), "{end}"),
-            Some(error) => {
-                let place = format!("sample: record {} (byte {}): ", complete + 1, starts[complete]);
-                let got = end - starts[complete];
-                let line = error.to_string();
-                assert!(line.starts_with(&format!("{place}the input ends {got} bytes into this message")), "{line}");
+    for zero_prefixes in [false, true] {
+        let mut whole = file(&bodies);
+        if zero_prefixes {
+            starts[..bodies.len()].iter().for_each(|&start| whole[start..start + 2].fill(0));
+        }
+        for end in 3..whole.len() {
+            let (messages, error) = read(&whole[..end]);
+            let complete = starts[1..].iter().filter(|&&start| start <= end).count();
+            assert_eq!(messages.len(), complete, "{end}");
+            let got = end - starts[complete];
+            match error {
+                // Behind a zero prefix it looks like the end of a session.
+                None => assert!(got == 0 || zero_prefixes && got == 2, "{end}"),
+                Some(error) => {
+                    assert!(got > 0 && !(zero_prefixes && got == 2), "{end}: {error}");
+                    let place = format!("sample: record {} (byte {}): ", complete + 1, starts[complete]);
+                    let line = error.to_string();
+                    assert!(
+                        line.starts_with(&format!("{place}the input ends {got} bytes into this message")),
+                        "{line}"
+                    );
+                }
             }
         }
     }
+}
+
+#[test]
+fn a_zero_length_and_nothing_behind_it_is_the_end_of_the_session() {
+    let count = ITCH_TYPES.len() as u64;
+    for prefix in [Prefix::True, Prefix::Zero] {
+        let plain = sample::itch(prefix, count);
+        let expected = read_all(&plain[..]);
+        let with = |tail: &[u8]| [&plain[..], tail].concat();
+        let ended = with(&[0, 0]);
+        for file in [ended.clone(), sample::gzip(&ended), sample::zstd(&ended)] {
+            assert_same(&read_all(&file[..]), &expected, "ended");
+            assert_same(&read_in_drops(file).0, &expected, "ended, in drops");
+        }
+        // Neither half a length, nor another one, nor more of them.
+        for (tail, says) in [
+            (&[0][..], "the input ends 1 bytes into this message of 3"),
+            (&[0, 12], "the input ends 2 bytes into this message of 3"),
+            (&[1, 0], "the input ends 2 bytes into this message of 3"),
+            (&[0, 0, 0], "message type 0x00 is not in ITCH 5.0"),
+            (&[0, 0, 0, 0], "message type 0x00 is not in ITCH 5.0"),
+        ] {
+            let (before, line) = failure(with(tail));
+            assert_eq!(before as u64, count, "{tail:?}");
+            let place = format!("sample: record {} (byte {}): {says}", count + 1, plain.len());
+            assert!(line.starts_with(&place), "{line}");
+        }
+    }
+    // A session without a message.
+    let (messages, error) = read_as([0, 0], Some(Format::Itch));
+    assert!(messages.is_empty() && error.is_none());
 }

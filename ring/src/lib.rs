@@ -112,6 +112,7 @@ pub use copy::Alone as CopyAlone;
 pub use error::{CloseError, Corrupt, CreateError, NameError, OpenError, RecvError, TryRecvError};
 pub use feed_ring_derive::Payload;
 pub use in_process::{InProcess, in_process};
+pub use name::check as check_name;
 pub use notify::Notifier;
 pub use payload::{Field, FieldType, Payload, Schema, SchemaField};
 pub use placement::{Placement, PlacementError};

@@ -6,7 +6,19 @@ use crate::error::NameError;
 const LONGEST: usize = 200;
 
 /// Checks a ring's name: 1 to 200 of `A-Z a-z 0-9 . _ -`, and no `.` at the start.
-pub(crate) fn check(name: &str) -> Result<(), NameError> {
+///
+/// Whatever takes a name checks it before a file is touched; this is for who wants to know earlier still, as soon as a
+/// command line or a configuration was read.
+///
+/// # Errors
+/// The name, with what is wrong with it.
+///
+/// ```
+/// assert!(feed_ring::check_name("quotes-2").is_ok());
+/// let error = feed_ring::check_name("../quotes").unwrap_err();
+/// assert!(error.to_string().contains("it starts with '.'"), "{error}");
+/// ```
+pub fn check(name: &str) -> Result<(), NameError> {
     let reason = if name.is_empty() {
         "it is empty"
     } else if name.len() > LONGEST {

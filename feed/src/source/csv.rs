@@ -10,6 +10,9 @@
 //! cannot). Symbols become instrument numbers in the order of their first appearance, from 1. Consecutive rows of one
 //! kind, symbol, time and id are one event, and the last of them carries the flag for its end; so a row read from a pipe is
 //! yielded once the next one is there. Fields are not quoted.
+//!
+//! Every line ends with a line feed (or CR LF), the last one too: a last line without an end may have been cut in the middle
+//! of its last field, and what is left of that would be a number as good as any. It is an error, after the rows before it.
 
 use std::collections::HashMap;
 use std::io::{self, BufRead, Read};
@@ -44,8 +47,11 @@ mod column {
 /// The longest line that is read: memory stays flat even if an input has no line ends.
 const LINE_LIMIT: usize = 64 * 1024;
 
-/// The most symbols that are numbered: memory stays flat even if every row brings a new one.
+/// The most symbols that are numbered: memory stays bounded (some 150 MB) even if every row brings a new one.
 const SYMBOL_LIMIT: usize = 1 << 20;
+
+/// The longest symbol: with it, all symbols together are bounded.
+const SYMBOL_LENGTH: usize = 64;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
@@ -173,6 +179,10 @@ impl CsvSource {
         if symbol.is_empty() {
             return Err(self.wrong(column::SYMBOL, "expected a symbol"));
         }
+        if symbol.len() > SYMBOL_LENGTH {
+            let why = format!("… is {} bytes long: expected a symbol of at most {SYMBOL_LENGTH}", symbol.len());
+            return Err(self.wrong_because(column::SYMBOL, &why));
+        }
         if self.symbols.len() == SYMBOL_LIMIT {
             return Err(Reason::Malformed(format!("has more than {SYMBOL_LIMIT} symbols")));
         }
@@ -296,24 +306,30 @@ fn failed(error: ::csv::Error) -> Reason {
     }
 }
 
-/// A reader that fails at a line longer than [`LINE_LIMIT`], once everything before that was read.
+/// A reader that fails at a line longer than [`LINE_LIMIT`], and at the end of an input that ends within a line, once
+/// everything before that was read.
 struct LineLimited {
     reader: Box<dyn BufRead + Send>,
     /// Bytes since the last line end.
     line: usize,
+    /// The last byte: a carriage return ends a row as well.
+    last: u8,
 }
 
 impl LineLimited {
     fn new(reader: Box<dyn BufRead + Send>) -> Self {
-        LineLimited { reader, line: 0 }
+        LineLimited { reader, line: 0, last: b'\n' }
     }
+}
+
+fn invalid(what: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what)
 }
 
 impl Read for LineLimited {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.line > LINE_LIMIT {
-            let message = format!("is longer than {LINE_LIMIT} bytes: is this CSV?");
-            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+            return Err(invalid(format!("is longer than {LINE_LIMIT} bytes: is this CSV?")));
         }
         // The reader above takes an interrupted read for an error.
         let count = loop {
@@ -324,6 +340,15 @@ impl Read for LineLimited {
         };
         for byte in &buffer[..count] {
             self.line = if *byte == b'\n' { 0 } else { self.line + 1 };
+        }
+        match buffer[..count].last() {
+            Some(&last) => self.last = last,
+            None if !buffer.is_empty() && !matches!(self.last, b'\n' | b'\r') => {
+                let what =
+                    "the input ends within this line, which may be cut short: end it with a line feed if it is whole";
+                return Err(invalid(what.to_owned()));
+            }
+            None => {}
         }
         Ok(count)
     }

@@ -51,7 +51,8 @@ impl DbnSource {
     /// # Errors
     /// An input that does not begin with DBN metadata of versions 1 to 3, or is of a schema that is not supported.
     pub fn new(file: &str, mut reader: Box<dyn BufRead + Send>) -> Result<Self, SourceError> {
-        let fail = |reason: Reason| reason.at(file, Position::Whole);
+        // The metadata is the first thing in the input, and taken as a whole.
+        let fail = |reason: Reason| reason.at(file, Position::Byte(0));
         let mut prelude = Vec::with_capacity(PRELUDE);
         reader.by_ref().take(PRELUDE as u64).read_to_end(&mut prelude).map_err(|error| fail(read_failed(error)))?;
         let length = check_prelude(&prelude).map_err(fail)?;
@@ -60,7 +61,7 @@ impl DbnSource {
             file: file.to_owned(),
             reader,
             fsm: fsm.map_err(|error| fail(Reason::Unsupported(error.to_string())))?,
-            position: Position::Whole,
+            position: Position::Byte(0),
             next_byte: PRELUDE as u64 + u64::from(length),
             ended: false,
         };

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io;
 
+use crate::remedy;
+
 /// An input that cannot be read, with the place where that showed.
 #[derive(Debug, thiserror::Error)]
 #[error("{file}: {position}{reason}")]
@@ -19,8 +21,10 @@ pub struct SourceError {
 /// A place in an input. Bytes are counted after decompression.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Position {
-    /// The input as a whole.
+    /// The input as a whole: it could not be opened, or is empty.
     Whole,
+    /// A byte before the first record, from 0.
+    Byte(u64),
     /// A record of a binary format.
     Record {
         /// Its number, from 1.
@@ -36,6 +40,7 @@ impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Position::Whole => Ok(()),
+            Position::Byte(byte) => write!(f, "byte {byte}: "),
             Position::Record { number, byte } => write!(f, "record {number} (byte {byte}): "),
             Position::Line(line) => write!(f, "line {line}: "),
         }
@@ -46,10 +51,10 @@ impl fmt::Display for Position {
 #[derive(Debug, thiserror::Error)]
 pub enum Reason {
     /// It cannot be opened.
-    #[error("cannot be opened: {0}")]
+    #[error("cannot be opened: {0}: {remedy}", remedy = remedy::input(.0))]
     Open(io::Error),
-    /// Reading or decompressing it failed.
-    #[error("cannot be read: {0}")]
+    /// The kernel failed to read it.
+    #[error("cannot be read: {0}: see to the file and what it lies on, or name another")]
     Read(io::Error),
     /// The reader was told to stop while it waited for the input.
     #[error("was waited for when told to stop")]
@@ -87,6 +92,10 @@ pub(crate) fn read_failed(error: io::Error) -> Reason {
     match error.kind() {
         _ if super::interruptible::is_stop(&error) => Reason::Stopped,
         io::ErrorKind::UnexpectedEof => Reason::Malformed(format!("the compressed input ends early: {error}")),
+        // Not from the kernel, so from a decompressor.
+        _ if error.raw_os_error().is_none() => {
+            Reason::Malformed(format!("the compressed input is damaged: {error}: get it again from where it came"))
+        }
         _ => Reason::Read(error),
     }
 }

@@ -10,6 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use flate2::bufread::MultiGzDecoder;
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 
 use super::csv::CsvSource;
 use super::dbn::DbnSource;
@@ -151,7 +153,7 @@ pub fn open(path: &Path, format: Option<Format>, stop: Arc<AtomicBool>) -> Resul
     let name = if stdin { "standard input".to_owned() } else { path.display().to_string() };
     let failed = |error| Reason::Open(error).at(&name, Position::Whole);
     // Standard input without the buffer that the library puts before it.
-    let file = if stdin { io::stdin().as_fd().try_clone_to_owned().map(File::from) } else { File::open(path) };
+    let file = if stdin { io::stdin().as_fd().try_clone_to_owned().map(File::from) } else { open_at_once(path) };
     let file = file.map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
     if metadata.is_dir() {
@@ -159,6 +161,17 @@ pub fn open(path: &Path, format: Option<Format>, stop: Arc<AtomicBool>) -> Resul
     }
     let bytes = metadata.is_file().then_some(metadata.len());
     from_reader(&name, Interruptible::new(file, stop), bytes, format)
+}
+
+/// Opens a file without waiting: a FIFO that nobody has opened for writing would make it wait, deaf to a stop.
+fn open_at_once(path: &Path) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    loop {
+        match rustix::fs::open(path, flags, Mode::empty()) {
+            Err(Errno::INTR) => {}
+            opened => return Ok(File::from(opened?)),
+        }
+    }
 }
 
 /// Reads from anything; `name` stands in errors, `bytes` is the size as stored, where it is known.
@@ -173,7 +186,7 @@ pub fn from_reader(
 ) -> Result<Input, SourceError> {
     let bytes_read = Arc::new(AtomicU64::new(0));
     let counted = Counted { reader, bytes_read: Arc::clone(&bytes_read) };
-    let failed = |error| read_failed(error).at(name, Position::Whole);
+    let failed = |error| read_failed(error).at(name, Position::Byte(0));
     let (first, stored) = peek(counted).map_err(failed)?;
     let plain: Box<dyn BufRead + Send> = match Compression::recognise(&first) {
         Compression::Plain => Box::new(stored),
@@ -185,7 +198,8 @@ pub fn from_reader(
     };
     let (first, plain) = peek(plain).map_err(failed)?;
     let Some(format) = format.or_else(|| Format::recognise(&first)) else {
-        return Err(unrecognised(&first).at(name, Position::Whole));
+        let position = if first.is_empty() { Position::Whole } else { Position::Byte(0) };
+        return Err(unrecognised(&first).at(name, position));
     };
     let plain = Box::new(plain);
     let source: Box<dyn Source> = match format {

@@ -11,7 +11,7 @@ use rustix::io::Errno;
 /// How late a stop may be noticed.
 const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 
-/// A file whose reads fail once a flag is set while they would wait.
+/// A file whose reads fail once a flag is set while they would wait. It may be open without blocking.
 pub(crate) struct Interruptible {
     file: File,
     stop: Arc<AtomicBool>,
@@ -41,7 +41,11 @@ impl Read for Interruptible {
                     return Err(io::Error::other(Stopped));
                 }
                 Ok(0) | Err(Errno::INTR) => {}
-                Ok(_) => return self.file.read(buffer),
+                Ok(_) => match self.file.read(buffer) {
+                    // Somebody else who reads the same was first.
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    read => return read,
+                },
                 Err(error) => return Err(error.into()),
             }
         }

@@ -13,6 +13,10 @@
 //! | everything else | other |
 //!
 //! Every message is an event of its own. Zero and true length prefixes may be mixed.
+//!
+//! The venue's files (BinaryFILE) end with a payload of no bytes, which is a zero length and nothing behind it: that is the
+//! end of the session, and so is the end of the input between two messages. Hence an input with zero prefixes that was cut
+//! right behind one of them cannot be told from a whole one.
 
 mod wire;
 
@@ -28,6 +32,9 @@ use crate::{Flags, Kind, Message, Side};
 
 /// Bytes of a length prefix.
 const PREFIX: usize = 2;
+
+/// The length of a payload that marks the end of a session, if nothing comes after it: before a message it is a zero prefix.
+const END_OF_SESSION: [u8; PREFIX] = [0; PREFIX];
 
 /// ITCH prices have four decimal places.
 const PRICE_UNIT: i64 = 100_000;
@@ -60,6 +67,7 @@ impl ItchSource {
         let mut buffer = [0; PREFIX + wire::LONGEST];
         match self.fill(&mut buffer[..PREFIX + 1])? {
             0 => return Ok(None),
+            PREFIX if buffer[..PREFIX] == END_OF_SESSION => return Ok(None),
             short if short <= PREFIX => return Err(ends_within(short, PREFIX + 1)),
             _ => {}
         }

@@ -1,0 +1,87 @@
+//! Memory stays flat whatever the input's size: large inputs of every format through standard input, and the most memory
+//! that the publisher ever had.
+
+mod common;
+
+use std::io::Write;
+use std::process::Stdio;
+
+use common::{assert_quiet_success, publisher, summary};
+use feed::sample::{self, Prefix};
+use feed_testing::{PrivateRoot, Program};
+
+/// More than the program, its buffers and its ring of 1,024 slots ever take, and a fraction of each input.
+const MOST_KB: u64 = 16 * 1024;
+
+/// A line of `/proc/PID/status`, in kB.
+fn status(program: &Program, field: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", program.id())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap();
+    line.trim().strip_suffix(" kB").unwrap().parse().unwrap()
+}
+
+/// Publishes what stands first, then a block again and again until so many bytes were read after decompression, each block
+/// of so many bytes and messages.
+#[track_caller]
+fn publish(first: &[u8], block: &[u8], plain: usize, messages: u64, megabytes: usize) {
+    let root = PrivateRoot::new();
+    let mut command = publisher(&root);
+    command.args(["--input", "-", "--capacity", "1024", "--speed", "max", "--summary", "json"]);
+    let mut program = Program::start(command.stdin(Stdio::piped()));
+    let mut stdin = program.stdin().unwrap();
+    stdin.write_all(first).unwrap();
+    let blocks = megabytes * 1_000_000 / plain;
+    for _ in 0..blocks {
+        stdin.write_all(block).unwrap();
+    }
+    // All but what fits into the pipe was read by now.
+    let peak = status(&program, "VmHWM:");
+    drop(stdin);
+    let finished = program.finish();
+    assert_quiet_success(&finished);
+    assert_eq!(summary(&finished)["messages"], messages * blocks as u64);
+    assert!(peak < MOST_KB, "{peak} kB for an input of {megabytes} MB");
+}
+
+const ROWS: u64 = 10_000;
+
+#[test]
+fn a_large_dbn_input() {
+    let (none, some) = (sample::dbn(3, "mbo", 0), sample::dbn(3, "mbo", ROWS));
+    let records = &some[none.len()..];
+    publish(&none, records, records.len(), ROWS, 120);
+}
+
+#[test]
+fn a_large_dbn_input_in_zstd() {
+    let (none, some) = (sample::dbn(3, "mbo", 0), sample::dbn(3, "mbo", ROWS));
+    let records = &some[none.len()..];
+    // Frames one after the other are one file.
+    publish(&sample::zstd(&none), &sample::zstd(records), records.len(), ROWS, 50);
+}
+
+#[test]
+fn a_large_itch_input() {
+    let records = sample::itch(Prefix::True, ROWS);
+    publish(&[], &records, records.len(), ROWS, 50);
+}
+
+#[test]
+fn a_large_itch_input_in_gzip() {
+    let records = sample::itch(Prefix::Zero, ROWS);
+    publish(&[], &sample::gzip(&records), records.len(), ROWS, 50);
+}
+
+#[test]
+fn a_large_csv_input() {
+    let (none, some) = (sample::csv(0), sample::csv(ROWS));
+    let rows = &some[none.len()..];
+    publish(&none, rows, rows.len(), ROWS, 50);
+}
+
+#[test]
+fn a_large_csv_input_in_gzip() {
+    let (none, some) = (sample::csv(0), sample::csv(ROWS));
+    let rows = &some[none.len()..];
+    publish(&sample::gzip(&none), &sample::gzip(rows), rows.len(), ROWS, 50);
+}

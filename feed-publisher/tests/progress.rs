@@ -1,0 +1,92 @@
+//! The progress bar: on a terminal, and taken away at the end. (None when piped: every other test has nothing on standard
+//! error.)
+
+mod common;
+
+use std::fs::File;
+use std::io::Read;
+use std::process::Stdio;
+
+use common::{file, publisher};
+use feed::sample;
+use feed_testing::PrivateRoot;
+use rustix::fs::{Mode, OFlags};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
+
+/// Runs the publisher with a terminal as its standard error; returns what it drew there, and its standard output.
+fn on_a_terminal(root: &PrivateRoot, arguments: &[&str]) -> (String, String) {
+    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+    grantpt(&terminal).unwrap();
+    unlockpt(&terminal).unwrap();
+    tcsetwinsize(&terminal, Winsize { ws_row: 24, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
+    let path = ptsname(&terminal, Vec::new()).unwrap();
+    let inner = rustix::fs::open(path, OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty()).unwrap();
+    let mut command = publisher(root);
+    command.args(arguments).args(["--summary", "json"]).env("TERM", "xterm").env_remove("NO_COLOR");
+    let process = command.stdout(Stdio::piped()).stderr(inner).spawn().unwrap();
+    drop(command);
+    let mut drawn = Vec::new();
+    let mut screen = File::from(terminal);
+    let mut bytes = [0; 4096];
+    // Until the last one who had the terminal open is gone, which reads as an error.
+    while let Ok(count @ 1..) = screen.read(&mut bytes) {
+        drawn.extend_from_slice(&bytes[..count]);
+    }
+    let output = process.wait_with_output().unwrap();
+    let drawn = String::from_utf8(drawn).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{drawn}");
+    (drawn, String::from_utf8(output.stdout).unwrap())
+}
+
+/// The bars that were drawn, one after the other, without what moves the cursor.
+fn bars(drawn: &str) -> Vec<&str> {
+    let pieces = drawn.split(['\r', '\n', '\u{1b}']).map(|piece| piece.trim_start_matches("[2K").trim_end());
+    pieces.filter(|piece| piece.contains("messages")).collect()
+}
+
+#[test]
+fn a_bar_shows_how_far_it_is_and_is_taken_away() {
+    let root = PrivateRoot::new();
+    let (drawn, printed) = on_a_terminal(&root, &["--count", "1000", "--rate", "2000"]);
+    let bars = bars(&drawn);
+    assert!(bars.len() >= 3, "{drawn:?}");
+    // Ten times a second: a fifth of the way and more, each time.
+    let percent = |bar: &str| {
+        let number = bar.split_once('%').unwrap_or_else(|| panic!("{bar:?}")).0.rsplit(' ').next().unwrap();
+        number.parse::<u64>().unwrap_or_else(|_| panic!("{bar:?}"))
+    };
+    let percents: Vec<u64> = bars.iter().map(|bar| percent(bar)).collect();
+    assert!(percents.is_sorted() && percents.iter().any(|&percent| (20..100).contains(&percent)), "{percents:?}");
+    assert!(bars.iter().all(|bar| bar.ends_with(" left")), "{bars:?}");
+    let rest = drawn.rsplit_once("messages").unwrap().1;
+    assert!(rest.contains("\u{1b}[2K") || rest.contains("\u{1b}[J"), "it is not taken away: {rest:?}");
+    // The summary stands by itself.
+    assert!(printed.starts_with("{\"messages\":1000,") && printed.lines().count() == 1, "{printed}");
+}
+
+#[test]
+fn of_a_file_the_bar_shows_how_much_was_read() {
+    let root = PrivateRoot::new();
+    // Read in one piece, so that it is all read from the first message on.
+    let path = file(&root, "feed.csv", &sample::csv(1_000));
+    let (drawn, _) = on_a_terminal(&root, &["--input", &path, "--rate", "2000"]);
+    let bars = bars(&drawn);
+    assert!(bars.len() >= 3 && bars[1..].iter().all(|bar| bar.contains(" 100% ")), "{bars:?}");
+    assert!(!bars.last().unwrap().contains("100% 1 messages"), "{bars:?}");
+}
+
+#[test]
+fn without_an_end_there_is_no_bar_but_a_count() {
+    let root = PrivateRoot::new();
+    let path = root.path().join("fifo");
+    rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    let writer = std::thread::spawn({
+        let path = path.clone();
+        move || std::fs::write(path, sample::csv(1_000))
+    });
+    let (drawn, _) = on_a_terminal(&root, &["--input", path.to_str().unwrap(), "--rate", "2000"]);
+    writer.join().unwrap().unwrap();
+    let bars = bars(&drawn);
+    assert!(bars.len() >= 3 && bars.iter().all(|bar| bar.ends_with(" messages") && !bar.contains('%')), "{bars:?}");
+}

@@ -1,0 +1,59 @@
+//! Latency and lag from one end to the other, with one of the programs held up: what waited behind it counts.
+
+mod common;
+
+use std::time::Duration;
+
+use common::{assert_conserved, number, start, success};
+use feed_testing::PrivateRoot;
+use rustix::process::Signal;
+
+/// So long a program stands still.
+const HELD_UP: Duration = Duration::from_millis(300);
+
+/// 1,000 messages a second, of which so some 300 come late.
+const PUBLISHES: [&str; 4] = ["--count", "1500", "--rate", "1000"];
+
+fn milliseconds(summary: &serde_json::Value, percentile: &str) -> u64 {
+    summary["latency_ns"][percentile].as_u64().unwrap_or_else(|| panic!("{percentile} in {summary}")) / 1_000_000
+}
+
+#[test]
+fn what_a_publisher_was_held_up_for_is_in_the_latency_of_all_that_was_due() {
+    let root = PrivateRoot::new();
+    let (publisher, mut subscribers) = start(&root, &PUBLISHES, &[&["--output", "csv"]]);
+    subscribers[0].wait_for("\n100,");
+    publisher.signal(Signal::STOP);
+    std::thread::sleep(HELD_UP);
+    publisher.signal(Signal::CONT);
+    success(publisher);
+    let summary = success(subscribers.remove(0));
+    assert_eq!((number(&summary, "messages"), number(&summary, "lost")), (1_500, 0));
+    // The first was late for all the time, and each after it a little less: a fifth of all messages. If each counted
+    // from when it was published after all, it would be none or one.
+    let [p90, p99, max] = ["p90", "p99", "max"].map(|percentile| milliseconds(&summary, percentile));
+    assert!(max >= 295, "{summary}");
+    assert!(p99 >= 250 && p90 >= 100, "{summary}");
+}
+
+#[test]
+fn what_a_subscriber_was_held_up_for_is_in_its_lag_and_latency() {
+    let root = PrivateRoot::new();
+    let (publisher, mut subscribers) = start(&root, &PUBLISHES, &[&["--output", "csv"], &["--from", "oldest"]]);
+    subscribers[0].wait_for("\n100,");
+    subscribers[0].signal(Signal::STOP);
+    std::thread::sleep(HELD_UP);
+    subscribers[0].signal(Signal::CONT);
+    success(publisher);
+    let [held_up, other] = [success(subscribers.remove(0)), success(subscribers.remove(0))];
+    for summary in [&held_up, &other] {
+        assert_conserved(summary);
+        assert_eq!((number(summary, "messages"), number(summary, "lost")), (1_500, 0));
+    }
+    let lag = number(&held_up, "lag_max");
+    assert!((200..1_400).contains(&lag), "{held_up}");
+    assert!(milliseconds(&held_up, "max") >= 295 && milliseconds(&held_up, "p90") >= 100, "{held_up}");
+    // Nobody else is held up by it.
+    assert!(number(&other, "lag_max") < lag, "{other} {held_up}");
+    assert_eq!(other["digest"], held_up["digest"]);
+}

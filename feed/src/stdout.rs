@@ -1,0 +1,261 @@
+//! Standard output that can be given up on: a program that writes into a pipe nobody drains still ends when it is told to.
+//!
+//! What is written is kept back and goes out in whole lines, each write small enough for a pipe to take it at once or not
+//! at all: whatever ends the program, its output ends with a line.
+
+use std::io::{self, StdoutLock, Write};
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::FileType;
+use rustix::io::Errno;
+
+use crate::remedy;
+use crate::say::say;
+
+/// So much is kept back before it is written.
+const BUFFER: usize = 8 * 1024;
+
+/// A pipe that has room takes so much at once (`PIPE_BUF`).
+const AT_ONCE: usize = 4096;
+
+/// How late a stop may be noticed.
+const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+
+/// So long a reader that is only slow is still waited for after a stop.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// What a write fails with once it was told to stop and there was no room.
+#[derive(Debug, thiserror::Error)]
+#[error("nobody reads it")]
+struct Unread;
+
+/// Whether this error says that a write was given up.
+pub fn is_unread(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<Unread>())
+}
+
+/// Writes to standard output (in tests: to a pipe).
+#[derive(Debug)]
+pub struct Stdout<'a, F = StdoutLock<'static>> {
+    file: F,
+    stop: &'a AtomicBool,
+    kept: Vec<u8>,
+    /// Writing to it may wait for a reader: it is a pipe, a socket, a terminal.
+    waits: bool,
+    /// Since when there has been no room, after a stop.
+    stopped: Option<Instant>,
+}
+
+impl<'a> Stdout<'a> {
+    /// Standard output, which nobody else in the program can write to meanwhile. Once `stop` is set, a write that waits for
+    /// its reader fails: [`is_unread`].
+    pub fn new(stop: &'a AtomicBool) -> Self {
+        Self::of(io::stdout().lock(), stop)
+    }
+}
+
+impl<'a, F: AsFd> Stdout<'a, F> {
+    fn of(file: F, stop: &'a AtomicBool) -> Self {
+        let kind = rustix::fs::fstat(&file).map(|stat| FileType::from_raw_mode(stat.st_mode));
+        let waits = !matches!(kind, Ok(FileType::RegularFile | FileType::BlockDevice));
+        Stdout { file, stop, kept: Vec::with_capacity(BUFFER), waits, stopped: None }
+    }
+
+    /// Writes the whole lines that are kept back or, with `all`, everything.
+    fn drain(&mut self, all: bool) -> io::Result<()> {
+        let mut kept = std::mem::take(&mut self.kept);
+        let mut written = 0;
+        let result = loop {
+            let rest = &kept[written..];
+            let rest = if all { rest } else { &rest[..end_of_lines(rest)] };
+            if rest.is_empty() {
+                break Ok(());
+            }
+            match self.write_some(rest) {
+                Ok(count) => written += count,
+                Err(error) => break Err(error),
+            }
+        };
+        kept.drain(..written);
+        self.kept = kept;
+        result
+    }
+
+    fn write_some(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut bytes = bytes;
+        if self.waits && bytes.len() > AT_ONCE {
+            // A longer line than that is cut.
+            let lines = end_of_lines(&bytes[..AT_ONCE]);
+            bytes = &bytes[..if lines > 0 { lines } else { AT_ONCE }];
+        }
+        loop {
+            if self.waits {
+                self.wait_for_room()?;
+            }
+            match rustix::io::write(&self.file, bytes) {
+                // Without blocking, if whoever started the program has it so.
+                Err(Errno::INTR | Errno::AGAIN) => {}
+                written => return Ok(written?),
+            }
+        }
+    }
+
+    fn wait_for_room(&mut self) -> io::Result<()> {
+        loop {
+            match poll(&mut [PollFd::new(&self.file, PollFlags::OUT)], Some(&LOOK)) {
+                Ok(0) | Err(Errno::INTR) if self.stop.load(Ordering::Relaxed) => {
+                    if self.stopped.get_or_insert_with(Instant::now).elapsed() >= GRACE {
+                        return Err(io::Error::other(Unread));
+                    }
+                }
+                Ok(0) | Err(Errno::INTR) => {}
+                // Or nobody can read it any more, which the write tells.
+                Ok(_) => {
+                    self.stopped = None;
+                    return Ok(());
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+/// Prints a summary to standard output. That it was closed is no error; if it has no room and the program was told to stop,
+/// the summary goes to standard error.
+///
+/// # Errors
+/// What the kernel says of standard output, with what to do about it.
+pub fn summarise(summary: &str, stop: &AtomicBool) -> io::Result<()> {
+    let mut stdout = Stdout::new(stop);
+    match stdout.write_all(summary.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Err(error) if is_unread(&error) => {
+            say(summary.trim_end());
+            Ok(())
+        }
+        Err(error) => Err(remedied(error)),
+        Ok(()) => Ok(()),
+    }
+}
+
+/// The same error with what to do about it.
+pub fn remedied(error: io::Error) -> io::Error {
+    let remedy = remedy::output(&error);
+    io::Error::new(error.kind(), format!("{error}: {remedy}"))
+}
+
+/// Where the last whole line ends.
+fn end_of_lines(bytes: &[u8]) -> usize {
+    bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1)
+}
+
+impl<F: AsFd> Write for Stdout<'_, F> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.kept.len() + bytes.len() > BUFFER {
+            self.drain(false)?;
+        }
+        self.kept.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.drain(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    #[test]
+    fn what_is_written_comes_out_as_it_is() {
+        let (mut reader, writer) = io::pipe().unwrap();
+        let read = std::thread::spawn(move || {
+            let mut text = String::new();
+            reader.read_to_string(&mut text).unwrap();
+            text
+        });
+        let stop = AtomicBool::new(false);
+        let mut stdout = Stdout::of(&writer, &stop);
+        let mut expected = String::new();
+        for number in 0..50_000 {
+            // In pieces, as formatting writes them.
+            write!(stdout, "{number},").unwrap();
+            writeln!(stdout, "{}", "x".repeat(number % 50)).unwrap();
+            expected += &format!("{number},{}\n", "x".repeat(number % 50));
+        }
+        // Longer than what is kept back, and without a line end.
+        expected += &"y".repeat(30_000);
+        stdout.write_all("y".repeat(30_000).as_bytes()).unwrap();
+        stdout.flush().unwrap();
+        drop(writer);
+        assert!(read.join().unwrap() == expected);
+    }
+
+    #[test]
+    fn a_stop_ends_a_write_that_nobody_reads_at_the_end_of_a_line() {
+        // Wherever in what is kept back the pipe is full.
+        for pages in [0, 1] {
+            let (mut reader, mut writer) = io::pipe().unwrap();
+            writer.write_all(&[b'\n'; 4096].repeat(pages)).unwrap();
+            let stop = AtomicBool::new(true);
+            let mut stdout = Stdout::of(&writer, &stop);
+            let mut lines = 0;
+            let error = loop {
+                if let Err(error) = writeln!(stdout, "line {lines} {}", "x".repeat(lines % 100)) {
+                    break error;
+                }
+                lines += 1;
+            };
+            assert!(is_unread(&error), "{error}");
+            let begun = Instant::now();
+            assert!(is_unread(&stdout.flush().unwrap_err()), "and so does the next, at once");
+            assert!(begun.elapsed() < GRACE / 2);
+            drop(stdout);
+            drop(writer);
+            let mut text = String::new();
+            reader.read_to_string(&mut text).unwrap();
+            assert!(text.len() > 30_000 && text.ends_with('\n'), "{}", text.len());
+            for (number, line) in text.lines().skip(pages * 4096).enumerate() {
+                assert_eq!(line, format!("line {number} {}", "x".repeat(number % 100)));
+            }
+        }
+    }
+
+    #[test]
+    fn a_reader_that_is_only_slow_gets_everything_after_a_stop() {
+        let (mut reader, writer) = io::pipe().unwrap();
+        let read = std::thread::spawn(move || {
+            // All in all it takes longer than is waited for at a time.
+            let (mut text, mut page) = (Vec::new(), [0; 8192]);
+            for _ in 0..4 {
+                std::thread::sleep(GRACE / 3);
+                let count = reader.read(&mut page).unwrap();
+                text.extend_from_slice(&page[..count]);
+            }
+            reader.read_to_end(&mut text).unwrap();
+            text.iter().filter(|&&byte| byte == b'\n').count()
+        });
+        let stop = AtomicBool::new(true);
+        let mut stdout = Stdout::of(&writer, &stop);
+        (0..40_000).for_each(|number| writeln!(stdout, "line {number}").unwrap());
+        stdout.flush().unwrap();
+        drop(writer);
+        assert_eq!(read.join().unwrap(), 40_000);
+    }
+
+    #[test]
+    fn a_reader_that_is_gone_is_an_error() {
+        let (reader, writer) = io::pipe().unwrap();
+        drop(reader);
+        let stop = AtomicBool::new(false);
+        let mut stdout = Stdout::of(&writer, &stop);
+        writeln!(stdout, "line").unwrap();
+        assert_eq!(stdout.flush().unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+    }
+}
