@@ -12,7 +12,7 @@ use crate::layout::{Layout, state};
 use crate::memory::Slots;
 use crate::presence::Liveness;
 use crate::slot;
-use crate::sync::Word;
+use crate::sync::{Word, on};
 use crate::wait::{Interrupter, Sleeper};
 
 /// An event descriptor for one subscriber: [`Subscriber::notifier`](crate::Subscriber::notifier).
@@ -94,10 +94,11 @@ fn watch<T>(mut watched: Watched<T>, arming: &Receiver<Armed>, event: &OwnedFd) 
         let Watched { slots, layout, liveness, sleeper } = &mut watched;
         let (slot, mask) = (slots.at(armed.sequence), slots.capacity() - 1);
         let something = || {
-            slot::is_there(slot, armed.sequence, mask)
-                || slots.memory()[layout.state()].load() != state::LIVE
-                || slots.memory()[layout.epoch()].load() != armed.epoch
-                || armed.sequence < layout.base
+            // N1 to N4. All that a receive could have to say, as B6 to B8 and L5.
+            slot::is_there(slot, armed.sequence, mask) && on("N1")
+                || slots.memory()[layout.state()].load() != state::LIVE && on("N2")
+                || slots.memory()[layout.epoch()].load() != armed.epoch && on("N3")
+                || armed.sequence < layout.base && on("N4")
         };
         while !something() && !sleeper.sleep(liveness, None, something) {
             if sleeper.was_interrupted() && matches!(arming.try_recv(), Err(TryRecvError::Disconnected)) {
