@@ -127,6 +127,25 @@ pub(super) fn epoch(_: usize) {
     std::mem::forget(feed);
 }
 
+/// A publisher takes over and owns the line of a message that the one before it published: who finds the message through that
+/// store sees it whole, too. (In two slots the line would be that of its own last message.)
+pub(super) fn takeover_owns(_: usize) {
+    let (mut feed, ring) = ring::<[u64; 1]>(4);
+    let mut witness = ring.join(Join::Oldest);
+    let reader = thread::spawn(move || {
+        witness.step();
+        witness.step();
+        witness
+    });
+    publish_two(&mut feed);
+    feed.unwind();
+    let mut feed = ring.take_over(Some(2)).expect("its publisher ended");
+    feed.own_two_ahead();
+    feed.publish();
+    end(&mut reader.join().unwrap(), &ring);
+    std::mem::forget(feed);
+}
+
 /// The newest is asked for while another publisher takes over and publishes two messages: the epoch is told of where it
 /// begins, although that is passed over. Who asks beside the takeover may be told further on: docs/protocol.md, "Known".
 pub(super) fn takeover_latest(_: usize) {

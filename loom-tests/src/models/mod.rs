@@ -95,6 +95,8 @@ pub const ALL: &[Model] = &[
     Model::new("lines-takeover", "MeLDR", "the same in two lines", faults::takeover_ahead::<3, 1>)
         .preemptions(1)
         .every_store(),
+    Model::new("takeover-owns", "Me", "lines of the one before owned two ahead; 2 reads", faults::takeover_owns)
+        .preemptions(2),
     Model::new("takeover-twice", "eLDR", "killed at every store of a takeover; 1 read", faults::takeover_twice::<1>)
         .preemptions(1)
         .every_store(),
@@ -128,6 +130,10 @@ pub const ALL: &[Model] = &[
         .deep(),
     Model::new("deep-twice", "MeLDR", "killed at every store of a takeover; 2 reads", faults::takeover_twice::<2>)
         .preemptions(1)
+        .every_store()
+        .deep(),
+    Model::new("deep-join", "MeLDR", "joins during a takeover, in each way; 2 reads", faults::takeover_join)
+        .preemptions(2)
         .every_store()
         .deep(),
     Model::new("deep-4-3", "MeL", "2 slots, 4 messages, 3 reads", stream::run::<2, 2, 4, 3>).preemptions(3).deep(),
