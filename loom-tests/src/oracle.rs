@@ -7,6 +7,7 @@
 //! | `order` | a message is no newer than the one before it: twice, or backwards |
 //! | `number` | a whole message comes under the number of another |
 //! | `loss` | a message counts as lost that had not been overwritten |
+//! | `margin` | a loss ends at the oldest message, which is about to be overwritten |
 //! | `conservation` | `first + received + lost + skipped != sequence`, or one of them is not what was told |
 //! | `gap` | everything is over, and a message neither came nor counts as lost |
 //! | `end` | `Closed` or `PublisherDead` before the last message |
@@ -14,7 +15,7 @@
 //! | `next` | a takeover goes on elsewhere than at the first number that nobody can have seen |
 //! | `reuse` | one number comes as messages of two epochs |
 //! | `wake` | somebody sleeps for ever: loom's deadlock, with a sleeper in it |
-//! | `restart` | a message of an epoch comes before `Restarted` told of it, or that told of another beginning |
+//! | `restart` | a message of an epoch comes, or is passed over, before `Restarted`, or that told of another beginning |
 //! | `foreign` | `Corrupt` from a healthy publisher, or none where a word was forged |
 //!
 //! The truth is kept in std's atomics, which loom does not see: it is what really happened so far in the execution that
@@ -79,6 +80,11 @@ impl Truth {
         self.done.load(Ordering::Relaxed)
     }
 
+    /// Where the ring began.
+    fn base(&self) -> u64 {
+        self.epochs.lock().expect("no panic holds it")[0]
+    }
+
     fn begin(&self, next: u64) {
         self.begun.store(next, Ordering::Relaxed);
         self.done.store(next, Ordering::Relaxed);
@@ -111,9 +117,15 @@ pub struct Ring<T> {
 
 /// A ring of `capacity` slots.
 pub fn ring<T: Message>(capacity: usize) -> (Feed<T>, Ring<T>) {
+    ring_from(capacity, 0)
+}
+
+/// The same, beginning at message `base`, as a ring does that took the place of another.
+pub fn ring_from<T: Message>(capacity: usize, base: u64) -> (Feed<T>, Ring<T>) {
+    model::begin_at(base);
     let (publisher, ring) = in_process(capacity).expect("a capacity that can be");
     let truth = Arc::new(Truth::default());
-    truth.begin(0);
+    truth.begin(base);
     (Feed { publisher, truth: Arc::clone(&truth) }, Ring { ring, truth })
 }
 
@@ -175,6 +187,7 @@ impl<T: Message> Ring<T> {
             skipped: 0,
             epoch: subscriber.epoch(),
             forged: false,
+            sees_all: false,
             subscriber,
         };
         witness.joined(join);
@@ -251,6 +264,7 @@ pub struct Witness<T> {
     skipped: u64,
     epoch: u64,
     forged: bool,
+    sees_all: bool,
 }
 
 impl<T: Message> Witness<T> {
@@ -260,7 +274,7 @@ impl<T: Message> Witness<T> {
         let fine = match join {
             Join::Sequence(sequence) => self.first == sequence,
             Join::Latest => self.first <= begun,
-            Join::Oldest => self.first <= begun.saturating_sub(self.window()),
+            Join::Oldest => self.first <= begun.saturating_sub(self.window()).max(self.truth.base()),
         };
         if !fine {
             violated("join", format!("{join:?} began at {} with {begun} messages begun", self.first));
@@ -272,7 +286,7 @@ impl<T: Message> Witness<T> {
         let least = match join {
             Join::Sequence(sequence) => sequence,
             Join::Latest => published,
-            Join::Oldest => published.saturating_sub(self.window()),
+            Join::Oldest => published.saturating_sub(self.window()).max(self.truth.base()),
         };
         if self.first < least {
             violated("join", format!("{join:?} began at {} after {published} messages", self.first));
@@ -282,6 +296,12 @@ impl<T: Message> Witness<T> {
     /// From now on a word was forged: to be told so is right.
     pub fn expect_forgery(&mut self) {
         self.forged = true;
+    }
+
+    /// From now on all that was stored happened before what this subscriber does. Only then must the newest be asked for
+    /// without passing over an epoch's beginning: it is looked for in words that are not ordered with the epoch's.
+    pub fn sees_all(&mut self) {
+        self.sees_all = true;
     }
 
     /// Asks for the next message.
@@ -334,9 +354,21 @@ impl<T: Message> Witness<T> {
         let (lost, skipped) = (self.subscriber.lost(), self.subscriber.skipped());
         let result = self.subscriber.latest();
         // It may pass over messages and lose some on the way, silently: what it says it did is taken, and balanced.
-        self.lost += self.subscriber.lost() - lost;
-        self.skipped += self.subscriber.skipped() - skipped;
-        let passed = self.subscriber.lost() - lost + self.subscriber.skipped() - skipped;
+        let (lost, skipped) = (self.subscriber.lost() - lost, self.subscriber.skipped() - skipped);
+        self.lost += lost;
+        self.skipped += skipped;
+        let passed = lost + skipped;
+        if lost > 0 {
+            met('L');
+        }
+        if let Err(TryRecvError::Restarted { epoch, sequence }) = result
+            && self.sees_all
+            && lost == 0
+            && self.subscriber.sequence() > sequence.max(before)
+        {
+            let at = self.subscriber.sequence();
+            violated("restart", format!("epoch {epoch}, which began at {sequence}, was told of at {at}"));
+        }
         match result {
             Ok(message) => self.message(before + passed, &message),
             Err(TryRecvError::Lagged { .. }) => self.lagged(),
@@ -412,6 +444,11 @@ impl<T: Message> Witness<T> {
         self.subscriber.capacity() as u64 - 1
     }
 
+    /// Messages between the oldest and the one that a loss ends at.
+    fn margin(&self) -> u64 {
+        self.window() / model::MARGIN_PART
+    }
+
     fn message(&mut self, sequence: u64, message: &T) -> Step {
         self.content(sequence, message);
         self.received += 1;
@@ -449,6 +486,10 @@ impl<T: Message> Witness<T> {
             TryRecvError::Lagged { missed } => {
                 self.lost += missed;
                 self.balance(before + missed);
+                // Who lost one message of this ring resumes behind the next and the margin.
+                if before >= self.truth.base() && missed < 1 + self.margin() {
+                    violated("margin", format!("only {missed} lost from {before} on"));
+                }
                 self.lagged()
             }
             TryRecvError::Restarted { epoch, sequence } => {
@@ -483,8 +524,8 @@ impl<T: Message> Witness<T> {
     /// `capacity - 1` after it.
     fn lagged(&mut self) -> Step {
         let (sequence, begun) = (self.subscriber.sequence(), self.truth.begun());
-        // In rings so small a resume leaves no margin.
-        if sequence + self.window() > begun {
+        // What the ring began with may be all that there is.
+        if sequence != self.truth.base() && sequence.saturating_add(self.window()) > begun + self.margin() {
             violated("loss", format!("lost up to {sequence} with {begun} messages begun"));
         }
         Step::Lagged

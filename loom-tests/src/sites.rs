@@ -28,7 +28,7 @@ pub fn source() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../ring/src")
 }
 
-/// Reads all files of a folder and those below it, but those of [`OUTSIDE`].
+/// Reads all files of a folder and those below it, but those of [`SHIM`].
 ///
 /// # Errors
 /// What reading them says.
@@ -42,26 +42,33 @@ pub fn scan(folder: &Path) -> io::Result<Found> {
             let Found { sites, strays } = scan(&file)?;
             found.sites.extend(sites);
             found.strays.extend(strays);
-        } else if name.ends_with(".rs") && OUTSIDE.iter().all(|(outside, _)| *outside != name) {
+        } else if name.ends_with(".rs") && !SHIM.contains(&&*name) {
             read(&name, &fs::read_to_string(&file)?, &mut found);
         }
     }
     Ok(found)
 }
 
-/// Files whose orderings are not the ring's protocol, and why.
-pub const OUTSIDE: &[(&str, &str)] = &[
-    ("sync.rs", "the shim itself"),
-    ("modelled.rs", "its half for models"),
-    ("guard.rs", "a table of mappings within one process, which a signal handler reads; std's atomics, no model"),
-];
+/// The shim, and its half for models: what the names of sites are given to.
+const SHIM: &[&str] = &["sync.rs", "modelled.rs"];
+
+/// Files that have atomics of their own from the shim, because no model can run them: the guard's table of mappings within
+/// one process, which a signal handler reads. Their orderings have names all the same, but for relaxed ones, which could not
+/// be weaker; in other files relaxed is what a word's plain load and store are.
+const OWN_ATOMICS: &[&str] = &["guard.rs"];
+
+/// What has a site's name for its first argument.
+const NAMED: &[&str] = &["fence", "compiler_fence", "store_ordered", "ordered", "on"];
+
+/// Where code may depend on being modelled; tests that loom cannot run may, anywhere.
+const MODEL_FILES: &[&str] = &["copy.rs"];
 
 /// Reads one file.
 pub fn read(file: &str, text: &str, found: &mut Found) {
     let code = code(text);
     for (at, _) in code.match_indices('(') {
-        let called = code[..at].rsplit(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
-        if !matches!(called, "fence" | "compiler_fence" | "store_ordered" | "on") {
+        let called = last_word(&code[..at]);
+        if !NAMED.contains(&called) {
             continue;
         }
         match code[at + 1..].strip_prefix('"').and_then(|rest| rest.split_once('"')) {
@@ -69,20 +76,32 @@ pub fn read(file: &str, text: &str, found: &mut Found) {
             None => found.strays.push(format!("{file}: {called}({}… has no name", head(&code[at + 1..]))),
         }
     }
+    let own = OWN_ATOMICS.contains(&file);
     for (at, _) in code.match_indices("Ordering::") {
         // fence("P1",Ordering::Release): the call, its name, then the ordering.
         let call = code[..at].strip_suffix("\",").and_then(|before| before.rsplit_once('"')).map(|(before, _)| before);
-        if !call.is_some_and(|call| call.ends_with("fence(") || call.ends_with("store_ordered(")) {
+        let call = call.and_then(|call| call.strip_suffix('(')).map(last_word).unwrap_or_default();
+        let relaxed = own && code[at..].starts_with("Ordering::Relaxed");
+        if !relaxed && !NAMED.contains(&call) {
             found.strays.push(format!("{file}: {} has no site", head(&code[at..])));
         }
     }
-    for past in ["sync::atomic", "outside_models", "Atomic", "read_volatile", "write_volatile"] {
+    let past = ["sync::atomic", "outside_models", "Atomic", "read_volatile", "write_volatile"];
+    for past in if own { &past[3..] } else { &past[..] } {
         if code.contains(past) {
             found.strays.push(format!("{file}: {past} belongs into sync.rs"));
         }
     }
-    for model in ["cfg(loom", "(loom)", ",loom", "asm!"] {
-        if code.contains(model) && file != "copy.rs" {
+    if MODEL_FILES.contains(&file) {
+        return;
+    }
+    // cfg(…), cfg!(…), cfg_attr(…,…): up to the end of what they are about is far enough.
+    let depends = code.split("cfg").skip(1).any(|after| {
+        let condition = after.split([']', '{', ';']).next().unwrap_or_default();
+        condition.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == "loom")
+    });
+    for (model, there) in [("cfg(loom)", depends), ("asm!", code.contains("asm!"))] {
+        if there {
             found.strays.push(format!("{file}: {model} belongs into sync.rs and copy.rs"));
         }
     }
@@ -90,14 +109,29 @@ pub fn read(file: &str, text: &str, found: &mut Found) {
 
 /// A file without comments and tests, and without what rustfmt decides.
 fn code(text: &str) -> String {
-    let tests = text.find("#[cfg(test)]").into_iter().chain(text.find("#[cfg(all(test")).min();
-    let lines = text[..tests.unwrap_or(text.len())].lines();
-    let code = lines.map(|line| {
+    let mut words = Vec::new();
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        let indent = &line[..line.len() - line.trim_start().len()];
+        if line.trim_start().starts_with("#[cfg(test)]") || line.trim_start().starts_with("#[cfg(all(test") {
+            // A test module, or a line: what follows is code again, wherever tests stand.
+            let ends = [format!("{indent}}}"), format!("{indent}}};")];
+            let mut test = lines.by_ref().skip_while(|line| line.trim_start().starts_with("#["));
+            let whole = test.next().is_some_and(|first| first.ends_with([';', '}']));
+            if !whole {
+                lines.by_ref().find(|line| ends.iter().any(|end| line == end));
+            }
+            continue;
+        }
         let comment = line.match_indices("//").map(|(at, _)| at).find(|&at| !line[..at].ends_with(':'));
-        &line[..comment.unwrap_or(line.len())]
-    });
-    let words: Vec<&str> = code.flat_map(str::split_whitespace).collect();
+        words.extend(line[..comment.unwrap_or(line.len())].split_whitespace());
+    }
     words.join(" ").replace("( ", "(").replace(", ", ",")
+}
+
+/// The word that some code ends with.
+fn last_word(code: &str) -> &str {
+    code.rsplit(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default()
 }
 
 fn head(code: &str) -> String {

@@ -2,6 +2,8 @@
 //! And the incident, which loom must find. Built with `--cfg loom` (`make loom`); empty otherwise.
 #![cfg(loom)]
 
+use std::io::Write;
+
 use feed_ring::sync::model;
 use loom::sync::atomic::{AtomicU64, Ordering};
 use loom::thread;
@@ -15,7 +17,8 @@ const ALL: Bound = Bound { preemptions: None, executions: LIMIT };
 fn loom_finds_the_torn_word_at_1022() {
     let found = search(1022, 64);
     let (execution, value) = found.first.expect("loom must find the torn value");
-    println!("offset {}: torn at execution {execution}: {value:#018x}", found.offset);
+    // The harness captures the macros' output, not the stream's: to be seen in any run.
+    let _ = writeln!(std::io::stderr(), "offset {}: torn at execution {execution}: {value:#018x}", found.offset);
     assert_eq!(found.pieces, 2);
     assert!(value != BEFORE && value != AFTER);
     // Two bytes lie in the first line, the lowest of the value: one of the halves is new, the other old.

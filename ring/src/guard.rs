@@ -19,6 +19,8 @@
 //! without any signal: that is writing to the segment, and against those who may write to it only file permissions and
 //! sealed rings ([`serve`](crate::PublisherOptions::serve)) help. The table holds [`CAPACITY`] mappings (a subscriber has
 //! two); those beyond it work but are not guarded: SIGBUS on them is passed on.
+//!
+//! The names `"G1"`, … are sites of docs/protocol.md, as in `slot`. No model runs this: litmus tests stand for it.
 #![allow(unsafe_code)] // a signal handler, and mapping over a mapping
 
 use std::ffi::c_int;
@@ -27,8 +29,8 @@ use std::sync::OnceLock;
 
 use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
 
-use crate::sync::Ordering::{Acquire, Relaxed, Release};
-use crate::sync::outside_models::{AtomicU32, AtomicU64, AtomicUsize, fence};
+use crate::sync::outside_models::{AtomicU32, AtomicU64, AtomicUsize, ordered};
+use crate::sync::{Ordering, fence};
 
 /// So many mappings of one process are guarded at a time.
 pub const CAPACITY: usize = 1024;
@@ -61,8 +63,9 @@ fn change_handler() -> io::Result<()> {
     if unsafe { libc::sigaction(libc::SIGBUS, std::ptr::null(), &mut before) } != 0 {
         return Err(io::Error::last_os_error());
     }
-    PREVIOUS.store(before.sa_sigaction, Relaxed);
-    PREVIOUS_FLAGS.store(before.sa_flags as u32, Release);
+    PREVIOUS.store(before.sa_sigaction, Ordering::Relaxed);
+    // G1. Pairs with G2: whoever sees these flags sees the address that they are of.
+    PREVIOUS_FLAGS.store(before.sa_flags as u32, ordered("G1", Ordering::Release));
     // With the mask of the handler before us, since it may run within ours.
     let mut ours = before;
     let handler: extern "C" fn(c_int, *mut libc::siginfo_t, *mut libc::c_void) = on_sigbus;
@@ -115,30 +118,39 @@ impl Guarded {
     /// Takes a place for the mapping of `bytes` bytes at `start`; `None` if all are taken.
     pub(crate) fn register(start: usize, bytes: usize, kept: Kept) -> Option<Self> {
         let entry = TABLE.iter().find(|entry| {
-            let version = entry.version.load(Relaxed);
-            version % 4 == 0 && entry.version.compare_exchange(version, version + 1, Acquire, Relaxed).is_ok()
+            let version = entry.version.load(Ordering::Relaxed);
+            // G3. Pairs with G6 and G7: what is stored below comes after all that was stored for the mapping before it.
+            version % 4 == 0
+                && entry
+                    .version
+                    .compare_exchange(version, version + 1, ordered("G3", Ordering::Acquire), Ordering::Relaxed)
+                    .is_ok()
         })?;
-        // Pairs with the fence in `find`: who sees a value stored below finds that the version has changed.
-        fence(Release);
-        entry.start.store(start, Relaxed);
-        entry.bytes.store(bytes, Relaxed);
-        entry.writable.store(matches!(kept, Kept::Writable).into(), Relaxed);
-        entry.process.store(std::process::id(), Relaxed);
-        entry.cut.store(0, Relaxed);
-        entry.version.fetch_add(1, Release);
+        // G4. Pairs with G9: who sees a value stored below finds that the version has changed.
+        fence("G4", Ordering::Release);
+        entry.start.store(start, Ordering::Relaxed);
+        entry.bytes.store(bytes, Ordering::Relaxed);
+        entry.writable.store(matches!(kept, Kept::Writable).into(), Ordering::Relaxed);
+        entry.process.store(std::process::id(), Ordering::Relaxed);
+        entry.cut.store(0, Ordering::Relaxed);
+        // G5. Pairs with G8: who sees the entry in use sees all of it.
+        entry.version.fetch_add(1, ordered("G5", Ordering::Release));
         Some(Guarded(entry))
     }
 
     /// Whether the handler replaced the mapping.
     pub(crate) fn is_cut_short(&self) -> bool {
-        self.0.cut.load(Acquire) != 0
+        // G10. Pairs with G11. Who asks has read a zero: the mark was set before there were any.
+        self.0.cut.load(ordered("G10", Ordering::Acquire)) != 0
     }
 }
 
 impl Drop for Guarded {
     fn drop(&mut self) {
-        self.0.version.fetch_add(1, Release);
-        self.0.version.fetch_add(1, Release);
+        // G6, G7. Pair with G3: all that was stored for this mapping comes before what is stored for the next. Either would
+        // do, for the second goes on with what the first released.
+        self.0.version.fetch_add(1, ordered("G6", Ordering::Release));
+        self.0.version.fetch_add(1, ordered("G7", Ordering::Release));
     }
 }
 
@@ -146,14 +158,16 @@ impl Drop for Guarded {
 /// give up the mapping while a thread is accessing it, so an entry that changes on the way is another one's.
 fn find(address: usize, process: u32) -> Option<(&'static Entry, usize, usize, bool)> {
     TABLE.iter().find_map(|entry| {
-        let version = entry.version.load(Acquire);
+        // G8. Pairs with G5.
+        let version = entry.version.load(ordered("G8", Ordering::Acquire));
         if version % 4 != 2 {
             return None;
         }
-        let (start, bytes) = (entry.start.load(Relaxed), entry.bytes.load(Relaxed));
-        let (writable, owner) = (entry.writable.load(Relaxed), entry.process.load(Relaxed));
-        fence(Acquire);
-        let same = entry.version.load(Relaxed) == version && owner == process;
+        let (start, bytes) = (entry.start.load(Ordering::Relaxed), entry.bytes.load(Ordering::Relaxed));
+        let (writable, owner) = (entry.writable.load(Ordering::Relaxed), entry.process.load(Ordering::Relaxed));
+        // G9. Pairs with G4: if any of these is of another mapping, the version is another one, too.
+        fence("G9", Ordering::Acquire);
+        let same = entry.version.load(Ordering::Relaxed) == version && owner == process;
         (same && (start..start.saturating_add(bytes)).contains(&address)).then_some((
             entry,
             start,
@@ -167,8 +181,9 @@ fn find(address: usize, process: u32) -> Option<(&'static Entry, usize, usize, b
 fn replace(address: usize) -> bool {
     let process = rustix::process::getpid().as_raw_nonzero().get() as u32;
     let Some((entry, start, bytes, writable)) = find(address, process) else { return false };
-    // Marked first: who reads a zero that the next call puts there finds the mark.
-    if entry.cut.swap(1, Release) != 0 {
+    // G11. Pairs with G10. Marked first: who reads a zero that the next call puts there finds the mark, because the kernel
+    // changes mappings under its locks and interrupts every processor that has the old pages.
+    if entry.cut.swap(1, ordered("G11", Ordering::Release)) != 0 {
         // Another thread is replacing it, or has: the access is tried again, and comes back here until that is done.
         return true;
     }
@@ -198,9 +213,10 @@ extern "C" fn on_sigbus(signal: c_int, info: *mut libc::siginfo_t, context: *mut
 
 /// Does what would have been done without this handler.
 fn pass_on(signal: c_int, code: c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
-    let flags = PREVIOUS_FLAGS.load(Acquire) as c_int;
+    // G2. Pairs with G1.
+    let flags = PREVIOUS_FLAGS.load(ordered("G2", Ordering::Acquire)) as c_int;
     let sent = code <= 0; // by a process, not by the kernel for an access
-    match PREVIOUS.load(Relaxed) {
+    match PREVIOUS.load(Ordering::Relaxed) {
         libc::SIG_IGN if sent => {}
         // An access cannot be ignored: the kernel ends the process then, too.
         libc::SIG_DFL | libc::SIG_IGN => {

@@ -18,7 +18,7 @@ use std::mem::offset_of;
 use crossbeam_utils::CachePadded;
 
 use crate::payload::{Payload, fingerprint};
-use crate::sync::{LINE_WORDS, PAD_WORDS, WriteWord};
+use crate::sync::{LINE_WORDS, PAD_WORDS, WriteWord, base};
 
 /// `FEEDRING` in the machine's byte order: a segment of the other order is not a ring.
 pub(crate) const MAGIC: u64 = u64::from_ne_bytes(*b"FEEDRING");
@@ -202,7 +202,7 @@ impl Layout {
     pub(crate) fn in_process(capacity: u64) -> Self {
         let life = (word::WAKE + 1 - word::STATE).next_multiple_of(PAD_WORDS);
         let (event, published) = (life, life + PAD_WORDS);
-        Layout { life: 0, event, published, slots: published + PAD_WORDS, capacity, base: 0 }
+        Layout { life: 0, event, published, slots: published + PAD_WORDS, capacity, base: base() }
     }
 
     #[inline]

@@ -13,7 +13,7 @@ use crate::layout::{Layout, state};
 use crate::memory::Slots;
 use crate::presence::{Liveness, Maker};
 use crate::slot;
-use crate::sync::Word;
+use crate::sync::{Word, on};
 use crate::wait::{Interrupter, Sleeper, Until};
 
 /// An event descriptor for one subscriber: [`Subscriber::notifier`](crate::Subscriber::notifier).
@@ -172,10 +172,11 @@ impl<T> Watched<T> {
             Armed::Message { sequence, epoch } => {
                 let (slot, mask) = (slots.at(sequence), slots.capacity() - 1);
                 let something = || {
-                    slot::is_there(slot, sequence, mask)
-                        || slots.memory()[layout.state()].load() != state::LIVE
-                        || slots.memory()[layout.epoch()].load() != epoch
-                        || sequence < layout.base
+                    // N1 to N4. All that a receive could have to say, as B6 to B8 and L5.
+                    slot::is_there(slot, sequence, mask) && on("N1")
+                        || slots.memory()[layout.state()].load() != state::LIVE && on("N2")
+                        || slots.memory()[layout.epoch()].load() != epoch && on("N3")
+                        || sequence < layout.base && on("N4")
                 };
                 while !something() && !sleeper.sleep(liveness, until, something) {
                     if sleeper.was_interrupted() {

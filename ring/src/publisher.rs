@@ -14,7 +14,7 @@ use crate::payload::Payload;
 use crate::placement::Asked;
 use crate::presence::Roster;
 use crate::segment::{self, Home, Request};
-use crate::sync::{Ordering, WriteWord, panicking, wake};
+use crate::sync::{Ordering, WriteWord, on, panicking, wake};
 use crate::wait::{Wake, Waker};
 use crate::{DEFAULT_ROOT, name, slot};
 
@@ -280,7 +280,8 @@ impl<T: Payload> Publisher<T> {
     #[inline(always)]
     fn own_second(&self, sequence: u64) {
         let holds = match sequence.checked_sub(self.slots.capacity()) {
-            Some(holds) if holds >= self.layout.base => slot::published(holds),
+            // P6, P7. Exactly what it holds: the message of the lap before, if there was one in this ring.
+            Some(holds) if (holds >= self.layout.base || !on("P7")) && on("P6") => slot::published(holds),
             _ => 0,
         };
         slot::own(self.slots.at(sequence), holds);

@@ -13,7 +13,9 @@ use crate::notify::{Notifier, Watched};
 use crate::payload::Payload;
 use crate::presence::{Attached, Liveness};
 use crate::slot::Other;
-use crate::sync::{Ordering, PROBE_POLLS, PROBE_TIME, ROUNDS, SPINS, Word, WriteWord, fence, on, spin_loop, yield_now};
+use crate::sync::{
+    MARGIN_PART, Ordering, PROBE_POLLS, PROBE_TIME, ROUNDS, SPINS, Word, WriteWord, fence, on, spin_loop, yield_now,
+};
 use crate::wait::{Interrupter, Sleeper, Until, WaitStrategy};
 use crate::{copy, slot};
 
@@ -346,8 +348,8 @@ impl<T: Payload> Subscriber<T> {
         for _ in 0..16 {
             let newest = self.published_by_now().saturating_sub(1);
             if newest > self.next {
-                // An epoch that began on the way must be told of, as it would have been when reading one by one.
-                if let Some((epoch, sequence)) = self.epoch_begun(newest) {
+                // V4. An epoch that began on the way must be told of, as it would have been when reading one by one.
+                if let Some((epoch, sequence)) = self.epoch_begun(newest).filter(|_| on("V4")) {
                     self.epoch = epoch;
                     self.skip_to(sequence.clamp(self.next, newest));
                     return Err(TryRecvError::Restarted { epoch, sequence });
@@ -483,9 +485,10 @@ impl<T: Payload> Subscriber<T> {
         let (slot, sequence, mask) = (self.slots.at(self.next), self.next, self.mask());
         let (memory, epoch) = (self.slots.memory(), self.epoch);
         let dead = self.sleeper.sleep(&self.liveness, until, || {
-            slot::is_there(slot, sequence, mask)
-                || memory[self.layout.state()].load() != state::LIVE
-                || memory[self.layout.epoch()].load() != epoch
+            // B6, B7, B8. Whatever it would have been woken for may have come before the flag.
+            slot::is_there(slot, sequence, mask) && on("B6")
+                || memory[self.layout.state()].load() != state::LIVE && on("B7")
+                || memory[self.layout.epoch()].load() != epoch && on("B8")
         });
         // Whatever it was woken for, or not: if there is no message, the other questions are asked at once.
         self.polls = PROBE_POLLS;
@@ -494,13 +497,16 @@ impl<T: Payload> Subscriber<T> {
 
     /// The oldest sequence that a ring holds of which `published` is the next.
     fn oldest(&self, published: u64) -> u64 {
-        published.saturating_sub(self.window()).max(self.layout.base)
+        // J3. A ring that took the place of another does not begin at 0.
+        published.saturating_sub(self.window()).max(if on("J3") { self.layout.base } else { 0 })
     }
 
     /// The next sequence to be published. The count in the header may be behind the slots, or before them; the slots
     /// decide, as far as they can be followed.
     fn published_by_now(&self) -> u64 {
-        let count = self.slots.memory()[self.layout.published].load().clamp(self.layout.base, MAX_SEQUENCE);
+        let count = self.slots.memory()[self.layout.published].load();
+        // J2. Only one that a publisher can have reached can be counted on from.
+        let count = if on("J2") { count.clamp(self.layout.base, MAX_SEQUENCE) } else { count };
         // J1. The count is stored after the slot; a publisher may have died between the two.
         (count..count + self.slots.capacity())
             .find(|&sequence| self.slots.at(sequence)[0].load() != slot::published(sequence) || !on("J1"))
@@ -555,11 +561,14 @@ impl<T: Payload> Subscriber<T> {
     fn lapped(&mut self, published: u64) -> TryRecvError {
         // The count may know of later messages. One that no publisher can have reached is not believed.
         let count = self.slots.memory()[self.layout.published].load();
-        let published = if count < MAX_SEQUENCE { published.max(count) } else { published };
+        // L2.
+        let published = if count < MAX_SEQUENCE || !on("L2") { published.max(count) } else { published };
         let oldest = self.oldest(published);
-        // What the ring began with is not about to be overwritten, and nothing is once nobody publishes.
-        let margin = (self.window() / 8).min(MARGIN);
-        let margin = if margin > 0 && oldest > self.layout.base && self.goes_on() { margin } else { 0 };
+        // L3. Without it the next message would be overwritten at once.
+        let margin = if on("L3") { (self.window() / MARGIN_PART).min(MARGIN) } else { 0 };
+        // L4. What the ring began with is not about to be overwritten, and nothing is once nobody publishes.
+        let about_to_go = oldest > self.layout.base || !on("L4");
+        let margin = if margin > 0 && about_to_go && self.goes_on() { margin } else { 0 };
         let resume = oldest + margin;
         let missed = resume.saturating_sub(self.next).max(1);
         // L1. Every message that is passed over is counted.
@@ -578,8 +587,9 @@ impl<T: Payload> Subscriber<T> {
 
     /// Nothing in the slot yet: has the ring ended, has an epoch begun, is the publisher dead?
     fn not_yet(&mut self) -> Result<(), TryRecvError> {
-        if self.next < self.layout.base {
-            return Err(self.lapped(self.layout.base)); // from before this ring
+        // L5. A message from before this ring never comes.
+        if self.next < self.layout.base && on("L5") {
+            return Err(self.lapped(self.layout.base));
         }
         let now = self.slots.memory()[self.layout.state()].load();
         if now != state::LIVE {
@@ -643,7 +653,8 @@ impl<T: Payload> Subscriber<T> {
             return None;
         }
         let epoch = self.epoch_at(sequence);
-        (epoch > self.epoch).then(|| (epoch, self.begin(epoch)))
+        // V5. The header may say that another epoch begins further on: not yet to be told of.
+        (epoch > self.epoch || !on("V5")).then(|| (epoch, self.begin(epoch)))
     }
 
     /// The epoch that the message of this sequence number is of, as far back as the header knows.
@@ -652,7 +663,9 @@ impl<T: Payload> Subscriber<T> {
         // V1. Pairs with T2: the beginnings of the epoch that was seen, or of later ones.
         fence("V1", Ordering::Acquire);
         let oldest = now.saturating_sub(EPOCHS - 2).max(1);
-        (oldest..=now).rev().find(|&epoch| self.begin(epoch) <= sequence).unwrap_or(oldest.min(now))
+        // V6. Not simply the last that has begun: messages of the one before may be still to be read.
+        let begun = |&epoch: &u64| self.begin(epoch) <= sequence || !on("V6");
+        (oldest..=now).rev().find(begun).unwrap_or(oldest.min(now))
     }
 
     fn begin(&self, epoch: u64) -> u64 {

@@ -19,7 +19,14 @@ pub(crate) use real::*;
 
 /// std's own, for what no model runs: the guard's table, which a signal handler reads.
 pub(crate) mod outside_models {
-    pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, fence};
+    use std::sync::atomic::Ordering;
+    pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize};
+
+    /// An ordering under a name, for the argument and the litmus test that it stands for.
+    #[inline(always)]
+    pub(crate) const fn ordered(_site: &str, ordering: Ordering) -> Ordering {
+        ordering
+    }
 }
 
 /// A word that may only be read. Its memory may be mapped read-only.
@@ -139,6 +146,14 @@ mod real {
 
     /// And the time between them, at least.
     pub(crate) const PROBE_TIME: Duration = Duration::from_micros(500);
+
+    /// A lapped subscriber leaves this part of the ring between itself and the oldest message: an eighth.
+    pub(crate) const MARGIN_PART: u64 = 8;
+
+    /// The first sequence number of a ring within a process.
+    pub(crate) const fn base() -> u64 {
+        0
+    }
 
     /// Whether the words may lie over mapped memory.
     pub(crate) const MAPPABLE: bool = true;

@@ -30,12 +30,14 @@ pub(crate) fn next_sequence(words: &[Word], layout: &Layout, slot_words: usize) 
             continue;
         }
         let number = (seen - 1) / 2;
-        if number & (layout.capacity - 1) != index {
-            continue; // no publisher stored that: verify tells
+        // T6. A message lives in one slot only: no publisher stored anything else, and verify tells.
+        if number & (layout.capacity - 1) != index && on("T6") {
+            continue;
         }
         next = next.max(number + 1);
     }
-    (next < MAX_SEQUENCE).then_some(next)
+    // T7. Nor can one have come so far: going on there, numbers would run out.
+    (next < MAX_SEQUENCE || !on("T7")).then_some(next)
 }
 
 /// Begins a new epoch at sequence `next`: the ring is this publisher's from here on. Returns the epoch.

@@ -224,3 +224,32 @@ fn tools_see_how_far_its_subscriber_is() {
         assert_eq!(seen[0].sequence, number + 1, "as far as when it was armed");
     }
 }
+
+/// One that has not published yet: nothing but the epoch says that it is there.
+#[test]
+fn a_restart_is_told_of() {
+    let (publisher, ring) = in_process::<u64>(4).unwrap();
+    let mut subscriber = ring.subscribe(Join::Oldest);
+    let polled = Polled::new(&subscriber);
+    assert_eq!(subscriber.try_recv(), Err(TryRecvError::Empty));
+    drop(publisher);
+    let _publisher = ring.take_over().unwrap();
+    polled.notifier.arm(&subscriber);
+    polled.come();
+    assert_eq!(subscriber.try_recv(), Err(TryRecvError::Restarted { epoch: 2, sequence: 0 }));
+}
+
+/// Its slot stays empty, so nothing but where the ring begins says that it never comes.
+#[test]
+fn a_message_from_before_the_ring_is_told_of() {
+    let root = PrivateRoot::new();
+    let mut publisher = options(&root).create().unwrap();
+    publisher.publish_batch(&[0; 6]);
+    publisher.close().unwrap();
+    let _publisher = options(&root).capacity(16).create().unwrap(); // begins at 6
+    let mut subscriber = Subscriber::<u64>::options("r").root(&root).join(Join::Sequence(4)).open().unwrap();
+    let polled = Polled::new(&subscriber);
+    polled.notifier.arm(&subscriber);
+    polled.come();
+    assert_eq!(subscriber.try_recv(), Err(TryRecvError::Lagged { missed: 2 }));
+}

@@ -6,7 +6,7 @@ use feed_ring::sync::model;
 use loom::thread;
 
 use crate::explore::{struck, violated};
-use crate::oracle::{Feed, Ring, Step, Witness, ring};
+use crate::oracle::{Feed, Message, Ring, Step, Witness, ring};
 
 /// A publisher that is killed after `stores` stores. Who was attached gets whole messages only and stays where the
 /// publisher stopped; who joins afterwards begins exactly there.
@@ -37,28 +37,49 @@ pub(super) fn death(stores: usize) {
 /// A publisher is killed after `stores` stores of its two messages, the kernel tells of it, and another goes on, while a
 /// subscriber looks `READS` times.
 pub(super) fn takeover<const READS: usize>(stores: usize) {
-    takeover_from::<READS>(ring(2), stores);
+    takeover_from::<2, READS>(ring(2), stores, publish_two, Witness::step);
 }
 
 /// The same with a publisher that takes lines over two messages ahead.
-pub(super) fn takeover_ahead<const READS: usize>(stores: usize) {
+pub(super) fn takeover_ahead<const WORDS: usize, const READS: usize>(stores: usize)
+where
+    [u64; WORDS]: Message,
+{
     let (mut feed, ring) = ring(2);
     feed.own_two_ahead();
-    takeover_from::<READS>((feed, ring), stores);
+    takeover_from::<WORDS, READS>((feed, ring), stores, publish_two, Witness::step);
 }
 
-fn takeover_from<const READS: usize>((mut feed, ring): (Feed<[u64; 2]>, Ring<[u64; 2]>), stores: usize) {
+/// A publisher is killed in the middle of a batch, and whoever goes on leaves both epochs within the reach of one batch.
+pub(super) fn takeover_batch(stores: usize) {
+    takeover_from::<1, 1>(ring(4), stores, |feed| feed.publish_batch::<2>(), Witness::batch::<3>);
+}
+
+fn publish_two<const WORDS: usize>(feed: &mut Feed<[u64; WORDS]>)
+where
+    [u64; WORDS]: Message,
+{
+    feed.publish();
+    feed.publish();
+}
+
+fn takeover_from<const WORDS: usize, const READS: usize>(
+    (mut feed, ring): (Feed<[u64; WORDS]>, Ring<[u64; WORDS]>),
+    stores: usize,
+    publish: fn(&mut Feed<[u64; WORDS]>),
+    look: fn(&mut Witness<[u64; WORDS]>) -> Step,
+) where
+    [u64; WORDS]: Message,
+{
     let mut witness = ring.join(Join::Oldest);
     let reader = thread::spawn(move || {
         for _ in 0..READS {
-            witness.step();
+            look(&mut witness);
         }
         witness
     });
     model::die_after(stores);
-    for _ in 0..2 {
-        feed.publish();
-    }
+    publish(&mut feed);
     if model::died() {
         struck();
     }
@@ -106,8 +127,72 @@ pub(super) fn epoch(_: usize) {
     std::mem::forget(feed);
 }
 
+/// A publisher takes over and owns the line of a message that the one before it published: who finds the message through that
+/// store sees it whole, too. (In two slots the line would be that of its own last message.)
+pub(super) fn takeover_owns(_: usize) {
+    let (mut feed, ring) = ring::<[u64; 1]>(4);
+    let mut witness = ring.join(Join::Oldest);
+    let reader = thread::spawn(move || {
+        witness.step();
+        witness.step();
+        witness
+    });
+    publish_two(&mut feed);
+    feed.unwind();
+    let mut feed = ring.take_over(Some(2)).expect("its publisher ended");
+    feed.own_two_ahead();
+    feed.publish();
+    end(&mut reader.join().unwrap(), &ring);
+    std::mem::forget(feed);
+}
+
+/// The newest is asked for while another publisher takes over and publishes two messages: the epoch is told of where it
+/// begins, although that is passed over. Who asks beside the takeover may be told further on: docs/protocol.md, "Known".
+pub(super) fn takeover_latest(_: usize) {
+    let (mut feed, ring) = ring::<[u64; 1]>(2);
+    let mut witness = ring.join(Join::Oldest);
+    feed.publish();
+    feed.unwind();
+    let reader = thread::spawn(move || {
+        witness.latest();
+        witness
+    });
+    let mut feed = ring.take_over(Some(1)).expect("its publisher ended");
+    publish_two(&mut feed);
+    let mut witness = reader.join().unwrap();
+    witness.sees_all();
+    while witness.latest() != Step::Empty {}
+    if witness.sequence() != 3 {
+        violated("gap", format!("the newest of 3 messages left the subscriber at {}", witness.sequence()));
+    }
+    std::mem::forget(feed);
+}
+
+/// A subscriber joins while one publisher takes over from another, in each way to join in turn.
+pub(super) fn takeover_join(which: usize) {
+    let join = [Join::Oldest, Join::Latest, Join::Sequence(0), Join::Sequence(2)][which];
+    if which < 3 {
+        struck();
+    }
+    let (mut feed, ring) = ring::<[u64; 1]>(2);
+    feed.publish();
+    let joining = ring.clone();
+    let reader = thread::spawn(move || {
+        let mut witness = joining.join(join);
+        witness.knows(join, 1);
+        witness.step();
+        witness.step();
+        witness
+    });
+    feed.unwind();
+    let mut feed = ring.take_over(Some(1)).expect("its publisher ended");
+    publish_two(&mut feed);
+    end(&mut reader.join().unwrap(), &ring);
+    std::mem::forget(feed);
+}
+
 /// The kernel tells of the death, and another publisher goes on with one message.
-fn end_takeover(feed: Feed<[u64; 2]>, ring: &Ring<[u64; 2]>) {
+fn end_takeover<T: Message>(feed: Feed<T>, ring: &Ring<T>) {
     model::behave();
     let seen = ring.visible();
     feed.unwind();
@@ -118,7 +203,7 @@ fn end_takeover(feed: Feed<[u64; 2]>, ring: &Ring<[u64; 2]>) {
 }
 
 /// Who was attached reads to where the publisher is, and so does who joins now.
-fn end(witness: &mut Witness<[u64; 2]>, ring: &Ring<[u64; 2]>) {
+fn end<T: Message>(witness: &mut Witness<T>, ring: &Ring<T>) {
     for last in [witness.drain(), ring.join(Join::Oldest).drain()] {
         if last != Step::Empty {
             violated("end", format!("{last:?} in a ring that goes on"));
@@ -165,6 +250,35 @@ pub(super) fn forged(stores: usize) {
             violated("foreign", format!("{step:?} from a slot that says 8"));
         }
     }
+}
+
+/// The count of messages says what no publisher can have reached when a subscriber was lapped: its loss is what the slots
+/// say.
+pub(super) fn forged_count(_: usize) {
+    let (mut feed, ring) = ring::<[u64; 1]>(2);
+    let mut witness = ring.join(Join::Oldest);
+    publish_two(&mut feed);
+    model::forge(3, u64::MAX);
+    feed.publish();
+    witness.step();
+}
+
+/// A publisher takes over where a slot says that it holds message 3, which belongs into another, or a message that no
+/// publisher can have reached: the first is passed over, the second refused.
+pub(super) fn forged_takeover(which: usize) {
+    let (word, seen) = [(8, Some(0)), (u64::MAX - 1, None)][which];
+    if which == 0 {
+        struck();
+    }
+    let (mut feed, ring) = ring::<[u64; 1]>(2);
+    model::forge(1, word);
+    feed.publish();
+    feed.unwind();
+    let taken = ring.take_over(seen);
+    if seen.is_some() != taken.is_some() {
+        violated("next", format!("where a slot says {word}, that a takeover goes on is {}", taken.is_some()));
+    }
+    std::mem::forget(taken);
 }
 
 /// A ring that lies as the incident's segment lay: of every three words, which is what a slot has, one lies across a

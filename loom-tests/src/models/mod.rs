@@ -6,6 +6,7 @@
 
 use crate::explore::{Bound, LIMIT};
 
+mod bases;
 mod ending;
 mod faults;
 mod joins;
@@ -70,7 +71,7 @@ pub const ALL: &[Model] = &[
     Model::new("two", "MeL", "2 slots, 2 messages, 2 subscribers with 2 reads each", stream::two::<2, 2>)
         .preemptions(2),
     Model::new("batch", "MeL", "2 slots, a batch of 3 messages, 2 reads of 2", shapes::batch).preemptions(2),
-    Model::new("latest", "Me", "2 slots, 3 messages, newest asked for twice", shapes::latest).preemptions(1),
+    Model::new("latest", "MeL", "2 slots, 3 messages, newest asked for twice", shapes::latest).preemptions(1),
     Model::new("wait", "MLC", "2 slots, 2 messages, blocking receive", shapes::wait).preemptions(3),
     Model::new("join-oldest", "MeL", "joins at the oldest of a running ring", joins::oldest).preemptions(2),
     Model::new("join-latest", "MeL", "joins behind the newest of a running ring", joins::latest).preemptions(2),
@@ -83,10 +84,28 @@ pub const ALL: &[Model] = &[
     Model::new("takeover", "MeLDR", "killed at every store, another goes on; 2 reads", faults::takeover::<2>)
         .preemptions(1)
         .every_store(),
-    Model::new("ahead-takeover", "MeLDR", "the same with lines owned two ahead; 1 read", faults::takeover_ahead::<1>)
+    Model::new(
+        "ahead-takeover",
+        "MeLDR",
+        "the same with lines owned two ahead; 1 read",
+        faults::takeover_ahead::<2, 1>,
+    )
+    .preemptions(1)
+    .every_store(),
+    Model::new("lines-takeover", "MeLDR", "the same in two lines", faults::takeover_ahead::<3, 1>)
         .preemptions(1)
         .every_store(),
+    Model::new("takeover-owns", "Me", "lines of the one before owned two ahead; 2 reads", faults::takeover_owns)
+        .preemptions(2),
     Model::new("takeover-twice", "eLDR", "killed at every store of a takeover; 1 read", faults::takeover_twice::<1>)
+        .preemptions(1)
+        .every_store(),
+    Model::new("batch-takeover", "MeDR", "killed at every store of a batch; 1 read of 3", faults::takeover_batch)
+        .preemptions(2)
+        .every_store(),
+    Model::new("latest-takeover", "MeDR", "a takeover by 2 messages, newest asked for", faults::takeover_latest)
+        .preemptions(1),
+    Model::new("join-takeover", "MeLDR", "joins during a takeover, in each way; 2 reads", faults::takeover_join)
         .preemptions(1)
         .every_store(),
     Model::new("epoch", "eDR", "a takeover that publishes nothing, 2 reads", faults::epoch).preemptions(3),
@@ -101,6 +120,11 @@ pub const ALL: &[Model] = &[
         .preemptions(3),
     Model::new("forged", "", "each store in turn says 8, which belongs into another slot", faults::forged)
         .every_store(),
+    Model::new("forged-count", "L", "the count says 2^64 - 1", faults::forged_count),
+    Model::new("forged-next", "", "a slot says 8, or 2^64 - 2, and another publisher goes on", faults::forged_takeover)
+        .every_store(),
+    Model::new("base", "MeL", "4 slots from message 3 on; joins at 1", bases::before).preemptions(3),
+    Model::new("base-ahead", "MeL", "the same with lines owned two ahead", bases::ahead).preemptions(3),
     Model::new("straddling", "MeL", "2 slots, 3 messages, one word in three across a boundary", faults::straddling)
         .preemptions(1)
         .every_store(),
@@ -110,6 +134,10 @@ pub const ALL: &[Model] = &[
         .deep(),
     Model::new("deep-twice", "MeLDR", "killed at every store of a takeover; 2 reads", faults::takeover_twice::<2>)
         .preemptions(1)
+        .every_store()
+        .deep(),
+    Model::new("deep-join", "MeLDR", "joins during a takeover, in each way; 2 reads", faults::takeover_join)
+        .preemptions(2)
         .every_store()
         .deep(),
     Model::new("deep-4-3", "MeL", "2 slots, 4 messages, 3 reads", stream::run::<2, 2, 4, 3>).preemptions(3).deep(),

@@ -13,6 +13,8 @@ pub(crate) const SPINS: u32 = 0;
 /// Models know no time: every empty poll asks whether the publisher lives.
 pub(crate) const PROBE_POLLS: u32 = 0;
 pub(crate) const PROBE_TIME: Duration = Duration::ZERO;
+/// Rings of 4 slots have a margin, of 1; those of 2 have none.
+pub(crate) const MARGIN_PART: u64 = model::MARGIN_PART;
 pub(crate) const MAPPABLE: bool = false;
 pub(crate) const ROUNDS: u32 = 0;
 
@@ -109,6 +111,10 @@ pub(crate) fn fence(site: &str, ordering: Ordering) {
 /// Nothing: loom reorders no program text.
 pub(crate) fn compiler_fence(_site: &str, _ordering: Ordering) {}
 
+pub(crate) fn base() -> u64 {
+    model::base()
+}
+
 pub(crate) fn on(site: &str) -> bool {
     !model::is_weakened(site)
 }
@@ -135,6 +141,9 @@ pub(crate) fn panicking() -> bool {
 pub mod model {
     use std::cell::Cell;
 
+    /// A lapped subscriber leaves this part of the window between itself and the oldest message.
+    pub const MARGIN_PART: u64 = 2;
+
     thread_local! {
         static WEAKENED: Cell<Option<&'static str>> = const { Cell::new(None) };
         static STORES: Cell<usize> = const { Cell::new(0) };
@@ -142,6 +151,7 @@ pub mod model {
         static UNWINDING: Cell<bool> = const { Cell::new(false) };
         static SLEEPS: Cell<(usize, usize)> = const { Cell::new((0, 0)) };
         static FENCES: Cell<bool> = const { Cell::new(false) };
+        static BASE: Cell<u64> = const { Cell::new(0) };
         static PLACE: Cell<Option<(usize, usize)>> = const { Cell::new(None) };
     }
 
@@ -164,6 +174,7 @@ pub mod model {
         UNWINDING.set(false);
         SLEEPS.set((0, 0));
         FENCES.set(false);
+        BASE.set(0);
         PLACE.set(None);
     }
 
@@ -252,6 +263,15 @@ pub mod model {
     /// one is missing.
     pub fn fence_for_sleepers() {
         FENCES.set(true);
+    }
+
+    /// Lets the rings that are made from now on begin at sequence `base`, as one does that takes the place of another.
+    pub fn begin_at(base: u64) {
+        BASE.set(base);
+    }
+
+    pub(super) fn base() -> u64 {
+        BASE.get()
     }
 
     pub(super) fn fences() -> bool {
