@@ -9,11 +9,11 @@ use serde_json::Value;
 use crate::rings::{closed, dead, json, no_rings, ringctl, run};
 
 /// A directory with `proc`, `sys` and `etc` of a machine.
-struct Machine(tempfile::TempDir);
+pub(crate) struct Machine(tempfile::TempDir);
 
 impl Machine {
     /// A machine on which nothing is to be mended.
-    fn fit() -> Self {
+    pub(crate) fn fit() -> Self {
         let machine = Machine(tempfile::tempdir().unwrap());
         machine.sysctls(&[
             ("kernel/shmmax", "18446744073692774399"),
@@ -80,7 +80,11 @@ impl Machine {
         );
     }
 
-    fn arguments(&self) -> Vec<String> {
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub(crate) fn arguments(&self) -> Vec<String> {
         let path = |folder: &str| self.0.path().join(folder).display().to_string();
         ["--proc-root", &path("proc"), "--sys-root", &path("sys"), "--etc-root", &path("etc")]
             .map(str::to_owned)

@@ -119,7 +119,7 @@ fn stat_tells_all() {
     slots       8 of 64 bytes; 7 messages held
     published   20 (the ring begins at 0)
     epochs      1 from sequence 0
-    wakes       1 (by membarrier)
+    wakes       1, counting starts and ends (by membarrier)
     message     Quote (32 B), align 8, schema 8a72b6d39d8b02d0
            0  time: u64
            8  bid.price: i64

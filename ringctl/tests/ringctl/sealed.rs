@@ -97,7 +97,7 @@ fn a_sealed_ring_is_looked_at_like_another() {
     slots       8 of 64 bytes; 7 messages held
     published   20 (the ring begins at 0)
     epochs      1 from sequence 0
-    wakes       1 (by membarrier)
+    wakes       1, counting starts and ends (by membarrier)
     message     Quote (32 B), align 8, schema 8a72b6d39d8b02d0
            0  time: u64
            8  bid.price: i64
@@ -149,7 +149,7 @@ fn following_a_sealed_ring_to_its_close() {
     publisher.close().unwrap();
     let (status, rest) = tail.finish();
     assert_eq!((status.code(), &*rest), (Some(0), "{\"ended\":\"closed\"}\n"));
-    insta::assert_snapshot!(error(&root, &["tail"]), @"ringctl: ROOT/s: no such ring: start its publisher, or see what there is (ringctl list)");
+    insta::assert_snapshot!(error(&root, &["tail"]), @"ringctl: ROOT/s: no such socket: start the publisher that serves it (feed-publisher --serve PATH), or mend the path");
 }
 
 #[test]
@@ -163,11 +163,7 @@ fn following_a_sealed_ring_to_the_death_of_its_publisher() {
     assert_eq!((status.code(), &*rest), (Some(0), "{\"ended\":\"dead\"}\n"));
     for arguments in [&["tail"][..], &["dump"], &["stat"]] {
         let said = error(&root, arguments);
-        assert_eq!(
-            said,
-            "ringctl: ROOT/s: nobody serves this socket any more: restart its publisher, or wait for it with an open \
-             timeout\n"
-        );
+        assert_eq!(said, "ringctl: ROOT/s: nobody serves this socket any more: restart its publisher\n");
     }
     let (code, stdout, stderr) = run(&root, &strs(&connect(&root, &["verify"])));
     assert_eq!((code, &*stderr), (1, ""));
@@ -197,7 +193,7 @@ fn the_ring_of_the_program() {
 #[test]
 fn what_is_no_sealed_ring_is_told() {
     let root = PrivateRoot::new();
-    insta::assert_snapshot!(error(&root, &["tail"]), @"ringctl: ROOT/s: no such ring: start its publisher, or see what there is (ringctl list)");
+    insta::assert_snapshot!(error(&root, &["tail"]), @"ringctl: ROOT/s: no such socket: start the publisher that serves it (feed-publisher --serve PATH), or mend the path");
     fs::write(socket(&root), "mine").unwrap();
     insta::assert_snapshot!(error(&root, &["tail"]), @"ringctl: ROOT/s: not a ring: a regular file, the socket of a sealed ring's publisher expected: choose another name, or move it away");
     fs::remove_file(socket(&root)).unwrap();
