@@ -196,6 +196,12 @@ pub(crate) struct Machine {
     /// Where its /etc is.
     #[arg(long, value_name = "DIRECTORY", default_value = "/etc")]
     pub(crate) etc_root: PathBuf,
+    /// Where its /run is.
+    #[arg(long, value_name = "DIRECTORY", default_value = "/run")]
+    pub(crate) run_root: PathBuf,
+    /// Where its /usr is.
+    #[arg(long, value_name = "DIRECTORY", default_value = "/usr")]
+    pub(crate) usr_root: PathBuf,
 }
 
 /// A range of sequence numbers, open where nothing was said.
@@ -217,7 +223,8 @@ fn sequences(text: &str) -> Result<Sequences, String> {
     let bound = |text: &str| if text.is_empty() { Ok(None) } else { number(text).map(Some) };
     let Some((from, to)) = text.split_once("..") else {
         let from = number(text)?;
-        return Ok(Sequences { from: Some(from), to: Some(from.saturating_add(1)) });
+        // Behind the last number there is none: that is beyond what any ring holds, as is all that has no end.
+        return Ok(Sequences { from: Some(from), to: from.checked_add(1) });
     };
     let range = Sequences { from: bound(from)?, to: bound(to)? };
     match (range.from, range.to) {
@@ -290,6 +297,7 @@ mod tests {
         assert_eq!(sequences("..5"), range(None, Some(5)));
         assert_eq!(sequences(".."), range(None, None));
         assert_eq!(sequences("7"), range(Some(7), Some(8)));
+        assert_eq!(sequences("18446744073709551615"), range(Some(u64::MAX), None));
         for wrong in ["", "5..3", "a", "1..b", "-1", "1..2..3"] {
             assert!(sequences(wrong).is_err(), "{wrong}");
         }

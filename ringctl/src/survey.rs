@@ -93,6 +93,7 @@ pub(crate) struct Subscriber {
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Other {
     pub(crate) name: String,
+    pub(crate) uid: Option<u32>,
     pub(crate) owner: Option<String>,
     pub(crate) mode: Option<String>,
     pub(crate) bytes: Option<u64>,
@@ -119,6 +120,18 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    /// The same in words.
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Kind::NotARing => "no ring",
+            Kind::NotAllowed => "permission denied",
+            Kind::OtherVersion => "another version",
+            Kind::Damaged => "damaged",
+            Kind::NotServed => "not served",
+            Kind::Failed => "failed",
+        }
+    }
+
     fn of(error: &OpenError) -> Self {
         match error {
             OpenError::Name(_) | OpenError::NotARing { .. } => Kind::NotARing,
@@ -244,6 +257,7 @@ impl Other {
     fn new(name: String, file: Option<FileFacts>, kind: Kind, problem: &str) -> Self {
         Other {
             name,
+            uid: file.map(|file| file.uid),
             owner: file.map(|file| user(file.uid)),
             mode: file.map(octal),
             bytes: file.map(|file| file.bytes),

@@ -282,7 +282,8 @@ fn only_metrics_and_the_clock_make_it_look() {
             .call()
             .map_or(String::new(), |mut response| response.body_mut().read_to_string().unwrap())
     };
-    (get("/"), get("/secrets"));
+    get("/");
+    get("/secrets");
     exporter.wait_for_error("url=\"/secrets\" status=404");
     assert!(!exporter.stderr().contains("ring appeared"), "{}", exporter.stderr());
     let first = get("/metrics");

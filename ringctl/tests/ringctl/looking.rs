@@ -1,7 +1,9 @@
 //! `list`, `stat` and `verify`, and what all commands have in common.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::process::{Command, Stdio};
 
@@ -71,6 +73,19 @@ fn list_as_json() {
     let others: Vec<_> =
         listed["others"].as_array().unwrap().iter().map(|other| other["name"].as_str().unwrap()).collect();
     assert_eq!(others, ["damaged", "file", "folder", "link", "newer"]);
+}
+
+#[test]
+fn a_name_that_is_no_text_is_told_all_the_same() {
+    let root = PrivateRoot::new();
+    fs::create_dir(root.path().join(OsStr::from_bytes(b"\xffquotes.ring"))).unwrap();
+    for arguments in [&["list"][..], &["clean"]] {
+        let said = fine(&root, arguments);
+        assert!(said.contains("\\xffquotes: ") && said.contains("no ring's name may have"), "{said}");
+    }
+    assert_eq!(json(&root, &["list"])["others"][0]["kind"], "not-a-ring");
+    let (code, said, _) = run(&root, &["verify"]);
+    assert!(code == 1 && said.starts_with("\\xffquotes: ring name"), "{said}");
 }
 
 #[test]
