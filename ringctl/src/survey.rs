@@ -307,7 +307,7 @@ impl<'a> Places<'a> {
         for sealed in &mut self.sealed {
             match sealed.look() {
                 Ok(snapshot) => survey.rings.push(snapshot),
-                Err(other) => survey.others.push(other),
+                Err(other) => survey.others.push(*other),
             }
         }
         (survey, result)
@@ -328,7 +328,7 @@ impl Sealed {
         Sealed { path: path.to_owned(), ring: None, ended: None }
     }
 
-    fn look(&mut self) -> Result<Snapshot, Other> {
+    fn look(&mut self) -> Result<Snapshot, Box<Other>> {
         let name = shown(self.path.as_os_str());
         let known = self.ring.as_ref().and_then(|ring| Some((ring, Snapshot::of(&name, ring).ok()?)));
         let known = known.map(|(ring, snapshot)| (ring.publisher() == Life::Alive, ring.is_current(), snapshot));
@@ -350,7 +350,7 @@ impl Sealed {
                     self.ended = Some(snapshot);
                 }
                 let file = FileFacts::of_path(&self.path).ok();
-                self.ended.clone().ok_or_else(|| Other::new(name, file, kind, &problem))
+                self.ended.clone().ok_or_else(|| Box::new(Other::new(name, file, kind, &problem)))
             }
         }
     }
