@@ -99,11 +99,10 @@ fn room_in(machine: &Machine, mount: Option<&Mount>, room: Option<(u64, u64)>) -
 }
 
 fn cgroup(machine: &Machine) -> Check {
-    let check = Check::new("memory cgroup", Needed::Rings, "the ring").wanted(format!(
-        "no limit, or at least {} left under it, for {}",
-        bytes(machine.need),
-        machine.next_ring()
-    ));
+    let check = Check::new("memory cgroup", Needed::Rings, "the ring").wanted(match machine.need {
+        0 => "no limit, or more left under it than the rings that are planned".to_owned(),
+        need => format!("no limit, or at least {} left under it, for {}", bytes(need), machine.next_ring()),
+    });
     let Some(memberships) = machine.proc("self/cgroup") else {
         return check.found(Status::Skipped, "this process is in none that can be read");
     };
@@ -132,7 +131,7 @@ pub(crate) fn limit(machine: &Machine, name: &str) -> Option<u64> {
 fn locked_memory(machine: &Machine) -> Check {
     let wanted = machine.need.saturating_add(BESIDE);
     let check = Check::new("RLIMIT_MEMLOCK", Needed::RingsWithOptions, "--lock-memory").wanted(format!(
-        "unlimited, or at least {}: it locks all that the program has mapped, {} beside the ring at most",
+        "unlimited, or at least {}: it locks all that the program has mapped, taken as {} beside the ring",
         bytes(wanted),
         bytes(BESIDE)
     ));

@@ -10,7 +10,7 @@ use feed_ring::{Join, Publisher, Subscriber};
 use feed_testing::{Child, PrivateRoot, Program, as_child, child, program, skipped};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
-use crate::rings::{Quote, fine, json, json_lines, publish_twenty, quote, run, stable};
+use crate::rings::{Quote, closed, fine, json, json_lines, publish_twenty, quote, run, stable};
 
 fn socket(root: &PrivateRoot) -> PathBuf {
     root.path().join("s")
@@ -188,6 +188,38 @@ fn the_ring_of_the_program() {
     publisher.signal(rustix::process::Signal::TERM);
     tail.wait_for("{\"ended\":\"closed\"}");
     assert_eq!(publisher.finish().code, Some(0));
+}
+
+#[test]
+fn top_shows_sealed_rings_beside_the_others() {
+    let root = PrivateRoot::new();
+    closed(&root, "disk");
+    let mut publisher = live(&root);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ringctl"));
+    command
+        .arg("--root")
+        .arg(root.path())
+        .args(["--json", "top", "--interval", "0.01", "--connect"])
+        .arg(socket(&root));
+    let mut top = Child::start(&mut command);
+    let mut look = || {
+        let rings = json_lines(&top.wait_for(""))[0]["rings"].clone();
+        rings
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|ring| (ring["name"].clone(), ring["publisher"].clone()))
+            .collect::<Vec<_>>()
+    };
+    let name = socket(&root).to_str().unwrap().to_owned();
+    let expected = |state: &str| vec![("disk".into(), "closed".into()), (name.clone().into(), state.into())];
+    assert_eq!(look(), expected("alive"));
+    publisher.kill();
+    while look() == expected("alive") {}
+    assert_eq!(look(), expected("dead"));
+    let _publisher = live(&root);
+    while look() == expected("dead") {}
+    assert_eq!(look(), expected("alive"), "another one behind the same socket");
 }
 
 #[test]
