@@ -1,6 +1,6 @@
 //! As much of HTTP/1.1 as an exporter needs: one request a connection, `GET` and `HEAD`, no bodies to read.
 //!
-//! Written out here because nothing may end an exporter: the servers there are give up listening, or panic, when the process
+//! Written out here because nothing may end an exporter: the servers that there are give up listening, or panic, when the process
 //! has no file descriptor left for a moment.
 
 use std::io::{self, Read, Write};
