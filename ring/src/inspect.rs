@@ -59,7 +59,8 @@ const ATTEMPTS: u32 = 20;
 
 /// A subscriber writes its sequence into its [`Entry`] each time it has received so many messages, when it has lost some,
 /// and, within a millisecond, when it has received all there is. The lag of one that waits for messages is therefore exact,
-/// and that of one that is in the middle of reading may be up to one less than this too large.
+/// and that of one that is in the middle of reading may be up to one less than this too large: if the count is read before
+/// the entries ([`Ring::held`], then [`Ring::entries`]). The other way round, what is published in between is added to it.
 pub const REPORTED_EVERY: u64 = crate::subscriber::REPORT;
 
 /// What ends in `.ring` in `root`, without that ending, sorted: candidates, of which [`Ring::open`] says what they are.
@@ -102,7 +103,15 @@ impl FileFacts {
     pub fn of_candidate(root: impl AsRef<Path>, name: impl AsRef<std::ffi::OsStr>) -> io::Result<Self> {
         let mut file = name.as_ref().to_owned();
         file.push(".ring");
-        Ok(FileFacts::of(&rustix::fs::lstat(root.as_ref().join(file))?))
+        FileFacts::of_path(root.as_ref().join(file))
+    }
+
+    /// What stands at a path, whatever it is; of a link, the link.
+    ///
+    /// # Errors
+    /// If there is nothing, or it may not be looked at.
+    pub fn of_path(path: impl AsRef<Path>) -> io::Result<Self> {
+        Ok(FileFacts::of(&rustix::fs::lstat(path.as_ref())?))
     }
 }
 
@@ -374,7 +383,9 @@ impl Ring {
         }
     }
 
-    /// How often sleepers were woken, by messages and by what else they are to be told of. Begins again after 2^32.
+    /// How often the event word changed: once for each time that sleepers were woken, by a message or by what else they are
+    /// to be told of, and once for each start and each end of a publisher, whether anybody slept or not. Begins again after
+    /// 2^32.
     pub fn wakes(&self) -> u64 {
         self.segment[word::EVENT].load() & u64::from(u32::MAX)
     }
@@ -396,14 +407,14 @@ impl Ring {
             .collect()
     }
 
-    /// The next sequence to be published: so many were, counted from 0. Reads a line that the publisher writes with each
-    /// message; it then has to fetch the line back, once for each look.
+    /// The next sequence to be published: so many were, counted from 0. Reads the line of the published count, once or
+    /// twice, and that of the next slot. The publisher writes to both with each message and then has to fetch them back.
     pub fn published(&self) -> u64 {
-        let count = self.segment[word::PUBLISHED].load().clamp(self.facts.base, MAX_SEQUENCE);
-        // The count may be behind the slots, which decide.
-        (count..count + self.facts.capacity)
-            .find(|&sequence| self.slot(sequence)[0].load() != slot::published(sequence))
-            .unwrap_or(count)
+        next_sequence(
+            || self.segment[word::PUBLISHED].load().clamp(self.facts.base, MAX_SEQUENCE),
+            |sequence| self.slot(sequence)[0].load() == slot::published(sequence),
+            self.facts.capacity,
+        )
     }
 
     /// The sequences that the ring holds now. The oldest of a live ring may be gone before it is read.
@@ -423,6 +434,10 @@ impl Ring {
         if sequence < self.facts.base {
             return Err(Unread::Overwritten);
         }
+        if sequence >= MAX_SEQUENCE {
+            // No ring comes so far, and the sequence word would wrap and look like that of another message.
+            return Err(Unread::NotYet);
+        }
         let size = self.facts.payload_size;
         let read = slot::read(self.slot(sequence), sequence, |words| {
             bytes.clear();
@@ -438,7 +453,8 @@ impl Ring {
     }
 
     /// The lines of the control file that are held, or were used; `None` if the control file is missing or damaged. Up to
-    /// two system calls for each that is held.
+    /// two system calls for each that is held, and one more; reads every line, of which a subscriber then has to fetch its
+    /// own back, the next time that it reports.
     ///
     /// # Errors
     /// What the kernel says, which it has no reason to.
@@ -482,6 +498,22 @@ impl std::fmt::Debug for Ring {
     }
 }
 
+/// The next sequence to be published. The slots decide: a publisher stores its count behind them, and may have been killed in
+/// between. But a count that moves is that of a publisher that lives, and as good as any: whoever followed its slots one by
+/// one would run behind it for a whole ring, and take a line from it each time.
+fn next_sequence(count: impl Fn() -> u64, is_published: impl Fn(u64) -> bool, capacity: u64) -> u64 {
+    let counted = count();
+    let mut next = counted;
+    while next - counted < capacity && is_published(next) {
+        let again = count();
+        if again > next {
+            return again;
+        }
+        next += 1;
+    }
+    next
+}
+
 /// Maps an open segment and reads its header; `path` is for the errors.
 fn read_segment(segment: &OwnedFd, stat: &Stat, path: &Path) -> Result<(Memory<Word>, Header), OpenError> {
     let bytes = usize::try_from(stat.st_size).unwrap_or(usize::MAX);
@@ -507,4 +539,29 @@ fn read_segment(segment: &OwnedFd, stat: &Stat, path: &Path) -> Result<(Memory<W
 /// The arguments are where the cgroup file system is mounted (`/sys/fs/cgroup`) and the text of `/proc/self/cgroup`.
 pub fn memory_headroom(cgroups: impl AsRef<Path>, memberships: &str) -> Option<(PathBuf, u64)> {
     room::headroom(cgroups.as_ref(), memberships)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    #[test]
+    fn the_next_sequence_of_a_publisher_that_was_killed_is_behind_its_last_slot() {
+        for (count, published, expected) in [(20, 20, 20), (19, 20, 20), (17, 20, 20), (20, 19, 20)] {
+            assert_eq!(next_sequence(|| count, |sequence| sequence < published, 8), expected, "{count} {published}");
+        }
+        assert_eq!(next_sequence(|| 3, |_| true, 8), 11, "it ends, whatever the slots say");
+    }
+
+    #[test]
+    fn a_publisher_that_lives_is_not_run_after() {
+        let (count, looks) = (Cell::new(0), Cell::new(0));
+        let next = next_sequence(
+            || count.replace(count.get() + 10), // ten messages between two looks
+            |_| looks.replace(looks.get() + 1) < u64::MAX,
+            1 << 16,
+        );
+        assert_eq!((next, looks.get()), (10, 1), "one slot, not all of them");
+    }
 }

@@ -36,7 +36,8 @@ pub(crate) enum Command {
     },
     /// All about one ring: header, publisher, subscribers, fields of its messages.
     ///
-    /// A subscriber writes down its SEQUENCE every 1,024 messages and when it waits: the LAG of one that is in the middle of
+    /// WAKES are the times that the ring's event word changed: once for each time that sleeping subscribers were woken, and
+    /// once for each start and each end of a publisher, whether anybody slept or not. A subscriber writes down its SEQUENCE every 1,024 messages and when it waits: the LAG of one that is in the middle of
     /// reading may be up to 1,023 too large.
     Stat {
         #[command(flatten)]
@@ -51,6 +52,9 @@ pub(crate) enum Command {
     Top {
         /// The rings to show; all of them if none is named.
         names: Vec<String>,
+        /// Also the sealed ring that a publisher serves at this Unix socket; may be given again for further ones.
+        #[arg(long, value_name = "PATH")]
+        connect: Vec<PathBuf>,
         /// Look again every so many seconds.
         #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = interval)]
         interval: Duration,
@@ -104,11 +108,17 @@ pub(crate) enum Command {
     /// Is this machine fit for rings, and for the other ways processes talk to each other?
     Doctor(Machine),
     /// Serve metrics of all rings to Prometheus.
+    ///
+    /// Says on standard error where it listens, or with --json on standard output: {"listening":"ADDRESS:PORT"}.
     Export {
         /// Address and port to listen at.
         #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9464")]
         listen: String,
-        /// Look at the rings at least every so many seconds, to tell when they last published.
+        /// Also the sealed ring that a publisher serves at this Unix socket; may be given again for further ones.
+        #[arg(long, value_name = "PATH")]
+        connect: Vec<PathBuf>,
+        /// Look at the rings at least every so many seconds, to tell when they last published; also the shortest time that a
+        /// rate is told over.
         #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = interval)]
         sample: Duration,
     },
@@ -141,20 +151,32 @@ impl Which {
 
     /// Opens it for looking.
     pub(crate) fn open(&self, root: &Path) -> anyhow::Result<Ring> {
-        let ring = match (&self.connect, &self.name) {
+        match (&self.connect, &self.name) {
             (Some(path), _) => Ring::connect(path),
             (None, name) => Ring::open(root, name.as_deref().unwrap_or_default()), // one of them is required
-        };
-        ring.map_err(|error| anyhow::anyhow!(why_not_opened(&error)))
+        }
+        .map_err(|error| anyhow::anyhow!(why_not_opened(&error, self.connect.is_some())))
     }
 }
 
-/// Why a ring was not opened. The remedy for one that is not there is another than a subscriber's, which can wait for it.
-pub(crate) fn why_not_opened(error: &OpenError) -> String {
+/// Why a ring was not opened. `ringctl` does not wait for a ring as a subscriber can, so what it says to do is different;
+/// and a sealed ring is in no list.
+pub(crate) fn why_not_opened(error: &OpenError, sealed: bool) -> String {
     match error {
+        OpenError::NotFound { path } if sealed => format!(
+            "{}: no such socket: start the publisher that serves it (feed-publisher --serve PATH), or mend the path",
+            path.display()
+        ),
         OpenError::NotFound { path } => {
             format!("{}: no such ring: start its publisher, or see what there is (ringctl list)", path.display())
         }
+        OpenError::NotServed { path } => {
+            format!("{}: nobody serves this socket any more: restart its publisher", path.display())
+        }
+        OpenError::Unfinished { path } => format!(
+            "{}: its files do not belong together (yet): look again; if it stays so, restart its publisher",
+            path.display()
+        ),
         error => error.to_string(),
     }
 }
@@ -174,6 +196,12 @@ pub(crate) struct Machine {
     /// Where its /etc is.
     #[arg(long, value_name = "DIRECTORY", default_value = "/etc")]
     pub(crate) etc_root: PathBuf,
+    /// Where its /run is.
+    #[arg(long, value_name = "DIRECTORY", default_value = "/run")]
+    pub(crate) run_root: PathBuf,
+    /// Where its /usr is.
+    #[arg(long, value_name = "DIRECTORY", default_value = "/usr")]
+    pub(crate) usr_root: PathBuf,
 }
 
 /// A range of sequence numbers, open where nothing was said.
@@ -195,7 +223,8 @@ fn sequences(text: &str) -> Result<Sequences, String> {
     let bound = |text: &str| if text.is_empty() { Ok(None) } else { number(text).map(Some) };
     let Some((from, to)) = text.split_once("..") else {
         let from = number(text)?;
-        return Ok(Sequences { from: Some(from), to: Some(from.saturating_add(1)) });
+        // Behind the last number there is none: that is beyond what any ring holds, as is all that has no end.
+        return Ok(Sequences { from: Some(from), to: from.checked_add(1) });
     };
     let range = Sequences { from: bound(from)?, to: bound(to)? };
     match (range.from, range.to) {
@@ -245,6 +274,22 @@ mod tests {
     }
 
     #[test]
+    fn what_is_to_be_done_is_what_ringctl_can() {
+        let path = || PathBuf::from("p");
+        let errors = [
+            OpenError::NotFound { path: path() },
+            OpenError::NotServed { path: path() },
+            OpenError::Unfinished { path: path() },
+        ];
+        for (error, sealed) in errors.iter().flat_map(|error| [(error, false), (error, true)]) {
+            let why = why_not_opened(error, sealed);
+            assert!(why.starts_with("p: ") && why.matches(": ").count() == 2, "{why}");
+            assert!(!why.contains("open timeout"), "it waits for nothing: {why}");
+            assert!(!(sealed && why.contains("ringctl list")), "it shows no sealed rings: {why}");
+        }
+    }
+
+    #[test]
     fn ranges() {
         let range = |from, to| Ok(Sequences { from, to });
         assert_eq!(sequences("3..5"), range(Some(3), Some(5)));
@@ -252,6 +297,7 @@ mod tests {
         assert_eq!(sequences("..5"), range(None, Some(5)));
         assert_eq!(sequences(".."), range(None, None));
         assert_eq!(sequences("7"), range(Some(7), Some(8)));
+        assert_eq!(sequences("18446744073709551615"), range(Some(u64::MAX), None));
         for wrong in ["", "5..3", "a", "1..b", "-1", "1..2..3"] {
             assert!(sequences(wrong).is_err(), "{wrong}");
         }

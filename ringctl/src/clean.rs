@@ -6,7 +6,7 @@ use feed_ring::inspect::{Kept, Removal, remove_dead};
 use serde::Serialize;
 
 use crate::Outcome;
-use crate::output::{Output, bytes, printable};
+use crate::output::{Output, bytes, printable, shown};
 use crate::survey::names_in;
 
 #[derive(Serialize)]
@@ -35,11 +35,12 @@ pub(crate) fn run(
     let mut outcome = Outcome::Fine;
     let mut cleaned = Vec::new();
     for name in names_in(root, names)? {
-        let result = remove_dead(root, &name, removal);
+        // What is no UTF-8 is no ring's name, with the letter in it that stands for such bytes.
+        let result = remove_dead(root, &name.to_string_lossy(), removal);
         if matches!(result, Err(Kept::Io { .. })) || result.is_err() && !names.is_empty() {
             outcome = Outcome::Wrong;
         }
-        let name = printable(&name);
+        let name = shown(&name);
         cleaned.push(match result {
             Ok(bytes) => {
                 let result = if dry_run { "would remove" } else { "removed" };

@@ -97,12 +97,16 @@ pub(crate) struct Machine {
     proc: PathBuf,
     sys: PathBuf,
     etc: PathBuf,
+    run: PathBuf,
+    usr: PathBuf,
     /// Where the rings stand.
     root: PathBuf,
     /// The rings there.
     survey: Survey,
     /// Bytes that the next ring needs.
     need: u64,
+    /// Whether somebody said so, or it is the largest that there is: a ring of which nobody said that it will come.
+    planned: bool,
 }
 
 impl Machine {
@@ -113,10 +117,23 @@ impl Machine {
             proc: machine.proc_root.clone(),
             sys: machine.sys_root.clone(),
             etc: machine.etc_root.clone(),
+            run: machine.run_root.clone(),
+            usr: machine.usr_root.clone(),
             root: root.to_owned(),
             survey,
             need: machine.need.unwrap_or(largest),
+            planned: machine.need.is_some(),
         }
+    }
+
+    /// How bad it is that there is no room for the next ring.
+    fn short(&self) -> Status {
+        if self.planned { Status::Fail } else { Status::Warn }
+    }
+
+    /// What the next ring is.
+    fn next_ring(&self) -> &'static str {
+        if self.planned { "the ring that is planned" } else { "one more ring like the largest" }
     }
 
     /// A file under /proc, without the space around it.

@@ -106,7 +106,8 @@ fn missing(sequences: Range<u64>, why: &str, out: &mut Output) -> std::io::Resul
     }
     out.flush()?;
     match sequences.end - sequences.start {
-        1 => eprint_line(&format!("{}: {why}", sequences.start)),
+        // The last number that there is has none behind it.
+        0 | 1 => eprint_line(&format!("{}: {why}", sequences.start)),
         _ => eprint_line(&format!("{} to {}: {why}", sequences.start, sequences.end - 1)),
     }
     Ok(())

@@ -1,11 +1,15 @@
 //! `export`: metrics of all rings over HTTP, for Prometheus.
 //!
 //! The format is OpenMetrics text, which Prometheus has read since 2.5. One thread looks at the rings, at each scrape and
-//! at least once an interval in between, so that the age of the last publish is known to within an interval.
+//! at least once an interval in between, so that the age of the last publish is known to within an interval. Nothing that
+//! happens to a connection ends it.
 
 use std::collections::HashMap;
 use std::fmt;
-use std::path::Path;
+use std::io;
+use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -15,83 +19,161 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
-use tiny_http::{Header, Method, Request, Response, Server};
 use tracing::{info, warn};
 
 use crate::Outcome;
 use crate::dump::eprint_line;
-use crate::survey::{Rates, Snapshot, Survey};
+use crate::http::{self, Answer, Request};
+use crate::output::Output;
+use crate::survey::{Places, Rates, Snapshot, Survey};
 
 const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Scrapes that are being answered at one moment, at most: a client that does not read its answer holds one.
-const ANSWERING: usize = 16;
+/// Connections that are being answered at one moment, at most: a client that does not ask, or does not read its answer, holds
+/// one until its time is over.
+const ANSWERING: usize = 64;
 
-pub(crate) fn run(root: &Path, listen: &str, sample: Duration) -> anyhow::Result<Outcome> {
+/// How long it waits after a connection that could not be accepted: what was short may be there again then.
+const PAUSE: Duration = Duration::from_millis(100);
+
+pub(crate) fn run(places: Places<'_>, listen: &str, sample: Duration, out: &mut Output) -> anyhow::Result<Outcome> {
     crate::log::init();
-    let server = Server::http(listen).map_err(|error| {
-        anyhow::anyhow!("{listen}: cannot listen: {error}: choose another address and port (--listen ADDRESS:PORT)")
+    let cannot = || format!("{listen}: cannot listen");
+    let listener = TcpListener::bind(listen).map_err(|error| {
+        anyhow::anyhow!("{}: {error}: choose another address and port (--listen ADDRESS:PORT)", cannot())
     })?;
-    let mut watched = Watched::default();
-    watched.look(root).with_context(|| format!("{}: cannot look at the rings", root.display()))?;
-    eprint_line(&format!("listening at http://{}/metrics", server.server_addr()));
-    info!(address = %server.server_addr(), root = %root.display(), "listening");
-    let mut answering: Vec<std::thread::JoinHandle<()>> = Vec::new();
-    loop {
-        let request = server.recv_timeout(sample).context("cannot accept connections")?;
-        // A root that cannot be read now may be there again later; up says so.
-        let survey = watched.look(root);
-        if let Err(error) = &survey {
-            watched.log_unreadable(error);
+    // The port that was found, where any was asked for.
+    let address = listener.local_addr().with_context(cannot)?;
+    let mut exporter = Exporter { places, watched: Watched::over(sample) };
+    exporter.look().1.with_context(|| format!("{}: cannot look at the rings", exporter.places.root().display()))?;
+    match out.json {
+        true => {
+            out.json(&serde_json::json!({ "listening": address.to_string() }))?;
+            out.flush()?;
         }
-        let Some(request) = request else { continue };
-        answering.retain(|answer| !answer.is_finished());
-        let answer = (answering.len() < ANSWERING).then(|| answer(&request, survey, &watched));
-        // Another thread, because a client may be slow to read, and the rings are to be looked at meanwhile.
-        match &answer {
-            Some(answer) => {
-                let status = answer.status_code().0;
-                info!(method = %request.method(), url = request.url(), status, "request");
+        false => eprint_line(&format!("listening at http://{address}/metrics")),
+    }
+    info!(%address, root = %exporter.places.root().display(), "listening");
+    let (exporter, answering) = (Mutex::new(exporter), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        let looking = std::thread::Builder::new().name("ringctl look".to_owned());
+        looking.spawn_scoped(scope, || look_now_and_then(&exporter, sample)).context("cannot start a thread")?;
+        loop {
+            let stream = match listener.accept() {
+                Ok((stream, _)) => stream,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                // No file descriptor left, a connection that was gone already: the next one may be better off.
+                Err(error) => {
+                    warn!(%error, "cannot accept a connection: trying again");
+                    std::thread::sleep(PAUSE);
+                    continue;
+                }
+            };
+            let before = answering.fetch_add(1, Ordering::Relaxed);
+            if before >= ANSWERING {
+                warn!(answering = before, "request dropped: nobody reads the answers before it");
+                answering.fetch_sub(1, Ordering::Relaxed);
+                continue;
             }
-            None => warn!(answering = answering.len(), "request dropped: nobody reads the answers before it"),
+            // Another thread, because a client may be slow to ask and to read.
+            let (exporter, answering) = (&exporter, &answering);
+            let thread = std::thread::Builder::new().name("ringctl answer".to_owned()).spawn_scoped(scope, move || {
+                serve(stream, exporter);
+                answering.fetch_sub(1, Ordering::Relaxed);
+            });
+            if let Err(error) = thread {
+                warn!(%error, "request dropped: no thread can be started");
+                answering.fetch_sub(1, Ordering::Relaxed);
+            }
         }
-        if let Some(answer) = answer {
-            answering.push(std::thread::spawn(move || {
-                // Who went away before the answer does not want it.
-                let _ = request.respond(answer);
-            }));
+    })
+}
+
+/// What the threads share: one of them looks at a time.
+struct Exporter<'a> {
+    places: Places<'a>,
+    watched: Watched,
+}
+
+impl Exporter<'_> {
+    fn look(&mut self) -> Looked {
+        self.watched.look(&mut self.places)
+    }
+}
+
+fn lock<'a, 'b>(exporter: &'a Mutex<Exporter<'b>>) -> MutexGuard<'a, Exporter<'b>> {
+    exporter.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Looks once a sample, if nobody scrapes.
+fn look_now_and_then(exporter: &Mutex<Exporter<'_>>, sample: Duration) {
+    loop {
+        let due = lock(exporter).watched.looked + sample;
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        let mut exporter = lock(exporter);
+        if exporter.watched.looked.elapsed() >= sample {
+            // What cannot be read is in the log, and in the next answer.
+            let _ = exporter.look();
         }
     }
 }
 
-fn answer(request: &Request, survey: anyhow::Result<Survey>, watched: &Watched) -> Response<std::io::Cursor<Vec<u8>>> {
-    let path = request.url().split('?').next().unwrap_or("");
-    if !matches!(request.method(), Method::Get | Method::Head) {
-        return Response::from_string("only GET\n").with_status_code(405);
-    }
-    match path {
-        "/metrics" => {
-            let header = Header::from_bytes("Content-Type", CONTENT_TYPE).expect("a header of plain letters");
-            Response::from_string(metrics(survey, watched)).with_header(header)
+/// Answers one connection.
+fn serve(mut stream: TcpStream, exporter: &Mutex<Exporter<'_>>) {
+    let Some(request) = http::read(&mut stream) else { return };
+    let (answer, head_only) = match request {
+        Ok(request) => {
+            let answer = answer(&request, exporter);
+            info!(method = %request.method, url = request.target, status = answer.status, "request");
+            (answer, request.method == "HEAD")
         }
-        "/" => Response::from_string("metrics are at /metrics\n"),
-        _ => Response::from_string("not found; metrics are at /metrics\n").with_status_code(404),
+        Err(answer) => {
+            info!(status = answer.status, "no request");
+            (answer, false)
+        }
+    };
+    // Who went away before the answer does not want it.
+    let _ = http::write(&mut stream, &answer, head_only);
+}
+
+fn answer(request: &Request, exporter: &Mutex<Exporter<'_>>) -> Answer {
+    if !["GET", "HEAD"].contains(&&*request.method) {
+        return Answer::text(405, "only GET");
+    }
+    match request.path() {
+        "/metrics" => {
+            let mut exporter = lock(exporter);
+            let (survey, root) = exporter.look();
+            Answer { status: 200, kind: CONTENT_TYPE, body: metrics(survey, root.is_ok(), &exporter.watched) }
+        }
+        "/" => Answer::text(200, "metrics are at /metrics"),
+        _ => Answer::text(404, "not found; metrics are at /metrics"),
     }
 }
+
+/// What a look saw, and whether the root could be read.
+type Looked = (Survey, anyhow::Result<()>);
 
 /// When rings were last seen to publish.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Watched {
     rates: Rates,
     /// By name and nonce: the published count, and when it was first seen.
     seen: HashMap<(String, String), (u64, Instant)>,
+    /// When it last looked.
+    looked: Instant,
     /// The root could not be read at the last look, and the log knows.
     unreadable: bool,
 }
 
 impl Watched {
-    fn look(&mut self, root: &Path) -> anyhow::Result<Survey> {
-        let mut survey = Survey::take(root, &[])?;
+    /// With rates over at least so long: two scrapes may come closer upon each other.
+    fn over(window: Duration) -> Self {
+        Watched { rates: Rates::over(window), seen: HashMap::new(), looked: Instant::now(), unreadable: false }
+    }
+
+    fn look(&mut self, places: &mut Places<'_>) -> Looked {
+        let (mut survey, root) = places.look();
         self.rates.apply(&mut survey.rings);
         let (now, mut seen) = (Instant::now(), HashMap::new());
         for ring in &survey.rings {
@@ -104,19 +186,23 @@ impl Watched {
             let entry = before.filter(|before| before.0 == ring.published).unwrap_or((ring.published, now));
             seen.insert(key, entry);
         }
-        for ((name, _), (published, _)) in &self.seen {
-            info!(ring = name, published, "ring vanished");
+        match &root {
+            Ok(()) => {
+                for ((name, _), (published, _)) in &self.seen {
+                    info!(ring = name, published, "ring vanished");
+                }
+                self.unreadable = false;
+            }
+            Err(error) => {
+                // A root that cannot be read now may be there again later. The log is told once.
+                if !std::mem::replace(&mut self.unreadable, true) {
+                    warn!(error = %format_args!("{error:#}"), "the rings cannot be read");
+                }
+                seen.extend(self.seen.drain());
+            }
         }
-        self.seen = seen;
-        self.unreadable = false;
-        Ok(survey)
-    }
-
-    /// Tells the log once that the root cannot be read.
-    fn log_unreadable(&mut self, error: &anyhow::Error) {
-        if !std::mem::replace(&mut self.unreadable, true) {
-            warn!(error = %format_args!("{error:#}"), "the rings cannot be read");
-        }
+        (self.seen, self.looked) = (seen, now);
+        (survey, root)
     }
 
     fn age(&self, ring: &Snapshot) -> Option<Duration> {
@@ -128,10 +214,8 @@ fn key(ring: &Snapshot) -> (String, String) {
     (ring.name.clone(), ring.nonce.clone())
 }
 
-fn metrics(survey: anyhow::Result<Survey>, watched: &Watched) -> String {
+fn metrics(survey: Survey, readable: bool, watched: &Watched) -> String {
     let mut registry = Registry::default();
-    let readable = survey.is_ok();
-    let survey = survey.unwrap_or_default();
     let ages = survey.rings.iter().map(|ring| watched.age(ring)).collect();
     registry.register_collector(Box::new(Metrics { readable, survey, ages }));
     let mut body = String::new();
@@ -191,7 +275,7 @@ impl Collector for Metrics {
         of_rings("ring_published_messages", "Messages published since the ring's name began at 0", &|ring| {
             Some(Value::Count(ring.published))
         })?;
-        of_rings("ring_publish_rate", "Messages a second since the exporter's last look", &|ring| {
+        of_rings("ring_publish_rate", "Messages a second over the exporter's --sample, or somewhat longer", &|ring| {
             ring.rate.map(Value::Float)
         })?;
         of_rings("ring_publisher_up", "Whether the publisher is alive", &|ring| {
@@ -200,7 +284,11 @@ impl Collector for Metrics {
         of_rings("ring_closed", "Whether the publisher closed the ring", &|ring| {
             Some(Value::of(ring.publisher == "closed"))
         })?;
-        of_rings("ring_wakes", "How often sleeping subscribers were woken", &|ring| Some(Value::Count(ring.wakes)))?;
+        of_rings(
+            "ring_wakes",
+            "Times the event word changed: wakes of sleeping subscribers, and one for each start and end of a publisher",
+            &|ring| Some(Value::Count(ring.wakes)),
+        )?;
         of_rings("ring_epoch", "The publisher's epoch: one more with each takeover", &|ring| {
             Some(Value::Number(ring.epoch))
         })?;
@@ -228,7 +316,7 @@ impl Collector for Metrics {
         };
         of_subscribers(
             "ring_subscriber_lag_messages",
-            "Messages published and not read yet, up to 1,023 too many",
+            "Messages published before the look and not read yet, up to 1,023 too many",
             &|subscriber| Value::Number(subscriber.lag),
         )?;
         of_subscribers("ring_subscriber_lost_messages", "Messages overwritten before they were read", &|subscriber| {
@@ -269,7 +357,7 @@ mod tests {
 
     #[test]
     fn a_root_that_cannot_be_read_is_a_metric() {
-        let body = metrics(Err(anyhow::anyhow!("gone")), &Watched::default());
+        let body = metrics(Survey::default(), false, &Watched::over(Duration::ZERO));
         assert!(body.contains("feed_rings_readable 0\n"), "{body}");
         assert!(body.ends_with("# EOF\n"), "{body}");
     }

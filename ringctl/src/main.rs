@@ -8,6 +8,7 @@ mod clean;
 mod doctor;
 mod dump;
 mod export;
+mod http;
 mod list;
 mod log;
 mod output;
@@ -25,6 +26,7 @@ use clap::{CommandFactory, Parser};
 
 use crate::args::{Args, Command};
 use crate::output::Output;
+use crate::survey::Places;
 
 /// How a command ended that did what it was asked to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,13 +59,15 @@ fn run(args: &Args) -> anyhow::Result<Outcome> {
     match &args.command {
         Command::List { sample } => list::run(root, *sample, &mut out),
         Command::Stat { ring, watch } => stat::run(root, ring, *watch, &mut out),
-        Command::Top { names, interval } => top::run(root, names, *interval, &mut out),
+        Command::Top { names, connect, interval } => top::run(Places::new(root, names, connect), *interval, &mut out),
         Command::Tail { ring, count, follow } => tail::run(root, ring, *count, *follow, &mut out),
         Command::Dump { ring, sequence, hex, .. } => dump::run(root, ring, sequence, *hex, &mut out),
         Command::Clean { names, kept, dry_run } => clean::run(root, names, *kept, *dry_run, &mut out),
         Command::Verify { names, connect } => verify::run(root, names, connect.as_deref(), &mut out),
         Command::Doctor(machine) => doctor::run(root, machine, &mut out),
-        Command::Export { listen, sample } => export::run(root, listen, *sample),
+        Command::Export { listen, connect, sample } => {
+            export::run(Places::new(root, &[], connect), listen, *sample, &mut out)
+        }
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Args::command(), "ringctl", &mut script);

@@ -1,6 +1,9 @@
 //! Where the data goes, and how numbers are written for people.
 
+use std::ffi::OsStr;
+use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
+use std::os::unix::ffi::OsStrExt;
 
 use serde::Serialize;
 
@@ -96,9 +99,36 @@ pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
+/// A name that stands in a file system, as it may be shown: what is no letter as its number, and so that no two names look
+/// the same.
+pub(crate) fn shown(name: &OsStr) -> String {
+    let mut text = String::new();
+    for chunk in name.as_bytes().utf8_chunks() {
+        for c in chunk.valid().chars() {
+            match c {
+                '\\' => text.push_str("\\\\"),
+                c if c.is_control() => text.extend(c.escape_unicode()),
+                c => text.push(c),
+            }
+        }
+        for byte in chunk.invalid() {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "\\x{byte:02x}");
+        }
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_two_names_look_the_same() {
+        let names: [&[u8]; 7] = [b"quotes", b"a\x01", b"a\x02", b"a\\u{1}", b"a\xff", b"a\xfe", b"a\\xff"];
+        let shown = names.map(|name| shown(OsStr::from_bytes(name)));
+        assert_eq!(shown, ["quotes", "a\\u{1}", "a\\u{2}", "a\\\\u{1}", "a\\xff", "a\\xfe", "a\\\\xff"]);
+    }
 
     #[test]
     fn numbers_for_people() {

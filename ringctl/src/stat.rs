@@ -69,7 +69,8 @@ fn text(ring: &Snapshot, schema: &str) -> String {
     fact("published", format!("{} (the ring begins at {}){rate}", count(ring.published), ring.base));
     let began = |epoch: &crate::survey::Epoch| format!("{} from sequence {}", epoch.epoch, epoch.sequence);
     fact("epochs", ring.epochs.iter().map(began).collect::<Vec<_>>().join(", "));
-    fact("wakes", format!("{} (by {})", count(ring.wakes), ring.wake.unwrap_or("what nobody knows")));
+    let wake = ring.wake.unwrap_or("what nobody knows");
+    fact("wakes", format!("{}, counting starts and ends (by {wake})", count(ring.wakes)));
     let align = ring.message_align;
     fact("message", format!("{}, align {align}, schema {}", ring.message(), ring.fingerprint));
     for line in schema.lines().skip(1) {

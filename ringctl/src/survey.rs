@@ -1,15 +1,17 @@
 //! One look at one ring, or at all of them: what every command that shows rings shows of them.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use anyhow::Context;
-use feed_ring::Wake;
 use feed_ring::inspect::{self, FileFacts, Life, Ring, Unread};
+use feed_ring::{OpenError, Wake};
 use serde::Serialize;
 
-use crate::output::printable;
+use crate::args::why_not_opened;
+use crate::output::{printable, shown};
 
 /// A ring as it was at one moment. This is also the JSON of `list`, `stat` and `top`.
 #[derive(Clone, Debug, Serialize)]
@@ -47,7 +49,8 @@ pub(crate) struct Snapshot {
     pub(crate) publisher_pid: u64,
     /// `membarrier` or `fence`: how the publisher finds out that a subscriber sleeps. None if the header says neither.
     pub(crate) wake: Option<&'static str>,
-    /// How often sleepers were woken; begins again after 2^32.
+    /// How often the event word changed: once for each time that sleepers were woken, and once for each start and each end
+    /// of a publisher. Begins again after 2^32.
     pub(crate) wakes: u64,
     pub(crate) epoch: u64,
     /// The last epochs, each with its first sequence.
@@ -79,8 +82,8 @@ pub(crate) struct Subscriber {
     pub(crate) pid: u64,
     /// The next sequence that it reads, as it last said.
     pub(crate) sequence: u64,
-    /// Messages published and not read yet; up to 1,023 too many for one that is in the middle of reading, because it tells
-    /// its `sequence` so seldom.
+    /// Messages that were published when the look began and are not read yet; up to 1,023 too many for one that is in the
+    /// middle of reading, because it tells its `sequence` so seldom.
     pub(crate) lag: u64,
     /// Messages that it lost.
     pub(crate) lost: u64,
@@ -90,19 +93,65 @@ pub(crate) struct Subscriber {
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Other {
     pub(crate) name: String,
+    pub(crate) uid: Option<u32>,
     pub(crate) owner: Option<String>,
     pub(crate) mode: Option<String>,
     pub(crate) bytes: Option<u64>,
+    pub(crate) kind: Kind,
     pub(crate) problem: String,
+}
+
+/// In what way something cannot be looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Kind {
+    /// It is not a ring, whatever its name says.
+    NotARing,
+    /// The kernel, or the publisher of a sealed ring, does not let this user.
+    NotAllowed,
+    /// A ring of another version.
+    OtherVersion,
+    /// A ring that contradicts itself.
+    Damaged,
+    /// A sealed ring that nobody serves (any more).
+    NotServed,
+    /// The kernel said something else.
+    Failed,
+}
+
+impl Kind {
+    /// The same in words.
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Kind::NotARing => "no ring",
+            Kind::NotAllowed => "permission denied",
+            Kind::OtherVersion => "another version",
+            Kind::Damaged => "damaged",
+            Kind::NotServed => "not served",
+            Kind::Failed => "failed",
+        }
+    }
+
+    fn of(error: &OpenError) -> Self {
+        match error {
+            OpenError::Name(_) | OpenError::NotARing { .. } => Kind::NotARing,
+            OpenError::Permission { .. } | OpenError::Refused { .. } => Kind::NotAllowed,
+            OpenError::Abi { .. } => Kind::OtherVersion,
+            OpenError::Geometry { .. } | OpenError::Unsealed { .. } => Kind::Damaged,
+            OpenError::NotFound { .. } | OpenError::NotServed { .. } => Kind::NotServed,
+            _ => Kind::Failed,
+        }
+    }
 }
 
 impl Snapshot {
     /// Looks at a ring.
     pub(crate) fn of(name: &str, ring: &Ring) -> anyhow::Result<Self> {
         let (facts, file) = (ring.facts(), ring.file());
-        // First the subscribers and then the count: a subscriber is never ahead of what it could read.
-        let entries = ring.entries().with_context(|| ring.path().display().to_string())?;
+        // First the count and then the subscribers: what is published in between is no lag of theirs. A subscriber may be
+        // ahead of the count for that, which is no lag either.
         let held = ring.held();
+        let entries = ring.entries().with_context(|| ring.path().display().to_string())?;
         let subscribers = entries.map(|entries| {
             let attached = entries.iter().filter(|entry| entry.held);
             attached
@@ -176,65 +225,179 @@ impl Survey {
     pub(crate) fn take(root: &Path, names: &[String]) -> anyhow::Result<Self> {
         let mut survey = Survey::default();
         for name in names_in(root, names)? {
-            let looked =
-                Ring::open(root, &name).map_err(anyhow::Error::from).and_then(|ring| Snapshot::of(&name, &ring));
-            match looked {
-                Ok(snapshot) => survey.rings.push(snapshot),
+            // What is no UTF-8 is no ring's name, with the letter in it that stands for such bytes.
+            match look(&name.to_string_lossy(), |text| Ring::open(root, text), false) {
+                Ok((_, snapshot)) => survey.rings.push(snapshot),
                 // Its publisher closed it between two looks.
-                Err(_) if names.is_empty() && is_gone(root, &name) => {}
-                Err(error) => survey.others.push(Other::new(root, &name, &error)),
+                Err(_) if names.is_empty() && FileFacts::of_candidate(root, &name).is_err() => {}
+                Err((kind, problem)) => {
+                    let file = FileFacts::of_candidate(root, &name).ok();
+                    survey.others.push(Other::new(shown(&name), file, kind, &problem));
+                }
             }
         }
         Ok(survey)
     }
 }
 
+/// Opens a ring and looks at it, or says why that cannot be.
+fn look(
+    name: &str,
+    open: impl FnOnce(&str) -> Result<Ring, OpenError>,
+    sealed: bool,
+) -> Result<(Ring, Snapshot), (Kind, String)> {
+    let ring = open(name).map_err(|error| (Kind::of(&error), why_not_opened(&error, sealed)))?;
+    match Snapshot::of(name, &ring) {
+        Ok(snapshot) => Ok((ring, snapshot)),
+        Err(error) => Err((Kind::Damaged, format!("{error:#}"))),
+    }
+}
+
 impl Other {
-    fn new(root: &Path, name: &str, error: &anyhow::Error) -> Self {
-        let file = FileFacts::of_candidate(root, name).ok();
+    fn new(name: String, file: Option<FileFacts>, kind: Kind, problem: &str) -> Self {
         Other {
-            name: printable(name),
+            name,
+            uid: file.map(|file| file.uid),
             owner: file.map(|file| user(file.uid)),
             mode: file.map(octal),
             bytes: file.map(|file| file.bytes),
-            problem: printable(&format!("{error:#}")),
+            kind,
+            problem: printable(problem),
         }
     }
 }
 
-fn is_gone(root: &Path, name: &str) -> bool {
-    FileFacts::of_candidate(root, name).is_err()
+/// The names that were given, or those of everything in `root` that may be a ring.
+pub(crate) fn names_in(root: &Path, names: &[String]) -> anyhow::Result<Vec<OsString>> {
+    if !names.is_empty() {
+        return Ok(names.iter().map(OsString::from).collect());
+    }
+    inspect::names(root).with_context(|| format!("{}: cannot list the rings", root.display()))
 }
 
-/// The names that were given, or those of everything in `root` that may be a ring.
-pub(crate) fn names_in(root: &Path, names: &[String]) -> anyhow::Result<Vec<String>> {
-    if !names.is_empty() {
-        return Ok(names.to_vec());
+/// Where a command looks again and again: a root, and sealed rings, which stand in none.
+pub(crate) struct Places<'a> {
+    root: &'a Path,
+    /// The rings of the root that are looked at; all of them if none is named.
+    names: &'a [String],
+    sealed: Vec<Sealed>,
+}
+
+impl<'a> Places<'a> {
+    pub(crate) fn new(root: &'a Path, names: &'a [String], connect: &[PathBuf]) -> Self {
+        let mut paths: Vec<&PathBuf> = Vec::new();
+        for path in connect {
+            if !paths.contains(&path) {
+                paths.push(path);
+            }
+        }
+        Places { root, names, sealed: paths.into_iter().map(|path| Sealed::at(path)).collect() }
     }
-    let found = inspect::names(root).with_context(|| format!("{}: cannot list the rings", root.display()))?;
-    Ok(found.into_iter().map(|name| name.to_string_lossy().into_owned()).collect())
+
+    pub(crate) fn root(&self) -> &Path {
+        self.root
+    }
+
+    /// Looks at all of them: at the sealed rings, too, if the root cannot be read.
+    pub(crate) fn look(&mut self) -> (Survey, anyhow::Result<()>) {
+        let (mut survey, result) = match Survey::take(self.root, self.names) {
+            Ok(survey) => (survey, Ok(())),
+            Err(error) => (Survey::default(), Err(error)),
+        };
+        for sealed in &mut self.sealed {
+            match sealed.look() {
+                Ok(snapshot) => survey.rings.push(snapshot),
+                Err(other) => survey.others.push(*other),
+            }
+        }
+        (survey, result)
+    }
+}
+
+/// A sealed ring that is looked at again and again. Its publisher would notice each connection, so there is one for each
+/// ring, and not one for each look.
+struct Sealed {
+    path: PathBuf,
+    ring: Option<Ring>,
+    /// How the ring was last seen that has ended: its memory is given back then.
+    ended: Option<Snapshot>,
+}
+
+impl Sealed {
+    fn at(path: &Path) -> Self {
+        Sealed { path: path.to_owned(), ring: None, ended: None }
+    }
+
+    fn look(&mut self) -> Result<Snapshot, Box<Other>> {
+        let name = shown(self.path.as_os_str());
+        let known = self.ring.as_ref().and_then(|ring| Some((ring, Snapshot::of(&name, ring).ok()?)));
+        let known = known.map(|(ring, snapshot)| (ring.publisher() == Life::Alive, ring.is_current(), snapshot));
+        if let Some((true, true, snapshot)) = known {
+            return Ok(snapshot);
+        }
+        // It ended, or another took its socket.
+        match (look(&name, |_| Ring::connect(&self.path), true), known) {
+            (Ok((ring, snapshot)), _) => {
+                (self.ring, self.ended) = (Some(ring), None);
+                Ok(snapshot)
+            }
+            (Err(_), Some((true, _, snapshot))) => Ok(snapshot),
+            (Err((kind, problem)), known) => {
+                self.ring = None;
+                if let Some((.., mut snapshot)) = known {
+                    // Who is still attached to it can no longer be seen.
+                    (snapshot.subscribers, snapshot.slowest_lag) = (None, None);
+                    self.ended = Some(snapshot);
+                }
+                let file = FileFacts::of_path(&self.path).ok();
+                self.ended.clone().ok_or_else(|| Box::new(Other::new(name, file, kind, &problem)))
+            }
+        }
+    }
 }
 
 /// Where rings were when they were last looked at: tells their rates.
 #[derive(Debug, Default)]
-pub(crate) struct Rates(HashMap<(String, String), (u64, Instant)>);
+pub(crate) struct Rates {
+    known: HashMap<(String, String), Known>,
+    /// The rate is that of at least so long: looks may come closer upon each other.
+    window: Duration,
+}
+
+/// Where a ring was when its rate was last told, and the rate.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    published: u64,
+    then: Instant,
+    rate: Option<f64>,
+}
 
 impl Rates {
+    pub(crate) fn over(window: Duration) -> Self {
+        Rates { known: HashMap::new(), window }
+    }
+
     /// Fills in the rate of each ring that was there before, and forgets those that are gone.
     pub(crate) fn apply(&mut self, rings: &mut [Snapshot]) {
-        let now = Instant::now();
-        let mut known = HashMap::new();
+        self.apply_at(Instant::now(), rings);
+    }
+
+    fn apply_at(&mut self, now: Instant, rings: &mut [Snapshot]) {
+        let mut before = std::mem::take(&mut self.known);
         for ring in rings {
             let key = (ring.name.clone(), ring.nonce.clone());
-            if let Some((published, then)) = self.0.get(&key) {
-                let seconds = (now - *then).as_secs_f64();
-                if seconds > 0.0 {
-                    ring.rate = Some(ring.published.saturating_sub(*published) as f64 / seconds);
+            let known = match before.remove(&key) {
+                None => Known { published: ring.published, then: now, rate: None },
+                Some(known) if now > known.then && now - known.then >= self.window => {
+                    let messages = ring.published.saturating_sub(known.published) as f64;
+                    let rate = Some(messages / (now - known.then).as_secs_f64());
+                    Known { published: ring.published, then: now, rate }
                 }
-            }
-            known.insert(key, (ring.published, now));
+                Some(known) => known,
+            };
+            ring.rate = known.rate;
+            self.known.insert(key, known);
         }
-        self.0 = known;
     }
 }
 

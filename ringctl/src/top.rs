@@ -4,39 +4,43 @@ mod screen;
 mod state;
 
 use std::io::{self, IsTerminal};
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
 
 use crate::Outcome;
 use crate::output::Output;
-use crate::survey::{Rates, Survey};
+use crate::survey::{Places, Rates, Survey};
 use crate::top::state::State;
 
-pub(crate) fn run(root: &Path, names: &[String], interval: Duration, out: &mut Output) -> anyhow::Result<Outcome> {
+pub(crate) fn run(mut places: Places<'_>, interval: Duration, out: &mut Output) -> anyhow::Result<Outcome> {
     // So that a root that is not there is an error and no empty screen.
-    let first = Survey::take(root, names)?;
+    let first = look(&mut places)?;
     if out.json {
-        return lines(root, names, interval, out);
+        return lines(&mut places, interval, out);
     }
     anyhow::ensure!(
         io::stdout().is_terminal() && io::stdin().is_terminal(),
         "top needs a terminal: use top --json, or stat --watch, where there is none"
     );
-    let mut state = State::new(root.display().to_string());
+    let mut state = State::new(places.root().display().to_string());
     state.update(first);
     let mut terminal = ratatui::try_init()?;
-    let result = show(root, names, interval, &mut state, &mut terminal);
+    let result = show(&mut places, interval, &mut state, &mut terminal);
     ratatui::try_restore()?;
     result.map(|()| Outcome::Fine)
 }
 
+fn look(places: &mut Places<'_>) -> anyhow::Result<Survey> {
+    let (survey, root) = places.look();
+    root.map(|()| survey)
+}
+
 /// Without a terminal: a line of JSON each time.
-fn lines(root: &Path, names: &[String], interval: Duration, out: &mut Output) -> anyhow::Result<Outcome> {
+fn lines(places: &mut Places<'_>, interval: Duration, out: &mut Output) -> anyhow::Result<Outcome> {
     let mut rates = Rates::default();
     loop {
-        let mut survey = Survey::take(root, names)?;
+        let mut survey = look(places)?;
         rates.apply(&mut survey.rings);
         out.json(&survey)?;
         out.flush()?;
@@ -45,8 +49,7 @@ fn lines(root: &Path, names: &[String], interval: Duration, out: &mut Output) ->
 }
 
 fn show(
-    root: &Path,
-    names: &[String],
+    places: &mut Places<'_>,
     interval: Duration,
     state: &mut State,
     terminal: &mut ratatui::DefaultTerminal,
@@ -74,7 +77,7 @@ fn show(
             }
             terminal.draw(|frame| screen::draw(frame, state))?;
         }
-        state.update(Survey::take(root, names)?);
+        state.update(look(places)?);
         next += interval;
         // After a stop (Ctrl-Z, a suspended machine) there is nothing to catch up with.
         next = next.max(Instant::now());

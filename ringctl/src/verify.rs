@@ -1,5 +1,6 @@
 //! `verify`: what is wrong with a ring, and where.
 
+use std::ffi::OsString;
 use std::path::Path;
 
 use feed_ring::OpenError;
@@ -8,7 +9,7 @@ use serde::Serialize;
 
 use crate::Outcome;
 use crate::args::why_not_opened;
-use crate::output::{Output, count, printable};
+use crate::output::{Output, count, printable, shown};
 use crate::survey::names_in;
 
 /// A ring's verdict as JSON.
@@ -32,9 +33,10 @@ struct Found {
 
 pub(crate) fn run(root: &Path, names: &[String], connect: Option<&Path>, out: &mut Output) -> anyhow::Result<Outcome> {
     let verdicts: Vec<_> = match connect {
-        Some(path) => vec![verified(path.display().to_string(), Ring::connect(path))],
+        Some(path) => vec![verified(shown(path.as_os_str()), Ring::connect(path), true)],
         None => {
-            let verified = |name: String| verified(name.clone(), Ring::open(root, &name));
+            // What is no UTF-8 is no ring's name, with the letter in it that stands for such bytes.
+            let verified = |name: OsString| verified(shown(&name), Ring::open(root, &name.to_string_lossy()), false);
             names_in(root, names)?.into_iter().map(verified).collect()
         }
     };
@@ -63,14 +65,14 @@ pub(crate) fn run(root: &Path, names: &[String], connect: Option<&Path>, out: &m
     Ok(outcome)
 }
 
-fn verified(name: String, ring: Result<Ring, OpenError>) -> Verified {
+fn verified(name: String, ring: Result<Ring, OpenError>, sealed: bool) -> Verified {
     let verdict = match ring {
         Ok(ring) => ring.verify(),
         Err(error) => {
             // One line that says where, what was found and what was expected.
-            let found = printable(&why_not_opened(&error));
+            let found = printable(&why_not_opened(&error, sealed));
             let found = Found { place: "opening it".to_owned(), found, expected: String::new() };
-            return Verified { name: printable(&name), fine: false, slots: 0, findings: vec![found], more: 0 };
+            return Verified { name, fine: false, slots: 0, findings: vec![found], more: 0 };
         }
     };
     let findings = verdict.findings.iter().map(|finding| Found {
@@ -78,11 +80,5 @@ fn verified(name: String, ring: Result<Ring, OpenError>) -> Verified {
         found: printable(&finding.found),
         expected: finding.expected.clone(),
     });
-    Verified {
-        name: printable(&name),
-        fine: verdict.is_fine(),
-        slots: verdict.slots,
-        findings: findings.collect(),
-        more: verdict.more,
-    }
+    Verified { name, fine: verdict.is_fine(), slots: verdict.slots, findings: findings.collect(), more: verdict.more }
 }

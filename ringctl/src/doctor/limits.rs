@@ -15,14 +15,17 @@ struct AtLeast {
 const SHARED: &str = "System V shared memory (shmget)";
 const QUEUES: &str = "System V message queues (msgget)";
 const POSIX: &str = "POSIX message queues (mq_open)";
+const POSIX_DEFAULT: &str = "POSIX message queues (mq_open without attributes)";
 
-const NUMBERS: [AtLeast; 9] = [
+const NUMBERS: [AtLeast; 11] = [
     AtLeast { what: "kernel.shmmni", path: "kernel/shmmni", by: SHARED, wanted: 4096 },
     AtLeast { what: "kernel.msgmax", path: "kernel/msgmax", by: QUEUES, wanted: 8192 },
     AtLeast { what: "kernel.msgmnb", path: "kernel/msgmnb", by: QUEUES, wanted: 16_384 },
     AtLeast { what: "kernel.msgmni", path: "kernel/msgmni", by: QUEUES, wanted: 32 },
     AtLeast { what: "fs.mqueue.msg_max", path: "fs/mqueue/msg_max", by: POSIX, wanted: 10 },
     AtLeast { what: "fs.mqueue.msgsize_max", path: "fs/mqueue/msgsize_max", by: POSIX, wanted: 8192 },
+    AtLeast { what: "fs.mqueue.msg_default", path: "fs/mqueue/msg_default", by: POSIX_DEFAULT, wanted: 10 },
+    AtLeast { what: "fs.mqueue.msgsize_default", path: "fs/mqueue/msgsize_default", by: POSIX_DEFAULT, wanted: 8192 },
     AtLeast { what: "fs.mqueue.queues_max", path: "fs/mqueue/queues_max", by: POSIX, wanted: 256 },
     AtLeast { what: "fs.pipe-max-size", path: "fs/pipe-max-size", by: "pipes (F_SETPIPE_SZ)", wanted: 1 << 20 },
     AtLeast {

@@ -8,16 +8,36 @@ use crate::output::bytes;
 /// What Docker gives a container's /dev/shm unless told otherwise.
 const DOCKER: u64 = 64 << 20;
 
+/// What `--lock-memory` locks beside the ring: programs, stacks, heap.
+const BESIDE: u64 = 64 << 20;
+
 pub(crate) fn check(machine: &Machine, checks: &mut Vec<Check>) {
-    checks.push(file_system(machine));
+    let mount = Mount::of(machine);
     let room = rustix::fs::statvfs(&machine.root)
         .map(|room| (room.f_bavail.saturating_mul(room.f_frsize), room.f_blocks.saturating_mul(room.f_frsize)));
-    checks.push(room_in(machine, room.ok()));
-    checks.push(cgroup(machine));
-    checks.push(locked_memory(machine));
+    let (mut room, size) = room_in(machine, mount.as_ref(), room.ok());
+    let [mut in_root, sealed] = transparent_huge_pages(machine, mount.as_ref());
+    if let Some(mount) = mount.as_ref().filter(|mount| mount.kind == "tmpfs") {
+        // One line for the mount, whichever of the two it is to mend: a second one would undo the first.
+        let huge = in_root.now.as_ref().is_some_and(|now| now.contains("remount")).then_some("advise");
+        let line = mount.in_fstab(machine, size, huge);
+        if let (Some(for_good), Some(size)) = (&mut room.for_good, size) {
+            *for_good = format!("{line} (Compose: shm_size: {size}m)");
+        }
+        if huge.is_some() {
+            in_root.for_good = Some(line);
+        }
+    }
+    checks.extend([
+        file_system(machine),
+        room,
+        cgroup(machine),
+        locked_memory(machine),
+        in_root,
+        sealed,
+        numa(machine),
+    ]);
     checks.push(huge_pages(machine));
-    transparent_huge_pages(machine, checks);
-    checks.push(numa(machine));
 }
 
 fn file_system(machine: &Machine) -> Check {
@@ -31,49 +51,65 @@ fn file_system(machine: &Machine) -> Check {
             format!("echo 'tmpfs {root} tmpfs defaults 0 0' >> /etc/fstab"),
         ),
         Ok(TMPFS) => check.found(Status::Ok, format!("{root} is tmpfs")),
-        Ok(HUGETLBFS) => check.found(Status::Ok, format!("{root} is hugetlbfs")),
+        Ok(HUGETLBFS) => check
+            .found(
+                Status::Fail,
+                format!("{root} is hugetlbfs, whose files are whole huge pages: no ring can be made there"),
+            )
+            .mend("use --root /dev/shm, with --huge-pages of the publisher", "the same"),
         Ok(_) => check
             .found(Status::Warn, format!("{root} is no memory: the kernel writes rings to disk now and then"))
             .mend("use --root /dev/shm, or publish into a tmpfs", "the same"),
     }
 }
 
-/// Whether the next ring fits, given free and total bytes of the file system.
-pub(crate) fn room_in(machine: &Machine, room: Option<(u64, u64)>) -> Check {
-    let root = machine.root.display();
-    let what = "room in the root";
-    let check = Check::new(what, Needed::Rings, "the ring").wanted(match machine.need {
+/// Whether the next ring fits, given free and total bytes of the file system; and how many MiB it should have where not.
+fn room_in(machine: &Machine, mount: Option<&Mount>, room: Option<(u64, u64)>) -> (Check, Option<u64>) {
+    let root = machine.root.display().to_string();
+    let check = Check::new("room in the root", Needed::Rings, "the ring").wanted(match machine.need {
         0 => "more than the rings that are planned (say with --need)".to_owned(),
-        need => format!("at least {} free, for one more ring like the largest", bytes(need)),
+        need => format!("at least {} free, for {}", bytes(need), machine.next_ring()),
     });
-    let Some((free, total)) = room else { return check.found(Status::Skipped, format!("{root} cannot be asked")) };
+    let Some((free, total)) = room else {
+        return (check.found(Status::Skipped, format!("{root} cannot be asked")), None);
+    };
     let found = format!("{} free of {}", bytes(free), bytes(total));
     let status = if free < machine.need {
-        Status::Fail
+        machine.short()
     } else if total <= DOCKER {
         Status::Warn
     } else {
         Status::Ok
     };
     let small = if total <= DOCKER { ", as Docker gives it to containers" } else { "" };
+    let check = check.found(status, format!("{found}{small}"));
+    if mount.is_some_and(|mount| mount.kind != "tmpfs") {
+        // Nothing that a remount could enlarge.
+        return (check.mend("use --root /dev/shm, or make room", "the same"), None);
+    }
     // Twice what there is, or twice what is needed beside it.
     let size = (total.saturating_sub(free) + machine.need.max(DOCKER)).saturating_mul(2).div_ceil(1 << 20);
-    check.found(status, format!("{found}{small}")).mend(
-        format!("mount -o remount,size={size}m {root} (Docker: docker run --shm-size={size}m)"),
-        format!("echo 'tmpfs {root} tmpfs defaults,size={size}m 0 0' >> /etc/fstab (Compose: shm_size: {size}m)"),
-    )
+    // The root may be a directory within the mount, which cannot be remounted.
+    let point = mount.map_or(root, |mount| mount.point.clone());
+    let check = check.mend(
+        format!("mount -o remount,size={size}m {point} (Docker: docker run --shm-size={size}m)"),
+        format!("size={size}m among the options of {point} in /etc/fstab (Compose: shm_size: {size}m)"),
+    );
+    (check, (status != Status::Ok).then_some(size))
 }
 
 fn cgroup(machine: &Machine) -> Check {
-    let check = Check::new("memory cgroup", Needed::Rings, "the ring")
-        .wanted(format!("no limit, or at least {} left under it", bytes(machine.need)));
+    let check = Check::new("memory cgroup", Needed::Rings, "the ring").wanted(match machine.need {
+        0 => "no limit, or more left under it than the rings that are planned".to_owned(),
+        need => format!("no limit, or at least {} left under it, for {}", bytes(need), machine.next_ring()),
+    });
     let Some(memberships) = machine.proc("self/cgroup") else {
         return check.found(Status::Skipped, "this process is in none that can be read");
     };
     match memory_headroom(machine.sys.join("fs/cgroup"), &memberships) {
         None => check.found(Status::Ok, "no limit"),
         Some((group, left)) => {
-            let status = if left < machine.need { Status::Fail } else { Status::Ok };
+            let status = if left < machine.need { machine.short() } else { Status::Ok };
             check.found(status, format!("{} left under the limit of {}", bytes(left), group.display())).mend(
                 "systemctl set-property --runtime UNIT MemoryMax=SIZE (Docker: docker update --memory SIZE CONTAINER)",
                 "systemctl set-property UNIT MemoryMax=SIZE (Docker: docker run --memory SIZE)",
@@ -93,19 +129,33 @@ pub(crate) fn limit(machine: &Machine, name: &str) -> Option<u64> {
 }
 
 fn locked_memory(machine: &Machine) -> Check {
-    let check = Check::new("RLIMIT_MEMLOCK", Needed::RingsWithOptions, "--lock-memory")
-        .wanted(format!("unlimited, or at least {}", bytes(machine.need.max(DOCKER))));
+    let wanted = machine.need.saturating_add(BESIDE);
+    let check = Check::new("RLIMIT_MEMLOCK", Needed::RingsWithOptions, "--lock-memory").wanted(format!(
+        "unlimited, or at least {}: it locks all that the program has mapped, taken as {} beside the ring",
+        bytes(wanted),
+        bytes(BESIDE)
+    ));
     match limit(machine, "Max locked memory") {
         None => check.found(Status::Skipped, "no limits can be read"),
         Some(u64::MAX) => check.found(Status::Ok, "unlimited"),
-        Some(limit) => {
-            let status = if limit < machine.need.max(DOCKER) { Status::Warn } else { Status::Ok };
-            check.found(status, bytes(limit)).mend(
-                "ulimit -l unlimited (systemd: LimitMEMLOCK=infinity; Docker: --ulimit memlock=-1)",
-                "echo '* - memlock unlimited' >> /etc/security/limits.d/90-feed-ring.conf",
-            )
-        }
+        Some(limit) if limit >= wanted => check.found(Status::Ok, bytes(limit)),
+        Some(limit) if may_lock(machine) => check.found(
+            Status::Ok,
+            format!("{}, but whoever has CAP_IPC_LOCK, as this process, is not held to it", bytes(limit)),
+        ),
+        Some(limit) => check.found(Status::Warn, bytes(limit)).mend(
+            "ulimit -l unlimited (systemd: LimitMEMLOCK=infinity; Docker: --ulimit memlock=-1)",
+            "echo '* - memlock unlimited' >> /etc/security/limits.d/90-feed-ring.conf",
+        ),
     }
+}
+
+/// Whether this process has CAP_IPC_LOCK: no limit is asked then.
+fn may_lock(machine: &Machine) -> bool {
+    const IPC_LOCK: u32 = 14;
+    let status = machine.proc("self/status").unwrap_or_default();
+    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    effective.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok()).is_some_and(|bits| bits >> IPC_LOCK & 1 == 1)
 }
 
 /// A number out of /proc/meminfo.
@@ -115,21 +165,24 @@ fn meminfo(machine: &Machine, name: &str) -> Option<u64> {
     line.split_whitespace().next()?.parse().ok()
 }
 
+/// Huge pages that were set aside beforehand, which no ring can use.
 fn huge_pages(machine: &Machine) -> Check {
-    let check = Check::new("huge pages", Needed::RingsWithOptions, "a root on hugetlbfs")
-        .wanted("none, unless the rings stand on hugetlbfs; then as many as they need");
+    let check = Check::new("huge pages", Needed::Others, "hugetlbfs (MAP_HUGETLB, SHM_HUGETLB)")
+        .wanted("none, or some free; rings use transparent ones, to which what is set aside is lost");
     let number = |name| meminfo(machine, name);
     let (Some(total), Some(free)) = (number("HugePages_Total"), number("HugePages_Free")) else {
         return check.found(Status::Skipped, "this kernel has none");
     };
     let size = number("Hugepagesize").unwrap_or(0).saturating_mul(1024);
-    check.found(Status::Ok, format!("{free} free of {total}, {} each", bytes(size)))
+    let status = if total > 0 && free == 0 { Status::Warn } else { Status::Ok };
+    let twice = total.saturating_mul(2).to_string();
+    check.found(status, format!("{free} free of {total}, {} each", bytes(size))).mend_sysctl("vm.nr_hugepages", &twice)
 }
 
-/// Transparent huge pages, which `--huge-pages` is about. Rings in the root have them as the root's mount says, sealed rings as
-/// `shmem_enabled` says. Linux 6.1 and later also collapses small pages into them, whatever either says. `deny` is above all
-/// of it, and so is `force`.
-fn transparent_huge_pages(machine: &Machine, checks: &mut Vec<Check>) {
+/// Transparent huge pages, which `--huge-pages` is about: of rings in the root, and of sealed ones. Rings in the root have
+/// them as the root's mount says, sealed rings as `shmem_enabled` says. Linux 6.1 and later also collapses small pages into
+/// them, whatever either says. `deny` is above all of it, and so is `force`.
+fn transparent_huge_pages(machine: &Machine, mount: Option<&Mount>) -> [Check; 2] {
     let check = |what, by| {
         Check::new(what, Needed::RingsWithOptions, by)
             .wanted("advise, within_size or always, or else Linux 6.1 or later")
@@ -137,10 +190,9 @@ fn transparent_huge_pages(machine: &Machine, checks: &mut Vec<Check>) {
     let root = check("huge pages in the root", "--huge-pages");
     let sealed = check("huge pages of sealed rings", "--huge-pages with --serve");
     let Some(shmem) = Shmem::of(machine) else {
-        checks.extend([root, sealed].map(|check| check.found(Status::Skipped, "this kernel has none")));
-        return;
+        return [root, sealed].map(|check| check.found(Status::Skipped, "this kernel has none"));
     };
-    checks.push(match Mount::of(machine) {
+    let root = match mount {
         None => root.found(Status::Skipped, "the mounts cannot be read"),
         Some(mount) if mount.kind != "tmpfs" => {
             root.found(Status::Skipped, format!("{} is {}, which has none of these", mount.point, mount.kind))
@@ -148,12 +200,12 @@ fn transparent_huge_pages(machine: &Machine, checks: &mut Vec<Check>) {
         Some(mount) => {
             let Mount { point, huge, .. } = &mount;
             let now = format!("mount -o remount,huge=advise {point}");
-            let for_good = format!("echo 'tmpfs {point} tmpfs defaults,huge=advise 0 0' >> /etc/fstab");
+            let for_good = format!("huge=advise among the options of {point} in /etc/fstab");
             shmem.judge(root, huge, format!("{point} is mounted with huge={huge}"), Some((now, for_good)))
         }
-    });
+    };
     let found = format!("shmem_enabled is {}", shmem.chosen);
-    checks.push(shmem.judge(sealed, &shmem.chosen, found, None));
+    [root, shmem.judge(sealed, &shmem.chosen, found, None)]
 }
 
 /// What holds for all files in memory.
@@ -212,6 +264,8 @@ struct Mount {
     kind: String,
     /// Its option `huge`; it is not shown if it is `never`.
     huge: String,
+    /// Its option `size`.
+    size: Option<String>,
 }
 
 impl Mount {
@@ -222,13 +276,28 @@ impl Mount {
             let (before, after) = line.split_once(" - ")?;
             let mut after = after.split(' ');
             let (kind, _source, options) = (after.next()?, after.next()?, after.next()?);
-            let huge = options.split(',').find_map(|option| option.strip_prefix("huge=")).unwrap_or("never");
+            let option = |name| options.split(',').find_map(|option| option.strip_prefix(name));
+            let (huge, size) = (option("huge=").unwrap_or("never"), option("size="));
             // As the kernel writes what would end the field; a line's end within a name stays as it is.
             let point = before.split(' ').nth(4)?.replace("\\040", " ").replace("\\011", "\t").replace("\\134", "\\");
-            Some(Mount { point, kind: kind.to_owned(), huge: huge.to_owned() })
+            Some(Mount { point, kind: kind.to_owned(), huge: huge.to_owned(), size: size.map(str::to_owned) })
         });
         // The longest is the nearest, and of those on one place the last covers the others.
         mounts.filter(|mount| root.starts_with(&mount.point)).max_by_key(|mount| mount.point.len())
+    }
+
+    /// What gives a tmpfs so many MiB, or this `huge`, at each boot, and leaves the other as it is now.
+    fn in_fstab(&self, machine: &Machine, size: Option<u64>, huge: Option<&str>) -> String {
+        let size = size.map(|size| format!("size={size}m")).or(self.size.as_ref().map(|size| format!("size={size}")));
+        let huge = huge.or(Some(&self.huge)).filter(|huge| *huge != "never").map(|huge| format!("huge={huge}"));
+        let options: Vec<_> = size.into_iter().chain(huge).collect();
+        let (point, options) = (&self.point, options.join(","));
+        let fstab = super::text(&machine.etc.join("fstab")).unwrap_or_default();
+        // A second line for a place is mounted over the first.
+        match fstab.lines().any(|line| !line.starts_with('#') && line.split_whitespace().nth(1) == Some(point)) {
+            true => format!("in /etc/fstab, put {options} among the options of {point}"),
+            false => format!("echo 'tmpfs {point} tmpfs defaults,{options} 0 0' >> /etc/fstab"),
+        }
     }
 }
 

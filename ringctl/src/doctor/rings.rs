@@ -1,6 +1,9 @@
 //! What concerns rings as files: the kernel they lean on, what was left behind, and who deletes them.
 
+use std::collections::BTreeMap;
+
 use crate::doctor::{Check, Machine, Needed, Status};
+use crate::survey::Kind;
 
 pub(crate) fn check(machine: &Machine, checks: &mut Vec<Check>) {
     checks.push(kernel(machine));
@@ -9,8 +12,10 @@ pub(crate) fn check(machine: &Machine, checks: &mut Vec<Check>) {
 }
 
 fn kernel(machine: &Machine) -> Check {
-    let check = Check::new("kernel", Needed::Rings, "the ring")
-        .wanted("5.16 or later: 5.14 reports a failed prefault, 5.16 lets --wait block see a death while it sleeps");
+    let check = Check::new("kernel", Needed::Rings, "the ring").wanted(
+        "5.16 or later: before 5.16 --wait block looks every 20 ms and wakes up to 20 ms late, before 5.14 no memory is \
+         touched in advance",
+    );
     let release = machine.proc("sys/kernel/osrelease");
     match (release, machine.kernel()) {
         (Some(release), Some(version)) => {
@@ -21,63 +26,87 @@ fn kernel(machine: &Machine) -> Check {
     }
 }
 
-/// systemd-logind deletes what a user who logged out has in /dev/shm, live or not.
-pub(crate) fn remove_ipc(machine: &Machine, uid: u32) -> Check {
+/// systemd-logind deletes what a user who logged out has in /dev/shm, live or not: whose rings stand there, and who asks,
+/// because that is who may publish next.
+fn remove_ipc(machine: &Machine, uid: u32) -> Check {
     let check = Check::new("RemoveIPC of systemd-logind", Needed::Rings, "the ring")
         .wanted("no, or publishers that run as a system user (uid below 1000)");
-    let etc = |path: &str| super::text(&machine.etc.join(path));
-    let main = etc("systemd/logind.conf");
-    let parts = machine.etc.join("systemd/logind.conf.d");
-    let mut files: Vec<_> =
-        std::fs::read_dir(parts).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
-    files.retain(|path| path.extension().is_some_and(|extension| extension == "conf"));
-    files.sort();
-    if main.is_none() && files.is_empty() && machine.proc("1/comm").as_deref() != Some("systemd") {
+    let texts = logind(machine);
+    if texts.is_empty() && machine.proc("1/comm").as_deref() != Some("systemd") {
         return check.found(Status::Skipped, "no systemd-logind here");
     }
     let mut value = "yes (the default)".to_owned();
-    let texts = main.into_iter().chain(files.iter().filter_map(|path| super::text(path)));
-    for line in texts.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>()) {
+    for line in texts.iter().flat_map(|text| text.lines()) {
         if let Some((key, set)) = line.split_once('=')
             && key.trim() == "RemoveIPC"
         {
             value = set.trim().to_owned();
         }
     }
-    let off = ["no", "false", "0", "off", "n", "f"].contains(&&*value.to_ascii_lowercase());
-    let status = match (off, uid < 1000) {
-        (true, _) | (_, true) => Status::Ok,
-        (false, false) => Status::Fail,
-    };
-    let spared = if !off && uid < 1000 { format!("; uid {uid} is spared") } else { String::new() };
+    let mut uids: Vec<u32> = machine.survey.rings.iter().map(|ring| ring.uid).chain([uid]).collect();
+    uids.extend(machine.survey.others.iter().filter_map(|other| other.uid));
+    uids.sort_unstable();
+    uids.dedup();
+    let list = |uids: &[u32], between: &str| uids.iter().map(u32::to_string).collect::<Vec<_>>().join(between);
+    if ["no", "false", "0", "off", "n", "f"].contains(&&*value.to_ascii_lowercase()) {
+        return check.found(Status::Ok, value);
+    }
+    let struck: Vec<u32> = uids.iter().copied().filter(|uid| *uid >= 1000).collect();
+    if struck.is_empty() {
+        return check.found(Status::Ok, format!("{value}; uid {} is spared", list(&uids, ", ")));
+    }
     const CONF: &str = "mkdir -p /etc/systemd/logind.conf.d && \
                         printf '[Login]\\nRemoveIPC=no\\n' > /etc/systemd/logind.conf.d/90-feed-ring.conf";
-    check
-        .found(status, format!("{value}{spared}"))
-        .mend(format!("loginctl enable-linger {uid}"), format!("{CONF} && systemctl restart systemd-logind"))
+    check.found(Status::Fail, format!("{value}; deletes what uid {} leaves", list(&struck, ", "))).mend(
+        format!("loginctl enable-linger {}", list(&struck, " ")),
+        format!("{CONF} && systemctl restart systemd-logind"),
+    )
 }
 
+/// The texts of logind's configuration in the order in which they count: of the main file the first that there is, then the
+/// parts by their names, of each name the one that stands in the most important place.
+fn logind(machine: &Machine) -> Vec<String> {
+    let places = [&machine.etc, &machine.run, &machine.usr.join("local/lib"), &machine.usr.join("lib")]
+        .map(|place| place.join("systemd"));
+    let main = places.iter().find_map(|place| super::text(&place.join("logind.conf")));
+    let mut parts = BTreeMap::new();
+    for place in places.iter().rev() {
+        for entry in std::fs::read_dir(place.join("logind.conf.d")).into_iter().flatten().flatten() {
+            if entry.path().extension().is_some_and(|extension| extension == "conf") {
+                parts.insert(entry.file_name(), entry.path());
+            }
+        }
+    }
+    main.into_iter().chain(parts.values().filter_map(|path| super::text(path))).collect()
+}
+
+/// What nobody publishes any more and nobody closed, and what only looks like a ring. What cannot be read is neither: it may
+/// be another user's, or another version's, and live.
 fn leftovers(machine: &Machine) -> Check {
     let check = Check::new("leftover rings", Needed::Rings, "the ring").wanted("none");
-    let dead: Vec<_> = machine
-        .survey
-        .rings
-        .iter()
-        .filter(|ring| ["dead", "superseded"].contains(&ring.publisher))
-        .map(|ring| format!("{} ({})", ring.name, ring.publisher))
-        .collect();
-    let others: Vec<_> = machine.survey.others.iter().map(|other| format!("{} (no ring)", other.name)).collect();
-    let found = [dead.clone(), others].concat();
-    if found.is_empty() {
-        return check.found(Status::Ok, "none");
+    let rings = machine.survey.rings.iter().filter(|ring| ["dead", "superseded"].contains(&ring.publisher));
+    let dead: Vec<_> = rings.map(|ring| format!("{} ({})", ring.name, ring.publisher)).collect();
+    let (no_rings, unread): (Vec<_>, Vec<_>) =
+        machine.survey.others.iter().partition(|other| other.kind == Kind::NotARing);
+    let no_rings: Vec<_> = no_rings.iter().map(|other| format!("{} (no ring)", other.name)).collect();
+    let unread: Vec<_> = unread.iter().map(|other| format!("{} ({})", other.name, other.kind.words())).collect();
+    let left = [dead.clone(), no_rings].concat();
+    let mut found = if left.is_empty() { "none".to_owned() } else { left.join(", ") };
+    if !unread.is_empty() {
+        found.push_str(&format!("; cannot be read: {}", unread.join(", ")));
     }
+    let status = match (left.is_empty(), unread.is_empty()) {
+        (false, _) => Status::Warn,
+        (true, false) => Status::Skipped,
+        (true, true) => Status::Ok,
+    };
     let root = match machine.root.to_str() {
         Some("/dev/shm") => String::new(),
         _ => format!(" --root {}", machine.root.display()),
     };
-    let clean = match dead.is_empty() {
-        true => format!("look at them: ringctl{root} list"),
-        false => format!("ringctl{root} clean"),
+    let (now, for_good) = match dead.is_empty() {
+        true => (format!("look at them: ringctl{root} list"), "move away by hand what is yours"),
+        false => (format!("ringctl{root} clean"), "restart publishers under the same name: they take it over"),
     };
-    check.found(Status::Warn, found.join(", ")).mend(clean, "restart publishers under the same name: they take it over")
+    check.found(status, found).mend(now, for_good)
 }

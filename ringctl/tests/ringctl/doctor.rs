@@ -6,14 +6,14 @@ use std::path::Path;
 use feed_testing::PrivateRoot;
 use serde_json::Value;
 
-use crate::rings::{closed, dead, json, no_rings, ringctl, run};
+use crate::rings::{closed, dead, json, no_rings, put, ringctl, run};
 
 /// A directory with `proc`, `sys` and `etc` of a machine.
-struct Machine(tempfile::TempDir);
+pub(crate) struct Machine(tempfile::TempDir);
 
 impl Machine {
     /// A machine on which nothing is to be mended.
-    fn fit() -> Self {
+    pub(crate) fn fit() -> Self {
         let machine = Machine(tempfile::tempdir().unwrap());
         machine.sysctls(&[
             ("kernel/shmmax", "18446744073692774399"),
@@ -27,6 +27,8 @@ impl Machine {
             ("kernel/osrelease", "6.18.44-1-amd64"),
             ("fs/mqueue/msg_max", "10"),
             ("fs/mqueue/msgsize_max", "8192"),
+            ("fs/mqueue/msg_default", "10"),
+            ("fs/mqueue/msgsize_default", "8192"),
             ("fs/mqueue/queues_max", "256"),
             ("fs/pipe-max-size", "1048576"),
             ("fs/pipe-user-pages-soft", "16384"),
@@ -51,7 +53,7 @@ impl Machine {
     /// A machine of which nothing can be read.
     fn blank() -> Self {
         let machine = Machine(tempfile::tempdir().unwrap());
-        for folder in ["proc", "sys", "etc"] {
+        for folder in ["proc", "sys", "etc", "run", "usr"] {
             fs::create_dir(machine.0.path().join(folder)).unwrap();
         }
         machine
@@ -80,11 +82,13 @@ impl Machine {
         );
     }
 
-    fn arguments(&self) -> Vec<String> {
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub(crate) fn arguments(&self) -> Vec<String> {
         let path = |folder: &str| self.0.path().join(folder).display().to_string();
-        ["--proc-root", &path("proc"), "--sys-root", &path("sys"), "--etc-root", &path("etc")]
-            .map(str::to_owned)
-            .to_vec()
+        ["proc", "sys", "etc", "run", "usr"].iter().flat_map(|name| [format!("--{name}-root"), path(name)]).collect()
     }
 
     /// What doctor says of it, and its exit code.
@@ -103,7 +107,7 @@ impl Machine {
     }
 }
 
-const LINES: [&str; 28] = [
+const LINES: [&str; 30] = [
     "file system of the root",
     "room in the root",
     "memory cgroup",
@@ -111,13 +115,13 @@ const LINES: [&str; 28] = [
     "RemoveIPC of systemd-logind",
     "leftover rings",
     "RLIMIT_MEMLOCK",
-    "huge pages",
     "huge pages in the root",
     "huge pages of sealed rings",
     "NUMA nodes",
     "CPU governor",
     "isolated CPUs",
     "clock source",
+    "huge pages",
     "kernel.shmmax",
     "kernel.shmall",
     "kernel.shm_rmid_forced",
@@ -128,6 +132,8 @@ const LINES: [&str; 28] = [
     "kernel.msgmni",
     "fs.mqueue.msg_max",
     "fs.mqueue.msgsize_max",
+    "fs.mqueue.msg_default",
+    "fs.mqueue.msgsize_default",
     "fs.mqueue.queues_max",
     "fs.pipe-max-size",
     "fs.pipe-user-pages-soft",
@@ -183,6 +189,14 @@ fn each_line_can_be_red() {
     sysctl("kernel/msgmni", "1", "kernel.msgmni", "sysctl -w kernel.msgmni=\"32\"");
     sysctl("fs/mqueue/msg_max", "5", "fs.mqueue.msg_max", "sysctl -w fs.mqueue.msg_max=\"10\"");
     sysctl("fs/mqueue/msgsize_max", "64", "fs.mqueue.msgsize_max", "sysctl -w fs.mqueue.msgsize_max=\"8192\"");
+    sysctl("fs/mqueue/msg_default", "5", "fs.mqueue.msg_default", "sysctl -w fs.mqueue.msg_default=\"10\"");
+    sysctl(
+        "fs/mqueue/msgsize_default",
+        "64",
+        "fs.mqueue.msgsize_default",
+        "sysctl -w fs.mqueue.msgsize_default=\"8192\"",
+    );
+    sysctl("fs/pipe-user-pages-soft", "1024", "fs.pipe-user-pages-soft", "sysctl -w fs.pipe-user-pages-soft=\"16384\"");
     sysctl("fs/mqueue/queues_max", "1", "fs.mqueue.queues_max", "sysctl -w fs.mqueue.queues_max=\"256\"");
     sysctl("fs/pipe-max-size", "65536", "fs.pipe-max-size", "sysctl -w fs.pipe-max-size=\"1048576\"");
 
@@ -198,15 +212,116 @@ fn each_line_can_be_red() {
     file("sys/devices/system/cpu/isolated", "\n", "isolated CPUs", "none", "--cpu N");
     let governor = "sys/devices/system/cpu/cpu1/cpufreq/scaling_governor";
     file(governor, "powersave\n", "CPU governor", "performance, powersave", "cpupower");
-    let clock = "sys/devices/system/clocksource/clocksource0/current_clocksource";
-    file(clock, "hpet\n", "clock source", "hpet", "echo tsc > /sys/devices");
     file("proc/sys/kernel/osrelease", "5.10.0-9\n", "kernel", "5.10.0-9", "restart");
+    let taken = "HugePages_Total: 8\nHugePages_Free: 0\nHugepagesize: 2048 kB\n";
+    file("proc/meminfo", taken, "huge pages", "0 free of 8", "sysctl -w vm.nr_hugepages=\"16\"");
 
     let machine = Machine::fit();
     machine.limits("65536", "4096");
     for what in ["RLIMIT_MEMLOCK", "RLIMIT_MSGQUEUE"] {
         assert_eq!(machine.check(&root, what)["status"], "warn");
     }
+}
+
+#[test]
+fn a_root_that_is_no_memory_is_warned_of() {
+    // Where the tests run, /proc is no tmpfs; nothing is made there.
+    let machine = Machine::fit();
+    machine.put("proc/self/mountinfo", "1 0 0:1 / /proc rw - proc proc rw\n");
+    let root = PrivateRoot::new();
+    let mut command = ringctl(&root, &["--json", "doctor", "--root", "/proc"]);
+    let output = command.args(machine.arguments()).output().unwrap();
+    let checks: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let (system, room) = (&checks[0], &checks[1]);
+    assert_eq!((&system["what"], &system["status"]), (&"file system of the root".into(), &"warn".into()));
+    assert!(system["found"].as_str().unwrap().contains("no memory") && system["now"].is_string(), "{system}");
+    assert!(!room["now"].as_str().unwrap_or_default().contains("remount"), "{room}");
+}
+
+#[test]
+fn no_ring_can_be_made_on_hugetlbfs() {
+    let root = PrivateRoot::new();
+    let huge = root.path().join("huge");
+    fs::create_dir(&huge).unwrap();
+    let mounted = std::process::Command::new("mount").args(["-t", "hugetlbfs", "none"]).arg(&huge).status();
+    if !mounted.is_ok_and(|status| status.success()) {
+        return feed_testing::skipped("mounting a hugetlbfs takes root and a kernel that has it");
+    }
+    let output = ringctl(&root, &["doctor", "--json", "--root"]).arg(&huge).output();
+    let created = crate::rings::options(&huge, "q").create();
+    assert!(std::process::Command::new("umount").arg(&huge).status().unwrap().success());
+    let output = output.unwrap();
+    let checks: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((output.status.code(), &checks[0]["status"]), (Some(1), &"fail".into()), "{}", checks[0]);
+    assert!(created.is_err(), "doctor says that it cannot be");
+}
+
+#[test]
+fn a_clock_source_that_the_kernel_offers_is_proposed() {
+    let root = PrivateRoot::new();
+    for (available, now, for_good) in [
+        ("tsc hpet acpi_pm", "echo tsc > /sys/devices/", "clocksource=tsc"),
+        ("kvm-clock hpet", "echo kvm-clock > /sys/devices/", "clocksource=kvm-clock"),
+        ("hpet acpi_pm", "none: this kernel offers no other", "a machine"),
+        ("", "none: this kernel offers no other", "a machine"),
+    ] {
+        let machine = Machine::fit();
+        machine.put("sys/devices/system/clocksource/clocksource0/current_clocksource", "hpet\n");
+        machine.put("sys/devices/system/clocksource/clocksource0/available_clocksource", available);
+        let check = machine.check(&root, "clock source");
+        assert_eq!(check["status"], "warn", "{check}");
+        assert!(check["now"].as_str().unwrap().starts_with(now), "{check}");
+        let found = check["for_good"].as_str().unwrap();
+        assert!(found.contains(for_good) && !found.contains("reliable"), "{check}");
+    }
+}
+
+#[test]
+fn locking_takes_the_ring_and_all_that_is_mapped_beside_it() {
+    let root = PrivateRoot::new();
+    let machine = Machine::fit();
+    let status = |limit: u64, need: &str| {
+        machine.limits(&limit.to_string(), "819200");
+        let (_, checks) = machine.examine(&root, &["--need", need]);
+        checks.iter().find(|check| check["what"] == "RLIMIT_MEMLOCK").unwrap()["status"].clone()
+    };
+    assert_eq!([status(192 << 20, "128M"), status((192 << 20) - 1, "128M")], ["ok", "warn"]);
+    assert_eq!([status(64 << 20, "0"), status((64 << 20) - 1, "0")], ["ok", "warn"]);
+    // CAP_IPC_LOCK is bit 14.
+    machine.put("proc/self/status", "Name:\tx\nCapEff:\t00000000ffffbfff\n");
+    assert_eq!(status(65_536, "128M"), "warn");
+    machine.put("proc/self/status", "Name:\tx\nCapEff:\t0000000000004000\n");
+    assert_eq!(status(65_536, "128M"), "ok");
+}
+
+#[test]
+fn one_line_for_each_mount_whatever_is_to_be_mended() {
+    let root = PrivateRoot::new();
+    let point = root.path().canonicalize().unwrap().parent().unwrap().to_owned();
+    let machine = Machine::fit();
+    let mount = |option: &str| {
+        let line = format!("1 0 0:1 / {} rw - tmpfs tmpfs rw,{option}\n", point.display());
+        machine.put("proc/self/mountinfo", &line);
+        let (_, checks) = machine.examine(&root, &["--need", "1024T"]);
+        let find = |what: &str| checks.iter().find(|check| check["what"] == what).unwrap().clone();
+        (find("room in the root"), find("huge pages in the root"))
+    };
+    let text = |check: &Value, when: &str| check[when].as_str().unwrap_or_default().to_owned();
+    machine.sysctls(&[("kernel/osrelease", "5.16.0")]);
+    let (room, huge) = mount("size=1024k");
+    // The place that is mounted, not the directory within it that the rings stand in.
+    assert!(text(&room, "now").contains(&format!("m {} (Docker", point.display())), "{room}");
+    assert!(text(&huge, "now").ends_with(&format!("huge=advise {}", point.display())), "{huge}");
+    assert!(text(&huge, "for_good").contains(&format!("tmpfs {} tmpfs defaults,size=", point.display())), "{huge}");
+    assert!(text(&huge, "for_good").contains("m,huge=advise 0 0' >> /etc/fstab"), "{huge}");
+    assert!(text(&room, "for_good").starts_with(&text(&huge, "for_good")), "the same: {room} {huge}");
+    // What is not to be mended stays as it is.
+    let (room, huge) = mount("size=1024k,huge=within_size");
+    assert!(text(&room, "for_good").contains("m,huge=within_size 0 0'") && huge["status"] == "ok", "{room} {huge}");
+    // A line that is there is to be changed, not to be followed by another.
+    machine.put("etc/fstab", &format!("# tmpfs\ntmpfs\t{}  tmpfs defaults 0 0\n", point.display()));
+    let (room, _) = mount("size=1024k");
+    assert!(text(&room, "for_good").starts_with("in /etc/fstab, put size="), "{room}");
 }
 
 #[test]
@@ -275,6 +390,13 @@ fn a_memory_limit_that_is_too_low_fails() {
     };
     assert_eq!(status("1M"), (0, "memory cgroup".into(), "ok".into()));
     assert_eq!(status("2M"), (1, "memory cgroup".into(), "fail".into()));
+    // That there is no room for a ring that nobody plans is no fault.
+    closed(&root, "q");
+    machine.put("sys/fs/cgroup/feeds.slice/memory.max", "1001\n");
+    assert_eq!(
+        (machine.check(&root, "memory cgroup")["status"].clone(), machine.examine(&root, &[]).0),
+        ("warn".into(), 0)
+    );
 }
 
 #[test]
@@ -316,9 +438,39 @@ fn logind_deletes_what_users_leave() {
             (&check["status"], &check["found"]),
             (&"ok".into(), &format!("yes (the default); uid {uid} is spared").into())
         );
+        // Whose rings stand there counts, and not only who asks.
+        let ring = closed(&root, "theirs");
+        if uid == 0 {
+            for file in ["", "segment", "control", "live", "lock"] {
+                std::os::unix::fs::chown(ring.join(file), Some(12_345), None).unwrap();
+            }
+            let check = machine.check(&root, "RemoveIPC of systemd-logind");
+            assert_eq!(
+                (&check["status"], &check["found"], &check["now"]),
+                (
+                    &"fail".into(),
+                    &"yes (the default); deletes what uid 12345 leaves".into(),
+                    &"loginctl enable-linger 12345".into()
+                )
+            );
+        }
     } else {
-        assert_eq!((&check["status"], &check["found"]), (&"fail".into(), &"yes (the default)".into()));
+        assert_eq!(check["status"], "fail");
+        assert_eq!(check["found"], format!("yes (the default); deletes what uid {uid} leaves"));
     }
+    // Everywhere that systemd looks, the most important place first.
+    let said = || machine.check(&root, "RemoveIPC of systemd-logind")["found"].as_str().unwrap().to_owned();
+    machine.put("usr/lib/systemd/logind.conf.d/50-a.conf", "[Login]\nRemoveIPC=no\n");
+    assert_eq!(said(), "no");
+    machine.put("run/systemd/logind.conf.d/50-a.conf", "[Login]\nRemoveIPC=yes\n");
+    assert!(said().starts_with("yes"), "/run is above /usr: {}", said());
+    machine.put("etc/systemd/logind.conf.d/50-a.conf", "");
+    assert!(said().starts_with("yes (the default)"), "/etc is above both, and empty: {}", said());
+    fs::remove_file(machine.path().join("etc/systemd/logind.conf")).unwrap();
+    machine.put("usr/lib/systemd/logind.conf", "[Login]\nRemoveIPC=no\n");
+    assert_eq!(said(), "no", "the main file, where there is none in /etc");
+    machine.put("run/systemd/logind.conf", "[Login]\nRemoveIPC=off\n");
+    assert_eq!(said(), "off");
     machine.put("etc/systemd/logind.conf.d/50-a.conf", "[Login]\nRemoveIPC = no\n");
     let check = machine.check(&root, "RemoveIPC of systemd-logind");
     assert_eq!((&check["status"], &check["found"]), (&"ok".into(), &"no".into()));
@@ -339,6 +491,15 @@ fn leftovers_are_named() {
     assert_eq!(check["status"], "warn");
     assert_eq!(check["found"], "dead (dead), file (no ring), folder (no ring), link (no ring)");
     assert_eq!(check["now"], format!("ringctl --root {} clean", root.path().display()));
+    // What cannot be read may be live, and another's.
+    let root = PrivateRoot::new();
+    put(&closed(&root, "newer").join("segment"), 1, 2);
+    put(&closed(&root, "damaged").join("segment"), 50, 3);
+    let check = machine.check(&root, "leftover rings");
+    assert_eq!(
+        (&check["status"], &check["found"]),
+        (&"skipped".into(), &"none; cannot be read: damaged (damaged), newer (another version)".into())
+    );
 }
 
 #[test]

@@ -3,16 +3,17 @@
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::os::unix::ffi::OsStrExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use feed_ring::{Join, Subscriber};
+use feed_ring::{Join, Publisher, Subscriber};
 use feed_testing::{PrivateRoot, Program};
 
-use crate::rings::{Quote, busy, closed, dead, live, no_rings, put, run};
+use crate::rings::{Quote, busy, closed, dead, live, no_rings, publish_twenty, put, quote, run};
 
 /// An exporter on a port of its own, ended when dropped.
-struct Exporter {
+pub(crate) struct Exporter {
     process: std::process::Child,
     address: String,
 }
@@ -21,6 +22,11 @@ impl Exporter {
     fn start(root: &PrivateRoot) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ringctl"));
         command.arg("--root").arg(root.path()).args(["export", "--listen", "127.0.0.1:0", "--sample", "0.05"]);
+        Self::of(command)
+    }
+
+    /// One that this command starts.
+    pub(crate) fn of(mut command: Command) -> Self {
         // First of all its owner, so that it ends whatever it says.
         let process = command.env_remove("RUST_LOG").stderr(Stdio::piped()).spawn().unwrap();
         let mut exporter = Exporter { process, address: String::new() };
@@ -32,7 +38,7 @@ impl Exporter {
     }
 
     /// The metrics, after they were held against the format.
-    fn scrape(&self) -> HashMap<String, f64> {
+    pub(crate) fn scrape(&self) -> HashMap<String, f64> {
         let mut response = ureq::get(format!("http://{}/metrics", self.address)).call().unwrap();
         let kind = response.headers()["content-type"].to_str().unwrap().to_owned();
         assert_eq!(kind, "application/openmetrics-text; version=1.0.0; charset=utf-8");
@@ -137,8 +143,10 @@ fn metrics_move_with_the_ring() {
     let published = "feed_ring_published_messages_total{ring=\"q\"}";
     let age = "feed_ring_last_publish_age_seconds{ring=\"q\"}";
     let before = exporter.scrape()[published];
-    let later = std::iter::repeat_with(|| exporter.scrape()).find(|metrics| metrics[published] > before).unwrap();
-    assert!(later.contains_key("feed_ring_publish_rate{ring=\"q\"}"), "{later:?}");
+    // There is a rate once there are two looks that are far enough apart.
+    let rate = "feed_ring_publish_rate{ring=\"q\"}";
+    let later = std::iter::repeat_with(|| exporter.scrape()).find(|metrics| metrics.contains_key(rate)).unwrap();
+    assert!(later[published] > before && later[rate] > 0.0 && later[rate] <= 1100.0, "{later:?}");
     publisher.kill();
     let dead = exporter.scrape();
     assert_eq!(dead["feed_ring_publisher_up{ring=\"q\"}"], 0.0);
@@ -155,11 +163,135 @@ fn metrics_move_with_the_ring() {
 #[test]
 fn a_name_is_escaped() {
     let root = PrivateRoot::new();
-    std::fs::create_dir(root.path().join("a\"b\\c.ring")).unwrap();
-    std::fs::create_dir(root.path().join("new\nline.ring")).unwrap();
+    for name in [&b"a\"b"[..], b"c\\d", b"new\nline", b"new\rline", b"\xff", b"\xfe"] {
+        let name = std::ffi::OsStr::from_bytes(&[name, b".ring"].concat()).to_owned();
+        std::fs::create_dir(root.path().join(name)).unwrap();
+    }
+    // None of them twice: `scrape` looks.
     let metrics = Exporter::start(&root).scrape();
-    assert_eq!(metrics.get("feed_ring_readable{ring=\"a\\\"b\\\\c\"}"), Some(&0.0), "{metrics:?}");
-    assert_eq!(metrics.len(), 3, "{metrics:?}");
+    for label in ["a\\\"b", "c\\\\\\\\d", "new\\\\u{a}line", "new\\\\u{d}line", "\\\\xff", "\\\\xfe"] {
+        assert_eq!(metrics.get(&format!("feed_ring_readable{{ring=\"{label}\"}}")), Some(&0.0), "{label}: {metrics:?}");
+    }
+    assert_eq!(metrics.len(), 7, "{metrics:?}");
+}
+
+#[test]
+fn sealed_rings_have_metrics_too() {
+    let root = PrivateRoot::new();
+    closed(&root, "disk");
+    let path = |name: &str| root.path().join(name).to_str().unwrap().to_owned();
+    let serve = || {
+        let mut publisher = Publisher::options("q").capacity(8).max_clients(1).serve(path("s")).create().unwrap();
+        publish_twenty(&mut publisher);
+        publisher
+    };
+    let publisher = serve();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ringctl"));
+    command.arg("--root").arg(root.path()).args(["export", "--listen", "127.0.0.1:0", "--sample", "3600"]);
+    command.args(["--connect", &path("s"), "--connect", &path("none"), "--connect", &path("s")]);
+    let exporter = Exporter::of(command);
+    let of = |metrics: &HashMap<String, f64>, metric: &str, ring: &str| {
+        metrics.get(&format!("feed_ring_{metric}{{ring=\"{ring}\"}}")).copied()
+    };
+    let metrics = exporter.scrape();
+    assert_eq!(of(&metrics, "published_messages_total", &path("s")), Some(20.0), "{metrics:?}");
+    assert_eq!(of(&metrics, "publisher_up", &path("s")), Some(1.0));
+    assert_eq!(of(&metrics, "readable", &path("none")), Some(0.0));
+    assert_eq!(of(&metrics, "readable", "disk"), Some(1.0));
+    // It takes the one place that there is for nobody, scrape after scrape, and sees who has it.
+    let subscriber = Subscriber::<Quote>::connect(path("s")).join(Join::Oldest).open().unwrap();
+    let metrics = exporter.scrape();
+    let labels = format!("{{ring=\"{}\",entry=\"0\",pid=\"{}\"}}", path("s"), std::process::id());
+    assert_eq!(metrics[&format!("feed_ring_subscriber_lag_messages{labels}")], 7.0);
+    drop(subscriber);
+    // It ends, and stays in the metrics as what it was.
+    publisher.close().unwrap();
+    for _ in 0..2 {
+        let metrics = exporter.scrape();
+        assert_eq!(of(&metrics, "closed", &path("s")), Some(1.0));
+        assert_eq!(of(&metrics, "published_messages_total", &path("s")), Some(20.0));
+        assert_eq!(
+            (of(&metrics, "publisher_up", &path("s")), of(&metrics, "subscribers", &path("s"))),
+            (Some(0.0), None)
+        );
+    }
+    // Its memory is not kept for that.
+    let maps = std::fs::read_to_string(format!("/proc/{}/maps", exporter.process.id())).unwrap();
+    assert!(!maps.contains("memfd:feed-ring"), "{maps}");
+    // Another one behind the same socket is found.
+    let mut publisher = serve();
+    publisher.publish(&quote(20));
+    let metrics = exporter.scrape();
+    assert_eq!(of(&metrics, "published_messages_total", &path("s")), Some(21.0));
+    assert_eq!((of(&metrics, "publisher_up", &path("s")), of(&metrics, "closed", &path("s"))), (Some(1.0), Some(0.0)));
+}
+
+#[test]
+fn as_json_it_says_where_it_listens() {
+    let root = PrivateRoot::new();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ringctl"));
+    command.arg("--root").arg(root.path()).args(["--json", "export", "--listen", "127.0.0.1:0"]);
+    let mut exporter = Program::start(&mut command);
+    exporter.wait_for("}\n");
+    exporter.kill();
+    let said = exporter.finish();
+    let line: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+    let address: std::net::SocketAddr = line["listening"].as_str().unwrap().parse().unwrap();
+    assert!(address.ip().is_loopback() && address.port() != 0, "{address}");
+    assert_eq!(said.stderr, "");
+}
+
+#[test]
+fn running_out_of_descriptors_does_not_end_it() {
+    let root = PrivateRoot::new();
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -n 24; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_ringctl"), "--root"]).arg(root.path());
+    command.args(["export", "--listen", "127.0.0.1:0", "--sample", "0.05"]);
+    let mut exporter = Program::start(command.env("RUST_LOG", "warn"));
+    exporter.wait_for_error("/metrics\n");
+    let said = exporter.stderr();
+    let address =
+        said.trim().strip_prefix("listening at http://").unwrap().strip_suffix("/metrics").unwrap().to_owned();
+    // Clients that say nothing, until there is no descriptor for another.
+    let (address, patience) = (address.parse().unwrap(), Duration::from_millis(500));
+    let silent: Vec<_> = (0..30).flat_map(|_| TcpStream::connect_timeout(&address, patience)).collect();
+    exporter.wait_for_error("cannot accept a connection: trying again error=");
+    drop(silent);
+    let scraped = std::iter::repeat_with(|| {
+        std::thread::sleep(Duration::from_millis(20));
+        let answer =
+            ureq::get(format!("http://{address}/metrics")).config().timeout_global(Some(Duration::from_secs(2)));
+        answer.build().call().ok()?.body_mut().read_to_string().ok()
+    });
+    let metrics = scraped.take(500).flatten().find(|metrics| metrics.contains("feed_rings_readable 1"));
+    assert!(metrics.is_some(), "{}", exporter.stderr());
+}
+
+#[test]
+fn only_metrics_and_the_clock_make_it_look() {
+    let root = PrivateRoot::new();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ringctl"));
+    command.arg("--root").arg(root.path()).args(["export", "--listen", "127.0.0.1:0", "--sample", "3600"]);
+    let mut exporter = Program::start(command.env("RUST_LOG", "info"));
+    exporter.wait_for_error("INFO ringctl::export: listening address=127.0.0.1:");
+    let said = exporter.stderr();
+    let address = said.split("address=").nth(1).unwrap().split(' ').next().unwrap();
+    let _publisher = busy(&root, "q");
+    let get = |path: &str| {
+        ureq::get(format!("http://{address}{path}"))
+            .call()
+            .map_or(String::new(), |mut response| response.body_mut().read_to_string().unwrap())
+    };
+    get("/");
+    get("/secrets");
+    exporter.wait_for_error("url=\"/secrets\" status=404");
+    assert!(!exporter.stderr().contains("ring appeared"), "{}", exporter.stderr());
+    let first = get("/metrics");
+    assert!(first.contains("feed_ring_published_messages_total{ring=\"q\"}"), "{first}");
+    exporter.wait_for_error("ring appeared ring=\"q\"");
+    // A scrape right behind another is no base for a rate.
+    let second = get("/metrics");
+    assert!(!second.contains("feed_ring_publish_rate"), "{second}");
 }
 
 #[test]
@@ -178,6 +310,9 @@ fn other_requests() {
     let _silent = TcpStream::connect(&exporter.address).unwrap();
     let mut nonsense = TcpStream::connect(&exporter.address).unwrap();
     nonsense.write_all(b"\xff\xfe\0\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    nonsense.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
     assert_eq!(exporter.scrape()["feed_rings_readable"], 1.0);
 }
 

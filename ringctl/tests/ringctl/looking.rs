@@ -1,7 +1,9 @@
 //! `list`, `stat` and `verify`, and what all commands have in common.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::process::{Command, Stdio};
 
@@ -74,6 +76,19 @@ fn list_as_json() {
 }
 
 #[test]
+fn a_name_that_is_no_text_is_told_all_the_same() {
+    let root = PrivateRoot::new();
+    fs::create_dir(root.path().join(OsStr::from_bytes(b"\xffquotes.ring"))).unwrap();
+    for arguments in [&["list"][..], &["clean"]] {
+        let said = fine(&root, arguments);
+        assert!(said.contains("\\xffquotes: ") && said.contains("no ring's name may have"), "{said}");
+    }
+    assert_eq!(json(&root, &["list"])["others"][0]["kind"], "not-a-ring");
+    let (code, said, _) = run(&root, &["verify"]);
+    assert!(code == 1 && said.starts_with("\\xffquotes: ring name"), "{said}");
+}
+
+#[test]
 fn rates_come_from_two_looks() {
     let root = PrivateRoot::new();
     let _publisher = busy(&root, "busy");
@@ -119,7 +134,7 @@ fn stat_tells_all() {
     slots       8 of 64 bytes; 7 messages held
     published   20 (the ring begins at 0)
     epochs      1 from sequence 0
-    wakes       1 (by membarrier)
+    wakes       1, counting starts and ends (by membarrier)
     message     Quote (32 B), align 8, schema 8a72b6d39d8b02d0
            0  time: u64
            8  bid.price: i64

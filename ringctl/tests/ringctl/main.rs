@@ -2,6 +2,7 @@
 
 mod cleaning;
 mod doctor;
+mod every;
 mod exporter;
 mod looking;
 mod messages;

@@ -64,6 +64,10 @@ fn what_is_not_there_is_said() {
         ("18..30", 2, "20 to 29: not published yet"),
         ("30..", 0, "30: not published yet"),
         ("0..18446744073709551615", 7, "0 to 12: overwritten"),
+        ("18446744073709551615", 0, "18446744073709551615: not published yet"),
+        ("18446744073709551614", 0, "18446744073709551614: not published yet"),
+        // Twice this and 2, which is the sequence word, would be that of message 15.
+        ("9223372036854775823", 0, "9223372036854775823: not published yet"),
     ] {
         let (code, stdout, stderr) = run(&root, &["dump", "q", "--sequence", range]);
         assert_eq!((code, stdout.lines().count()), (1, lines), "{range}: {stdout}");

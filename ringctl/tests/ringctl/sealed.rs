@@ -10,7 +10,7 @@ use feed_ring::{Join, Publisher, Subscriber};
 use feed_testing::{Child, PrivateRoot, Program, as_child, child, program, skipped};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
-use crate::rings::{Quote, fine, json, json_lines, publish_twenty, quote, run, stable};
+use crate::rings::{Quote, closed, fine, json, json_lines, publish_twenty, quote, run, stable};
 
 fn socket(root: &PrivateRoot) -> PathBuf {
     root.path().join("s")
@@ -97,7 +97,7 @@ fn a_sealed_ring_is_looked_at_like_another() {
     slots       8 of 64 bytes; 7 messages held
     published   20 (the ring begins at 0)
     epochs      1 from sequence 0
-    wakes       1 (by membarrier)
+    wakes       1, counting starts and ends (by membarrier)
     message     Quote (32 B), align 8, schema 8a72b6d39d8b02d0
            0  time: u64
            8  bid.price: i64
@@ -149,7 +149,7 @@ fn following_a_sealed_ring_to_its_close() {
     publisher.close().unwrap();
     let (status, rest) = tail.finish();
     assert_eq!((status.code(), &*rest), (Some(0), "{\"ended\":\"closed\"}\n"));
-    insta::assert_snapshot!(error(&root, &["tail"]), @"ringctl: ROOT/s: no such ring: start its publisher, or see what there is (ringctl list)");
+    insta::assert_snapshot!(error(&root, &["tail"]), @"ringctl: ROOT/s: no such socket: start the publisher that serves it (feed-publisher --serve PATH), or mend the path");
 }
 
 #[test]
@@ -163,11 +163,7 @@ fn following_a_sealed_ring_to_the_death_of_its_publisher() {
     assert_eq!((status.code(), &*rest), (Some(0), "{\"ended\":\"dead\"}\n"));
     for arguments in [&["tail"][..], &["dump"], &["stat"]] {
         let said = error(&root, arguments);
-        assert_eq!(
-            said,
-            "ringctl: ROOT/s: nobody serves this socket any more: restart its publisher, or wait for it with an open \
-             timeout\n"
-        );
+        assert_eq!(said, "ringctl: ROOT/s: nobody serves this socket any more: restart its publisher\n");
     }
     let (code, stdout, stderr) = run(&root, &strs(&connect(&root, &["verify"])));
     assert_eq!((code, &*stderr), (1, ""));
@@ -195,9 +191,41 @@ fn the_ring_of_the_program() {
 }
 
 #[test]
+fn top_shows_sealed_rings_beside_the_others() {
+    let root = PrivateRoot::new();
+    closed(&root, "disk");
+    let mut publisher = live(&root);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ringctl"));
+    command
+        .arg("--root")
+        .arg(root.path())
+        .args(["--json", "top", "--interval", "0.01", "--connect"])
+        .arg(socket(&root));
+    let mut top = Child::start(&mut command);
+    let mut look = || {
+        let rings = json_lines(&top.wait_for(""))[0]["rings"].clone();
+        rings
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|ring| (ring["name"].clone(), ring["publisher"].clone()))
+            .collect::<Vec<_>>()
+    };
+    let name = socket(&root).to_str().unwrap().to_owned();
+    let expected = |state: &str| vec![("disk".into(), "closed".into()), (name.clone().into(), state.into())];
+    assert_eq!(look(), expected("alive"));
+    publisher.kill();
+    while look() == expected("alive") {}
+    assert_eq!(look(), expected("dead"));
+    let _publisher = live(&root);
+    while look() == expected("dead") {}
+    assert_eq!(look(), expected("alive"), "another one behind the same socket");
+}
+
+#[test]
 fn what_is_no_sealed_ring_is_told() {
     let root = PrivateRoot::new();
-    insta::assert_snapshot!(error(&root, &["tail"]), @"ringctl: ROOT/s: no such ring: start its publisher, or see what there is (ringctl list)");
+    insta::assert_snapshot!(error(&root, &["tail"]), @"ringctl: ROOT/s: no such socket: start the publisher that serves it (feed-publisher --serve PATH), or mend the path");
     fs::write(socket(&root), "mine").unwrap();
     insta::assert_snapshot!(error(&root, &["tail"]), @"ringctl: ROOT/s: not a ring: a regular file, the socket of a sealed ring's publisher expected: choose another name, or move it away");
     fs::remove_file(socket(&root)).unwrap();
