@@ -204,10 +204,7 @@ fn create(options: &Options) -> Result<Publisher<Message>, Failure> {
         Some(path) => {
             let served = options.allow_uid.iter().fold(created.serve(path), |created, &uid| created.allow_uid(uid));
             let served = options.allow_gid.iter().fold(served, |created, &gid| created.allow_gid(gid));
-            match options.max_clients {
-                Some(clients) => served.max_clients(clients),
-                None => served,
-            }
+            served.max_clients(options.max_clients())
         }
         None => created,
     };
