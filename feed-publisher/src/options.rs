@@ -152,7 +152,7 @@ pub(crate) struct Options {
 /// So many subscribers of a ring have an entry in its control file, by which they are counted.
 const SUBSCRIBERS: usize = 1024;
 
-/// So many clients a sealed ring has unless told otherwise.
+/// So many clients a sealed ring may have unless told otherwise.
 const MAX_CLIENTS: usize = 256;
 
 impl Options {
@@ -166,29 +166,30 @@ impl Options {
         self.serve.as_ref().map_or_else(|| self.ring.clone(), |path| path.display().to_string())
     }
 
+    /// How many clients a sealed ring may have at a time.
+    pub(crate) fn max_clients(&self) -> usize {
+        self.max_clients.unwrap_or(MAX_CLIENTS)
+    }
+
     /// What is wrong with the options together, where the parser does not see it.
     pub(crate) fn check(&self) -> Result<(), String> {
         let for_sealed = !self.allow_uid.is_empty() || !self.allow_gid.is_empty() || self.max_clients.is_some();
         if self.serve.is_none() && for_sealed {
             // The parser requires it, but no longer beside an option that --serve rules out, such as --ring.
-            return Err(
-                "--allow-uid, --allow-gid and --max-clients go with --serve PATH; a ring on disk has --mode and \
-                        --group"
-                    .to_owned(),
-            );
+            let flags = "--allow-uid, --allow-gid and --max-clients";
+            return Err(format!("{flags} go with --serve PATH; a ring on disk has --mode and --group"));
         }
-        let (counted, why) = match self.serve {
-            None => (SUBSCRIBERS, "that many subscribers of a ring are counted"),
-            Some(_) => (
-                self.max_clients.unwrap_or(MAX_CLIENTS).min(SUBSCRIBERS),
-                "that many are served and counted \
-                (--max-clients N, up to 1024)",
-            ),
-        };
-        if self.wait_for_subscribers > counted {
-            return Err(format!("--wait-for-subscribers {}: at most {counted}: {why}", self.wait_for_subscribers));
+        let (wanted, counted) = (self.wait_for_subscribers, SUBSCRIBERS.min(self.max_clients()));
+        match self.serve {
+            None if wanted > SUBSCRIBERS => {
+                Err(format!("--wait-for-subscribers {wanted}: no more than {SUBSCRIBERS} of a ring are counted"))
+            }
+            Some(_) if wanted > counted => Err(format!(
+                "--wait-for-subscribers {wanted}: no more than {counted} are served and counted (--max-clients N, up to \
+                 {SUBSCRIBERS})"
+            )),
+            _ => Ok(()),
         }
-        Ok(())
     }
 }
 
@@ -369,10 +370,13 @@ mod tests {
             assert_eq!(check(fine), Ok(()), "{fine:?}");
         }
         for (arguments, says) in [
-            (&["--wait-for-subscribers", "1025"][..], "--wait-for-subscribers 1025: at most 1024"),
-            (&["--wait-for-subscribers", "257", "--serve", "p"], "at most 256: that many are served and counted"),
-            (&["--wait-for-subscribers", "3", "--serve", "p", "--max-clients", "2"], "at most 2"),
-            (&["--wait-for-subscribers", "1025", "--serve", "p", "--max-clients", "2000"], "at most 1024"),
+            (&["--wait-for-subscribers", "1025"][..], "--wait-for-subscribers 1025: no more than 1024"),
+            (
+                &["--wait-for-subscribers", "257", "--serve", "p"],
+                "no more than 256 are served and counted (--max-clients N",
+            ),
+            (&["--wait-for-subscribers", "3", "--serve", "p", "--max-clients", "2"], "no more than 2 are"),
+            (&["--wait-for-subscribers", "1025", "--serve", "p", "--max-clients", "2000"], "no more than 1024 are"),
             (&["--ring", "a", "--allow-uid", "0"], "go with --serve PATH"),
             (&["--ring", "a", "--max-clients", "5"], "go with --serve PATH"),
         ] {

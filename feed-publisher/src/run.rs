@@ -31,6 +31,12 @@ pub(crate) enum Failure {
     Runtime(anyhow::Error),
 }
 
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Failure::Runtime(error.into())
+    }
+}
+
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
         Failure::Runtime(error)
@@ -69,8 +75,8 @@ impl Feed {
 /// Runs the program.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     options.check().map_err(Failure::Usage)?;
-    let stop = feed::stop::on_signals().context("cannot handle signals")?;
-    feed_ring::guard::install().context("cannot guard against SIGBUS")?;
+    let stop = feed::stop::on_signals().map_err(remedy::failed("handle signals"))?;
+    feed_ring::guard::install().map_err(remedy::failed("guard against SIGBUS"))?;
     let attendance = Attendance::prepare(options);
     if let Some(cpu) = options.cpu {
         // Before anything is allocated that is to be near.
@@ -198,10 +204,7 @@ fn create(options: &Options) -> Result<Publisher<Message>, Failure> {
         Some(path) => {
             let served = options.allow_uid.iter().fold(created.serve(path), |created, &uid| created.allow_uid(uid));
             let served = options.allow_gid.iter().fold(served, |created, &gid| created.allow_gid(gid));
-            match options.max_clients {
-                Some(clients) => served.max_clients(clients),
-                None => served,
-            }
+            served.max_clients(options.max_clients())
         }
         None => created,
     };
@@ -300,7 +303,7 @@ impl Run<'_> {
             if wanted == 0 || stop.load(Ordering::Relaxed) {
                 return Ok(());
             }
-            let attached = self.publisher.subscribers().context("cannot count the subscribers")?;
+            let attached = self.publisher.subscribers().map_err(remedy::failed("count the subscribers"))?;
             if attached >= wanted {
                 return Ok(());
             }

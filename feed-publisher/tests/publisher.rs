@@ -105,7 +105,7 @@ fn a_wrong_command_line_is_exit_code_2_and_names_the_flag() {
         (&["--rate", "0"], "--rate"),
         (&["--ring", "a/b"], "'--ring <NAME>': ring name \"a/b\""),
         (&["--ring", ".hidden"], "'--ring <NAME>': ring name"),
-        (&["--wait-for-subscribers", "1025"], "--wait-for-subscribers 1025: at most 1024"),
+        (&["--wait-for-subscribers", "1025"], "--wait-for-subscribers 1025: no more than 1024"),
         (&["--count", "1", "--max-clients", "5"], "--allow-gid and --max-clients go with --serve"),
         (&["--loud"], "--loud"),
         (&["--count", "1", "--allow-uid", "0"], "--allow-uid, --allow-gid and --max-clients go with --serve"),
@@ -118,6 +118,18 @@ fn a_wrong_command_line_is_exit_code_2_and_names_the_flag() {
     let help = run(&root, &["--help"]);
     assert_eq!((help.code, help.stderr.as_str()), (Some(0), ""));
     assert!(help.stdout.contains("--wait-for-subscribers"));
+}
+
+#[test]
+fn as_many_subscribers_are_counted_as_may_be_waited_for() {
+    let root = PrivateRoot::new();
+    assert_quiet_success(&run(&root, &["--count", "1", "--keep"]));
+    // The control file's header tells how many entries it has.
+    let control = std::fs::read(root.path().join("feed.ring/control")).unwrap();
+    assert_eq!(u64::from_ne_bytes(control[24..32].try_into().unwrap()), 1024);
+    let says = "--wait-for-subscribers 1025: no more than 1024 of a ring are counted";
+    let finished = run(&root, &["--wait-for-subscribers", "1025"]);
+    assert!(finished.code == Some(2) && finished.stderr.contains(says), "{finished:?}");
 }
 
 #[test]

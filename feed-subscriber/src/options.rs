@@ -21,8 +21,8 @@ use feed_ring::{Join, Mapping, WaitStrategy};
 /// The summary counts epochs, restarts, rings that were reopened, and what was lost in between; `first_sequence +
 /// messages + lost + skipped = next_sequence` holds over all of them.
 ///
-/// Messages go to standard output, and so does the summary in the end; only if messages and a text summary would mix,
-/// the summary goes to standard error.
+/// Messages go to standard output, and so does the summary in the end; only if messages and a text summary would mix, or if
+/// it is told to end while nobody reads standard output, the summary goes to standard error.
 #[derive(Debug, Parser)]
 #[command(version, styles = Styles::plain(), max_term_width = 100, args_override_self = true)]
 #[command(after_help = "Exit code: 0 the ring was closed, --max, a signal, or a closed pipe; 1 an error (the ring is \

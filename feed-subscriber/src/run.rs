@@ -1,5 +1,6 @@
 //! What `feed-subscriber` does: opens the ring, follows it until something ends it, summarises.
 
+use std::io;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::Context;
@@ -25,6 +26,12 @@ pub(crate) enum Failure {
     Runtime(anyhow::Error),
 }
 
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Failure::Runtime(error.into())
+    }
+}
+
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
         Failure::Runtime(error)
@@ -34,8 +41,8 @@ impl From<anyhow::Error> for Failure {
 /// Runs the program.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     options.check().map_err(Failure::Usage)?;
-    let stop = feed::stop::on_signals().context("cannot handle signals")?;
-    feed_ring::guard::install().context("cannot guard against SIGBUS")?;
+    let stop = feed::stop::on_signals().map_err(remedy::failed("handle signals"))?;
+    feed_ring::guard::install().map_err(remedy::failed("guard against SIGBUS"))?;
     if let Some(cpu) = options.cpu {
         // Before anything is allocated that is to be near.
         pin_to_cpu(cpu).context("--cpu")?;
@@ -46,7 +53,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let bell = Bell::default();
     if options.wait() == WaitStrategy::Block {
         let bell = bell.clone();
-        feed::stop::call_on_signals(move || bell.ring()).context("cannot handle signals")?;
+        feed::stop::call_on_signals(move || bell.ring()).map_err(remedy::failed("handle signals"))?;
     }
     let Some(ring) = open(options, &stop)? else {
         let nothing = Summary::new(&Tally::default(), Sequences::default(), 0.0);

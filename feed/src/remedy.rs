@@ -6,24 +6,36 @@ use rustix::io::Errno;
 
 /// What to do about a system call that failed at a ring's files; `place` is the flag that says where they are.
 pub fn ring(error: &io::Error, place: &str) -> String {
-    let errno = error.raw_os_error().map(Errno::from_raw_os_error);
-    match (error.kind(), errno) {
-        (io::ErrorKind::NotFound, _) => format!("make the directory first, or choose another ({place})"),
-        (io::ErrorKind::PermissionDenied, _) => format!("run as a user who may use it, or choose another ({place})"),
-        (io::ErrorKind::ReadOnlyFilesystem, _) => format!("choose a file system that can be written to ({place})"),
-        (io::ErrorKind::InvalidFilename, _) => format!("choose a shorter path ({place})"),
-        (io::ErrorKind::InvalidInput, _) => format!("choose another ({place})"),
+    match error.kind() {
+        io::ErrorKind::NotFound => format!("make the directory first, or choose another ({place})"),
+        io::ErrorKind::PermissionDenied => format!("run as a user who may use it, or choose another ({place})"),
+        io::ErrorKind::ReadOnlyFilesystem => format!("choose a file system that can be written to ({place})"),
+        io::ErrorKind::InvalidFilename => format!("choose a shorter path ({place})"),
+        io::ErrorKind::InvalidInput => format!("choose another ({place})"),
         // O_TMPFILE where there is none is taken for an attempt to write to a directory.
-        (io::ErrorKind::Unsupported | io::ErrorKind::IsADirectory, _) => {
+        io::ErrorKind::Unsupported | io::ErrorKind::IsADirectory => {
             format!("choose a directory in memory, such as one in /dev/shm ({place})")
         }
-        (io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::OutOfMemory, _) => {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::OutOfMemory => {
             "free some memory (ringctl clean removes dead rings), or make the ring smaller (feed-publisher --capacity N)"
                 .to_owned()
         }
-        (_, Some(Errno::MFILE | Errno::NFILE)) => "raise the limit of open files (ulimit -n)".to_owned(),
-        _ => "see what this machine allows (ringctl doctor)".to_owned(),
+        _ => system(error).to_owned(),
     }
+}
+
+/// What to do about any other system call that failed.
+pub fn system(error: &io::Error) -> &'static str {
+    match error.raw_os_error().map(Errno::from_raw_os_error) {
+        Some(Errno::MFILE | Errno::NFILE) => "raise the limit of open files (ulimit -n)",
+        Some(Errno::AGAIN | Errno::NOMEM) => "raise the limit of processes or memory (ulimit -u, ulimit -v)",
+        _ => "see what this machine allows (ringctl doctor)",
+    }
+}
+
+/// The same as an error, with what was being done.
+pub fn failed(doing: &'static str) -> impl FnOnce(io::Error) -> io::Error {
+    move |error| io::Error::new(error.kind(), format!("cannot {doing}: {error}: {}", system(&error)))
 }
 
 /// What to do about standard output that cannot be written to.
