@@ -28,7 +28,7 @@ pub fn source() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../ring/src")
 }
 
-/// Reads all files of a folder and those below it, but those of [`SHIM`].
+/// Reads all files of a folder and those below it, but those of the shim.
 ///
 /// # Errors
 /// What reading them says.
