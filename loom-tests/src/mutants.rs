@@ -71,6 +71,7 @@ pub const ALL: &[Mutant] = &[
     mutant("V4", "the newest asked for, past an epoch's start", "latest-takeover", "restart"),
     mutant("V5", "an epoch that begins later told of now", "takeover", "restart"),
     mutant("V6", "the newest epoch taken for the message's", "takeover", "restart"),
+    mutant("V7", "no acquire fence before the epoch of the newest", "latest-takeover", "restart"),
 ];
 
 /// A site that no model can tell from a weaker one.

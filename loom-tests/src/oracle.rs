@@ -187,7 +187,6 @@ impl<T: Message> Ring<T> {
             skipped: 0,
             epoch: subscriber.epoch(),
             forged: false,
-            sees_all: false,
             subscriber,
         };
         witness.joined(join);
@@ -264,7 +263,6 @@ pub struct Witness<T> {
     skipped: u64,
     epoch: u64,
     forged: bool,
-    sees_all: bool,
 }
 
 impl<T: Message> Witness<T> {
@@ -296,12 +294,6 @@ impl<T: Message> Witness<T> {
     /// From now on a word was forged: to be told so is right.
     pub fn expect_forgery(&mut self) {
         self.forged = true;
-    }
-
-    /// From now on all that was stored happened before what this subscriber does. Only then must the newest be asked for
-    /// without passing over an epoch's beginning: it is looked for in words that are not ordered with the epoch's.
-    pub fn sees_all(&mut self) {
-        self.sees_all = true;
     }
 
     /// Asks for the next message.
@@ -362,7 +354,6 @@ impl<T: Message> Witness<T> {
             met('L');
         }
         if let Err(TryRecvError::Restarted { epoch, sequence }) = result
-            && self.sees_all
             && lost == 0
             && self.subscriber.sequence() > sequence.max(before)
         {

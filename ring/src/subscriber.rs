@@ -347,6 +347,8 @@ impl<T: Payload> Subscriber<T> {
         let mut last = TryRecvError::Empty;
         for _ in 0..16 {
             let newest = self.published_by_now().saturating_sub(1);
+            // V7. Pairs with P1 and P2: who knows how far the publisher is sees the epoch that it publishes in, below.
+            fence("V7", Ordering::Acquire);
             if newest > self.next {
                 // V4. An epoch that began on the way must be told of, as it would have been when reading one by one.
                 if let Some((epoch, sequence)) = self.epoch_begun(newest).filter(|_| on("V4")) {
