@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use feed_ring::{Join, Publisher, Subscriber, TryRecvError, WaitStrategy};
+use feed_ring::{Join, Publisher, RecvError, Subscriber, TryRecvError, WaitStrategy};
 use serde::{Deserialize, Serialize};
 
 use crate::message::{Message, is_whole, message};
@@ -22,6 +22,32 @@ pub(crate) fn publish(root: &Path, number: u64) -> Result<(), Box<dyn std::error
     loop {
         let next = message(publisher.published(), number);
         publisher.publish(&next);
+    }
+}
+
+/// A message of one cache line, made before it is needed: beside it a wake-up that is made for nobody shows.
+pub(crate) type Small = [u64; 7];
+
+/// Publishes one small message at full rate until killed.
+pub(crate) fn publish_small(root: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    let mut publisher = Publisher::<Small>::options(RING).root(root).capacity(CAPACITY).create()?;
+    say("ready");
+    let message = [7; 7];
+    loop {
+        publisher.publish(&message);
+    }
+}
+
+/// Receives small messages until killed, and sleeps when there are none.
+pub(crate) fn sleep(root: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    let options = Subscriber::<Small>::options(RING).root(root).join(Join::Latest).wait(WaitStrategy::Block);
+    let mut subscriber = options.open()?;
+    say("ready");
+    loop {
+        match subscriber.recv() {
+            Ok(_) | Err(RecvError::Lagged { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
 }
 
@@ -58,8 +84,9 @@ impl Seen {
 }
 
 /// Receives until killed, and says every few milliseconds what it has seen.
-pub(crate) fn subscribe(root: &Path) -> Result<(), Box<dyn std::error::Error>> {
-    let options = Subscriber::<Message>::options(RING).root(root).join(Join::Oldest).wait(WaitStrategy::Yield);
+pub(crate) fn subscribe(root: &Path, block: bool) -> Result<(), Box<dyn std::error::Error>> {
+    let wait = if block { WaitStrategy::Block } else { WaitStrategy::Yield };
+    let options = Subscriber::<Message>::options(RING).root(root).join(Join::Oldest).wait(wait);
     let mut subscriber = options.open_timeout(Duration::from_secs(10)).open()?;
     let mut seen = Seen::default();
     let (mut last, mut publisher, mut told) = (None, None, false);

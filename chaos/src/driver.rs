@@ -102,18 +102,23 @@ impl Drop for Actor {
     }
 }
 
-fn start_publisher(root: &Path, number: u64) -> Result<(Actor, Arc<Mutex<bool>>)> {
+/// Starts an actor that says a line once it is ready.
+fn start_to_be_ready(part: &[&str], root: &Path) -> Result<(Actor, Arc<Mutex<bool>>)> {
     let ready = Arc::new(Mutex::new(false));
     let heard = Arc::clone(&ready);
     let hear = move |_: &str| *heard.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = true;
-    Ok((Actor::start(&["publish", "--number", &number.to_string()], root, hear)?, ready))
+    Ok((Actor::start(part, root, hear)?, ready))
 }
 
-/// Waits until a publisher has the ring.
+fn start_publisher(root: &Path, number: u64) -> Result<(Actor, Arc<Mutex<bool>>)> {
+    start_to_be_ready(&["publish", "--number", &number.to_string()], root)
+}
+
+/// Waits until an actor is ready.
 fn await_ready(actor: &mut Actor, ready: &Mutex<bool>) -> Result<()> {
     while !*ready.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) {
         if actor.ended() {
-            return Err("the publisher ended by itself".into());
+            return Err("an actor ended by itself".into());
         }
         std::thread::sleep(Duration::from_micros(200));
     }
@@ -128,10 +133,12 @@ struct Subscribing {
 }
 
 impl Subscribing {
-    fn start(root: &Path) -> Result<Self> {
+    /// Every other one sleeps when there is nothing, `which` says which.
+    fn start(root: &Path, which: usize) -> Result<Self> {
+        let part: &[&str] = if which.is_multiple_of(2) { &["subscribe"] } else { &["subscribe", "--block"] };
         let seen = Arc::new(Mutex::new(Seen::default()));
         let heard = Arc::clone(&seen);
-        let actor = Actor::start(&["subscribe"], root, move |line| {
+        let actor = Actor::start(part, root, move |line| {
             if let Ok(now) = serde_json::from_str(line) {
                 *heard.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = now;
             }
@@ -156,7 +163,8 @@ pub(crate) fn run(seconds: u64, seed: u64) -> Result<Outcome> {
     let mut number = 1;
     let (mut publisher, ready) = start_publisher(root.path(), number)?;
     await_ready(&mut publisher, &ready)?;
-    let mut subscribers = (0..SUBSCRIBERS).map(|_| Subscribing::start(root.path())).collect::<Result<Vec<_>>>()?;
+    let mut subscribers =
+        (0..SUBSCRIBERS).map(|which| Subscribing::start(root.path(), which)).collect::<Result<Vec<_>>>()?;
     let begin = Instant::now();
     let going_on = |half_written| {
         let end = if half_written == 0 { 10 * seconds } else { seconds };
@@ -183,7 +191,7 @@ pub(crate) fn run(seconds: u64, seed: u64) -> Result<Outcome> {
             }
             _ => {
                 let which = random.random_range(0..SUBSCRIBERS);
-                let old = std::mem::replace(&mut subscribers[which], Subscribing::start(root.path())?);
+                let old = std::mem::replace(&mut subscribers[which], Subscribing::start(root.path(), which)?);
                 total.add(&old.end());
             }
         }
@@ -211,49 +219,102 @@ pub(crate) fn run(seconds: u64, seed: u64) -> Result<Outcome> {
     })
 }
 
-/// How much slower a publisher is with four stopped and with four killed subscribers than with none: medians over
-/// interleaved rounds of its processor time for a message, as ratios to the time without, before and after.
-pub(crate) fn slowdown(rounds: usize) -> Result<(f64, f64)> {
-    let root = PrivateRoot::new();
-    let (mut publisher, ready) = start_publisher(root.path(), 1)?;
-    await_ready(&mut publisher, &ready)?;
-    let segment = Segment::open(root.path())?;
-    // The time on a processor: others may need the machine at the same moment.
-    let schedstat = format!("/proc/{}/schedstat", publisher.process.id());
-    let on_cpu = || -> Result<f64> {
-        let text = std::fs::read_to_string(&schedstat)?;
+/// A publisher of small messages, stopped but for when its time is taken.
+struct Timed {
+    publisher: Actor,
+    segment: Segment,
+    root: PrivateRoot,
+}
+
+impl Timed {
+    fn start() -> Result<Self> {
+        let root = PrivateRoot::new();
+        let (mut publisher, ready) = start_to_be_ready(&["publish-small"], root.path())?;
+        await_ready(&mut publisher, &ready)?;
+        let segment = Segment::open(root.path())?;
+        publisher.signal(Signal::STOP);
+        Ok(Timed { publisher, segment, root })
+    }
+
+    /// Its time on a processor, ns: others may need the machine at the same moment.
+    fn on_cpu(&self) -> Result<f64> {
+        let text = std::fs::read_to_string(format!("/proc/{}/schedstat", self.publisher.process.id()))?;
         Ok(text.split(' ').next().ok_or("no schedstat")?.parse::<f64>()?)
-    };
-    let time = || -> Result<f64> {
-        let (messages, used) = (segment.published()?, on_cpu()?);
+    }
+
+    /// The time for a message, ns.
+    fn time(&self) -> Result<f64> {
+        self.publisher.signal(Signal::CONT);
+        std::thread::sleep(Duration::from_millis(2));
+        let (messages, used) = (self.segment.published()?, self.on_cpu()?);
         std::thread::sleep(Duration::from_millis(30));
-        Ok((on_cpu()? - used) / (segment.published()? - messages).max(1) as f64)
-    };
-    let attached = || -> Result<Vec<Subscribing>> {
-        let subscribers = (0..SUBSCRIBERS).map(|_| Subscribing::start(root.path())).collect::<Result<Vec<_>>>()?;
-        let said = |s: &Subscribing| s.seen.lock().map_or(0, |seen| seen.messages) > 0;
-        while !subscribers.iter().all(said) {
+        let time = (self.on_cpu()? - used) / (self.segment.published()? - messages).max(1) as f64;
+        self.publisher.signal(Signal::STOP);
+        Ok(time)
+    }
+
+    /// The same with four subscribers to whom something was done while they slept.
+    fn time_with(&self, harm: fn(Vec<Actor>) -> Vec<Actor>) -> Result<f64> {
+        let mut sleepers = Vec::new();
+        for _ in 0..SUBSCRIBERS {
+            let (mut sleeper, ready) = start_to_be_ready(&["sleep"], self.root.path())?;
+            await_ready(&mut sleeper, &ready)?;
+            sleepers.push(sleeper);
+        }
+        // Nobody publishes now, so they have nothing to do.
+        while !sleepers.iter().all(|sleeper| sleeps(sleeper.process.id())) {
             std::thread::sleep(Duration::from_millis(1));
         }
-        Ok(subscribers)
-    };
+        let event = self.segment.event()?;
+        let harmed = harm(sleepers);
+        let time = self.time()?;
+        if self.segment.event()? == event {
+            return Err("the publisher found nobody asleep: nothing was shown".into());
+        }
+        drop(harmed);
+        Ok(time)
+    }
+}
+
+/// How much slower a publisher is with four subscribers that were stopped, and with four that were killed, while they
+/// slept, than one that never had any: medians over interleaved rounds of the processor time for a message, as ratios.
+/// What one that sleeps could leave behind is a reason for the publisher to wake it, again and again: so the messages are
+/// small, and cost less than a wake-up.
+pub(crate) fn slowdown(rounds: usize) -> Result<(f64, f64)> {
+    let (alone, visited) = (Timed::start()?, Timed::start()?);
     let (mut stopped, mut killed) = (Vec::new(), Vec::new());
-    let mut before = time()?;
+    let mut before = alone.time()?;
     for _ in 0..rounds {
-        let subscribers = attached()?;
-        subscribers.iter().for_each(|subscriber| subscriber.actor.signal(Signal::STOP));
-        std::thread::sleep(Duration::from_millis(2));
-        let while_stopped = time()?;
-        drop(subscribers);
-        let after_kill = time()?;
-        // Nobody has been attached for a while now: the time without.
-        let after = time()?;
+        let with_stopped = visited.time_with(|sleepers| {
+            sleepers.iter().for_each(|sleeper| sleeper.signal(Signal::STOP));
+            sleepers
+        })?;
+        let with_killed = visited.time_with(|sleepers| {
+            drop(sleepers); // SIGKILL
+            Vec::new()
+        })?;
+        let after = alone.time()?;
         let without = (before + after) / 2.0;
-        stopped.push(while_stopped / without);
-        killed.push(after_kill / without);
+        stopped.push(with_stopped / without);
+        killed.push(with_killed / without);
         before = after;
     }
     Ok((median(&mut stopped), median(&mut killed)))
+}
+
+/// Whether all threads of a process are asleep, three times in a row: not between two polls.
+fn sleeps(pid: u32) -> bool {
+    let asleep = || {
+        let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+        tasks.into_iter().all(|task| {
+            let stat = std::fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+            stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('S'))
+        })
+    };
+    (0..3).all(|_| {
+        std::thread::sleep(Duration::from_millis(1));
+        asleep()
+    })
 }
 
 fn median(values: &mut [f64]) -> f64 {

@@ -40,6 +40,21 @@ enum Part {
     Subscribe {
         #[arg(long)]
         root: PathBuf,
+        /// Sleeps when there is nothing, and is woken.
+        #[arg(long)]
+        block: bool,
+    },
+    /// Plays a publisher of small messages (for the driver)
+    #[command(hide = true)]
+    PublishSmall {
+        #[arg(long)]
+        root: PathBuf,
+    },
+    /// Plays a subscriber that sleeps (for the driver)
+    #[command(hide = true)]
+    Sleep {
+        #[arg(long)]
+        root: PathBuf,
     },
 }
 
@@ -51,7 +66,9 @@ fn main() -> ExitCode {
             let _ = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL));
             match part {
                 Part::Publish { root, number } => actors::publish(root, *number),
-                Part::Subscribe { root } => actors::subscribe(root),
+                Part::Subscribe { root, block } => actors::subscribe(root, *block),
+                Part::PublishSmall { root } => actors::publish_small(root),
+                Part::Sleep { root } => actors::sleep(root),
             }
         }
         None => drive(options.seconds, options.seed.unwrap_or_else(driver::some_seed)),
@@ -68,7 +85,9 @@ fn main() -> ExitCode {
 fn drive(seconds: u64, seed: u64) -> Result<(), Box<dyn std::error::Error>> {
     println!("seed {seed}: {seconds} seconds; again with --seed {seed}");
     let (stopped, killed) = driver::slowdown(if seconds < 60 { 5 } else { 41 })?;
-    println!("publisher, time for a message against none attached: 4 stopped {stopped:.3}, 4 killed {killed:.3}");
+    println!(
+        "publisher, time for a message against none attached: 4 stopped {stopped:.3}, 4 killed {killed:.3}, asleep"
+    );
     let outcome = driver::run(seconds, seed)?;
     println!("{}", serde_json::to_string(&outcome)?);
     // Short runs are for tests, where no time is judged.

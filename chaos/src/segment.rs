@@ -9,6 +9,7 @@ use crate::actors::RING;
 use crate::message::{WORDS, word};
 
 // Word indices of the header, as in the layout of the ring's segment, ABI 1.
+const EVENT: u64 = 32;
 const SLOTS_AT: u64 = 48;
 const SLOT_SIZE: u64 = 49;
 const CAPACITY: u64 = 50;
@@ -33,6 +34,11 @@ impl Segment {
     /// The published count.
     pub(crate) fn published(&self) -> io::Result<u64> {
         self.word(PUBLISHED)
+    }
+
+    /// The event word: another one after each wake-up.
+    pub(crate) fn event(&self) -> io::Result<u64> {
+        self.word(EVENT)
     }
 
     /// Whether the slot that is marked holds words of two messages: some of the next message of `publisher`, some of the

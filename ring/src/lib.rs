@@ -4,8 +4,10 @@
 //!   in this very source, and every ordering in it has a test that fails without it (docs/protocol.md).
 //! - **Never silently lost.** The publisher waits for nobody. A subscriber that falls behind is told exactly how many
 //!   messages it lost: at every moment `first + received + lost + skipped = sequence`.
-//! - **Nothing in the way.** Publishing 56 bytes is some forty instructions into one cache line; no system call and no
-//!   allocation is made on either side once the ring is open.
+//! - **Nothing in the way.** Publishing 56 bytes is some forty instructions into one cache line. Once the ring is open,
+//!   neither side allocates or makes a system call for a message; a publisher makes one where a subscriber sleeps
+//!   ([`WaitStrategy::Block`], or a [`Notifier`]), to wake it, and a subscriber that finds nothing asks the kernel now and
+//!   then whether its publisher lives, and sleeps if it was told to.
 //! - **Death is survived.** A publisher that is killed at any store leaves a ring that a new one goes on with, under the
 //!   next sequence number; its subscribers stay attached and are told.
 //! - **Nobody is let in.** Subscribers map the ring read-only, which the kernel enforces, and believe nothing in it that

@@ -75,6 +75,11 @@ impl<T: Payload> PublisherOptions<T> {
 
     /// Who may subscribe, as the mode of the segment: 0600 by default, with any of the read bits 0044 added to admit the
     /// group or others, and of the write bits 0022 to let them map the ring for writing as well.
+    ///
+    /// Whoever may read the segment may write to `control`, where subscribers say how far they are and that they sleep.
+    /// They cannot change a message by that, but they can cut the file short, which is a SIGBUS in whoever touches it next:
+    /// with other users admitted, have [`guard::install`](crate::guard::install) called, or publish a ring that is
+    /// [sealed](Self::serve).
     pub fn mode(self, mode: u32) -> Self {
         PublisherOptions { mode, ..self }
     }
@@ -259,7 +264,8 @@ impl<T: Payload> Publisher<T> {
     }
 
     /// Publishes one message and returns its sequence number. Wait-free: it writes the message's cache lines, and no
-    /// system call or allocation is made.
+    /// allocation is made; nor a system call, but for the one that wakes subscribers if some sleep: the first message after
+    /// they went to sleep wakes them all.
     #[inline]
     pub fn publish(&mut self, message: &T) -> u64 {
         let sequence = self.next;
