@@ -14,8 +14,8 @@ pub(crate) fn check(machine: &Machine, checks: &mut Vec<Check>) {
 
 fn kernel(machine: &Machine) -> Check {
     let check = Check::new("kernel", Needed::Rings, "the ring").wanted(
-        "5.16 or later: before 5.16 --wait block looks every 20 ms and wakes up to 20 ms late, before 5.14 no memory is \
-         touched in advance",
+        "5.16 or later: before 5.16 --wait block notices a death up to 20 ms late, before 5.14 no memory is touched in \
+         advance",
     );
     let release = machine.proc("sys/kernel/osrelease");
     match (release, machine.kernel()) {
