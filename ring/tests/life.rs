@@ -474,7 +474,9 @@ fn a_ring_in_the_making_is_no_ring_without_permission() {
         return feed_testing::skipped("another user needs root");
     }
     // Another user must be able to run this program.
-    let program = std::env::temp_dir().join(format!("feed-ring-life-{}", std::process::id()));
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(directory.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    let program = directory.path().join("life");
     std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
     std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
     let run = |root: &PrivateRoot| {
@@ -499,7 +501,6 @@ fn a_ring_in_the_making_is_no_ring_without_permission() {
     let opened = waiting.wait_for("opened");
     // One that stays closed is told, and soon.
     let told = run(&another).wait_for("opened");
-    std::fs::remove_file(&program).unwrap();
     assert_eq!(opened, "");
     assert!(told.contains("permission denied"), "{told}");
 }
