@@ -40,11 +40,7 @@ pub(crate) fn open(
     expected: &Geometry,
     asked: Asked,
 ) -> Result<Opened, OpenError> {
-    let root = Directory::root(root).map_err(|fault| match fault {
-        // To wait for its publisher would be to wait for ever.
-        Fault { path, what: What::Missing } => OpenError::NoRoot { path },
-        fault => fault.into(),
-    })?;
+    let root = Directory::root_to_look_in(root)?;
     let mut attempts = 0..ATTEMPTS;
     loop {
         let ring = root.ring(name, trust)?;

@@ -131,6 +131,14 @@ impl Directory {
         }
     }
 
+    /// The same for who opens rings: to wait for a publisher where it is missing would be to wait for ever.
+    pub(crate) fn root_to_look_in(path: &Path) -> Result<Self, OpenError> {
+        Self::root(path).map_err(|fault| match fault {
+            Fault { path, what: What::Missing } => OpenError::NoRoot { path },
+            fault => fault.into(),
+        })
+    }
+
     /// The directory of the ring `name`, which must belong to somebody trusted.
     pub(crate) fn ring(&self, name: &str, trust: Trust<'_>) -> Result<Self, Fault> {
         let path = self.path.join(ring_name(name));

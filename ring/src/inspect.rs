@@ -223,7 +223,7 @@ impl Ring {
     /// [`OpenError`]: there is none, it may not be read, it is not a ring, or its header is damaged.
     pub fn open(root: impl AsRef<Path>, name: &str) -> Result<Self, OpenError> {
         name::check(name)?;
-        let root = Directory::root(root.as_ref())?;
+        let root = Directory::root_to_look_in(root.as_ref())?;
         for _ in 1..ATTEMPTS {
             match Self::open_once(root.ring(name, Trust::Anybody)?) {
                 // It may be on the way to being replaced, made, or removed.

@@ -272,7 +272,8 @@ pub(crate) fn names_in(root: &Path, names: &[String]) -> anyhow::Result<Vec<OsSt
     if !names.is_empty() {
         return Ok(names.iter().map(OsString::from).collect());
     }
-    inspect::names(root).with_context(|| format!("{}: cannot list the rings", root.display()))
+    inspect::names(root)
+        .with_context(|| format!("{}: cannot list the rings (choose another --root DIRECTORY)", root.display()))
 }
 
 /// Where a command looks again and again: a root, and sealed rings, which stand in none.
