@@ -10,7 +10,7 @@ use feed_testing::{Program, skipped};
 /// how many instructions it says.
 const DOCUMENTED: [(&str, &str, &str, u64); 6] = [
     ("publish-56", "publish_56", "`publish`, 56 bytes", 44),
-    ("try-recv-56", "try_recv_56", "`try_recv`, 56 bytes", 43),
+    ("try-recv-56", "try_recv_56", "`try_recv`, 56 bytes", 44),
     ("try-recv-into-56", "try_recv_into_56", "`try_recv_into`, 56 bytes", 44),
     ("publish-248", "publish_248", "`publish`, 248 bytes", 81),
     ("try-recv-into-248", "try_recv_into_248", "`try_recv_into`, 248 bytes", 101),

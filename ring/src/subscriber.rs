@@ -148,14 +148,12 @@ impl<T: Payload> Subscriber<T> {
     /// calling again.
     #[inline]
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
-        let mut copy = MaybeUninit::uninit();
-        match self.look(|words| copy::load(words, &mut copy)) {
+        match self.look(by_value) {
             Ok(message) if self.is_of_this_epoch() => {
                 self.advance();
-                Ok(*message)
+                Ok(message)
             }
-            Ok(_) => self.look_again(None, |words| *copy::load(words, &mut MaybeUninit::uninit())),
-            Err(seen) => self.look_again(Some(seen), |words| *copy::load(words, &mut MaybeUninit::uninit())),
+            read => self.look_again(read.err(), by_value),
         }
     }
 
@@ -184,11 +182,10 @@ impl<T: Payload> Subscriber<T> {
     /// is called again: see [`wait_for_publisher`](Self::wait_for_publisher).
     #[inline]
     pub fn recv(&mut self) -> Result<T, RecvError> {
-        let mut copy = MaybeUninit::uninit();
-        match self.look(|words| copy::load(words, &mut copy)) {
+        match self.look(by_value) {
             Ok(message) if self.is_of_this_epoch() => {
                 self.advance();
-                Ok(*message)
+                Ok(message)
             }
             _ => self.wait_for(Self::try_recv),
         }
@@ -673,6 +670,12 @@ impl<T: Payload> Subscriber<T> {
     fn begin(&self, epoch: u64) -> u64 {
         self.slots.memory()[self.layout.begin(epoch)].load()
     }
+}
+
+/// A copy of a payload that is returned, rather than put where the caller says.
+#[inline(always)]
+fn by_value<T: Payload>(words: &[Word]) -> T {
+    *copy::load(words, &mut MaybeUninit::uninit())
 }
 
 impl<T> std::fmt::Debug for Subscriber<T> {
