@@ -4,8 +4,10 @@
 
 use std::time::Duration;
 
+use anyhow::Context as _;
 use feed_ring::{Join, Publisher, RecvError, Subscriber, WaitStrategy, Wake};
 use hdrhistogram::Histogram;
+use rustix::thread::{sched_getaffinity, sched_setaffinity};
 use serde::Serialize;
 
 use crate::harness::clock::{self, Ticks};
@@ -53,12 +55,15 @@ impl Quantiles {
 /// # Errors
 /// The ring's, or the subscriber's process failed.
 pub fn measure(place: &Place, cores: Cores, ticks: Ticks, messages: u64) -> anyhow::Result<Vec<Jitter>> {
+    let allowed = sched_getaffinity(None).context("sched_getaffinity")?;
     let mut lines = Vec::new();
     for (wake, wake_name) in [(Wake::Membarrier, "membarrier"), (Wake::Fence, "fence")] {
         for (wait, wait_name) in [(WaitStrategy::Spin, "spin"), (WaitStrategy::Block, "block")] {
             let (publish, gap) = one(place, cores, ticks, messages, wait, wake)?;
             let (publish_ns, gap_ns) = (Quantiles::of(&publish), Quantiles::of(&gap));
             lines.push(Jitter { subscriber: wait_name, wake: wake_name, publish_ns, gap_ns });
+            // It was pinned to publish.
+            sched_setaffinity(None, &allowed).context("sched_setaffinity")?;
         }
     }
     Ok(lines)
