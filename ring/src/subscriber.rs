@@ -71,6 +71,8 @@ pub struct Subscriber<T> {
     polls: u32,
     asked: Instant,
     dead: bool,
+    /// State and epoch of the ring when its end was told of; live, if that was a death or there was none.
+    told: (u64, u64),
     liveness: Liveness,
     sleeper: Sleeper,
     pub(crate) attached: Attached,
@@ -120,6 +122,7 @@ impl<T: Payload> Subscriber<T> {
             polls: PROBE_POLLS,
             asked: Instant::now().checked_sub(PROBE_TIME).unwrap_or_else(Instant::now),
             dead: false,
+            told: (state::LIVE, 0),
             liveness,
             attached: Attached::Entry(None),
             _connection: None,
@@ -131,6 +134,7 @@ impl<T: Payload> Subscriber<T> {
         };
         subscriber.next = subscriber.first;
         subscriber.epoch = subscriber.epoch_at(subscriber.first);
+        subscriber.told.1 = subscriber.epoch_word.load();
         subscriber
     }
 
@@ -287,13 +291,10 @@ impl<T: Payload> Subscriber<T> {
         }
     }
 
-    /// How the ring is now, for one who waits for a publisher.
+    /// How the ring was when its end was told of, for one who waits for a publisher: what came since then is no absence.
     pub(crate) fn absence(&self) -> Absence {
-        let memory = self.slots.memory();
-        let (state, epoch) = (memory[self.layout.state()].load(), memory[self.layout.epoch()].load());
-        // An epoch that the next receive tells of is no absence, even if its publisher is gone as well.
-        let untold = state == state::LIVE && self.epoch_begun(self.next).is_some();
-        Absence { sequence: self.next, epoch: if untold { self.epoch } else { epoch }, state }
+        let (state, epoch) = self.told;
+        Absence { sequence: self.next, epoch, state }
     }
 
     /// What calls this subscriber back from another thread when it waits in [`recv_timeout`](Self::recv_timeout), so that a
@@ -636,6 +637,7 @@ impl<T: Payload> Subscriber<T> {
                 read => return self.resolve(read.err()),
             }
         }
+        self.told = (now, self.epoch_word.load());
         Err(match now {
             state::LIVE => TryRecvError::PublisherDead,
             state::CLOSED => TryRecvError::Closed,

@@ -242,6 +242,23 @@ fn a_takeover_is_waited_for_asleep() {
     assert_eq!(waiting.wait_for("told"), "Err(Superseded)");
 }
 
+/// What came between the end and the wait for another publisher is not waited for once more.
+#[test]
+fn a_publisher_that_came_before_the_wait_is_not_missed() {
+    let root = PrivateRoot::new();
+    let options = |capacity| Publisher::<u64>::options("block").root(&root).capacity(capacity).keep(true);
+    drop(options(8).create().unwrap());
+    let mut subscriber = Subscriber::<u64>::options("block").root(&root).open().unwrap();
+    assert_eq!(subscriber.try_recv(), Err(TryRecvError::Closed));
+    drop(options(8).create().unwrap()); // took over, and closed
+    assert!(subscriber.wait_for_publisher(Duration::from_secs(20)));
+    assert_eq!(subscriber.try_recv(), Err(TryRecvError::Closed));
+    assert!(!subscriber.wait_for_publisher(Duration::from_millis(20)), "it is told of once");
+    let _other = options(16).create().unwrap();
+    assert!(subscriber.wait_for_publisher(Duration::from_secs(20)));
+    assert_eq!(subscriber.try_recv(), Err(TryRecvError::Superseded));
+}
+
 #[test]
 fn waiting_for_a_publisher_ends_in_time_and_when_interrupted() {
     let (publisher, ring) = in_process::<u64>(8).unwrap();
