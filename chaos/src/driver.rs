@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use feed_testing::PrivateRoot;
+use feed_testing::{PrivateRoot, sleeps};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rustix::process::{Pid, Signal, kill_process};
@@ -300,21 +300,6 @@ pub(crate) fn slowdown(rounds: usize) -> Result<(f64, f64)> {
         before = after;
     }
     Ok((median(&mut stopped), median(&mut killed)))
-}
-
-/// Whether all threads of a process are asleep, three times in a row: not between two polls.
-fn sleeps(pid: u32) -> bool {
-    let asleep = || {
-        let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-        tasks.into_iter().all(|task| {
-            let stat = std::fs::read_to_string(task.path().join("stat")).unwrap_or_default();
-            stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('S'))
-        })
-    };
-    (0..3).all(|_| {
-        std::thread::sleep(Duration::from_millis(1));
-        asleep()
-    })
 }
 
 fn median(values: &mut [f64]) -> f64 {

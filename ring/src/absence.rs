@@ -7,7 +7,7 @@ use crate::presence::Liveness;
 use crate::slot;
 use crate::sync::Word;
 
-/// The ring as it was when a subscriber began to wait for a publisher.
+/// The ring as it was when a subscriber was told of its end.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Absence {
     /// The subscriber's next message.

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use feed_ring::{Join, Publisher, Subscriber, TryRecvError, WaitStrategy, Wake, in_process};
-use feed_testing::{Child, PrivateRoot, as_child, child};
+use feed_testing::{Child, PrivateRoot, as_child, child, sleeps};
 
 fn blocking(root: &std::path::Path) -> Subscriber<u64> {
     let options = Subscriber::<u64>::options("block").root(root).join(Join::Oldest).wait(WaitStrategy::Block);
@@ -39,21 +39,6 @@ fn on_cpu(pid: u32) -> u64 {
     let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
     let times = tasks.map(|task| std::fs::read_to_string(task.path().join("schedstat")).unwrap());
     times.map(|times| times.split(' ').next().unwrap().parse::<u64>().unwrap()).sum()
-}
-
-/// Whether all threads of a process are asleep, three times in a row: not between two polls.
-fn sleeps(pid: u32) -> bool {
-    let asleep = || {
-        let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-        tasks.into_iter().all(|task| {
-            let stat = std::fs::read_to_string(task.path().join("stat")).unwrap_or_default();
-            stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('S'))
-        })
-    };
-    (0..3).all(|_| {
-        std::thread::sleep(Duration::from_millis(1));
-        asleep()
-    })
 }
 
 fn await_sleep(child: &Child) {

@@ -1,11 +1,13 @@
 //! What this workspace's tests share: private roots for rings, child processes that end with their parent, and the market
 //! data where it is.
 
+mod asleep;
 mod child;
 mod data;
 mod program;
 mod root;
 
+pub use asleep::sleeps;
 pub use child::{Child, as_child, child};
 pub use data::{market_data, skipped};
 pub use program::{Finished, Program, program};
