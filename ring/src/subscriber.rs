@@ -538,13 +538,7 @@ impl<T: Payload> Subscriber<T> {
     fn resolve(&mut self, seen: Option<u64>) -> Result<(), TryRecvError> {
         let Some(seen) = seen else {
             // The first message since an epoch began elsewhere: told of before the message.
-            return match self.epoch_begun(self.next) {
-                Some((epoch, sequence)) => {
-                    self.epoch = epoch;
-                    Err(TryRecvError::Restarted { epoch, sequence })
-                }
-                None => Ok(()),
-            };
+            return self.tell_of_epoch();
         };
         match slot::other(seen, self.next, self.mask()) {
             Other::Lapped { published } => Err(self.lapped(published)),
@@ -597,10 +591,7 @@ impl<T: Payload> Subscriber<T> {
             fence("E1", Ordering::Acquire);
             return self.ended(now);
         }
-        if let Some((epoch, sequence)) = self.epoch_begun(self.next) {
-            self.epoch = epoch;
-            return Err(TryRecvError::Restarted { epoch, sequence });
-        }
+        self.tell_of_epoch()?;
         self.polls += 1;
         if self.polls > PROBE_POLLS {
             self.polls = 0;
@@ -645,6 +636,18 @@ impl<T: Payload> Subscriber<T> {
             _ if self.slots.memory().is_cut_short() => TryRecvError::CutShort,
             found => Corrupt { what: "the state", found, sequence: self.next }.into(),
         })
+    }
+
+    /// Tells of the last epoch that began at or before the next message, unless it was told of.
+    #[inline(always)]
+    fn tell_of_epoch(&mut self) -> Result<(), TryRecvError> {
+        match self.epoch_begun(self.next) {
+            Some((epoch, sequence)) => {
+                self.epoch = epoch;
+                Err(TryRecvError::Restarted { epoch, sequence })
+            }
+            None => Ok(()),
+        }
     }
 
     /// The last epoch that began at or before `sequence` and that this subscriber has not been told of.
