@@ -8,8 +8,9 @@
 //! the words are (no non-temporal ones, which would need a fence of their own). Elsewhere, under loom and under Miri it is
 //! the words.
 //!
-//! A short message goes *in* by words on purpose: its fields were stored a moment ago, one by one, and a load that is wider
-//! than they waits until they have left the store buffer.
+//! A short message is loaded by words on its way *in*, on purpose: its fields were stored a moment ago, one by one, and a
+//! load that is wider than they waits until they have left the store buffer. It is stored by two words at a time: the fewer
+//! stores wait for their line, the more messages fit into the store buffer.
 //!
 //! Bytes beyond the payload in its last word are stored as zero.
 #![allow(unsafe_code)] // a value from bytes that were all written; inline assembly
@@ -34,7 +35,8 @@ pub(crate) fn store<T: IntoBytes + Immutable>(words: &[WriteWord], message: &T) 
     let words_further = &words[first.len() / 8..];
     let copied = bulk::store(words_further, further);
     store_words(&words_further[copied / 8..], &further[copied..]);
-    store_words(words, first);
+    let copied = bulk::store_short(words, first);
+    store_words(&words[copied / 8..], &first[copied..]);
 }
 
 #[inline(always)]
@@ -97,7 +99,7 @@ mod bulk {
     use std::arch::asm;
     use std::arch::x86_64::__m128i;
 
-    use super::{MaybeUninit, Word, WriteWord};
+    use super::{FIRST_LINE, MaybeUninit, Word, WriteWord};
 
     /// What a step with wide registers copies.
     const STEP: usize = 128;
@@ -126,6 +128,42 @@ mod bulk {
             unsafe { copy(to, from, length - by_lines) };
         }
         length
+    }
+
+    /// The blocks of 16 bytes of what shares a line with the sequence word: two loads and one store for each.
+    #[inline(always)]
+    pub(super) fn store_short(words: &[WriteWord], bytes: &[u8]) -> usize {
+        assert!(
+            size_of_val(words) >= bytes.len() && bytes.len() <= FIRST_LINE,
+            "more bytes than words, or than a line"
+        );
+        let (to, from) = (words.as_ptr(), bytes.as_ptr());
+        macro_rules! pairs {
+            ($($xmm:literal $at:literal),+) => {
+                // SAFETY: the bytes from the first to the last block can be read at `from` and written at `to`, whose
+                // memory allows it (WriteWord).
+                unsafe {
+                    asm!(
+                        $(
+                            concat!("movq ", $xmm, ", [{from} + ", $at, "]"),
+                            concat!("movhps ", $xmm, ", [{from} + ", $at, " + 8]"),
+                            concat!("movups [{to} + ", $at, "], ", $xmm),
+                        )+
+                        from = in(reg) from, to = in(reg) to,
+                        out("xmm0") _, out("xmm1") _, out("xmm2") _,
+                        options(nostack, preserves_flags),
+                    );
+                }
+            };
+        }
+        let blocks = bytes.len() / 16;
+        match blocks {
+            0 => {}
+            1 => pairs!("xmm0" 0),
+            2 => pairs!("xmm0" 0, "xmm1" 16),
+            _ => pairs!("xmm0" 0, "xmm1" 16, "xmm2" 32),
+        }
+        blocks * 16
     }
 
     /// All of a large message, blocks of 16 bytes of others.
@@ -274,6 +312,11 @@ mod bulk {
 
     #[inline(always)]
     pub(super) fn store(_words: &[WriteWord], _bytes: &[u8]) -> usize {
+        0
+    }
+
+    #[inline(always)]
+    pub(super) fn store_short(_words: &[WriteWord], _bytes: &[u8]) -> usize {
         0
     }
 
