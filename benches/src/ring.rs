@@ -27,6 +27,8 @@ pub struct FeedRing {
     pub wake: Wake,
     /// How many messages ahead the publisher takes lines over.
     pub ahead: Ahead,
+    /// Whether the subscriber lets the publisher get ahead in a stream.
+    pub hold_back: bool,
     /// Whether both sides ask for huge pages.
     pub huge: bool,
     /// Subscribers besides the one that answers, in processes of their own on its core.
@@ -40,6 +42,7 @@ const PLAIN: FeedRing = FeedRing {
     mapping: Mapping::ReadOnly,
     wake: Wake::Membarrier,
     ahead: Ahead::One,
+    hold_back: true,
     huge: false,
     others: 0,
 };
@@ -59,7 +62,8 @@ impl FeedRing {
         };
         let ahead = if self.ahead == Ahead::Two { " ahead 2" } else { "" };
         let huge = if self.huge { " huge pages" } else { "" };
-        format!("feed-ring {wait} {mapping} {payload} {}{ahead}{huge}{fence}{others}", self.capacity)
+        let close = if self.hold_back { "" } else { " close" };
+        format!("feed-ring {wait} {mapping} {payload} {}{ahead}{close}{huge}{fence}{others}", self.capacity)
     }
 
     fn row<const W: usize>(self) -> Row {
@@ -87,6 +91,11 @@ pub fn rows() -> Vec<Row> {
     for mapping in [Mapping::ReadOnly, Mapping::ReadWrite] {
         let ring = FeedRing { mapping, ahead: Ahead::Two, ..PLAIN };
         rows.extend([ring.row::<7>(), ring.row::<15>().only_full(), ring.row::<31>().only_full()]);
+    }
+    // Close on the publisher's heels, to be held against holding back, above.
+    for mapping in [Mapping::ReadOnly, Mapping::ReadWrite] {
+        let ring = FeedRing { mapping, hold_back: false, ..PLAIN };
+        rows.extend([ring.row::<7>(), ring.row::<31>().only_full()]);
     }
     // Huge pages, to be held against 4 KiB.
     let huge = FeedRing { mapping: Mapping::ReadWrite, huge: true, ..PLAIN };
@@ -134,6 +143,7 @@ impl<const W: usize> Contender<W> for FeedRing {
                 .root(root)
                 .wait(self.wait)
                 .map(self.mapping)
+                .hold_back(self.hold_back)
                 .join(Join::Oldest)
                 .huge_pages(self.huge);
             options.open_timeout(Duration::from_secs(10)).open()

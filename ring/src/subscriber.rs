@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::absence::Absence;
 use crate::error::{Corrupt, RecvError, TryRecvError};
-use crate::layout::{EPOCHS, Layout, MAX_SEQUENCE, state};
+use crate::layout::{EPOCHS, Layout, MAX_SEQUENCE, slot_words, state};
 use crate::memory::{Memory, Pinned, Slots};
 use crate::notify::{Notifier, Watched};
 use crate::payload::Payload;
@@ -19,8 +19,10 @@ use crate::sync::{
 use crate::wait::{Interrupter, Sleeper, Until, WaitStrategy};
 use crate::{copy, slot};
 
+mod hold_back;
 mod options;
 
+use hold_back::HoldBack;
 pub use options::{Join, Mapping, SubscriberOptions};
 
 /// Messages that a lapped subscriber leaves between itself and the oldest, at most: see [`Subscriber::try_recv`].
@@ -65,8 +67,11 @@ pub struct Subscriber<T> {
     first: u64,
     layout: Layout,
     wait: WaitStrategy,
+    /// At which sequence number there is something else to do before it reads.
+    attend_at: u64,
     /// At which sequence number it next writes down how far it is.
     report_at: u64,
+    hold_back: HoldBack,
     /// Empty polls since the clock was last looked at.
     polls: u32,
     asked: Instant,
@@ -118,7 +123,9 @@ impl<T: Payload> Subscriber<T> {
             first: 0,
             layout,
             wait,
+            attend_at: 0,
             report_at: 0,
+            hold_back: HoldBack::new(layout.capacity, slot_words(size_of::<T>())),
             polls: PROBE_POLLS,
             asked: Instant::now().checked_sub(PROBE_TIME).unwrap_or_else(Instant::now),
             dead: false,
@@ -133,6 +140,7 @@ impl<T: Payload> Subscriber<T> {
             Join::Oldest => subscriber.oldest(subscriber.published_by_now()),
         };
         subscriber.next = subscriber.first;
+        subscriber.caught_up();
         subscriber.epoch = subscriber.epoch_at(subscriber.first);
         subscriber.told.1 = subscriber.epoch_word.load();
         subscriber
@@ -152,7 +160,7 @@ impl<T: Payload> Subscriber<T> {
     /// calling again.
     #[inline]
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
-        match self.look(by_value) {
+        match self.look(false, by_value) {
             Ok(message) if self.is_of_this_epoch() => {
                 self.advance();
                 Ok(message)
@@ -169,7 +177,7 @@ impl<T: Payload> Subscriber<T> {
     /// As [`try_recv`](Self::try_recv).
     #[inline]
     pub fn try_recv_into(&mut self, message: &mut T) -> Result<(), TryRecvError> {
-        match self.look(|words| copy::load_over(words, message)) {
+        match self.look(false, |words| copy::load_over(words, message)) {
             Ok(()) if self.is_of_this_epoch() => {
                 self.advance();
                 Ok(())
@@ -186,7 +194,7 @@ impl<T: Payload> Subscriber<T> {
     /// is called again: see [`wait_for_publisher`](Self::wait_for_publisher).
     #[inline]
     pub fn recv(&mut self) -> Result<T, RecvError> {
-        match self.look(by_value) {
+        match self.look(true, by_value) {
             Ok(message) if self.is_of_this_epoch() => {
                 self.advance();
                 Ok(message)
@@ -201,7 +209,7 @@ impl<T: Payload> Subscriber<T> {
     /// [`RecvError`], as [`try_recv`](Self::try_recv).
     #[inline]
     pub fn recv_into(&mut self, message: &mut T) -> Result<(), RecvError> {
-        match self.look(|words| copy::load_over(words, message)) {
+        match self.look(true, |words| copy::load_over(words, message)) {
             Ok(()) if self.is_of_this_epoch() => {
                 self.advance();
                 Ok(())
@@ -214,6 +222,7 @@ impl<T: Payload> Subscriber<T> {
     /// costs its receiver nothing but itself.
     #[inline(never)]
     fn wait_for<R>(&mut self, mut try_recv: impl FnMut(&mut Self) -> Result<R, TryRecvError>) -> Result<R, RecvError> {
+        self.caught_up();
         let mut rounds = 0;
         loop {
             self.poll();
@@ -234,8 +243,11 @@ impl<T: Payload> Subscriber<T> {
     /// [`TryRecvError`], `Empty` if none came in time. That the ring ended or its publisher died is told at once, and again
     /// at once when it is called again: see [`wait_for_publisher`](Self::wait_for_publisher).
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<T, TryRecvError> {
+        if self.next >= self.attend_at {
+            self.attend(true);
+        }
         match self.try_recv() {
-            Err(TryRecvError::Empty) => {}
+            Err(TryRecvError::Empty) => self.caught_up(),
             result => return result,
         }
         let deadline = Instant::now().checked_add(timeout);
@@ -311,7 +323,7 @@ impl<T: Payload> Subscriber<T> {
     pub fn recv_batch(&mut self, messages: &mut [T]) -> Result<usize, TryRecvError> {
         let mut count = 0;
         for message in messages {
-            match self.look(|words| copy::load_over(words, message)) {
+            match self.look(false, |words| copy::load_over(words, message)) {
                 Ok(()) if self.is_of_this_epoch() => self.advance(),
                 _ if count > 0 => break,
                 read => self.look_again(read.err(), |words| copy::load_over(words, message))?,
@@ -396,6 +408,11 @@ impl<T: Payload> Subscriber<T> {
         self.skipped
     }
 
+    /// How often it let the publisher get ahead: see [`SubscriberOptions::hold_back`].
+    pub fn held_back(&self) -> u64 {
+        self.hold_back.times
+    }
+
     /// How many messages are published and not yet received. Reads a line that the publisher writes with each message:
     /// asking often slows the publisher down.
     pub fn lag(&self) -> u64 {
@@ -424,13 +441,24 @@ impl<T: Payload> Subscriber<T> {
         self.epoch_word.load() == self.epoch || !on("V2")
     }
 
-    /// Reads the next message, if it is there. The error is the sequence word that was there instead.
+    /// Reads the next message, if it is there. The error is the sequence word that was there instead. `waits` tells whether
+    /// it would be waited for.
     #[inline(always)]
-    fn look<C>(&mut self, copy: impl FnOnce(&[Word]) -> C) -> Result<C, u64> {
+    fn look<C>(&mut self, waits: bool, copy: impl FnOnce(&[Word]) -> C) -> Result<C, u64> {
+        if self.next >= self.attend_at {
+            self.attend(waits);
+        }
+        slot::read(self.slots.at(self.next), self.next, copy)
+    }
+
+    /// What there is to do every so many messages.
+    #[cold]
+    fn attend(&mut self, waits: bool) {
         if self.next >= self.report_at {
             self.report();
         }
-        slot::read(self.slots.at(self.next), self.next, copy)
+        let hold_back_at = self.hold_back(waits);
+        self.attend_at = hold_back_at.min(self.report_at);
     }
 
     /// The next message was received.
@@ -519,7 +547,7 @@ impl<T: Payload> Subscriber<T> {
     #[inline(never)]
     fn look_again<C>(&mut self, seen: Option<u64>, copy: impl FnOnce(&[Word]) -> C) -> Result<C, TryRecvError> {
         self.resolve(seen)?;
-        match self.look(copy) {
+        match self.look(false, copy) {
             Ok(copied) => {
                 self.advance();
                 Ok(copied)
