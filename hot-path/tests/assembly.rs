@@ -14,7 +14,7 @@ const FUNCTIONS: [&str; 4] = ["publish_56", "try_recv_56", "try_recv_into_56", "
 const COLD: [&str; 4] = [
     "published_with_fence", // Wake::Fence was asked for, or the kernel refuses membarrier
     "wake_all",             // somebody sleeps
-    "report",               // every 1,024 messages
+    "attend",               // every 1,024 messages, in large rings every 64
     "look_again",           // there is no message, or an epoch began
 ];
 

@@ -14,7 +14,8 @@ use crate::payload::Payload;
 use crate::presence::{Attached, Liveness};
 use crate::slot::Other;
 use crate::sync::{
-    MARGIN_PART, Ordering, PROBE_POLLS, PROBE_TIME, ROUNDS, SPINS, Word, WriteWord, fence, on, spin_loop, yield_now,
+    LINE_WORDS, MARGIN_PART, Ordering, PROBE_POLLS, PROBE_TIME, ROUNDS, SPINS, Word, WriteWord, fence, on, spin_loop,
+    yield_now,
 };
 use crate::wait::{Interrupter, Sleeper, Until, WaitStrategy};
 use crate::{copy, slot};
@@ -160,13 +161,7 @@ impl<T: Payload> Subscriber<T> {
     /// calling again.
     #[inline]
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
-        match self.look(false, by_value) {
-            Ok(message) if self.is_of_this_epoch() => {
-                self.advance();
-                Ok(message)
-            }
-            read => self.look_again(read.err(), by_value),
-        }
+        self.attempt(false, by_value)
     }
 
     /// As [`try_recv`](Self::try_recv), into a message that is there already: for messages of several cache lines, which
@@ -177,13 +172,7 @@ impl<T: Payload> Subscriber<T> {
     /// As [`try_recv`](Self::try_recv).
     #[inline]
     pub fn try_recv_into(&mut self, message: &mut T) -> Result<(), TryRecvError> {
-        match self.look(false, |words| copy::load_over(words, message)) {
-            Ok(()) if self.is_of_this_epoch() => {
-                self.advance();
-                Ok(())
-            }
-            read => self.look_again(read.err(), |words| copy::load_over(words, message)),
-        }
+        self.attempt(false, |words| copy::load_over(words, message))
     }
 
     /// The next message, as soon as there is one. Nothing interrupts it: a program that must be able to end waits with
@@ -194,13 +183,7 @@ impl<T: Payload> Subscriber<T> {
     /// is called again: see [`wait_for_publisher`](Self::wait_for_publisher).
     #[inline]
     pub fn recv(&mut self) -> Result<T, RecvError> {
-        match self.look(true, by_value) {
-            Ok(message) if self.is_of_this_epoch() => {
-                self.advance();
-                Ok(message)
-            }
-            _ => self.wait_for(Self::try_recv),
-        }
+        self.receive(by_value)
     }
 
     /// As [`recv`](Self::recv), into a message that is there already: see [`try_recv_into`](Self::try_recv_into).
@@ -209,30 +192,76 @@ impl<T: Payload> Subscriber<T> {
     /// [`RecvError`], as [`try_recv`](Self::try_recv).
     #[inline]
     pub fn recv_into(&mut self, message: &mut T) -> Result<(), RecvError> {
-        match self.look(true, |words| copy::load_over(words, message)) {
-            Ok(()) if self.is_of_this_epoch() => {
-                self.advance();
-                Ok(())
+        self.receive(|words| copy::load_over(words, message))
+    }
+
+    /// Waits until there is something to be received, or to be told.
+    #[inline(always)]
+    fn receive<C>(&mut self, mut copy: impl FnMut(&[Word]) -> C) -> Result<C, RecvError> {
+        let mut rounds = 0;
+        loop {
+            if let Some(copied) = self.poll(&mut copy) {
+                return Ok(copied);
             }
-            _ => self.wait_for(|subscriber| subscriber.try_recv_into(message)),
+            if let Some(copied) = self.wait(&mut rounds, Until::WHATEVER, &mut copy)? {
+                return Ok(copied);
+            }
         }
     }
 
-    /// Waits until there is something to be received, or to be told. Out of line, so that a message that is there already
-    /// costs its receiver nothing but itself.
-    #[inline(never)]
-    fn wait_for<R>(&mut self, mut try_recv: impl FnMut(&mut Self) -> Result<R, TryRecvError>) -> Result<R, RecvError> {
-        self.caught_up();
-        let mut rounds = 0;
+    /// Polls for the next message for a while, and receives it from within the loop that saw it come: on the way of a message
+    /// of one line there is nothing else. One of several lines is looked at once and left to [`wait`](Self::wait), which
+    /// was measured to be faster for these.
+    #[inline(always)]
+    fn poll<C>(&mut self, mut copy: impl FnMut(&[Word]) -> C) -> Option<C> {
+        let (awaited, mut polls) = (slot::published(self.next), 0);
         loop {
-            self.poll();
-            match try_recv(self) {
-                Ok(received) => return Ok(received),
-                Err(error) => match RecvError::of(error) {
-                    Some(error) => return Err(error),
-                    None => self.pause(&mut rounds, Until::WHATEVER),
-                },
+            match self.look(true, &mut copy) {
+                Ok(copied) if self.is_of_this_epoch() => {
+                    if polls > 0 {
+                        self.caught_up();
+                    }
+                    self.advance();
+                    return Some(copied);
+                }
+                // Not published yet, most likely.
+                Err(seen) if seen < awaited && polls < SPINS && Slots::<Word, T>::WORDS == LINE_WORDS => {
+                    polls += 1;
+                    spin_loop();
+                }
+                _ => return None,
             }
+        }
+    }
+
+    /// What polling did not find: the next message all the same, something to be told, or nothing, once it has waited as was
+    /// asked for; `rounds` counts how often already for this message. Out of line: it costs a message nothing that is there.
+    #[inline(never)]
+    fn wait<C>(
+        &mut self,
+        rounds: &mut u32,
+        until: Until,
+        copy: impl FnMut(&[Word]) -> C,
+    ) -> Result<Option<C>, RecvError> {
+        self.caught_up();
+        if Slots::<Word, T>::WORDS > LINE_WORDS {
+            let (slot, awaited) = (self.slots.at(self.next), slot::published(self.next));
+            for _ in 0..SPINS {
+                if slot[0].load() >= awaited {
+                    break;
+                }
+                spin_loop();
+            }
+        }
+        match self.attempt(false, copy) {
+            Ok(copied) => Ok(Some(copied)),
+            Err(error) => match RecvError::of(error) {
+                Some(error) => Err(error),
+                None => {
+                    self.pause(rounds, until);
+                    Ok(None)
+                }
+            },
         }
     }
 
@@ -243,10 +272,7 @@ impl<T: Payload> Subscriber<T> {
     /// [`TryRecvError`], `Empty` if none came in time. That the ring ended or its publisher died is told at once, and again
     /// at once when it is called again: see [`wait_for_publisher`](Self::wait_for_publisher).
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<T, TryRecvError> {
-        if self.next >= self.attend_at {
-            self.attend(true);
-        }
-        match self.try_recv() {
+        match self.attempt(true, by_value) {
             Err(TryRecvError::Empty) => self.caught_up(),
             result => return result,
         }
@@ -254,10 +280,11 @@ impl<T: Payload> Subscriber<T> {
         let until = Until { deadline, interruptible: true };
         let mut rounds = 0;
         while deadline.is_none_or(|deadline| Instant::now() < deadline) && !self.sleeper.was_interrupted() {
-            self.poll();
-            match self.try_recv() {
-                Err(TryRecvError::Empty) => self.pause(&mut rounds, until),
-                result => return result,
+            if let Some(message) = self.poll(by_value) {
+                return Ok(message);
+            }
+            if let Some(message) = self.wait(&mut rounds, until, by_value)? {
+                return Ok(message);
             }
         }
         Err(TryRecvError::Empty)
@@ -441,6 +468,18 @@ impl<T: Payload> Subscriber<T> {
         self.epoch_word.load() == self.epoch || !on("V2")
     }
 
+    /// Receives the next message, if it is there, or says why not.
+    #[inline(always)]
+    fn attempt<C>(&mut self, waits: bool, mut copy: impl FnMut(&[Word]) -> C) -> Result<C, TryRecvError> {
+        match self.look(waits, &mut copy) {
+            Ok(copied) if self.is_of_this_epoch() => {
+                self.advance();
+                Ok(copied)
+            }
+            read => self.look_again(read.err(), copy),
+        }
+    }
+
     /// Reads the next message, if it is there. The error is the sequence word that was there instead. `waits` tells whether
     /// it would be waited for.
     #[inline(always)]
@@ -488,19 +527,7 @@ impl<T: Payload> Subscriber<T> {
         self.slots.capacity() - 1
     }
 
-    /// Polls the next slot for a while, and ends as soon as its message is there.
-    #[inline(always)]
-    fn poll(&self) {
-        let (slot, awaited) = (self.slots.at(self.next), slot::published(self.next));
-        for _ in 0..SPINS {
-            if slot[0].load() == awaited {
-                return;
-            }
-            spin_loop();
-        }
-    }
-
-    /// Waits as was asked for after polling in vain; `rounds` counts how often already for this message.
+    /// Waits as was asked for after polling in vain.
     #[cold]
     fn pause(&mut self, rounds: &mut u32, until: Until) {
         match self.wait {
