@@ -116,7 +116,7 @@ impl<T: Payload> SubscriberOptions<T> {
     /// for one or two microseconds when they found 64 messages in a row without ever waiting for one, in less than four
     /// microseconds, and the next 256 are not published yet. Whatever is slower than that is never held back, nor are
     /// [`try_recv`](Subscriber::try_recv) and [`recv_batch`](Subscriber::recv_batch).
-    /// [`Subscriber::held_back`] counts how often it happened.
+    /// [`Subscriber::held_back`] counts how often it happened. Subscribers of a ring within the process do the same.
     ///
     /// `false` if a message in the middle of such a stream must not wait so long, whatever it costs the publisher.
     pub fn hold_back(self, hold_back: bool) -> Self {
