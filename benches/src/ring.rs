@@ -143,10 +143,11 @@ impl<const W: usize> Contender<W> for FeedRing {
                 .root(root)
                 .wait(self.wait)
                 .map(self.mapping)
-                .hold_back(self.hold_back)
                 .join(Join::Oldest)
                 .huge_pages(self.huge);
-            options.open_timeout(Duration::from_secs(10)).open()
+            let mut subscriber = options.open_timeout(Duration::from_secs(10)).open()?;
+            subscriber.set_hold_back(self.hold_back);
+            anyhow::Ok(subscriber)
         };
         let is_ping = root.ends_with(Direction::Ping.name());
         let mut others = Vec::new();

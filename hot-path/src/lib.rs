@@ -3,7 +3,7 @@
 //!
 //! The workspace compiles this package as a release, in every profile: what is generic in the ring is compiled here.
 
-use feed_ring::{Publisher, Subscriber, TryRecvError};
+use feed_ring::{Publisher, RecvError, Subscriber, TryRecvError};
 
 /// A message that fills one cache line together with its sequence word: 56 bytes.
 pub type OneLine = [u64; 7];
@@ -33,6 +33,15 @@ pub fn try_recv_56(subscriber: &mut Subscriber<OneLine>) -> Result<OneLine, TryR
 #[inline(never)]
 pub fn try_recv_into_56(subscriber: &mut Subscriber<OneLine>, message: &mut OneLine) -> Result<(), TryRecvError> {
     subscriber.try_recv_into(message)
+}
+
+/// [`Subscriber::recv`] of 56 bytes.
+///
+/// # Errors
+/// Its own.
+#[inline(never)]
+pub fn recv_56(subscriber: &mut Subscriber<OneLine>) -> Result<OneLine, RecvError> {
+    subscriber.recv()
 }
 
 /// [`Publisher::publish`] of 248 bytes.

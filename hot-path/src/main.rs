@@ -6,11 +6,10 @@ use std::process::ExitCode;
 
 use feed_ring::{InProcess, Join, Payload, Publisher, Subscriber, TryRecvError, in_process};
 use feed_ring_hot_path::{
-    FourLines, OneLine, publish_56, publish_248, try_recv_56, try_recv_into_56, try_recv_into_248,
+    FourLines, OneLine, publish_56, publish_248, recv_56, try_recv_56, try_recv_into_56, try_recv_into_248,
 };
 
-const USAGE: &str =
-    "usage: feed-ring-hot-path (publish-56|try-recv-56|try-recv-into-56|empty-56|publish-248|try-recv-into-248) COUNT";
+const USAGE: &str = "usage: feed-ring-hot-path (publish-56|try-recv-56|try-recv-into-56|recv-56|empty-56|publish-248|try-recv-into-248) COUNT";
 
 /// Slots of the ring, and two more than the largest count.
 const CAPACITY: usize = 1024;
@@ -42,6 +41,10 @@ fn run(operation: &str, count: u64) -> bool {
         "try-recv-56" => {
             let mut subscriber = follow(&mut one, &ring_of_one, &short, count);
             repeat(count, || assert_eq!(try_recv_56(&mut subscriber), Ok(short)));
+        }
+        "recv-56" => {
+            let mut subscriber = follow(&mut one, &ring_of_one, &short, count);
+            repeat(count, || assert_eq!(recv_56(&mut subscriber), Ok(short)));
         }
         "try-recv-into-56" => {
             let mut subscriber = follow(&mut one, &ring_of_one, &short, count);

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use feed_testing::skipped;
 
-/// Not `try_recv_into_248`: a cold branch of it calls memcpy through a register.
+/// Not `try_recv_into_248` and `recv_56`: a cold branch of these calls memcpy, or waits, through a register.
 const FUNCTIONS: [&str; 4] = ["publish_56", "try_recv_56", "try_recv_into_56", "publish_248"];
 
 /// What they may call: the cold halves of the ring.

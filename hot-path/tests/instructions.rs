@@ -8,10 +8,11 @@ use feed_testing::{Program, skipped};
 
 /// What one operation costs: the program's word for it, the function that does it, what the documentation calls it and
 /// how many instructions it says.
-const DOCUMENTED: [(&str, &str, &str, u64); 6] = [
+const DOCUMENTED: [(&str, &str, &str, u64); 7] = [
     ("publish-56", "publish_56", "`publish`, 56 bytes", 43),
     ("try-recv-56", "try_recv_56", "`try_recv`, 56 bytes", 44),
     ("try-recv-into-56", "try_recv_into_56", "`try_recv_into`, 56 bytes", 44),
+    ("recv-56", "recv_56", "`recv`, 56 bytes", 64),
     ("publish-248", "publish_248", "`publish`, 248 bytes", 84),
     ("try-recv-into-248", "try_recv_into_248", "`try_recv_into`, 248 bytes", 101),
     ("empty-56", "try_recv_56", "`try_recv` that finds nothing", 108),

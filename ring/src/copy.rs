@@ -374,6 +374,9 @@ mod tests {
         there_and_back::<7>();
         there_and_back::<8>();
         there_and_back::<9>();
+        there_and_back::<16>();
+        there_and_back::<31>();
+        there_and_back::<40>();
         there_and_back::<55>();
         there_and_back::<56>();
         there_and_back::<57>();
@@ -404,6 +407,14 @@ mod tests {
             store_words(&by_lines[copied / 8..], &from[copied..]);
             let same = by_words.iter().zip(&*by_lines).all(|(one, other)| one.load() == other.load());
             assert!(same, "{length} bytes were stored differently");
+            if length <= FIRST_LINE {
+                let short = Memory::heap(words);
+                short[words - 1].store(0x5555_5555_5555_5555);
+                let copied = bulk::store_short(&short, from);
+                store_words(&short[copied / 8..], &from[copied..]);
+                let same = by_words.iter().zip(&*short).all(|(one, other)| one.load() == other.load());
+                assert!(same, "{length} bytes were stored differently two words at a time");
+            }
 
             let (mut one, mut other) =
                 (vec![MaybeUninit::new(0xaa); length + 9], vec![MaybeUninit::new(0xaa); length + 9]);

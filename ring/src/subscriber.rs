@@ -272,7 +272,7 @@ impl<T: Payload> Subscriber<T> {
     /// [`TryRecvError`], `Empty` if none came in time. That the ring ended or its publisher died is told at once, and again
     /// at once when it is called again: see [`wait_for_publisher`](Self::wait_for_publisher).
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<T, TryRecvError> {
-        match self.attempt(true, by_value) {
+        match self.attempt(!timeout.is_zero(), by_value) {
             Err(TryRecvError::Empty) => self.caught_up(),
             result => return result,
         }
@@ -433,11 +433,6 @@ impl<T: Payload> Subscriber<T> {
     /// How many messages [`latest`](Self::latest) passed over.
     pub fn skipped(&self) -> u64 {
         self.skipped
-    }
-
-    /// How often it let the publisher get ahead: see [`SubscriberOptions::hold_back`].
-    pub fn held_back(&self) -> u64 {
-        self.hold_back.times
     }
 
     /// How many messages are published and not yet received. Reads a line that the publisher writes with each message:

@@ -1,93 +1,162 @@
 //! A subscriber holds back in a stream at full speed, and at no other time.
 
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use feed_ring::{Join, Publisher, Subscriber, TryRecvError};
-use feed_testing::PrivateRoot;
+use feed_ring::{Join, Subscriber, TryRecvError, in_process};
 
-type Received = Result<u64, TryRecvError>;
+type Message<const W: usize> = [u64; W];
+type Received<const W: usize> = Result<Message<W>, TryRecvError>;
 
-/// What is told apart: by default everything is as it must be for holding back.
-struct Stream {
+/// A publisher that publishes some messages at once and then goes on slowly, and a subscriber that receives them, again and
+/// again. By default everything is as it must be for holding back.
+struct Stream<const W: usize> {
     capacity: usize,
-    hold_back: bool,
-    /// How far ahead of the subscriber the publisher is at least.
-    ahead: u64,
-    receive: fn(&mut Subscriber<u64>) -> Received,
-    /// What the subscriber does after each 64 messages.
-    between: fn(&mut Subscriber<u64>),
+    wanted: bool,
+    at_once: u64,
+    goes_on: bool,
+    receive: fn(&mut Subscriber<Message<W>>) -> Received<W>,
+    /// What the subscriber does after each 32 messages.
+    between: fn(),
 }
 
-const STREAM: Stream = Stream { capacity: 65_536, hold_back: true, ahead: 0, receive: recv, between: |_| {} };
+/// In a ring of 4 MiB and more.
+const fn stream<const W: usize>() -> Stream<W> {
+    Stream { capacity: 65_536, wanted: true, at_once: 192, goes_on: true, receive: recv, between: || {} }
+}
 
-fn recv(subscriber: &mut Subscriber<u64>) -> Received {
+fn recv<const W: usize>(subscriber: &mut Subscriber<Message<W>>) -> Received<W> {
     subscriber.recv().map_err(TryRecvError::from)
 }
 
-fn timed(subscriber: &mut Subscriber<u64>) -> Received {
+fn recv_into<const W: usize>(subscriber: &mut Subscriber<Message<W>>) -> Received<W> {
+    let mut message = [0; W];
+    subscriber.recv_into(&mut message).map(|()| message).map_err(TryRecvError::from)
+}
+
+fn recv_timeout<const W: usize>(subscriber: &mut Subscriber<Message<W>>) -> Received<W> {
     subscriber.recv_timeout(Duration::MAX)
 }
 
-impl Stream {
-    /// How often the subscriber held back.
-    fn held_back(self) -> u64 {
-        let root = PrivateRoot::new();
-        let mut publisher = Publisher::<u64>::options("stream").root(&root).capacity(self.capacity).create().unwrap();
-        let options = Subscriber::<u64>::options("stream").root(&root).join(Join::Oldest).hold_back(self.hold_back);
-        let mut subscriber = options.open().unwrap();
-        // A machine that stops in the middle makes the stream a slow one: so there are many attempts.
-        for _ in 0..1_000 {
-            while publisher.published() < subscriber.sequence() + self.ahead + 64 {
-                publisher.publish(&(publisher.published() * 3));
+fn recv_now<const W: usize>(subscriber: &mut Subscriber<Message<W>>) -> Received<W> {
+    subscriber.recv_timeout(Duration::ZERO)
+}
+
+impl<const W: usize> Stream<W> {
+    /// Whether the subscriber ever holds back: a machine that stops in the middle makes the stream a slow one, so there are
+    /// many attempts.
+    fn holds_back(self) -> bool {
+        self.held_back(2_000_000) > 0
+    }
+
+    /// How far ahead the publisher goes.
+    fn at_most(&self) -> u64 {
+        (10 * self.at_once).min(self.capacity as u64 / 2 + 100)
+    }
+
+    fn never_holds_back(self) -> bool {
+        self.held_back(2_000) == 0
+    }
+
+    fn held_back(self, rounds: u32) -> u64 {
+        let _alone = alone();
+        let (mut publisher, ring) = in_process::<Message<W>>(self.capacity).unwrap();
+        let mut subscriber = ring.subscribe(Join::Oldest);
+        subscriber.set_hold_back(self.wanted);
+        let (published, received, over) = (AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
+        std::thread::scope(|threads| {
+            threads.spawn(|| {
+                while !over.load(Relaxed) {
+                    let (next, received) = (publisher.published(), received.load(Relaxed));
+                    if next < received + self.at_once {
+                        for number in next..received + self.at_once {
+                            publisher.publish(&[number; W]);
+                        }
+                    } else if self.goes_on && next < received + self.at_most() {
+                        publisher.publish(&[next; W]);
+                        (0..3).for_each(|_| std::hint::spin_loop());
+                    } else {
+                        std::thread::yield_now();
+                    }
+                    published.store(publisher.published(), Relaxed);
+                }
+            });
+            for _ in 0..rounds {
+                if subscriber.held_back() > 0 {
+                    break;
+                }
+                let first = subscriber.sequence();
+                received.store(first, Relaxed);
+                while published.load(Relaxed) < first + self.at_once {
+                    std::thread::yield_now();
+                }
+                for sequence in first..first + self.at_once {
+                    if sequence % 32 == 0 {
+                        (self.between)();
+                    }
+                    assert_eq!((self.receive)(&mut subscriber), Ok([sequence; W]));
+                }
             }
-            for _ in 0..64 {
-                let sequence = subscriber.sequence();
-                assert_eq!((self.receive)(&mut subscriber), Ok(sequence * 3));
-            }
-            (self.between)(&mut subscriber);
-            assert_eq!((subscriber.sequence(), subscriber.lost()), (subscriber.received(), 0));
-        }
+            over.store(true, Relaxed);
+        });
+        assert_eq!((subscriber.sequence(), subscriber.lost()), (subscriber.received(), 0));
         subscriber.held_back()
     }
 }
 
+/// Held by the test that runs: the two threads of each need a processor each.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether publisher and subscriber can run at the same time; said if not.
+fn two_run_at_once() -> bool {
+    let two = std::thread::available_parallelism().is_ok_and(|processors| processors.get() > 1);
+    if !two {
+        feed_testing::skipped("nothing follows on the heels of another on one processor");
+    }
+    two
+}
+
 #[test]
 fn in_a_stream_it_lets_the_publisher_get_ahead() {
-    assert!(STREAM.held_back() > 0);
-    assert!(Stream { receive: timed, ..STREAM }.held_back() > 0);
+    if two_run_at_once() {
+        assert!(stream::<1>().holds_back());
+        assert!(stream::<15>().holds_back(), "of two lines");
+        assert!(Stream { receive: recv_into, ..stream::<1>() }.holds_back());
+        assert!(Stream { receive: recv_timeout, ..stream::<1>() }.holds_back());
+    }
 }
 
 #[test]
 fn not_if_that_is_not_wanted() {
-    assert_eq!(Stream { hold_back: false, ..STREAM }.held_back(), 0);
+    assert!(Stream { wanted: false, ..stream::<1>() }.never_holds_back());
 }
 
 #[test]
 fn not_in_a_small_ring() {
-    assert_eq!(Stream { capacity: 1_024, ..STREAM }.held_back(), 0);
-    assert_eq!(Stream { capacity: 8_192, ..STREAM }.held_back(), 0, "half a MiB");
+    assert!(Stream { capacity: 8_192, ..stream::<1>() }.never_holds_back(), "half a MiB");
+    assert!(Stream { capacity: 1_024, at_once: 500, ..stream::<127>() }.never_holds_back(), "a MiB, but 1,024 slots");
 }
 
 #[test]
 fn not_if_nobody_would_wait() {
-    assert_eq!(Stream { receive: Subscriber::try_recv, ..STREAM }.held_back(), 0);
+    assert!(Stream { receive: Subscriber::try_recv, ..stream::<1>() }.never_holds_back());
+    assert!(Stream { receive: recv_now, ..stream::<1>() }.never_holds_back());
 }
 
 #[test]
-fn not_if_the_publisher_is_far_ahead() {
-    assert_eq!(Stream { ahead: 256, ..STREAM }.held_back(), 0);
-    assert!(Stream { ahead: 100, ..STREAM }.held_back() > 0);
+fn not_if_the_publisher_stands_still() {
+    assert!(Stream { goes_on: false, ..stream::<1>() }.never_holds_back());
 }
 
 #[test]
-fn not_if_it_had_to_wait() {
-    let between = |subscriber: &mut Subscriber<u64>| {
-        assert_eq!(subscriber.recv_timeout(Duration::ZERO), Err(TryRecvError::Empty));
+fn not_if_the_messages_are_received_slowly() {
+    let between = || {
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_nanos(2_500) {}
     };
-    assert_eq!(Stream { between, ..STREAM }.held_back(), 0);
-}
-
-#[test]
-fn not_if_the_messages_come_slowly() {
-    assert_eq!(Stream { between: |_| std::thread::sleep(Duration::from_micros(10)), ..STREAM }.held_back(), 0);
+    assert!(Stream { between, at_once: 100, ..stream::<1>() }.never_holds_back());
 }

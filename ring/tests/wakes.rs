@@ -86,6 +86,11 @@ fn has_membarrier() -> bool {
 
 /// Whether no wake-up is lost until so many messages met a sleeper.
 fn none_is_lost(wake: Wake, wakes: u64) -> bool {
+    if two_processors().is_none() {
+        feed_testing::skipped(
+            "on one processor no wake races with the sleep before it: that some are not lost shows little",
+        );
+    }
     let mut woken = 0;
     for round in 0.. {
         // Far more than were ever needed: each fourth is sent at random, the others when the other is about to sleep.

@@ -58,7 +58,6 @@ pub struct SubscriberOptions<T> {
     wait: WaitStrategy,
     open_timeout: Duration,
     mapping: Mapping,
-    hold_back: bool,
     trusted: Vec<u32>,
     /// Where its memory is to be: see `placement`.
     pub(crate) asked: Asked,
@@ -75,7 +74,6 @@ impl<T: Payload> SubscriberOptions<T> {
             wait: WaitStrategy::Spin,
             open_timeout: Duration::ZERO,
             mapping: Mapping::ReadOnly,
-            hold_back: true,
             trusted: Vec::new(),
             asked: Asked::default(),
             message: std::marker::PhantomData,
@@ -105,22 +103,6 @@ impl<T: Payload> SubscriberOptions<T> {
     /// Through which kind of pages to read, by default [`Mapping::ReadOnly`].
     pub fn map(self, mapping: Mapping) -> Self {
         SubscriberOptions { mapping, ..self }
-    }
-
-    /// Whether it lets the publisher get ahead in a stream at full speed; by default it does, if the ring is of 2,048 slots
-    /// and 1 MiB at least.
-    ///
-    /// A subscriber that is faster than its publisher follows on its heels and takes from it each line that it is about to
-    /// write: both go at a fraction of their speed (docs/performance.md has the measurements). So
-    /// [`recv`](Subscriber::recv), [`recv_into`](Subscriber::recv_into) and [`recv_timeout`](Subscriber::recv_timeout) pause
-    /// for one or two microseconds when they found 64 messages in a row without ever waiting for one, in less than four
-    /// microseconds, and the next 256 are not published yet. Whatever is slower than that is never held back, nor are
-    /// [`try_recv`](Subscriber::try_recv) and [`recv_batch`](Subscriber::recv_batch).
-    /// [`Subscriber::held_back`] counts how often it happened. Subscribers of a ring within the process do the same.
-    ///
-    /// `false` if a message in the middle of such a stream must not wait so long, whatever it costs the publisher.
-    pub fn hold_back(self, hold_back: bool) -> Self {
-        SubscriberOptions { hold_back, ..self }
     }
 
     /// How long to wait for the ring to appear; by default not at all. [`Duration::MAX`] waits for ever. A ring that is there
@@ -185,7 +167,6 @@ impl<T: Payload> SubscriberOptions<T> {
                         path,
                         source,
                     })?;
-                    subscriber.hold_back.want(self.hold_back);
                     subscriber.attached = Attached::Entry(entry);
                     subscriber._connection = opened.connection;
                     return Ok(subscriber);
