@@ -9,7 +9,8 @@ use feed_ring_hot_path::{
     FourLines, OneLine, publish_56, publish_248, recv_56, try_recv_56, try_recv_into_56, try_recv_into_248,
 };
 
-const USAGE: &str = "usage: feed-ring-hot-path (publish-56|try-recv-56|try-recv-into-56|recv-56|empty-56|publish-248|try-recv-into-248) COUNT";
+const USAGE: &str = "usage: feed-ring-hot-path \
+    (publish-56|try-recv-56|try-recv-into-56|recv-56|empty-56|publish-248|try-recv-into-248) COUNT";
 
 /// Slots of the ring, and two more than the largest count.
 const CAPACITY: usize = 1024;

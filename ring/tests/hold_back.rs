@@ -1,10 +1,10 @@
 //! A subscriber holds back in a stream at full speed, and at no other time.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use feed_ring::{Join, Subscriber, TryRecvError, in_process};
+use feed_testing::alone;
 
 type Message<const W: usize> = [u64; W];
 type Received<const W: usize> = Result<Message<W>, TryRecvError>;
@@ -60,7 +60,7 @@ impl<const W: usize> Stream<W> {
     }
 
     fn held_back(self, rounds: u32) -> u64 {
-        let _alone = alone();
+        let _alone = alone(); // the two threads need a processor each
         let (mut publisher, ring) = in_process::<Message<W>>(self.capacity).unwrap();
         let mut subscriber = ring.subscribe(Join::Oldest);
         subscriber.set_hold_back(self.wanted);
@@ -103,12 +103,6 @@ impl<const W: usize> Stream<W> {
         assert_eq!((subscriber.sequence(), subscriber.lost()), (subscriber.received(), 0));
         subscriber.held_back()
     }
-}
-
-/// Held by the test that runs: the two threads of each need a processor each.
-fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whether publisher and subscriber can run at the same time; said if not.

@@ -7,21 +7,14 @@
 //! it is run without the publisher's registration and without the sleeper's barrier, and must then lose a wake-up.
 
 use std::process::Command;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use feed_ring::placement::pin_to_cpu;
 use feed_ring::{Join, Publisher, Subscriber, WaitStrategy, Wake};
-use feed_testing::{Child, PrivateRoot, as_child, child};
+use feed_testing::{Child, PrivateRoot, alone, as_child, child};
 use rustix::thread::{CpuSet, sched_getaffinity};
 
 const WAKES: u64 = 10_000;
-
-/// Held by the test that runs.
-fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// The processors of the publisher and of the sleeper, if this process may run on two. Asked of the process's first thread,
 /// which no test keeps on one of them.

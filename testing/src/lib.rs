@@ -1,12 +1,14 @@
 //! What this workspace's tests share: private roots for rings, child processes that end with their parent, and the market
 //! data where it is.
 
+mod alone;
 mod asleep;
 mod child;
 mod data;
 mod program;
 mod root;
 
+pub use alone::alone;
 pub use asleep::sleeps;
 pub use child::{Child, as_child, child};
 pub use data::{market_data, skipped};

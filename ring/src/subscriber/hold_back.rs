@@ -13,7 +13,7 @@ use crate::slot;
 use crate::sync::spin_loop;
 
 /// Messages between two looks at how far ahead the publisher is.
-pub(super) const EVERY: u64 = 64;
+const EVERY: u64 = 64;
 
 /// How far ahead it is to be. On Zen 4 less than 200 gained little.
 const DISTANCE: u64 = 256;
@@ -24,7 +24,7 @@ const AT_FULL_SPEED: Duration = Duration::from_nanos(64 * EVERY);
 /// In a smaller ring the slots never leave the subscriber's cache, and holding back gains nothing.
 const MIN_BYTES: u64 = 1 << 20;
 
-/// And a subscriber is not to be an eighth of the ring behind.
+/// And one that is so far behind is to be far from being lapped.
 const MIN_CAPACITY: u64 = 8 * DISTANCE;
 
 /// For so long it holds back.
@@ -95,15 +95,19 @@ impl<T: Payload> Subscriber<T> {
 
     /// Whether the next message is there, as were the 64 before it, and the publisher not far ahead.
     fn is_on_its_heels(&mut self) -> bool {
-        if self.slots.at(self.next)[0].load() < slot::published(self.next) {
+        if !self.is_published(self.next) {
             self.caught_up();
         }
         self.next.saturating_sub(self.hold_back.caught_up) > EVERY && !self.is_far_behind()
     }
 
     fn is_far_behind(&self) -> bool {
-        let far = self.next.saturating_add(DISTANCE - 1);
-        self.slots.at(far)[0].load() >= slot::published(far)
+        self.is_published(self.next.saturating_add(DISTANCE - 1))
+    }
+
+    /// Whether this message was published, or a later one in its slot.
+    fn is_published(&self, sequence: u64) -> bool {
+        self.slots.at(sequence)[0].load() >= slot::published(sequence)
     }
 
     fn let_it_get_ahead(&mut self) {
