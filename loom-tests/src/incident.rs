@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::sync::Mutex;
 
-use feed_ring::sync::model::{PlacedWord, cut};
+use feed_ring::sync::{PlacedWord, model::cut};
 use loom::thread;
 
 /// The value before.

@@ -3,18 +3,9 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::layout::{ABI, MAX_CAPACITY, MAX_SEQUENCE};
+use crate::format::layout::{ABI, MAX_CAPACITY, MAX_SEQUENCE};
+use crate::format::name::NameError;
 use crate::placement::PlacementError;
-
-/// A name that no ring can have.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("ring name {name:?}: {reason}: use 1 to 200 of A-Z a-z 0-9 . _ - and no '.' at the start")]
-pub struct NameError {
-    /// The name, cut short if it is very long.
-    pub name: String,
-    /// What is wrong with it.
-    pub reason: &'static str,
-}
 
 /// Why no ring was created. Nothing is left behind.
 #[derive(Debug, thiserror::Error)]
@@ -34,8 +25,8 @@ pub enum CreateError {
     /// The message is of no size, or its schema is too long for a header.
     #[error("message {name}: {found} bytes of {what}, {expected} expected: change the message")]
     Message {
-        /// The schema's name.
-        name: &'static str,
+        /// The message's name.
+        name: String,
         /// What there is too much or too little of.
         what: &'static str,
         /// Bytes found.

@@ -1,17 +1,15 @@
-//! A ring over heap memory, for threads of one process: the same protocol, without files.
-
-use std::sync::{Arc, Mutex};
+//! A ring for threads of one process.
 
 use crate::error::CreateError;
-use crate::layout::Layout;
-use crate::memory::{Memory, Pinned, Slots};
-use crate::payload::Payload;
-use crate::presence::{Attached, Liveness, Roster, Seats};
-use crate::publisher::{End, Publisher, check_capacity, check_message};
-use crate::subscriber::{Join, Subscriber};
-use crate::sync::WriteWord;
-use crate::takeover::{begin_epoch, next_sequence};
-use crate::wait::{WaitStrategy, Wake, Waker};
+use crate::format::layout::{Layout, slot_words};
+use crate::format::message::MessageFormat;
+use crate::format::payload::Payload;
+use crate::protocol::cursor::Join;
+use crate::protocol::wait::{WaitStrategy, Wake};
+use crate::publisher::handle::Publisher;
+use crate::publisher::options::{check_capacity, check_message};
+use crate::subscriber::handle::Subscriber;
+use crate::transport::heap::Heap;
 
 /// Makes a ring of `capacity` slots (a power of two from 2) on the heap: its publisher, and what subscribers join by.
 ///
@@ -29,28 +27,18 @@ use crate::wait::{WaitStrategy, Wake, Waker};
 /// # Errors
 /// [`CreateError::Capacity`] and [`CreateError::Message`].
 pub fn in_process<T: Payload>(capacity: usize) -> Result<(Publisher<T>, InProcess<T>), CreateError> {
-    check_message::<T>()?;
+    check_message(&MessageFormat::of::<T>())?;
     check_capacity(capacity as u64)?;
-    let layout = Layout::in_process(capacity as u64);
-    let dead = layout.slots + capacity * Slots::<WriteWord, T>::WORDS;
-    let memory = Memory::heap(dead + 2);
-    memory[dead].store(1);
-    let (seats, taking) = (Arc::new(Seats::default()), Arc::default());
-    let ring = InProcess { memory, layout, dead, seats, taking, message: std::marker::PhantomData };
+    let heap = Heap::new(Layout::in_process(slot_words(size_of::<T>()), capacity as u64));
+    let ring = InProcess { heap, message: std::marker::PhantomData };
     let publisher = ring.take_over().expect("nobody else can have this ring yet");
     Ok((publisher, ring))
 }
 
-/// A ring within the process: what subscribers join by, and what another publisher takes over by.
+/// A ring within the process: subscribers join by it, and another publisher takes over by it.
 #[derive(Clone)]
 pub struct InProcess<T> {
-    memory: Memory<WriteWord>,
-    layout: Layout,
-    /// Index of the word that is 0 while there is a publisher.
-    dead: usize,
-    seats: Arc<Seats>,
-    /// Held by whoever is taking the ring over: one at a time.
-    taking: Arc<Mutex<()>>,
+    heap: Heap,
     message: std::marker::PhantomData<fn() -> T>,
 }
 
@@ -62,28 +50,13 @@ impl<T: Payload> InProcess<T> {
 
     /// Joins with another way to wait.
     pub fn subscribe_with(&self, join: Join, wait: WaitStrategy) -> Subscriber<T> {
-        let memory = self.memory.reader();
-        let liveness = Liveness::Word(Pinned::new(&memory, self.dead));
-        let sleepers = Pinned::new(&self.memory, self.dead + 1);
-        let mut subscriber = Subscriber::new(memory, self.layout, liveness, sleepers, join, wait);
-        subscriber.attached = Attached::Counted { _reference: Arc::clone(&self.seats.0) };
-        subscriber
+        Subscriber::new(self.heap.open(), join, wait).expect("there is no entry to be claimed")
     }
 
     /// Goes on with a ring whose publisher is gone, as [`PublisherOptions::create`](crate::PublisherOptions::create) does;
     /// `None` while there is one.
     pub fn take_over(&self) -> Option<Publisher<T>> {
-        let _one = self.taking.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        if self.memory[self.dead].load() == 0 {
-            return None;
-        }
-        let next = next_sequence(&self.memory.reader(), &self.layout, Slots::<WriteWord, T>::WORDS)?;
-        self.memory[self.dead].store(0);
-        begin_epoch(&self.memory, &self.layout, Slots::<WriteWord, T>::WORDS, next);
-        let end = End::Word(Pinned::new(&self.memory, self.dead));
-        let roster = Roster::References(Arc::clone(&self.seats));
-        let waker = Waker::new(&self.memory, &self.layout, Pinned::new(&self.memory, self.dead + 1), Wake::default());
-        Some(Publisher::new(self.memory.clone(), self.layout, next, roster, waker, end))
+        self.heap.take_over().map(|made| Publisher::new(made, Wake::default()))
     }
 }
 

@@ -80,47 +80,33 @@ compile_error!("feed-ring needs 64-bit Linux: its rings are read and written in 
 #[doc = include_str!("../../README.md")]
 struct Readme;
 
-pub mod guard;
 pub mod inspect;
-pub mod payload;
 pub mod placement;
+pub mod raw;
 
-mod absence;
-mod attach;
-mod copy;
-mod directory;
 mod error;
-mod futex;
-mod handover;
-mod header;
+mod format;
 mod in_process;
-mod layout;
 mod memory;
-mod name;
-mod notify;
 mod presence;
+mod protocol;
 mod publisher;
-mod room;
 mod segment;
-mod slot;
 mod subscriber;
 #[doc(hidden)]
 pub mod sync;
-mod takeover;
-mod wait;
+mod transport;
 
-#[doc(hidden)]
-pub use copy::Alone as CopyAlone;
-pub use error::{CloseError, Corrupt, CreateError, NameError, OpenError, RecvError, TryRecvError};
+pub use error::{CloseError, Corrupt, CreateError, OpenError, RecvError, TryRecvError};
 pub use feed_ring_derive::Payload;
+pub use format::name::{DEFAULT_ROOT, NameError, check as check_name};
+pub use format::payload::{self, Field, FieldType, Payload, Schema, SchemaField};
 pub use in_process::{InProcess, in_process};
-pub use name::check as check_name;
-pub use notify::Notifier;
-pub use payload::{Field, FieldType, Payload, Schema, SchemaField};
+pub use memory::{guard, mapping::Mapping};
 pub use placement::{Placement, PlacementError};
-pub use publisher::{Ahead, Publisher, PublisherOptions};
-pub use subscriber::{Join, Mapping, Subscriber, SubscriberOptions};
-pub use wait::{Interrupter, WaitStrategy, Wake};
-
-/// Where rings stand unless told otherwise: the system's file system in memory.
-pub const DEFAULT_ROOT: &str = "/dev/shm";
+#[doc(hidden)]
+pub use protocol::copy::Alone as CopyAlone;
+pub use protocol::cursor::Join;
+pub use protocol::wait::{Interrupter, WaitStrategy, Wake};
+pub use publisher::{ahead::Ahead, handle::Publisher, options::PublisherOptions};
+pub use subscriber::{handle::Subscriber, notify::Notifier, options::SubscriberOptions};

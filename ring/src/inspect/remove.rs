@@ -6,14 +6,13 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FileType, OFlags};
 
-use crate::directory::{Directory, Fault, Trust, What, file};
-use crate::error::NameError;
-use crate::inspect::entries::held_within;
-use crate::layout::{MAGIC, control, state, word};
+use crate::format::layout::{MAGIC, state, word};
+use crate::format::name::{self, NameError};
 use crate::memory::Memory;
-use crate::name;
-use crate::presence::{Liveness, ofd, try_lock};
+use crate::presence::liveness::Liveness;
+use crate::presence::{entries, lock};
 use crate::sync::{Word, WriteWord};
+use crate::transport::files::{Directory, Fault, Trust, What, file};
 
 /// Why a ring was kept.
 #[derive(Debug, thiserror::Error)]
@@ -145,21 +144,21 @@ pub fn remove_dead(root: impl AsRef<Path>, name: &str, removal: Removal) -> Resu
         return Ok(0);
     }
     let segment = open_segment(&ring)?;
-    let lock = match ring.open(file::LOCK, OFlags::RDWR, FileType::RegularFile, Trust::Anybody) {
+    let held = match ring.open(file::LOCK, OFlags::RDWR, FileType::RegularFile, Trust::Anybody) {
         Err(Fault { what: What::Missing, .. }) => {
             return Err(not_a_ring("it has no lock, so nobody can tell whether somebody publishes".to_owned()));
         }
-        lock => lock?,
+        held => held?,
     };
     let free = match removal.dry_run {
-        true => ofd(&lock.0, libc::F_OFD_GETLK, 0, 0).map(|found| found.l_type == libc::F_UNLCK as libc::c_short),
-        false => try_lock(&lock.0),
+        true => lock::is_free(&held.0),
+        false => lock::try_lock(&held.0),
     };
     if !free.map_err(|source| io_error("lock", &ring.path.join(file::LOCK), source))? {
         return Err(alive("the lock"));
     }
     // A publisher that closed meanwhile removed the lock that was waited for.
-    if !ring.holds(file::LOCK, &lock.1)? || !root.is_ring(name, &ring)? {
+    if !ring.holds(file::LOCK, &held.1)? || !root.is_ring(name, &ring)? {
         return Err(Kept::NotFound { path: ring.path.clone() });
     }
     match ring.open(file::LIVE, OFlags::RDONLY, FileType::Fifo, Trust::Anybody) {
@@ -242,10 +241,9 @@ fn attached(ring: &Directory) -> Result<usize, Kept> {
         Err(Fault { what: What::Missing, .. }) => return Ok(0),
         file => file?.0,
     };
-    let mut held = Vec::new();
-    held_within(&file, 0, control::COUNT, &mut held)
-        .map_err(|source| io_error("ask for the locks of", &ring.path.join(file::CONTROL), source))?;
-    Ok(held.len())
+    entries::held(&file)
+        .map(|held| held.len())
+        .map_err(|source| io_error("ask for the locks of", &ring.path.join(file::CONTROL), source))
 }
 
 fn size(ring: &Directory, name: &str) -> Option<u64> {

@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 
-use crate::inspect::{Place, Ring, State};
-use crate::layout::{MAX_SEQUENCE, word};
-use crate::slot;
+use super::facts::State;
+use super::ring::Ring;
+use crate::format::layout::{MAX_SEQUENCE, word};
+use crate::protocol::{end, slot};
 
 /// Findings that are listed, at most; further ones are counted.
 const LISTED: usize = 100;
@@ -86,7 +87,7 @@ impl Ring {
             verdict.note("header, the state", found, "1 (live), 2 (closed) or 3 (superseded)");
         }
         // A publisher that was killed while it made the ring did not come to say how it wakes.
-        let wake = self.segment[word::WAKE].load();
+        let wake = self.word(word::WAKE);
         if wake != 0 && self.wake().is_none() {
             verdict.note("header, the wake word", wake, "1 (fence) or 2 (membarrier)");
         }
@@ -121,7 +122,7 @@ impl Ring {
         if let Err(problem) = &self.live {
             verdict.note("live", problem, "the FIFO that says whether the publisher lives");
         }
-        if let Place::Directory(directory) = &self.place
+        if let Some(directory) = &self.directory
             && let Ok(directory) = directory.stat()
             && directory.st_uid != self.stat.st_uid
         {
@@ -140,9 +141,9 @@ impl Ring {
 
     fn verify_slots(&self, verdict: &mut Verdict) {
         let mut slots = self.slots_against(|| self.published());
-        let count = self.segment[word::PUBLISHED].load();
+        let count = self.word(word::PUBLISHED);
         // If most of the slots are wrong it is the count that is.
-        let (end, before) = (self.end_of_slots(), self.published());
+        let (end, before) = (end::of_stopped(&self.view), self.published());
         if count > MAX_SEQUENCE || count < self.facts.base || slots.count() > self.facts.capacity / 2 {
             let again = self.slots_against(|| end);
             if again.count() < slots.count() && before == self.published() {
@@ -166,7 +167,7 @@ impl Ring {
         for start in (0..self.facts.capacity).step_by(CHUNK as usize) {
             let before = next();
             seen.clear();
-            seen.extend((start..self.facts.capacity.min(start + CHUNK)).map(|index| self.slot(index)[0].load()));
+            seen.extend((start..self.facts.capacity.min(start + CHUNK)).map(|index| self.view.seen(index)));
             let after = next();
             for (index, &seen) in (start..).zip(&seen) {
                 if self.is_possible(index, seen, before, after) {
@@ -174,7 +175,7 @@ impl Ring {
                 }
                 let once_more = || {
                     let before = next();
-                    let seen = self.slot(index)[0].load();
+                    let seen = self.view.seen(index);
                     let after = next();
                     (seen, before, after)
                 };
@@ -227,17 +228,6 @@ impl Ring {
             let _ = write!(text, "{}", describe(slot::published(number)));
         }
         text
-    }
-
-    /// The sequence behind the last message that a slot says is published.
-    fn end_of_slots(&self) -> u64 {
-        let mask = self.facts.capacity - 1;
-        (0..self.facts.capacity)
-            .map(|index| (index, self.slot(index)[0].load()))
-            .filter(|(index, seen)| *seen > 0 && seen.is_multiple_of(2) && ((seen - 1) / 2) & mask == *index)
-            .map(|(_, seen)| seen / 2)
-            .max()
-            .unwrap_or(self.facts.base)
     }
 }
 

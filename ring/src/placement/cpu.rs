@@ -2,7 +2,7 @@
 
 use rustix::thread::CpuSet;
 
-use super::PlacementError;
+use super::error::PlacementError;
 
 /// Lets the calling thread, and every thread it starts from now on, run on one CPU only, and checks that it is so.
 ///

@@ -3,8 +3,54 @@
 use std::fs;
 use std::io;
 
-use super::Placement;
-use crate::memory::Span;
+use crate::memory::{Memory, Span};
+
+/// Where the kernel has a ring's segment, read back from `/proc`: [`Publisher::placement`](crate::Publisher::placement),
+/// [`Subscriber::placement`](crate::Subscriber::placement).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Placement {
+    /// Bytes of the segment, all of which are mapped; whole pages.
+    pub mapped: u64,
+    /// Of these, bytes in memory and in this process's page tables: all, unless the kernel took some away.
+    pub resident: u64,
+    /// Of these, bytes that this process reaches through huge pages.
+    pub huge: u64,
+    /// Of these, bytes that are locked into memory by this process.
+    pub locked: u64,
+    /// Bytes on each NUMA node that has any, by node; empty where the kernel does not tell.
+    pub nodes: Vec<(u32, u64)>,
+    /// The memory's policy, as in `/proc/self/numa_maps`: `bind:0`, `default`; `None` where the kernel does not tell.
+    pub policy: Option<String>,
+    /// Why the rest is not on huge pages.
+    missing: Option<String>,
+}
+
+impl Placement {
+    /// What keeps the segment from lying on huge pages, and what mends it, in one line; `None` if every part of it that can
+    /// does. A segment's last part, less than a huge page, never can.
+    ///
+    /// `0 of 4198400 bytes: …`
+    pub fn huge_pages_missing(&self) -> Option<String> {
+        let missing = self.missing.as_ref()?;
+        Some(format!("{} of {} bytes: {missing}", self.huge, self.mapped))
+    }
+
+    /// What of the segment does not lie on this NUMA node, in one line; `None` if all that is in memory does, or where the
+    /// kernel does not tell.
+    pub fn missing_from_node(&self, node: u32) -> Option<String> {
+        let bytes = |of: &dyn Fn(u32) -> bool| {
+            self.nodes.iter().filter(|(node, _)| of(*node)).map(|(_, bytes)| bytes).sum::<u64>()
+        };
+        let (there, elsewhere) = (bytes(&|other| other == node), bytes(&|other| other != node));
+        (elsewhere > 0).then(|| {
+            format!(
+                "{there} bytes on it, {elsewhere} elsewhere: the ring was taken over, and pages that subscribers have \
+                 mapped stay where they are: end them first, or make a new ring"
+            )
+        })
+    }
+}
 
 /// Who looks: what is missing is mended on one side or the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,8 +68,13 @@ pub(super) fn huge_page() -> Option<usize> {
     fs::read_to_string(format!("{SYSFS}/hpage_pmd_size")).ok()?.trim().parse().ok().filter(|&bytes| bytes > 0)
 }
 
-/// Where a mapping's memory is.
-pub(crate) fn look(span: Span, side: Side) -> io::Result<Placement> {
+/// Where the kernel has a ring's memory.
+pub(crate) fn look<W>(memory: &Memory<W>, side: Side) -> io::Result<Placement> {
+    let none = || io::Error::new(io::ErrorKind::Unsupported, "a ring within the process has no mapping of its own");
+    look_at(memory.span().ok_or_else(none)?, side)
+}
+
+fn look_at(span: Span, side: Side) -> io::Result<Placement> {
     let start = span.start.addr() as u64;
     let range = start..start + span.bytes as u64;
     let mut placement = parse(

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::PlacementError;
+use super::error::PlacementError;
 
 /// More nodes than any kernel knows (`CONFIG_NODES_SHIFT` is 10 at most).
 pub(super) const MOST: u32 = 1024;

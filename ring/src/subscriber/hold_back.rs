@@ -7,9 +7,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::Subscriber;
-use crate::payload::Payload;
-use crate::slot;
+use crate::protocol::slot;
+use crate::protocol::view::View;
 use crate::sync::spin_loop;
 
 /// Messages between two looks at how far ahead the publisher is.
@@ -36,7 +35,7 @@ const PAUSES: u32 = 16;
 
 /// What a subscriber remembers to know whether to hold back.
 pub(super) struct HoldBack {
-    wanted: bool,
+    pub(super) wanted: bool,
     /// Whether it can gain anything in this ring.
     pays: bool,
     /// The sequence number of the last message that was not there at once when it was waited for.
@@ -53,80 +52,58 @@ impl HoldBack {
         let pays = capacity >= MIN_CAPACITY && capacity.saturating_mul(8 * words as u64) >= MIN_BYTES;
         HoldBack { wanted: true, pays, caught_up: 0, near: Instant::now(), times: 0 }
     }
-}
 
-impl<T: Payload> Subscriber<T> {
-    /// Whether it lets the publisher get ahead in a stream at full speed, as it does until told otherwise, if the ring is of
-    /// 2,048 slots and 1 MiB at least.
-    ///
-    /// On some processors a subscriber that is faster than its publisher follows on its heels and takes from it each line
-    /// that it is about to write: both go at a fraction of their speed (docs/performance.md has the measurements). So
-    /// [`recv`](Self::recv), [`recv_into`](Self::recv_into) and [`recv_timeout`](Self::recv_timeout) pause for 1.5
-    /// microseconds at most when they found 64 messages in a row without waiting for one, in less than four microseconds,
-    /// the publisher goes on publishing and is not 256 messages ahead. Whatever is slower than that is never held back, nor
-    /// are [`try_recv`](Self::try_recv) and [`recv_batch`](Self::recv_batch), which do not wait.
-    /// [`held_back`](Self::held_back) counts how often it happened.
-    ///
-    /// `false` if a message in the middle of such a stream must not wait so long, whatever it costs the publisher.
-    pub fn set_hold_back(&mut self, hold_back: bool) {
-        self.hold_back.wanted = hold_back;
+    /// Message `next` was not there at once.
+    pub(super) fn caught_up(&mut self, next: u64) {
+        self.caught_up = next;
     }
 
-    /// How often it let the publisher get ahead: see [`set_hold_back`](Self::set_hold_back).
-    pub fn held_back(&self) -> u64 {
-        self.hold_back.times
-    }
-
-    /// The next message was not there at once.
-    pub(super) fn caught_up(&mut self) {
-        self.hold_back.caught_up = self.next;
-    }
-
-    /// Before a message; `waits` tells whether it would be waited for. Returns at which sequence number to ask again.
-    pub(super) fn hold_back(&mut self, waits: bool) -> u64 {
-        if !self.hold_back.pays {
+    /// Holds back before message `next`, if that is worth it. `waits` tells whether the message would be waited for. Returns
+    /// the sequence number to ask again at.
+    pub(super) fn before(&mut self, view: &View, next: u64, waits: bool) -> u64 {
+        if !self.pays {
             return u64::MAX;
         }
-        if waits && self.hold_back.wanted && self.is_on_its_heels() {
-            self.let_it_get_ahead();
+        if waits && self.wanted && self.is_on_its_heels(view, next) {
+            self.let_it_get_ahead(view, next);
         }
-        self.next.saturating_add(EVERY)
+        next.saturating_add(EVERY)
     }
 
-    /// Whether the next message is there, as were the 64 before it, and the publisher not far ahead.
-    fn is_on_its_heels(&mut self) -> bool {
-        if !self.is_published(self.next) {
-            self.caught_up();
+    /// Whether message `next` is there, as were the 64 before it, and the publisher not far ahead.
+    fn is_on_its_heels(&mut self, view: &View, next: u64) -> bool {
+        if !is_published(view, next) {
+            self.caught_up(next);
         }
-        self.next.saturating_sub(self.hold_back.caught_up) > EVERY && !self.is_far_behind()
+        next.saturating_sub(self.caught_up) > EVERY && !is_far_ahead(view, next)
     }
 
-    fn is_far_behind(&self) -> bool {
-        self.is_published(self.next.saturating_add(DISTANCE - 1))
-    }
-
-    /// Whether this message was published, or a later one in its slot.
-    fn is_published(&self, sequence: u64) -> bool {
-        self.slots.at(sequence)[0].load() >= slot::published(sequence)
-    }
-
-    fn let_it_get_ahead(&mut self) {
+    fn let_it_get_ahead(&mut self, view: &View, next: u64) {
         let begun = Instant::now();
-        if begun.saturating_duration_since(self.hold_back.near) < AT_FULL_SPEED {
+        if begun.saturating_duration_since(self.near) < AT_FULL_SPEED {
             let pause = |times: u32| (0..times).for_each(|_| spin_loop());
-            let count = || self.slots.memory()[self.layout.published].load();
-            let published = count();
+            let published = view.count();
             pause(FIRST_PAUSES);
-            // One that stands still gets no further ahead: what there is to receive is received.
-            if count() != published {
-                self.hold_back.times += 1;
-                while begun.elapsed() < MOST && !self.is_far_behind() {
+            // A publisher that stands still gets no further ahead: what there is to receive is received.
+            if view.count() != published {
+                self.times += 1;
+                while begun.elapsed() < MOST && !is_far_ahead(view, next) {
                     pause(PAUSES);
                 }
             }
         }
-        self.hold_back.near = Instant::now();
+        self.near = Instant::now();
     }
+}
+
+/// Whether the publisher is [`DISTANCE`] messages ahead of one that reads `next`.
+fn is_far_ahead(view: &View, next: u64) -> bool {
+    is_published(view, next.saturating_add(DISTANCE - 1))
+}
+
+/// Whether this message was published, or a later one in its slot.
+fn is_published(view: &View, sequence: u64) -> bool {
+    view.seen(sequence) >= slot::published(sequence)
 }
 
 #[cfg(all(test, not(loom)))]
@@ -151,7 +128,8 @@ mod tests {
         let mut go_on = |subscriber: &mut Subscriber<u64>, publish: u64, receive: u64| {
             (0..publish).for_each(|_| _ = publisher.publish(&0));
             (0..receive).for_each(|_| _ = subscriber.recv().unwrap());
-            subscriber.is_on_its_heels()
+            let (view, next) = (subscriber.receiver.cursor().view().clone(), subscriber.sequence());
+            subscriber.receiver.hold_back.is_on_its_heels(&view, next)
         };
         assert!(!go_on(&mut subscriber, 100, 64), "64 in a row are not yet more than 64");
         assert!(go_on(&mut subscriber, 0, 1));
@@ -172,7 +150,7 @@ mod tests {
             receive(&mut subscriber);
             publisher.publish(&[1; W]);
             receive(&mut subscriber);
-            assert_eq!(subscriber.hold_back.caught_up, 0, "they were there");
+            assert_eq!(subscriber.receiver.hold_back.caught_up, 0, "they were there");
             std::thread::scope(|threads| {
                 threads.spawn(|| {
                     std::thread::sleep(Duration::from_millis(5));
@@ -180,15 +158,15 @@ mod tests {
                 });
                 assert_eq!(receive(&mut subscriber), [2; W]);
             });
-            assert_eq!(subscriber.hold_back.caught_up, 2);
+            assert_eq!(subscriber.receiver.hold_back.caught_up, 2);
         }
         waited::<1>(|subscriber| subscriber.recv().unwrap());
         waited::<15>(|subscriber| subscriber.recv().unwrap());
         waited::<1>(|subscriber| subscriber.recv_timeout(Duration::MAX).unwrap());
         let (_publisher, ring) = in_process::<u64>(4).unwrap();
         let mut subscriber = ring.subscribe(Join::Sequence(3));
-        subscriber.hold_back.caught_up = 0;
+        subscriber.receiver.hold_back.caught_up = 0;
         subscriber.recv_timeout(Duration::ZERO).unwrap_err();
-        assert_eq!(subscriber.hold_back.caught_up, 3);
+        assert_eq!(subscriber.receiver.hold_back.caught_up, 3);
     }
 }

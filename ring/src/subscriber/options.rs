@@ -3,16 +3,21 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::Subscriber;
-use crate::directory::Trust;
+use super::handle::Subscriber;
+use super::raw::RawSubscriber;
 use crate::error::OpenError;
-use crate::layout::{Geometry, MAX_SEQUENCE, control};
-use crate::memory::Pinned;
-use crate::payload::Payload;
-use crate::placement::{Asked, Placement, Side};
-use crate::presence::{Attached, Entry, Liveness};
-use crate::wait::WaitStrategy;
-use crate::{DEFAULT_ROOT, attach, handover, name};
+use crate::format::layout::MAX_SEQUENCE;
+use crate::format::message::MessageFormat;
+use crate::format::name::{self, DEFAULT_ROOT};
+use crate::format::payload::Payload;
+use crate::memory::Mapping;
+use crate::placement::PlacementRequest;
+use crate::protocol::cursor::Join;
+use crate::protocol::wait::WaitStrategy;
+use crate::transport;
+use crate::transport::attachment::Opened;
+use crate::transport::files::Trust;
+use crate::transport::request::{Expected, Place};
 
 /// Between two attempts at a ring that is waited for.
 const PATIENCE_STEP: Duration = Duration::from_millis(2);
@@ -20,69 +25,44 @@ const PATIENCE_STEP: Duration = Duration::from_millis(2);
 /// For so long permission may be missing because a ring is being made.
 const BEING_MADE: Duration = Duration::from_millis(500);
 
-/// Where a subscriber begins.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Join {
-    /// With the oldest message that the ring still holds.
-    Oldest,
-    /// With the first message that is published after joining.
-    #[default]
-    Latest,
-    /// With the message of this sequence number. One not yet published is waited for; one that is gone counts as lost,
-    /// with those behind it that are gone too.
-    Sequence(u64),
-}
-
-/// Through which kind of pages a subscriber reads the ring.
-///
-/// On some processors a load through a writable page takes a line over, and the publisher gets it back sooner than one
-/// that was asked for shared, as a load through a read-only page does: docs/performance.md has the measurements. What is
-/// given up is the kernel's guarantee that a subscriber gone wild cannot write into the feed of all others.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Mapping {
-    /// Read-only pages: a write is a segmentation fault in the subscriber.
-    #[default]
-    ReadOnly,
-    /// Writable pages. Needs write permission for the segment. Nothing is ever written to it through this crate.
-    ReadWrite,
-}
-
 /// How a ring is to be opened: [`Subscriber::options`].
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct SubscriberOptions<T> {
     name: String,
     root: PathBuf,
+    /// Where a sealed ring is served. Without it the ring stands on disk.
     socket: Option<PathBuf>,
+    /// The messages that it can read. None: any.
+    format: Option<MessageFormat>,
     join: Join,
     wait: WaitStrategy,
     open_timeout: Duration,
     mapping: Mapping,
     trusted: Vec<u32>,
-    /// Where its memory is to be: see `placement`.
-    pub(crate) asked: Asked,
+    placement: PlacementRequest,
     message: std::marker::PhantomData<fn() -> T>,
 }
 
-impl<T: Payload> SubscriberOptions<T> {
-    pub(super) fn new(name: &str) -> Self {
+impl<T> SubscriberOptions<T> {
+    fn new(name: &str, format: Option<MessageFormat>) -> Self {
         SubscriberOptions {
             name: name.to_owned(),
             root: DEFAULT_ROOT.into(),
             socket: None,
+            format,
             join: Join::Latest,
             wait: WaitStrategy::Spin,
             open_timeout: Duration::ZERO,
             mapping: Mapping::ReadOnly,
             trusted: Vec::new(),
-            asked: Asked::default(),
+            placement: PlacementRequest::default(),
             message: std::marker::PhantomData,
         }
     }
 
-    /// For the sealed ring that is served there.
-    pub(super) fn at_socket(path: &Path) -> Self {
-        SubscriberOptions { socket: Some(path.to_owned()), ..SubscriberOptions::new("") }
+    fn at_socket(path: &Path, format: Option<MessageFormat>) -> Self {
+        SubscriberOptions { socket: Some(path.to_owned()), ..SubscriberOptions::new("", format) }
     }
 
     /// The directory that the ring stands in, by default `/dev/shm`.
@@ -118,72 +98,123 @@ impl<T: Payload> SubscriberOptions<T> {
         self
     }
 
-    /// Opens the ring, maps it and joins.
+    /// Whether to reach the segment through huge pages where its publisher has put it on some, by default not. A subscriber
+    /// changes nothing about the ring's memory: it only maps it so that the kernel can do that.
+    /// [`Subscriber::placement`](crate::Subscriber::placement) tells what came of it. It costs 2 MiB of address space.
+    pub fn huge_pages(mut self, huge_pages: bool) -> Self {
+        self.placement.huge_pages = huge_pages;
+        self
+    }
+
+    /// Whether to lock the ring's files into memory, so that they are never swapped out; by default not. For the whole
+    /// process there is [`placement::lock_memory`](crate::placement::lock_memory).
     ///
-    /// # Errors
-    /// [`OpenError`], one variant for each thing that can be wrong.
-    pub fn open(self) -> Result<Subscriber<T>, OpenError> {
-        if self.socket.is_none() {
-            name::check(&self.name)?;
-        }
+    /// [`open`](Self::open) fails with [`PlacementError::Memlock`](crate::PlacementError::Memlock) if `RLIMIT_MEMLOCK` is too low.
+    pub fn lock_memory(mut self, lock: bool) -> Self {
+        self.placement.lock_memory = lock;
+        self
+    }
+
+    /// Opens the ring, once it is there, and has `join` join it. A failure of that is the kernel's, about an entry.
+    fn open_with<S>(
+        &self,
+        join: impl FnOnce(Opened, Join, WaitStrategy) -> std::io::Result<S>,
+    ) -> Result<S, OpenError> {
+        let opened = self.open_transport()?;
+        let path = opened.found.as_ref().map(|(_, path)| path.clone()).unwrap_or_default();
+        join(opened, self.join, self.wait).map_err(|source| OpenError::Io {
+            doing: "take an entry in the control file of",
+            path,
+            source,
+        })
+    }
+
+    fn open_transport(&self) -> Result<Opened, OpenError> {
+        let place = match &self.socket {
+            Some(socket) => Place::Socket(socket.clone()),
+            None => {
+                name::check(&self.name)?;
+                Place::Disk(self.root.clone())
+            }
+        };
         if let Join::Sequence(found) = self.join
             && found >= MAX_SEQUENCE
         {
             return Err(OpenError::Sequence { found });
         }
-        let expected = Geometry::of::<T>(2);
+        let expected = Expected {
+            name: &self.name,
+            trust: Trust::Also(&self.trusted),
+            mapping: self.mapping,
+            message: self.format.as_ref(),
+            placement: self.placement,
+        };
         let begun = Instant::now();
         let mut denied = None;
         loop {
-            let trust = Trust::Also(&self.trusted);
-            let opened = match &self.socket {
-                Some(path) => handover::connect(path, trust, self.mapping, &expected, self.asked),
-                None => attach::open(&self.root, &self.name, trust, self.mapping, &expected, self.asked),
-            };
-            match opened {
+            match transport::open(&place, expected) {
                 Err(OpenError::NotFound { .. } | OpenError::Unfinished { .. } | OpenError::NotServed { .. })
                     if begun.elapsed() < self.open_timeout =>
                 {
                     denied = None;
-                    std::thread::sleep(PATIENCE_STEP);
                 }
                 // A ring's directory is its publisher's alone until the publisher has the lock and lets others in.
                 Err(OpenError::Permission { .. })
                     if begun.elapsed() < self.open_timeout
-                        && denied.get_or_insert_with(Instant::now).elapsed() < BEING_MADE =>
-                {
-                    std::thread::sleep(PATIENCE_STEP);
-                }
-                Err(error) => return Err(error),
-                Ok(opened) => {
-                    let liveness = Liveness::Fifo(opened.live);
-                    let (file, control) = opened.control;
-                    let sleepers = Pinned::new(&control, control::SLEEPERS);
-                    let mut subscriber =
-                        Subscriber::new(opened.memory, opened.layout, liveness, sleepers, self.join, self.wait);
-                    let path = opened.path;
-                    let entry = Entry::claim(file, control, subscriber.next).map_err(|source| OpenError::Io {
-                        doing: "take an entry in the control file of",
-                        path,
-                        source,
-                    })?;
-                    subscriber.attached = Attached::Entry(entry);
-                    subscriber._connection = opened.connection;
-                    return Ok(subscriber);
-                }
+                        && denied.get_or_insert_with(Instant::now).elapsed() < BEING_MADE => {}
+                result => return result,
             }
+            std::thread::sleep(PATIENCE_STEP);
         }
     }
 }
 
-impl<T: Payload> Subscriber<T> {
-    /// Where the kernel has the segment now, as this subscriber sees it: what came of the options. It reads
-    /// `/proc/self/smaps`, which takes milliseconds in a large process: to be called once the ring is open, not while
-    /// receiving.
+impl<T: Payload> SubscriberOptions<T> {
+    /// Opens the ring, maps it and joins.
     ///
     /// # Errors
-    /// If `/proc` cannot be read, or for a ring within the process, which has no mapping of its own.
-    pub fn placement(&self) -> std::io::Result<Placement> {
-        self.slots.memory().placement(Side::Subscriber)
+    /// [`OpenError`], one variant for each thing that can be wrong.
+    pub fn open(self) -> Result<Subscriber<T>, OpenError> {
+        self.open_with(Subscriber::new)
+    }
+}
+
+impl SubscriberOptions<MessageFormat> {
+    /// Opens a ring of any messages, maps it and joins.
+    ///
+    /// # Errors
+    /// [`OpenError`], one variant for each thing that can be wrong.
+    pub fn open_raw(self) -> Result<RawSubscriber, OpenError> {
+        self.open_with(RawSubscriber::new)
+    }
+}
+
+impl<T: Payload> Subscriber<T> {
+    /// How to open the ring of this name.
+    pub fn options(name: &str) -> SubscriberOptions<T> {
+        SubscriberOptions::new(name, Some(MessageFormat::of::<T>()))
+    }
+
+    /// How to join the sealed ring that a publisher serves at the socket `path`: see
+    /// [`PublisherOptions::serve`](crate::PublisherOptions::serve). It is opened like one on disk; the
+    /// [`root`](SubscriberOptions::root) means nothing to it, and its pages are read-only in any case.
+    ///
+    /// The connection stays open for as long as the subscriber lives, and counts it. After
+    /// [`Closed`](crate::TryRecvError::Closed) or [`PublisherDead`](crate::TryRecvError::PublisherDead) there is nothing more to
+    /// come from a sealed ring: connect again, to the next publisher's.
+    pub fn connect(path: impl AsRef<Path>) -> SubscriberOptions<T> {
+        SubscriberOptions::at_socket(path.as_ref(), Some(MessageFormat::of::<T>()))
+    }
+}
+
+impl RawSubscriber {
+    /// How to open the ring of this name, whatever its messages are.
+    pub fn options(name: &str) -> SubscriberOptions<MessageFormat> {
+        SubscriberOptions::new(name, None)
+    }
+
+    /// How to join the sealed ring that a publisher serves at the socket `path`, whatever its messages are.
+    pub fn connect(path: impl AsRef<Path>) -> SubscriberOptions<MessageFormat> {
+        SubscriberOptions::at_socket(path.as_ref(), None)
     }
 }

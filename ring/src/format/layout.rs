@@ -1,0 +1,329 @@
+//! The segment's header and geometry: which word means what, and the checks that make them safe to believe.
+//!
+//! ```text
+//! byte 0     128        256         384               512         640
+//!      │ magic │ state    │ event     │ slots at, slot  │ published │ schema text …  │ slots …
+//!      │ ABI   │ epoch,   │ (futex)   │ size, capacity, │ (count)   │                │ on a page
+//!      │       │ begins,  │           │ payload, nonce, │           │                │ boundary
+//!      │       │ pid, wake│           │ base, created   │           │                │
+//! ```
+//!
+//! The first three lines are the prefix: magic, ABI version, state, epochs and event word keep their places in every
+//! version, so that any program can tell what any ring is and whether it has ended. The fourth line never changes after
+//! the ring is made. All numbers are words of eight bytes in the machine's byte order. Each word that changes while the
+//! feed runs has a line of 128 bytes to itself.
+
+use std::mem::offset_of;
+
+use crossbeam_utils::CachePadded;
+
+use super::message::MessageFormat;
+use super::payload::fingerprint;
+use crate::sync::{LINE_WORDS, PAD_WORDS, WriteWord, base};
+
+/// `FEEDRING` in the machine's byte order: a segment of the other order is not a ring.
+pub(crate) const MAGIC: u64 = u64::from_ne_bytes(*b"FEEDRING");
+
+/// `FEEDCTRL`: the same for a ring's control file.
+pub(crate) const CONTROL_MAGIC: u64 = u64::from_ne_bytes(*b"FEEDCTRL");
+
+/// The version of everything in this file and of the slot protocol.
+pub(crate) const ABI: u64 = 1;
+
+/// Capacities are powers of two from 2 to this (4,294,967,296 slots).
+pub(crate) const MAX_CAPACITY: u64 = 1 << 32;
+
+/// Sequence numbers stay below this: 146 years at a thousand million messages a second.
+pub(crate) const MAX_SEQUENCE: u64 = 1 << 62;
+
+/// So many of the last epochs have their beginnings in the header.
+pub(crate) const EPOCHS: u64 = 8;
+
+/// The slots begin on a boundary of so many bytes.
+pub(crate) const PAGE: usize = 4096;
+
+/// Longest schema text in bytes.
+pub(crate) const MAX_SCHEMA: usize = 1 << 16;
+
+/// Values of the state word.
+pub(crate) mod state {
+    /// Being published, or its publisher died.
+    pub(crate) const LIVE: u64 = 1;
+    /// Closed by its publisher.
+    pub(crate) const CLOSED: u64 = 2;
+    /// Another ring took its name.
+    pub(crate) const SUPERSEDED: u64 = 3;
+}
+
+/// Word indices of the segment's header.
+pub(crate) mod word {
+    pub(crate) const MAGIC: usize = 0;
+    pub(crate) const ABI: usize = 1;
+    pub(crate) const STATE: usize = 16;
+    pub(crate) const EPOCH: usize = 17;
+    pub(crate) const BEGINS: usize = 18;
+    pub(crate) const PUBLISHER_PID: usize = 26;
+    pub(crate) const WAKE: usize = 27;
+    pub(crate) const EVENT: usize = 32;
+    pub(crate) const SLOTS_AT: usize = 48;
+    pub(crate) const SLOT_SIZE: usize = 49;
+    pub(crate) const CAPACITY: usize = 50;
+    pub(crate) const PAYLOAD_SIZE: usize = 51;
+    pub(crate) const PAYLOAD_ALIGN: usize = 52;
+    pub(crate) const FINGERPRINT: usize = 53;
+    pub(crate) const SCHEMA_BYTES: usize = 54;
+    pub(crate) const NONCE: usize = 55;
+    pub(crate) const BASE: usize = 56;
+    pub(crate) const CREATED: usize = 57;
+    pub(crate) const PUBLISHED: usize = 64;
+    pub(crate) const SCHEMA: usize = 80;
+}
+
+/// The header as a type, only to hold the word indices against it.
+#[allow(dead_code)]
+#[repr(C)]
+struct Mirror {
+    identity: CachePadded<[u64; 2]>,
+    life: CachePadded<Life>,
+    event: CachePadded<u64>,
+    geometry: CachePadded<Fixed>,
+    published: CachePadded<u64>,
+    schema: [u64; 0],
+}
+
+#[allow(dead_code)]
+#[repr(C)]
+struct Life {
+    state: u64,
+    epoch: u64,
+    begins: [u64; EPOCHS as usize],
+    publisher_pid: u64,
+    wake: u64,
+}
+
+#[allow(dead_code)]
+#[repr(C)]
+struct Fixed {
+    slots_at: u64,
+    slot_size: u64,
+    capacity: u64,
+    payload_size: u64,
+    payload_align: u64,
+    fingerprint: u64,
+    schema_bytes: u64,
+    nonce: u64,
+    base: u64,
+    created: u64,
+}
+
+// CachePadded follows the processor; the segment does not. Where it pads to 128 bytes, as here, the two must agree.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+const _: () = {
+    const LIFE: usize = offset_of!(Mirror, life);
+    const FIXED: usize = offset_of!(Mirror, geometry);
+    assert!(offset_of!(Mirror, identity) == word::MAGIC * 8 && word::ABI == word::MAGIC + 1);
+    assert!(LIFE + offset_of!(Life, state) == word::STATE * 8);
+    assert!(LIFE + offset_of!(Life, epoch) == word::EPOCH * 8);
+    assert!(LIFE + offset_of!(Life, begins) == word::BEGINS * 8);
+    assert!(LIFE + offset_of!(Life, publisher_pid) == word::PUBLISHER_PID * 8);
+    assert!(LIFE + offset_of!(Life, wake) == word::WAKE * 8);
+    assert!(offset_of!(Mirror, event) == word::EVENT * 8);
+    assert!(FIXED + offset_of!(Fixed, slots_at) == word::SLOTS_AT * 8);
+    assert!(FIXED + offset_of!(Fixed, slot_size) == word::SLOT_SIZE * 8);
+    assert!(FIXED + offset_of!(Fixed, capacity) == word::CAPACITY * 8);
+    assert!(FIXED + offset_of!(Fixed, payload_size) == word::PAYLOAD_SIZE * 8);
+    assert!(FIXED + offset_of!(Fixed, payload_align) == word::PAYLOAD_ALIGN * 8);
+    assert!(FIXED + offset_of!(Fixed, fingerprint) == word::FINGERPRINT * 8);
+    assert!(FIXED + offset_of!(Fixed, schema_bytes) == word::SCHEMA_BYTES * 8);
+    assert!(FIXED + offset_of!(Fixed, nonce) == word::NONCE * 8);
+    assert!(FIXED + offset_of!(Fixed, base) == word::BASE * 8);
+    assert!(FIXED + offset_of!(Fixed, created) == word::CREATED * 8);
+    assert!(offset_of!(Mirror, published) == word::PUBLISHED * 8);
+    assert!(offset_of!(Mirror, schema) == word::SCHEMA * 8);
+};
+
+/// Values of the wake word: how a publisher finds out that somebody sleeps.
+pub(crate) mod wake {
+    /// It looks behind a fence of its own.
+    pub(crate) const FENCE: u64 = 1;
+    /// It just looks: the sleepers make it fence, with `membarrier`.
+    pub(crate) const MEMBARRIER: u64 = 2;
+}
+
+/// Word indices of the control file: a line for what it is, the sleepers' flag, then one line for each subscriber.
+pub(crate) mod control {
+    pub(crate) const MAGIC: usize = 0;
+    pub(crate) const ABI: usize = 1;
+    pub(crate) const NONCE: usize = 2;
+    pub(crate) const ENTRIES: usize = 3;
+    pub(crate) const SLEEPERS: usize = 16;
+    /// The first entry; each is one line.
+    pub(crate) const FIRST: usize = 32;
+    /// Words of an entry.
+    pub(crate) const ENTRY: usize = 16;
+    /// Words within an entry.
+    pub(crate) const PID: usize = 0;
+    pub(crate) const CURSOR: usize = 1;
+    pub(crate) const LOST: usize = 2;
+    /// Entries of a control file: 128 KiB of them.
+    pub(crate) const COUNT: usize = 1024;
+    /// The size of a control file in bytes.
+    pub(crate) const BYTES: usize = (FIRST + COUNT * ENTRY) * 8;
+}
+
+/// Words of a slot for payloads of so many bytes: the sequence word and the payload, in whole cache lines.
+pub(crate) const fn slot_words(payload: usize) -> usize {
+    (1 + payload.div_ceil(8)).next_multiple_of(LINE_WORDS)
+}
+
+/// Where the words are that a publisher and its subscribers share, whatever memory they lie in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Layout {
+    /// Word index of the state; the epoch and the beginnings follow it as in [`word`].
+    pub(crate) life: usize,
+    /// Word index of the event word.
+    pub(crate) event: usize,
+    /// Word index of the published count.
+    pub(crate) published: usize,
+    /// Word index of slot 0.
+    pub(crate) slots: usize,
+    /// Words from one slot to the next.
+    pub(crate) slot_words: usize,
+    /// Number of slots.
+    pub(crate) capacity: u64,
+    /// The first sequence number of this ring.
+    pub(crate) base: u64,
+}
+
+impl Layout {
+    /// The layout of a ring within one process: the words that change, then the slots.
+    pub(crate) fn in_process(slot_words: usize, capacity: u64) -> Self {
+        let life = (word::WAKE + 1 - word::STATE).next_multiple_of(PAD_WORDS);
+        let (event, published) = (life, life + PAD_WORDS);
+        let slots = published + PAD_WORDS;
+        Layout { life: 0, event, published, slots, slot_words, capacity, base: base() }
+    }
+
+    #[inline]
+    pub(crate) fn state(&self) -> usize {
+        self.life
+    }
+
+    #[inline]
+    pub(crate) fn epoch(&self) -> usize {
+        self.life + word::EPOCH - word::STATE
+    }
+
+    pub(crate) fn wake(&self) -> usize {
+        self.life + word::WAKE - word::STATE
+    }
+
+    /// The word that says with which sequence an epoch began, for the last few epochs.
+    #[inline]
+    pub(crate) fn begin(&self, epoch: u64) -> usize {
+        self.life + word::BEGINS - word::STATE + (epoch % EPOCHS) as usize
+    }
+}
+
+/// What a segment's header says of its size and its messages. A publisher takes a ring over only if all of it is equal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Geometry {
+    pub(crate) slots_at: usize,
+    pub(crate) slot_size: usize,
+    pub(crate) capacity: u64,
+    pub(crate) payload_size: usize,
+    pub(crate) payload_align: usize,
+    pub(crate) fingerprint: u64,
+    pub(crate) schema: String,
+}
+
+impl Geometry {
+    /// The geometry of a ring of `capacity` messages.
+    pub(crate) fn new(message: &MessageFormat, capacity: u64) -> Self {
+        let schema = message.schema().to_owned();
+        Geometry {
+            slots_at: (word::SCHEMA * 8 + schema.len()).next_multiple_of(PAGE),
+            slot_size: slot_words(message.size()) * 8,
+            capacity,
+            payload_size: message.size(),
+            payload_align: message.align(),
+            fingerprint: fingerprint(&schema),
+            schema,
+        }
+    }
+
+    /// Where the words of such a segment are, if its first sequence is `base`.
+    pub(crate) fn layout(&self, base: u64) -> Layout {
+        Layout {
+            life: word::STATE,
+            event: word::EVENT,
+            published: word::PUBLISHED,
+            slots: self.slots_at / 8,
+            slot_words: self.slot_size / 8,
+            capacity: self.capacity,
+            base,
+        }
+    }
+
+    /// Bytes of the whole segment, if there can be such a segment.
+    pub(crate) fn bytes(&self) -> Option<usize> {
+        let slots = usize::try_from(self.capacity).ok()?.checked_mul(self.slot_size)?;
+        slots.checked_add(self.slots_at).filter(|bytes| isize::try_from(*bytes).is_ok())
+    }
+
+    /// Name, size, alignment and fingerprint of the message, for errors.
+    pub(crate) fn describe(&self) -> String {
+        let name: String = self.schema.split(' ').next().unwrap_or_default().chars().take(64).collect();
+        let name = name.escape_debug();
+        let Geometry { payload_size, payload_align, fingerprint, .. } = self;
+        format!("{name} ({payload_size} bytes, align {payload_align}, schema {fingerprint:016x})")
+    }
+
+    /// Writes a new segment's header. The slots stay zero; a takeover marks the first.
+    pub(crate) fn write(&self, words: &[WriteWord], nonce: u64, base: u64, created: u64) {
+        let schema = self.schema.as_bytes().chunks(8);
+        for (word, bytes) in words[word::SCHEMA..].iter().zip(schema) {
+            let mut eight = [0; 8];
+            eight[..bytes.len()].copy_from_slice(bytes);
+            word.store(u64::from_ne_bytes(eight));
+        }
+        for (index, value) in [
+            (word::MAGIC, MAGIC),
+            (word::ABI, ABI),
+            (word::SLOTS_AT, self.slots_at as u64),
+            (word::SLOT_SIZE, self.slot_size as u64),
+            (word::CAPACITY, self.capacity),
+            (word::PAYLOAD_SIZE, self.payload_size as u64),
+            (word::PAYLOAD_ALIGN, self.payload_align as u64),
+            (word::FINGERPRINT, self.fingerprint),
+            (word::SCHEMA_BYTES, self.schema.len() as u64),
+            (word::NONCE, nonce),
+            (word::BASE, base),
+            (word::CREATED, created),
+        ] {
+            words[index].store(value);
+        }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_of_up_to_56_bytes_is_one_line() {
+        assert_eq!(slot_words(1) * 8, 64);
+        assert_eq!(slot_words(56) * 8, 64);
+        assert_eq!(slot_words(57) * 8, 128);
+        assert_eq!(slot_words(1016) * 8, 1024);
+        assert_eq!(slot_words(4088) * 8, 4096);
+    }
+
+    #[test]
+    fn slots_begin_on_a_page_after_the_schema() {
+        let geometry = Geometry::new(&MessageFormat::of::<[u64; 7]>(), 1024);
+        assert_eq!(geometry.slots_at, PAGE);
+        assert_eq!(geometry.bytes(), Some(PAGE + 1024 * 64));
+        assert_eq!(Geometry { capacity: 1 << 60, ..geometry }.bytes(), None);
+    }
+}

@@ -1,0 +1,68 @@
+//! What a ring's messages are, as far as a ring cares: size, alignment, and the schema's text.
+
+use super::fields::{MessageType, SchemaError};
+use super::payload::Payload;
+
+/// The size in bytes, the alignment in bytes and the schema of a ring's messages, known when the program runs.
+///
+/// A typed publisher has them from its type. A [raw](crate::raw) one is given them: from another ring's header, from a
+/// file, from a program in another language.
+///
+/// ```
+/// use feed_ring::raw::MessageFormat;
+///
+/// let format = MessageFormat::parse("Tick 16 8\ntime u64 0\nprice i64 8\n")?;
+/// assert_eq!((format.size(), format.align()), (16, 8));
+/// # Ok::<(), feed_ring::inspect::SchemaError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MessageFormat {
+    size: usize,
+    align: usize,
+    schema: String,
+}
+
+impl MessageFormat {
+    /// The format of messages `T`.
+    pub fn of<T: Payload>() -> Self {
+        MessageFormat { size: size_of::<T>(), align: align_of::<T>(), schema: T::SCHEMA.text::<T>() }
+    }
+
+    /// The format that a schema describes: the text in a ring's header ([`payload`](crate::payload) has its form).
+    ///
+    /// # Errors
+    /// [`SchemaError`]: the text is no schema.
+    pub fn parse(schema: &str) -> Result<Self, SchemaError> {
+        let message = MessageType::parse(schema)?;
+        if !message.align.is_power_of_two() {
+            let found = format!("an alignment of {}", message.align);
+            return Err(SchemaError::Line { line: 1, found, expected: "power of two" });
+        }
+        Ok(MessageFormat { size: message.size, align: message.align, schema: schema.to_owned() })
+    }
+
+    /// As a header has it, which was checked.
+    pub(crate) fn from_parts(size: usize, align: usize, schema: String) -> Self {
+        MessageFormat { size, align, schema }
+    }
+
+    /// Bytes of a message.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// The alignment of a message in bytes.
+    pub fn align(&self) -> usize {
+        self.align
+    }
+
+    /// The schema's text.
+    pub fn schema(&self) -> &str {
+        &self.schema
+    }
+
+    /// The message's name, cut short if it is very long.
+    pub(crate) fn name(&self) -> String {
+        self.schema.split(' ').next().unwrap_or_default().chars().take(64).collect()
+    }
+}

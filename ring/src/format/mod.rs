@@ -1,0 +1,7 @@
+//! What the bytes of a ring mean: names, messages and their schemas, the header, the control file.
+
+pub(crate) mod fields;
+pub(crate) mod layout;
+pub(crate) mod message;
+pub(crate) mod name;
+pub mod payload;

@@ -1,0 +1,38 @@
+//! Looking at any ring without its Rust type, and without disturbing it.
+//!
+//! Everything is seen through read-only mappings, of the segment and of the control file, and through questions to the
+//! kernel; no lock is taken and no entry claimed, so nobody can tell that somebody looks. The one function that changes
+//! anything is [`remove_dead`]. Nothing that a segment says is believed: no bytes whatever make a panic, an endless loop
+//! or an allocation larger than the file.
+//!
+//! ```
+//! # let root = tempfile::tempdir()?;
+//! use feed_ring::{Publisher, inspect};
+//!
+//! let mut publisher = Publisher::<[u32; 2]>::options("quotes").root(root.path()).capacity(8).create()?;
+//! publisher.publish(&[3, 4]);
+//!
+//! let ring = inspect::Ring::open(root.path(), "quotes")?;
+//! assert_eq!((ring.facts().capacity, ring.facts().payload_size), (8, 8));
+//! assert_eq!((ring.held(), ring.publisher()), (0..1, inspect::Life::Alive));
+//! let mut bytes = Vec::new();
+//! ring.read(0, &mut bytes)?;
+//! assert_eq!(ring.message_type()?.text(&bytes), "value=[3, 4]");
+//! assert!(ring.verify().is_fine());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod entries;
+mod facts;
+mod headroom;
+mod remove;
+mod ring;
+mod verify;
+
+pub use crate::format::fields::{Field, MessageType, Number, SchemaError, Type};
+pub use entries::{Entry, REPORTED_EVERY};
+pub use facts::{Facts, FileFacts, Life, State, Unread, names};
+pub use headroom::memory_headroom;
+pub use remove::{Kept, Removal, remove_dead};
+pub use ring::Ring;
+pub use verify::{Finding, Verdict};

@@ -1,0 +1,326 @@
+//! One ring, looked at through read-only mappings.
+
+use std::io;
+use std::ops::Range;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::fs::{FileType, OFlags, Stat};
+
+use super::entries::{Control, Entry};
+use super::facts::{Facts, FileFacts, Life, State, Unread};
+use crate::error::OpenError;
+use crate::format::fields::{MessageType, SchemaError};
+use crate::format::layout::{ABI, EPOCHS, MAX_SEQUENCE, state, wake, word};
+use crate::format::name;
+use crate::memory::{Mapping, Memory};
+use crate::placement::PlacementRequest;
+use crate::presence::liveness::Liveness;
+use crate::protocol::end;
+use crate::protocol::slot::{self, Other};
+use crate::protocol::view::View;
+use crate::protocol::wait::Wake;
+use crate::segment::check;
+use crate::segment::header::Header;
+use crate::sync::{Ordering, Word, fence};
+use crate::transport::files::{Directory, Trust, file};
+use crate::transport::sealed::client::{Received, receive};
+use crate::transport::sealed::memory_file::reopen;
+
+/// Attempts at a ring that is being replaced at this moment.
+const ATTEMPTS: u32 = 20;
+
+/// A ring that is looked at: its segment and its control file, mapped read-only.
+pub struct Ring {
+    path: PathBuf,
+    /// The ring's directory. A sealed ring has none.
+    pub(super) directory: Option<Directory>,
+    /// What stands under the ring's name as long as this is the current one: the segment, or the socket of a sealed ring.
+    current: (PathBuf, Stat),
+    pub(super) view: View,
+    pub(super) stat: Stat,
+    pub(super) facts: Facts,
+    pub(super) control: Result<Control, String>,
+    pub(super) live: Result<Liveness, String>,
+}
+
+impl Ring {
+    /// Opens the ring `name` in `root` for looking, whoever owns it.
+    ///
+    /// A ring whose control file or FIFO is missing or damaged opens all the same; [`verify`](Self::verify) tells of it.
+    ///
+    /// # Errors
+    /// [`OpenError`]: there is none, it may not be read, it is not a ring, or its header is damaged.
+    pub fn open(root: impl AsRef<Path>, name: &str) -> Result<Self, OpenError> {
+        name::check(name)?;
+        let root = Directory::root_to_look_in(root.as_ref())?;
+        for _ in 1..ATTEMPTS {
+            match Self::open_once(root.ring(name, Trust::Anybody)?) {
+                // It may be on the way to being replaced, made, or removed.
+                Ok(ring) if ring.state() == State::Superseded || ring.control.is_err() || ring.live.is_err() => {}
+                Err(OpenError::NotFound { .. }) => {}
+                result => return result,
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let ring = root.ring(name, Trust::Anybody)?;
+        let path = ring.path.clone();
+        match Self::open_once(ring) {
+            Err(OpenError::NotFound { .. }) => {
+                Err(OpenError::NotARing { path, found: "a directory without a segment".to_owned(), expected: "a ring" })
+            }
+            result => result,
+        }
+    }
+
+    /// Has the sealed ring handed over that a publisher serves at the socket `path`, whoever that is, for looking: see
+    /// [`PublisherOptions::serve`](crate::PublisherOptions::serve).
+    ///
+    /// The publisher decides whom it serves, as for a subscriber. The connection is closed at once: who looks takes no
+    /// client's place.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("quotes.sock");
+    /// use feed_ring::{Publisher, inspect};
+    ///
+    /// let mut publisher = Publisher::<u64>::options("quotes").capacity(8).serve(&path).create()?;
+    /// publisher.publish(&7);
+    /// let ring = inspect::Ring::connect(&path)?;
+    /// assert_eq!((ring.held(), ring.is_sealed()), (0..1, true));
+    /// assert_eq!(publisher.subscribers()?, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`OpenError`]: nobody serves there, or not this program; what is there is no such socket; what it sends is not
+    /// sealed, or no ring.
+    pub fn connect(path: impl AsRef<Path>) -> Result<Self, OpenError> {
+        let path = path.as_ref();
+        let Received { segment, control, live, socket, .. } = receive(path, Trust::Anybody)?;
+        let (memory, header) = read_segment(&segment.0, &segment.1, path)?;
+        // Every client is given the control file for writing, too, because a subscriber needs that. Who only looks does
+        // without, where the kernel lets it: the file belongs to the publisher's user.
+        let file = reopen(&control.0, OFlags::RDONLY).unwrap_or(control.0);
+        let control = Control::of(file, &control.1, header.nonce);
+        let current = (path.to_owned(), socket);
+        let live = Ok(Liveness::Fifo(live));
+        Ok(Self::of((path.to_owned(), None, current), (memory, header, segment.1), control, live))
+    }
+
+    fn open_once(ring: Directory) -> Result<Self, OpenError> {
+        let path = ring.path.join(file::SEGMENT);
+        let (segment, stat) = ring.open(file::SEGMENT, OFlags::RDONLY, FileType::RegularFile, Trust::Anybody)?;
+        let (memory, header) = read_segment(&segment, &stat, &path)?;
+        let control = Control::open(&ring, header.nonce);
+        let live = ring
+            .open(file::LIVE, OFlags::RDONLY, FileType::Fifo, Trust::Anybody)
+            .map(|(fifo, _)| Liveness::Fifo(fifo))
+            .map_err(|fault| OpenError::from(fault).to_string());
+        let current = (path, stat);
+        Ok(Self::of((ring.path.clone(), Some(ring), current), (memory, header, stat), control, live))
+    }
+
+    fn of(
+        (path, directory, current): (PathBuf, Option<Directory>, (PathBuf, Stat)),
+        (segment, header, stat): (Memory<Word>, Header, Stat),
+        control: Result<Control, String>,
+        live: Result<Liveness, String>,
+    ) -> Self {
+        let geometry = &header.geometry;
+        let facts = Facts {
+            abi: ABI, // no other passes Header::read
+            capacity: geometry.capacity,
+            slot_size: geometry.slot_size,
+            slots_at: geometry.slots_at,
+            payload_size: geometry.payload_size,
+            payload_align: geometry.payload_align as u64,
+            fingerprint: geometry.fingerprint,
+            schema: geometry.schema.clone(),
+            nonce: header.nonce,
+            base: header.base,
+            created: segment[word::CREATED].load(),
+        };
+        let view = View::new(&segment, header.layout());
+        Ring { path, directory, current, view, stat, facts, control, live }
+    }
+
+    /// The ring's directory, or the socket of a sealed one.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether it is a sealed ring, which came through a socket: it ends with its publisher, for nobody can take it over.
+    pub fn is_sealed(&self) -> bool {
+        self.directory.is_none()
+    }
+
+    /// What never changes.
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// Owner, mode and size of the segment.
+    pub fn file(&self) -> FileFacts {
+        FileFacts::of(&self.stat)
+    }
+
+    /// The fields of the message, out of the schema.
+    ///
+    /// # Errors
+    /// If the schema cannot be understood, or contradicts the header: then there are only bytes.
+    pub fn message_type(&self) -> Result<MessageType, SchemaError> {
+        let message = MessageType::parse(&self.facts.schema)?;
+        match message.size == self.facts.payload_size {
+            true => Ok(message),
+            false => Err(SchemaError::Size { found: message.size, expected: self.facts.payload_size }),
+        }
+    }
+
+    /// What the state word says now.
+    pub fn state(&self) -> State {
+        match self.view.state() {
+            state::LIVE => State::Live,
+            state::CLOSED => State::Closed,
+            state::SUPERSEDED => State::Superseded,
+            found => State::Unknown(found),
+        }
+    }
+
+    /// What became of the publisher: one system call.
+    pub fn publisher(&self) -> Life {
+        // I1. As E2 and E4: first the kernel, then the word, for a publisher that closes stores the word before it is gone.
+        let dead = self.live.as_ref().map(Liveness::is_dead);
+        fence("I1", Ordering::Acquire);
+        match (self.state(), dead) {
+            (State::Closed, _) => Life::Closed,
+            (State::Superseded, _) => Life::Superseded,
+            (State::Live, Ok(true)) => Life::Dead,
+            (State::Live, Ok(false)) => Life::Alive,
+            (State::Live, Err(_)) | (State::Unknown(_), _) => Life::Unknown,
+        }
+    }
+
+    /// The process id of the publisher, as it sees itself.
+    pub fn publisher_pid(&self) -> u64 {
+        self.word(word::PUBLISHER_PID)
+    }
+
+    /// How the publisher finds out that a subscriber sleeps; `None` if the header says neither.
+    pub fn wake(&self) -> Option<Wake> {
+        match self.word(word::WAKE) {
+            wake::FENCE => Some(Wake::Fence),
+            wake::MEMBARRIER => Some(Wake::Membarrier),
+            _ => None,
+        }
+    }
+
+    /// How often the event word changed: once for each time that sleepers were woken, by a message or by what else they are
+    /// to be told of, and once for each start and each end of a publisher, whether anybody slept or not. Begins again after
+    /// 2^32.
+    pub fn wakes(&self) -> u64 {
+        self.word(word::EVENT) & u64::from(u32::MAX)
+    }
+
+    /// The epoch: 1 for the first publisher, one more for each that took over.
+    pub fn epoch(&self) -> u64 {
+        self.view.epoch()
+    }
+
+    /// The epochs that the header knows of, the newest last, each with its first sequence. At most seven.
+    pub fn epochs(&self) -> Vec<(u64, u64)> {
+        let now = self.epoch();
+        // I2. As V1.
+        fence("I2", Ordering::Acquire);
+        // One place fewer than there are: the oldest is the next to be written.
+        (now.saturating_sub(EPOCHS - 2).max(1)..=now).map(|epoch| (epoch, self.view.begin(epoch))).collect()
+    }
+
+    /// The next sequence to be published: so many were, counted from 0. Reads the line of the published count, once or
+    /// twice, and that of the next slot. The publisher writes to both with each message and then has to fetch them back.
+    pub fn published(&self) -> u64 {
+        end::of_running(&self.view)
+    }
+
+    /// The sequences that the ring holds now. The oldest of a live ring may be gone before it is read.
+    pub fn held(&self) -> Range<u64> {
+        let published = self.published();
+        published.saturating_sub(self.facts.capacity - 1).max(self.facts.base)..published
+    }
+
+    /// Reads the bytes of one message into `bytes`, replacing what was there.
+    ///
+    /// # Errors
+    /// [`Unread`]; `bytes` has no meaning then.
+    pub fn read(&self, sequence: u64, bytes: &mut Vec<u8>) -> Result<(), Unread> {
+        if self.has_holes() {
+            return Err(Unread::Holes);
+        }
+        if sequence < self.facts.base {
+            return Err(Unread::Overwritten);
+        }
+        if sequence >= MAX_SEQUENCE {
+            // No ring comes so far, and the sequence word would wrap and look like that of another message.
+            return Err(Unread::NotYet);
+        }
+        let size = self.facts.payload_size;
+        let read = slot::read(self.view.slot(sequence), sequence, |words| {
+            bytes.clear();
+            bytes.extend(words.iter().flat_map(|word| word.load().to_ne_bytes()).take(size));
+        });
+        read.map_err(|seen| match slot::other(seen, sequence, self.view.mask()) {
+            // The guard put zeros in its place, and zero is what no publisher has written yet.
+            Other::NotYet if self.is_cut_short() => Unread::CutShort,
+            Other::NotYet => Unread::NotYet,
+            Other::Lapped { .. } => Unread::Overwritten,
+            Other::Corrupt => Unread::Corrupt { found: seen },
+        })
+    }
+
+    /// The lines of the control file that are held, or were used; `None` if the control file is missing or damaged. Up to
+    /// two system calls for each that is held, and one more; reads every line, of which a subscriber then has to fetch its
+    /// own back, the next time that it reports.
+    ///
+    /// # Errors
+    /// What the kernel says, which it has no reason to.
+    pub fn entries(&self) -> io::Result<Option<Vec<Entry>>> {
+        self.control.as_ref().ok().map(Control::entries).transpose()
+    }
+
+    /// Whether this is still what stands under the name: it may have been removed, or replaced. For a sealed ring, whether
+    /// its socket is still there; a publisher that was killed leaves it.
+    pub fn is_current(&self) -> bool {
+        let (path, stat) = &self.current;
+        // A socket may stand behind a link, as it may when it is connected to.
+        let found = if self.is_sealed() { rustix::fs::stat(path) } else { rustix::fs::lstat(path) };
+        found.is_ok_and(|found| (found.st_dev, found.st_ino) == (stat.st_dev, stat.st_ino))
+    }
+
+    /// Whether the segment's file was cut short since it was opened, and the [`guard`](crate::guard) put zeros in its
+    /// place: nothing that is read from here on means anything.
+    pub fn is_cut_short(&self) -> bool {
+        self.view.memory().is_cut_short()
+    }
+
+    /// Whether not all of the segment is there.
+    pub(super) fn has_holes(&self) -> bool {
+        check::has_holes(&self.stat)
+    }
+
+    /// A word of the header.
+    pub(super) fn word(&self, index: usize) -> u64 {
+        self.view.memory()[index].load()
+    }
+}
+
+impl std::fmt::Debug for Ring {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ring").field("path", &self.path).field("facts", &self.facts).finish_non_exhaustive()
+    }
+}
+
+/// Maps an open segment for reading and checks its header. `path` is for the errors.
+fn read_segment(segment: &OwnedFd, stat: &Stat, path: &Path) -> Result<(Memory<Word>, Header), OpenError> {
+    check::segment(segment, stat, (Mapping::ReadOnly, PlacementRequest::default()), path)
+}

@@ -1,0 +1,38 @@
+//! Where a ring's memory lies and where its programs run: huge pages, a NUMA node, locked memory, a CPU.
+//!
+//! What acts on a ring's memory is asked for with the options of [`Publisher`](crate::Publisher) and [`Subscriber`](crate::Subscriber), so
+//! that it acts before the memory is first touched. What acts on a thread or on the whole process is a function of this
+//! module. Nothing of it costs anything once the ring is open.
+//!
+//! | asked for with | of | where the machine refuses |
+//! |---|---|---|
+//! | [`PublisherOptions::huge_pages`](crate::PublisherOptions::huge_pages), [`SubscriberOptions::huge_pages`](crate::SubscriberOptions::huge_pages) | the segment | the ring works on small pages, and [`Placement::huge_pages_missing`] says why |
+//! | [`PublisherOptions::numa_node`](crate::PublisherOptions::numa_node) | segment and control file | an error; [`Placement::missing_from_node`] tells what could not be moved of a ring taken over |
+//! | [`PublisherOptions::lock_memory`](crate::PublisherOptions::lock_memory), [`SubscriberOptions::lock_memory`](crate::SubscriberOptions::lock_memory) | segment and control file | an error |
+//! | [`pin_to_cpu`] | the calling thread | an error |
+//! | [`allocate_on_node`] | what the calling thread allocates | an error |
+//! | [`lock_memory`] | all that the process has mapped | an error |
+//!
+//! ```
+//! # let root = tempfile::tempdir()?;
+//! use feed_ring::Publisher;
+//!
+//! let publisher = Publisher::<u64>::options("ticks").root(root.path()).huge_pages(true).create()?;
+//! if let Some(missing) = publisher.placement()?.huge_pages_missing() {
+//!     eprintln!("huge pages: {missing}");
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+pub(crate) mod cpu;
+pub(crate) mod error;
+pub(crate) mod look;
+mod nodes;
+pub(crate) mod request;
+
+pub use cpu::pin_to_cpu;
+pub use error::PlacementError;
+pub use look::Placement;
+pub(crate) use look::Side;
+pub(crate) use request::PlacementRequest;
+pub use request::{allocate_on_node, lock_memory};

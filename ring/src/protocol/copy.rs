@@ -1,0 +1,449 @@
+//! Race-free copies of a payload, into words and out of them.
+//!
+//! A payload may be overwritten while it is read. In Rust's model every word is therefore a relaxed atomic: no data race,
+//! and what came out torn is thrown away by the slot's re-check. Words are copied one by one, though, which takes a
+//! subscriber so many loads that it falls behind a publisher at full speed, and large messages half of memcpy's speed. So
+//! bytes are copied out by inline assembly, and large messages in as well: machine loads and stores that the compiler
+//! cannot see into, and that are no race in its model either. They are ordinary ones, kept in order by the processor as
+//! the words are (no non-temporal ones, which would need a fence of their own). Elsewhere, under loom and under Miri it is
+//! the words.
+//!
+//! A short message is loaded by words on its way *in*, on purpose: its fields were stored a moment ago, one by one, and a
+//! load that is wider than they waits until they have left the store buffer. It is stored by two words at a time: the fewer
+//! stores wait for their line, the more messages fit into the store buffer.
+//!
+//! Bytes beyond the payload in its last word are stored as zero.
+#![allow(unsafe_code)] // a value from bytes that were all written; inline assembly
+
+use std::mem::MaybeUninit;
+
+use zerocopy::{FromBytes, Immutable, IntoBytes};
+
+use crate::format::layout::slot_words;
+use crate::memory::Memory;
+use crate::sync::{LINE_WORDS, Word, WriteWord};
+
+/// Bytes of payload that share the first line of a slot with its sequence word.
+const FIRST_LINE: usize = (LINE_WORDS - 1) * size_of::<u64>();
+
+/// Copies a message into the payload words of a slot: further lines first, the first line last, so that the line a
+/// waiting subscriber polls is touched once.
+#[inline(always)]
+pub(crate) fn store<T: IntoBytes + Immutable>(words: &[WriteWord], message: &T) {
+    store_bytes(words, message.as_bytes());
+}
+
+/// The same for a message as bytes.
+#[inline(always)]
+pub(crate) fn store_bytes(words: &[WriteWord], bytes: &[u8]) {
+    let (first, further) = bytes.split_at(bytes.len().min(FIRST_LINE));
+    let words_further = &words[first.len() / 8..];
+    let copied = bulk::store(words_further, further);
+    store_words(&words_further[copied / 8..], &further[copied..]);
+    let copied = bulk::store_short(words, first);
+    store_words(&words[copied / 8..], &first[copied..]);
+}
+
+#[inline(always)]
+fn store_words(words: &[WriteWord], bytes: &[u8]) {
+    let (whole, tail) = bytes.as_chunks::<8>();
+    for (word, bytes) in words.iter().zip(whole) {
+        word.store(u64::from_ne_bytes(*bytes));
+    }
+    if !tail.is_empty() {
+        let mut last = [0; 8];
+        last[..tail.len()].copy_from_slice(tail);
+        words[whole.len()].store(u64::from_ne_bytes(last));
+    }
+}
+
+/// Copies the payload words of a slot out. What comes back may be torn: only the slot's re-check tells.
+#[inline(always)]
+pub(crate) fn load<'a, T: FromBytes>(words: &[Word], message: &'a mut MaybeUninit<T>) -> &'a mut T {
+    let bytes: *mut MaybeUninit<u8> = message.as_mut_ptr().cast();
+    // SAFETY: the bytes of a MaybeUninit<T> that is borrowed mutably.
+    load_bytes(words, unsafe { std::slice::from_raw_parts_mut(bytes, size_of::<T>()) });
+    // SAFETY: load_bytes wrote every byte, and any bytes are a T (FromBytes).
+    unsafe { message.assume_init_mut() }
+}
+
+/// The same over a message that is there already.
+#[inline(always)]
+pub(crate) fn load_over<T: FromBytes + IntoBytes>(words: &[Word], message: &mut T) {
+    let message: *mut T = message;
+    // SAFETY: a `&mut T` is a `&mut MaybeUninit<T>` as long as nothing uninitialised is written, and `load` writes none.
+    load(words, unsafe { &mut *message.cast::<MaybeUninit<T>>() });
+}
+
+/// The same over bytes that are there already.
+#[inline(always)]
+pub(crate) fn load_over_bytes(words: &[Word], bytes: &mut [u8]) {
+    let bytes: *mut [u8] = bytes;
+    // SAFETY: a `&mut [u8]` is a `&mut [MaybeUninit<u8>]` as long as nothing uninitialised is written, and `load_bytes`
+    // writes initialised bytes only.
+    load_bytes(words, unsafe { &mut *(bytes as *mut [MaybeUninit<u8>]) });
+}
+
+/// Copies words out into bytes, all of which are written.
+#[inline(always)]
+pub(crate) fn load_bytes(words: &[Word], bytes: &mut [MaybeUninit<u8>]) {
+    assert!(words.len() >= bytes.len().div_ceil(8), "fewer words than the message has");
+    let copied = bulk::load(words, bytes);
+    load_words(&words[copied / 8..], &mut bytes[copied..]);
+}
+
+#[inline(always)]
+fn load_words(words: &[Word], bytes: &mut [MaybeUninit<u8>]) {
+    let (whole, tail) = bytes.as_chunks_mut::<8>();
+    for (word, bytes) in words.iter().zip(&mut *whole) {
+        *bytes = word.load().to_ne_bytes().map(MaybeUninit::new);
+    }
+    if !tail.is_empty() {
+        let last = words[whole.len()].load().to_ne_bytes();
+        for (byte, last) in tail.iter_mut().zip(last) {
+            byte.write(last);
+        }
+    }
+}
+
+/// Copies by inline assembly. Each copies what it can of the bytes and returns how many these are, from the first on: the
+/// rest, less than 16 or 64 bytes, is for the words.
+#[cfg(all(target_arch = "x86_64", not(loom), not(miri)))]
+mod bulk {
+    use std::arch::asm;
+    use std::arch::x86_64::__m128i;
+
+    use super::{FIRST_LINE, MaybeUninit, Word, WriteWord};
+
+    /// What a step with wide registers copies.
+    const STEP: usize = 128;
+
+    /// From so many bytes on with the wider registers of AVX, where the processor has it: see docs/performance.md. A head of
+    /// 64 bytes and a step, so that there is one for sure.
+    const WIDE: usize = 64 + STEP;
+
+    /// From so many bytes on with those of AVX-512.
+    const WIDEST: usize = 512;
+
+    /// The whole lines.
+    #[inline(always)]
+    pub(super) fn store(words: &[WriteWord], bytes: &[u8]) -> usize {
+        let length = bytes.len() / 64 * 64;
+        assert!(size_of_val(words) >= length, "fewer words than bytes");
+        let to = words.as_ptr().cast::<u8>().cast_mut();
+        let by_lines = if length < 2 * STEP { length } else { length % STEP };
+        if by_lines > 0 {
+            // SAFETY: `by_lines` bytes can be read at `bytes` and written at `words`, whose memory allows it (WriteWord).
+            unsafe { narrow(to, bytes.as_ptr(), by_lines) };
+        }
+        if by_lines < length {
+            let (to, from) = (to.wrapping_add(by_lines), bytes[by_lines..].as_ptr());
+            // SAFETY: the same for the rest, a multiple of STEP.
+            unsafe { copy(to, from, length - by_lines) };
+        }
+        length
+    }
+
+    /// The blocks of 16 bytes of what shares a line with the sequence word: two loads and one store for each.
+    #[inline(always)]
+    pub(super) fn store_short(words: &[WriteWord], bytes: &[u8]) -> usize {
+        assert!(
+            size_of_val(words) >= bytes.len() && bytes.len() <= FIRST_LINE,
+            "more bytes than words, or than a line"
+        );
+        if cfg!(feed_ring_faults) {
+            return 0; // word by word, as a publisher may die after each
+        }
+        let (to, from) = (words.as_ptr(), bytes.as_ptr());
+        macro_rules! pairs {
+            ($($xmm:literal $at:literal),+) => {
+                // SAFETY: the bytes from the first to the last block can be read at `from` and written at `to`, whose
+                // memory allows it (WriteWord).
+                unsafe {
+                    asm!(
+                        $(
+                            concat!("movq ", $xmm, ", [{from} + ", $at, "]"),
+                            concat!("movhps ", $xmm, ", [{from} + ", $at, " + 8]"),
+                            concat!("movups [{to} + ", $at, "], ", $xmm),
+                        )+
+                        from = in(reg) from, to = in(reg) to,
+                        out("xmm0") _, out("xmm1") _, out("xmm2") _,
+                        options(nostack, preserves_flags),
+                    );
+                }
+            };
+        }
+        let blocks = bytes.len() / 16;
+        match blocks {
+            0 => {}
+            1 => pairs!("xmm0" 0),
+            2 => pairs!("xmm0" 0, "xmm1" 16),
+            _ => pairs!("xmm0" 0, "xmm1" 16, "xmm2" 32),
+        }
+        blocks * 16
+    }
+
+    /// All of a large message, blocks of 16 bytes of others.
+    #[inline(always)]
+    pub(super) fn load(words: &[Word], bytes: &mut [MaybeUninit<u8>]) -> usize {
+        assert!(size_of_val(words) >= bytes.len(), "fewer words than bytes");
+        if bytes.len() >= WIDE {
+            load_wide(words, bytes);
+            return bytes.len();
+        }
+        let (pairs, blocks) = (words.as_chunks::<2>().0, bytes.as_chunks_mut::<16>().0);
+        for (pair, block) in pairs.iter().zip(&mut *blocks) {
+            // SAFETY: any 16 bytes are 16 bytes.
+            *block = unsafe { std::mem::transmute::<__m128i, [MaybeUninit<u8>; 16]>(load_pair(pair)) };
+        }
+        size_of_val(blocks)
+    }
+
+    /// Two words in one load.
+    #[inline(always)]
+    fn load_pair(pair: &[Word; 2]) -> __m128i {
+        let value;
+        // SAFETY: 16 bytes can be read at `pair`. It is not `pure`, so it stays between the fences.
+        unsafe {
+            asm!("movups {}, [{}]", out(xmm_reg) value, in(reg) pair, options(nostack, preserves_flags, readonly));
+        }
+        value
+    }
+
+    /// So that no store crosses from one line into another, which would cost twice what it does for a load: first what lies
+    /// before the first line of `bytes`, then whole lines, then the end. Some bytes are copied twice for it.
+    #[inline(always)]
+    fn load_wide(words: &[Word], bytes: &mut [MaybeUninit<u8>]) {
+        let (from, to, length) = (words.as_ptr().cast::<u8>(), bytes.as_mut_ptr().cast::<u8>(), bytes.len());
+        let before = 64 - to.addr() % 64;
+        let lines = (length - before) / STEP * STEP;
+        // SAFETY: `length` bytes can be read at `words` and written at `bytes`; it is at least WIDE.
+        unsafe { narrow(to, from, 64) };
+        // SAFETY: `before` is at most 64, so `lines` is at least STEP, and both together are at most `length`.
+        unsafe { copy(to.wrapping_add(before), from.wrapping_add(before), lines) };
+        let rest = length - STEP;
+        // SAFETY: the last STEP of the `length` bytes.
+        unsafe { copy(to.wrapping_add(rest), from.wrapping_add(rest), STEP) };
+    }
+
+    /// Copies `length` bytes, a multiple of [`STEP`] and not 0.
+    ///
+    /// # Safety
+    /// They can be read at `from` and written at `to`. Others may write at `from`, or read at `to`, meanwhile.
+    #[inline(always)]
+    unsafe fn copy(to: *mut u8, from: *const u8, length: usize) {
+        if length >= WIDEST && std::is_x86_feature_detected!("avx512f") {
+            // SAFETY: as this function's, and the processor has AVX-512.
+            unsafe { widest(to, from, length) }
+        } else if std::is_x86_feature_detected!("avx") {
+            // SAFETY: as this function's, and the processor has AVX.
+            unsafe { wide(to, from, length) }
+        } else {
+            // SAFETY: as this function's; a multiple of STEP is one of 64.
+            unsafe { narrow(to, from, length) }
+        }
+    }
+
+    /// A loop over `length` bytes, `$step` at a time, that ends when the negative index has become 0.
+    macro_rules! copy_loop {
+        ($(#[$doc:meta])* $name:ident, $step:literal, $($line:literal),+ ; $last:literal) => {
+            $(#[$doc])*
+            #[inline(always)]
+            unsafe fn $name(to: *mut u8, from: *const u8, length: usize) {
+                // SAFETY: the caller's; without `nomem` the compiler keeps it in its place between the fences.
+                unsafe {
+                    asm!(
+                        "2:",
+                        $($line,)+
+                        "add {i}, {step}",
+                        "jnz 2b",
+                        $last,
+                        from = in(reg) from.wrapping_add(length),
+                        to = in(reg) to.wrapping_add(length),
+                        i = inout(reg) -length.cast_signed() => _,
+                        step = const $step,
+                        // vzeroupper clears the upper halves of all of them.
+                        out("xmm0") _, out("xmm1") _, out("xmm2") _, out("xmm3") _,
+                        out("xmm4") _, out("xmm5") _, out("xmm6") _, out("xmm7") _,
+                        out("xmm8") _, out("xmm9") _, out("xmm10") _, out("xmm11") _,
+                        out("xmm12") _, out("xmm13") _, out("xmm14") _, out("xmm15") _,
+                        options(nostack),
+                    );
+                }
+            }
+        };
+    }
+
+    copy_loop! {
+        /// With the 16-byte registers that every x86-64 has.
+        ///
+        /// # Safety
+        /// As [`copy`], for a multiple of 64 bytes.
+        narrow, 64,
+        "movups xmm0, [{from} + {i}]",
+        "movups xmm1, [{from} + {i} + 16]",
+        "movups xmm2, [{from} + {i} + 32]",
+        "movups xmm3, [{from} + {i} + 48]",
+        "movups [{to} + {i}], xmm0",
+        "movups [{to} + {i} + 16], xmm1",
+        "movups [{to} + {i} + 32], xmm2",
+        "movups [{to} + {i} + 48], xmm3";
+        ""
+    }
+
+    copy_loop! {
+        /// With AVX's 32-byte registers.
+        ///
+        /// # Safety
+        /// As [`copy`]; the processor has AVX.
+        wide, 128,
+        "vmovdqu ymm0, [{from} + {i}]",
+        "vmovdqu ymm1, [{from} + {i} + 32]",
+        "vmovdqu ymm2, [{from} + {i} + 64]",
+        "vmovdqu ymm3, [{from} + {i} + 96]",
+        "vmovdqu [{to} + {i}], ymm0",
+        "vmovdqu [{to} + {i} + 32], ymm1",
+        "vmovdqu [{to} + {i} + 64], ymm2",
+        "vmovdqu [{to} + {i} + 96], ymm3";
+        "vzeroupper"
+    }
+
+    copy_loop! {
+        /// With AVX-512's 64-byte registers.
+        ///
+        /// # Safety
+        /// As [`copy`]; the processor has AVX-512.
+        widest, 128,
+        "vmovdqu64 zmm0, [{from} + {i}]",
+        "vmovdqu64 zmm1, [{from} + {i} + 64]",
+        "vmovdqu64 [{to} + {i}], zmm0",
+        "vmovdqu64 [{to} + {i} + 64], zmm1";
+        "vzeroupper"
+    }
+}
+
+/// Where there is no assembly.
+#[cfg(not(all(target_arch = "x86_64", not(loom), not(miri))))]
+mod bulk {
+    use super::{MaybeUninit, Word, WriteWord};
+
+    #[inline(always)]
+    pub(super) fn store(_words: &[WriteWord], _bytes: &[u8]) -> usize {
+        0
+    }
+
+    #[inline(always)]
+    pub(super) fn store_short(_words: &[WriteWord], _bytes: &[u8]) -> usize {
+        0
+    }
+
+    #[inline(always)]
+    pub(super) fn load(_words: &[Word], _bytes: &mut [MaybeUninit<u8>]) -> usize {
+        0
+    }
+}
+
+/// The copies alone, for the report to hold against memcpy. No part of the interface.
+#[doc(hidden)]
+pub struct Alone<T> {
+    slot: Memory<WriteWord>,
+    reader: Memory<Word>,
+    message: std::marker::PhantomData<T>,
+}
+
+impl<T: FromBytes + IntoBytes + Immutable> Default for Alone<T> {
+    fn default() -> Self {
+        let slot = Memory::heap(slot_words(size_of::<T>()));
+        Alone { reader: slot.reader(), slot, message: std::marker::PhantomData }
+    }
+}
+
+impl<T: FromBytes + IntoBytes + Immutable> Alone<T> {
+    /// Into a slot.
+    #[inline(always)]
+    pub fn store(&self, message: &T) {
+        store(&self.slot[1..], message);
+    }
+
+    /// Out of it.
+    #[inline(always)]
+    pub fn load(&self, message: &mut T) {
+        load_over(&self.reader[1..], message);
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    fn there_and_back<const N: usize>() {
+        let memory = Memory::heap(N.div_ceil(8) + 1);
+        let message: [u8; N] = std::array::from_fn(|i| (i * 7 + N) as u8);
+        memory[N.div_ceil(8)].store(u64::MAX);
+        store(&memory, &message);
+        assert_eq!(load(&memory.reader(), &mut MaybeUninit::<[u8; N]>::uninit()), &message);
+        assert_eq!(memory[N.div_ceil(8)].load(), u64::MAX, "{N} bytes wrote beyond their words");
+    }
+
+    #[test]
+    fn every_length_and_tail_comes_back() {
+        there_and_back::<1>();
+        there_and_back::<7>();
+        there_and_back::<8>();
+        there_and_back::<9>();
+        there_and_back::<16>();
+        there_and_back::<31>();
+        there_and_back::<40>();
+        there_and_back::<55>();
+        there_and_back::<56>();
+        there_and_back::<57>();
+        there_and_back::<63>();
+        there_and_back::<64>();
+        there_and_back::<65>();
+        there_and_back::<119>();
+        there_and_back::<120>();
+        there_and_back::<1016>();
+        there_and_back::<4093>();
+    }
+
+    /// The assembly and the words copy the same bytes, and not one beyond, for every length.
+    #[test]
+    fn both_ways_to_copy_agree() {
+        let longest: usize = if cfg!(miri) { 300 } else { 4096 };
+        let bytes: Vec<u8> = (0..longest + 8).map(|i| (i * 31 + i / 251) as u8).collect();
+        for length in 8..=longest {
+            let words = length.div_ceil(8) + 1;
+            let (by_words, by_lines) = (Memory::heap(words), Memory::heap(words));
+            for memory in [&by_words, &by_lines] {
+                memory[words - 1].store(0x5555_5555_5555_5555);
+            }
+            // From an odd address, as a message in a batch may be.
+            let from = &bytes[length % 8..][..length];
+            store_words(&by_words, from);
+            let copied = bulk::store(&by_lines, from);
+            store_words(&by_lines[copied / 8..], &from[copied..]);
+            let same = by_words.iter().zip(&*by_lines).all(|(one, other)| one.load() == other.load());
+            assert!(same, "{length} bytes were stored differently");
+            if length <= FIRST_LINE {
+                let short = Memory::heap(words);
+                short[words - 1].store(0x5555_5555_5555_5555);
+                let copied = bulk::store_short(&short, from);
+                store_words(&short[copied / 8..], &from[copied..]);
+                let same = by_words.iter().zip(&*short).all(|(one, other)| one.load() == other.load());
+                assert!(same, "{length} bytes were stored differently two words at a time");
+            }
+
+            let (mut one, mut other) =
+                (vec![MaybeUninit::new(0xaa); length + 9], vec![MaybeUninit::new(0xaa); length + 9]);
+            let words = by_words.reader();
+            load_words(&words, &mut one[1..=length]);
+            let copied = bulk::load(&words, &mut other[1..=length]);
+            load_words(&words[copied / 8..], &mut other[1 + copied..=length]);
+            // SAFETY: every byte was initialised when the vectors were made.
+            let read =
+                |bytes: &[MaybeUninit<u8>]| bytes.iter().map(|byte| unsafe { byte.assume_init() }).collect::<Vec<u8>>();
+            assert_eq!(read(&one), read(&other), "{length} bytes were loaded differently");
+            assert_eq!(&read(&one)[1..=length], from);
+        }
+    }
+}

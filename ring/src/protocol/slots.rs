@@ -1,0 +1,119 @@
+//! The slots of a ring, found by sequence number without a bounds check.
+#![allow(unsafe_code)] // slots without bounds checks
+
+use std::marker::PhantomData;
+use std::ptr::NonNull;
+
+use crate::format::layout::{Layout, slot_words};
+use crate::memory::Memory;
+
+/// How many words lie between the beginnings of two slots. It never changes.
+pub(crate) trait Stride: Copy + Send + Sync + 'static {
+    /// The number of words.
+    fn words(self) -> usize;
+}
+
+/// The stride for messages `T`: a constant, so that a slot's address is computed by shifts.
+pub(crate) struct Of<T>(PhantomData<fn() -> T>);
+
+impl<T> Of<T> {
+    pub(crate) const STRIDE: Self = Of(PhantomData);
+}
+
+impl<T> Clone for Of<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Of<T> {}
+
+impl<T: 'static> Stride for Of<T> {
+    #[inline(always)]
+    fn words(self) -> usize {
+        const { slot_words(size_of::<T>()) }
+    }
+}
+
+/// The stride that a ring's layout tells.
+#[derive(Clone, Copy)]
+pub(crate) struct Dynamic(usize);
+
+impl Dynamic {
+    pub(crate) fn of(layout: &Layout) -> Self {
+        Dynamic(layout.slot_words)
+    }
+}
+
+impl Stride for Dynamic {
+    #[inline(always)]
+    fn words(self) -> usize {
+        self.0
+    }
+}
+
+/// The slots of a ring.
+pub(crate) struct Slots<W, S> {
+    base: NonNull<W>,
+    mask: u64,
+    stride: S,
+    // Keeps the memory that `base` points into.
+    memory: Memory<W>,
+}
+
+// SAFETY: as Memory; a slot is a slice of its words.
+unsafe impl<W: Send + Sync, S: Send> Send for Slots<W, S> {}
+// SAFETY: as Memory; a shared handle gives out nothing but `&[W]`.
+unsafe impl<W: Send + Sync, S: Sync> Sync for Slots<W, S> {}
+
+impl<W, S: Copy> Clone for Slots<W, S> {
+    fn clone(&self) -> Self {
+        Slots { base: self.base, mask: self.mask, stride: self.stride, memory: self.memory.clone() }
+    }
+}
+
+impl<W, S> Slots<W, S> {
+    /// Number of slots.
+    #[inline(always)]
+    pub(crate) fn capacity(&self) -> u64 {
+        self.mask + 1
+    }
+
+    /// The memory that the slots are part of.
+    #[inline(always)]
+    pub(crate) fn memory(&self) -> &Memory<W> {
+        &self.memory
+    }
+}
+
+impl<W, S: Stride> Slots<W, S> {
+    /// The slots of the ring in `memory`.
+    ///
+    /// # Panics
+    /// If they do not lie within it, or are of another stride: callers check what a segment says before they come here.
+    pub(crate) fn new(memory: Memory<W>, layout: &Layout, stride: S) -> Self {
+        let capacity = layout.capacity;
+        assert!(capacity.is_power_of_two() && capacity >= 2, "a capacity of {capacity}");
+        assert!(stride.words() == layout.slot_words, "slots of {} words, not {}", layout.slot_words, stride.words());
+        let words = usize::try_from(capacity).ok().and_then(|slots| slots.checked_mul(stride.words()));
+        let end = words.and_then(|words| words.checked_add(layout.slots));
+        assert!(end.is_some_and(|end| end <= memory.len()), "slots beyond the end of their memory");
+        Slots { base: NonNull::from(&memory[layout.slots]), mask: capacity - 1, stride, memory }
+    }
+
+    /// Words of a slot.
+    #[inline(always)]
+    pub(crate) fn words(&self) -> usize {
+        self.stride.words()
+    }
+
+    /// The slot of message `sequence`: its sequence word, then the payload.
+    #[inline(always)]
+    pub(crate) fn at(&self, sequence: u64) -> &[W] {
+        let index = (sequence & self.mask) as usize * self.stride.words();
+        // SAFETY: index < capacity * words, which `new` found to lie within the memory.
+        let slot = unsafe { self.base.add(index) };
+        // SAFETY: the words from there to the next slot lie within it too, and it lives as long as `self`.
+        unsafe { NonNull::slice_from_raw_parts(slot, self.stride.words()).as_ref() }
+    }
+}

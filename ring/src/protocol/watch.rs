@@ -1,0 +1,91 @@
+//! The thread that wakes a sleeping subscriber when its publisher dies: a death wakes nobody by itself.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
+use rustix::time::Timespec;
+
+use crate::memory::{CreatorPid, Memory, Pinned};
+use crate::presence::liveness::Liveness;
+use crate::sync::{Word, WriteWord, wake};
+
+/// Words of a sleeper's own memory, on which it sleeps as well.
+pub(super) const DEAD: usize = 0;
+pub(super) const INTERRUPTED: usize = 1;
+pub(super) const NUDGED: usize = 2;
+pub(super) const OWN: usize = 3;
+
+/// How often the watcher looks whether its sleeper might sleep for ever.
+pub(super) const VIGILANCE: Duration = Duration::from_millis(100);
+
+/// How long a sleeper without a watcher sleeps before it asks for itself whether its publisher lives.
+pub(super) const UNWATCHED: Duration = Duration::from_millis(20);
+
+/// What a watcher looks at.
+pub(super) struct Watched {
+    pub(super) event: Pinned<Word>,
+    pub(super) sleepers: Pinned<WriteWord>,
+    /// The sleeper's own words.
+    pub(super) own: Memory<WriteWord>,
+}
+
+/// A thread that sleeps on the publisher's FIFO and wakes the sleeper when it ends: a death wakes nobody by itself.
+///
+/// Now and then it also looks whether its sleeper has been done harm: a flag that stays cleared though the event does not
+/// change, which no publisher does, but whoever may write to `control` can; or a segment that was cut short. The sleeper is
+/// nudged then, so that such harm costs useless wakes and not a sleep for ever. No ordinary wake-up depends on this.
+pub(super) struct Watcher {
+    stop: OwnedFd,
+    thread: Option<JoinHandle<()>>,
+    creator: CreatorPid,
+}
+
+impl Watcher {
+    pub(super) fn start(fifo: &OwnedFd, watched: Watched) -> std::io::Result<Self> {
+        let stop = eventfd(0, EventfdFlags::CLOEXEC)?;
+        let (fifo, stopped) = (fifo.try_clone()?, stop.try_clone()?);
+        let Watched { event, sleepers, own } = watched;
+        let thread = std::thread::Builder::new().name("feed-ring watch".to_owned()).spawn(move || {
+            let liveness = Liveness::Fifo(fifo);
+            let Liveness::Fifo(fifo) = &liveness else { return };
+            let vigilance = Timespec { tv_sec: 0, tv_nsec: i64::from(VIGILANCE.subsec_nanos()) };
+            let mut before = None;
+            // A FIFO that was opened after the death never hangs up: so it is asked first.
+            while !liveness.is_dead() {
+                let mut fds = [PollFd::new(fifo, PollFlags::empty()), PollFd::new(&stopped, PollFlags::IN)];
+                let polled = poll(&mut fds, Some(&vigilance));
+                if !fds[1].revents().is_empty() {
+                    return;
+                }
+                if polled.is_err_and(|errno| errno != rustix::io::Errno::INTR) {
+                    // Who cannot watch must not let anybody rely on it: the sleeper is sent to ask for itself, and will
+                    // start another watcher, but not in a busy loop.
+                    std::thread::sleep(UNWATCHED);
+                    break;
+                }
+                let now = (event.load(), sleepers.load());
+                if now.1 == 0 && before == Some(now) || event.memory().look_if_cut_short() {
+                    own[NUDGED].store(own[NUDGED].load().wrapping_add(1) & u64::from(u32::MAX));
+                    wake(&own[NUDGED]);
+                }
+                before = Some(now);
+            }
+            own[DEAD].store(1);
+            wake(&own[DEAD]);
+        })?;
+        Ok(Watcher { stop, thread: Some(thread), creator: CreatorPid::this() })
+    }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        let Some(thread) = self.thread.take() else { return };
+        if !self.creator.is_this() {
+            return std::mem::forget(thread); // the parent's watcher, which is to go on
+        }
+        let _ = rustix::io::write(self.stop.as_fd(), &1u64.to_ne_bytes());
+        let _ = thread.join();
+    }
+}

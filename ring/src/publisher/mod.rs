@@ -1,0 +1,7 @@
+//! The one that writes.
+
+pub(crate) mod ahead;
+pub(crate) mod handle;
+pub(crate) mod options;
+pub(crate) mod raw;
+mod writer;

@@ -1,0 +1,120 @@
+//! What a publisher does, whatever its messages are: sequence numbers, the count, waking, and the end of a ring.
+
+use super::ahead::Ahead;
+use crate::error::CloseError;
+use crate::format::layout::{Layout, state};
+use crate::memory::Pinned;
+use crate::protocol::slot;
+use crate::protocol::slots::{Slots, Stride};
+use crate::protocol::wait::{Wake, Waker};
+use crate::sync::{Ordering, WriteWord, on, panicking};
+use crate::transport::host::{Host, Made};
+
+/// The one writer of a ring, whose slots are found by the stride `S`.
+pub(super) struct Writer<S> {
+    slots: Slots<WriteWord, S>,
+    published: Pinned<WriteWord>,
+    next: u64,
+    epoch: u64,
+    layout: Layout,
+    waker: Waker,
+    pub(super) ahead: Ahead,
+    host: Box<dyn Host>,
+    open: bool,
+}
+
+impl<S: Stride> Writer<S> {
+    /// Goes on with a ring in which an epoch was begun.
+    pub(super) fn new(made: Made, stride: S, wake: Wake) -> Self {
+        let Made { memory, layout, next, sleepers, host } = made;
+        Writer {
+            waker: Waker::new(&memory, &layout, sleepers, wake),
+            ahead: Ahead::One,
+            epoch: memory[layout.epoch()].load(),
+            published: Pinned::new(&memory, layout.published),
+            slots: Slots::new(memory, &layout, stride),
+            next,
+            layout,
+            host,
+            open: true,
+        }
+    }
+
+    /// Publishes one message, which `copy` stores into the payload words that it is given.
+    #[inline(always)]
+    pub(super) fn publish(&mut self, copy: impl FnOnce(&[WriteWord])) -> u64 {
+        let sequence = self.next;
+        let following = sequence + 1;
+        slot::publish(self.slots.at(sequence), self.slots.at(following), sequence, copy);
+        if self.ahead == Ahead::Two {
+            self.own_second(following + 1);
+        }
+        // Relaxed: it tells joining subscribers and tools where to begin looking. The slots tell them the rest.
+        self.published.store(following);
+        self.next = following;
+        self.waker.published();
+        sequence
+    }
+
+    /// Takes over the lines of the slot that message `sequence` will have. Until then it holds the message of a lap before,
+    /// or has never been written.
+    #[inline(always)]
+    fn own_second(&self, sequence: u64) {
+        let holds = match sequence.checked_sub(self.slots.capacity()) {
+            // P6, P7. Exactly what it holds: the message of the lap before, if there was one in this ring.
+            Some(holds) if (holds >= self.layout.base || !on("P7")) && on("P6") => slot::published(holds),
+            _ => 0,
+        };
+        slot::own(self.slots.at(sequence), holds);
+    }
+}
+
+impl<S> Writer<S> {
+    #[inline]
+    pub(super) fn next(&self) -> u64 {
+        self.next
+    }
+
+    pub(super) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    pub(super) fn slots(&self) -> &Slots<WriteWord, S> {
+        &self.slots
+    }
+
+    /// How this publisher finds out that a subscriber sleeps.
+    pub(super) fn wake(&self) -> Wake {
+        self.waker.mode()
+    }
+
+    pub(super) fn host(&self) -> &dyn Host {
+        &*self.host
+    }
+
+    /// Ends the ring.
+    pub(super) fn end(&mut self) -> Result<(), CloseError> {
+        self.open = false;
+        if self.host.is_inherited() {
+            return Ok(());
+        }
+        // C1. Pairs with E1: who sees the ring closed sees every message that was published before.
+        self.slots.memory()[self.layout.state()].store_ordered("C1", Ordering::Release, state::CLOSED);
+        self.waker.wake_all();
+        self.host.end()
+    }
+}
+
+impl<S> Drop for Writer<S> {
+    fn drop(&mut self) {
+        if !self.open {
+            return;
+        }
+        // A panic is no clean close: the ring stays as it is, and its subscribers learn that nobody is there.
+        if panicking() {
+            return self.host.abandon();
+        }
+        // Files that cannot be removed are for `close` to report; a drop has nobody to tell.
+        let _ = self.end();
+    }
+}

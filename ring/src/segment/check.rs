@@ -1,0 +1,111 @@
+//! A segment and a control file that were found: mapped, and believed only as far as they were checked.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use memmap2::Advice;
+use rustix::fs::Stat;
+
+use super::header::Header;
+use crate::error::OpenError;
+use crate::format::layout::{ABI, CONTROL_MAGIC, control, word};
+use crate::memory::{Mapping, Memory};
+use crate::placement::PlacementRequest;
+use crate::sync::{Word, WriteWord};
+
+/// Maps an open segment and checks its header. `path` is for the errors.
+pub(crate) fn segment(
+    file: &OwnedFd,
+    stat: &Stat,
+    (mapping, request): (Mapping, PlacementRequest),
+    path: &Path,
+) -> Result<(Memory<Word>, Header), OpenError> {
+    let bytes = usize::try_from(stat.st_size).unwrap_or(usize::MAX);
+    if bytes < word::SCHEMA * 8 || !bytes.is_multiple_of(8) {
+        return Err(OpenError::NotARing {
+            path: path.to_owned(),
+            found: format!("a file of {bytes} bytes"),
+            expected: "the segment of a ring",
+        });
+    }
+    let memory = Memory::map(file, bytes, mapping, request.boundary(bytes)).map_err(|source| OpenError::Io {
+        doing: "map",
+        path: path.to_owned(),
+        source,
+    })?;
+    let header = Header::read(&memory, path)?;
+    Ok((memory, header))
+}
+
+/// Whether not all of a segment's file is there. A publisher reserves every byte of it.
+pub(crate) fn has_holes(stat: &Stat) -> bool {
+    stat.st_blocks.saturating_mul(512) < stat.st_size
+}
+
+/// Brings a segment and a control file into memory, and locks them there if that was requested. Only what is there already
+/// is brought in: a file with holes would be filled at its reader's expense.
+pub(crate) fn settle(
+    memory: &Memory<Word>,
+    control: &Memory<WriteWord>,
+    stat: &Stat,
+    request: PlacementRequest,
+    path: &Path,
+) -> Result<(), OpenError> {
+    if !has_holes(stat) {
+        memory.prefault(Advice::PopulateRead).map_err(|source| OpenError::Io {
+            doing: "prefault",
+            path: path.to_owned(),
+            source,
+        })?;
+    }
+    request
+        .lock(memory)
+        .and_then(|()| request.lock(control))
+        .map_err(|source| OpenError::Placement { path: path.to_owned(), source })
+}
+
+/// Checks that a control file is of the size that all have. `path` is for the error.
+pub(crate) fn control_size(stat: &Stat, path: &Path) -> Result<(), OpenError> {
+    if stat.st_size == control::BYTES as i64 {
+        return Ok(());
+    }
+    Err(OpenError::NotARing {
+        path: path.to_owned(),
+        found: format!("a file of {} bytes", stat.st_size),
+        expected: "the control file of a ring",
+    })
+}
+
+/// Maps the control file of the segment of this nonce for writing. `None` if the file is not that one.
+pub(crate) fn control(file: &OwnedFd, stat: &Stat, nonce: u64) -> io::Result<Option<Memory<WriteWord>>> {
+    if stat.st_size != control::BYTES as i64 {
+        return Ok(None);
+    }
+    let words = Memory::map_writable(file, control::BYTES)?;
+    let paired = words[control::MAGIC].load() == CONTROL_MAGIC && words[control::NONCE].load() == nonce;
+    Ok(paired.then_some(words))
+}
+
+/// The same for reading only.
+///
+/// # Errors
+/// What is wrong with the file, in words.
+pub(crate) fn control_read_only(file: &OwnedFd, stat: &Stat, nonce: u64) -> Result<Memory<Word>, String> {
+    if stat.st_size != control::BYTES as i64 {
+        return Err(format!("{} bytes long, not {}", stat.st_size, control::BYTES));
+    }
+    let memory = Memory::map_read_only(file, control::BYTES).map_err(|error| format!("cannot be mapped: {error}"))?;
+    for (what, index, expected) in [
+        ("first word", control::MAGIC, CONTROL_MAGIC),
+        ("ABI", control::ABI, ABI),
+        ("nonce", control::NONCE, nonce),
+        ("number of entries", control::ENTRIES, control::COUNT as u64),
+    ] {
+        let found = memory[index].load();
+        if found != expected {
+            return Err(format!("its {what} is {found:#x}, not {expected:#x}"));
+        }
+    }
+    Ok(memory)
+}

@@ -1,0 +1,86 @@
+//! A new segment and a new control file: their memory, and what is written into them first.
+
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::time::SystemTime;
+
+use memmap2::Advice;
+
+use crate::error::CreateError;
+use crate::format::layout::{ABI, CONTROL_MAGIC, Geometry, Layout, control, word};
+use crate::memory::Memory;
+use crate::placement::PlacementRequest;
+use crate::protocol::takeover;
+use crate::sync::WriteWord;
+
+/// Gives a new file its size and its memory, and maps it. `reserve` reserves the memory. `path` is for the errors.
+pub(crate) fn file(
+    file: &OwnedFd,
+    bytes: usize,
+    request: PlacementRequest,
+    path: &Path,
+    reserve: impl FnOnce() -> Result<(), CreateError>,
+) -> Result<Memory<WriteWord>, CreateError> {
+    let failed = |doing| move |source| CreateError::Io { doing, path: path.to_owned(), source };
+    rustix::fs::ftruncate(file, bytes as u64)
+        .map_err(|errno| failed("set the size of the ring's memory")(errno.into()))?;
+    let memory =
+        Memory::map_writable_on(file, bytes, request.boundary(bytes)).map_err(failed("map the ring's memory"))?;
+    memory_of(&memory, request, path, reserve)?;
+    Ok(memory)
+}
+
+/// Reserves and touches all of a mapped file's memory. Where it comes from is settled before any is taken.
+pub(crate) fn memory_of(
+    memory: &Memory<WriteWord>,
+    request: PlacementRequest,
+    path: &Path,
+    reserve: impl FnOnce() -> Result<(), CreateError>,
+) -> Result<(), CreateError> {
+    let placed = |source| CreateError::Placement { path: path.to_owned(), source };
+    request.before_first_touch(memory).map_err(placed)?;
+    reserve()?;
+    memory.prefault(Advice::PopulateWrite).map_err(|source| CreateError::Io {
+        doing: "prefault the ring's memory",
+        path: path.to_owned(),
+        source,
+    })?;
+    request.once_touched(memory).map_err(placed)
+}
+
+/// The mode of the control file: whoever may read the segment may write to its entry there.
+pub(crate) fn control_mode(mode: u32) -> u32 {
+    mode | (mode & 0o044) >> 1
+}
+
+/// Writes what a new ring's control file says.
+pub(crate) fn control(words: &[WriteWord], nonce: u64) {
+    for (index, value) in [
+        (control::MAGIC, CONTROL_MAGIC),
+        (control::ABI, ABI),
+        (control::NONCE, nonce),
+        (control::ENTRIES, control::COUNT as u64),
+    ] {
+        words[index].store(value);
+    }
+}
+
+/// Writes a new ring's header and begins its first epoch, at sequence `base`.
+pub(crate) fn segment(memory: &Memory<WriteWord>, geometry: &Geometry, nonce: u64, base: u64) -> Layout {
+    let created = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64);
+    geometry.write(memory, nonce, base, created);
+    memory[word::PUBLISHER_PID].store(u64::from(std::process::id()));
+    let layout = geometry.layout(base);
+    takeover::begin_epoch(memory, &layout, base);
+    layout
+}
+
+/// A number that no other ring of this name had. It pairs a segment with its control file.
+pub(crate) fn nonce() -> u64 {
+    let mut bytes = [0; 8];
+    match rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::NONBLOCK) {
+        Ok(8) => u64::from_ne_bytes(bytes),
+        // Early at boot there is no randomness. The time is as good here, where nobody guesses.
+        _ => SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(1, |since| since.as_nanos() as u64),
+    }
+}

@@ -1,0 +1,199 @@
+//! A file descriptor that becomes readable when a subscriber has something to receive, for programs built around `epoll`
+//! and its like. The publisher knows nothing of it: a thread of the subscriber's own sleeps on the ring and writes to it.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+use rustix::event::{EventfdFlags, eventfd};
+
+use crate::memory::CreatorPid;
+use crate::presence::liveness::Liveness;
+use crate::protocol::pending::Told;
+use crate::protocol::view::View;
+use crate::protocol::wait::{Interrupter, Sleeper, Until};
+
+/// An event descriptor for one subscriber: [`Subscriber::notifier`](crate::Subscriber::notifier).
+///
+/// It becomes readable once after an [`arm`](Self::arm): as soon as the armed sequence can be received, or there is anything
+/// else to be told (a loss, the ring's end, a restart, the publisher's death). Receive until
+/// [`Empty`](crate::TryRecvError::Empty), then arm it again. It waits for one thing at a time: armed again before it became
+/// readable, it waits for the newer.
+///
+/// After `Closed`, `PublisherDead` or `Superseded` there is always something to be told, so that `arm` makes it readable
+/// at once, again and again: arm it with [`arm_for_publisher`](Self::arm_for_publisher) instead, or drop it.
+///
+/// ```
+/// use std::os::fd::AsFd;
+///
+/// use feed_ring::{Join, TryRecvError, in_process};
+/// use rustix::event::{PollFd, PollFlags, poll};
+///
+/// let (mut publisher, ring) = in_process::<u64>(64)?;
+/// let mut subscriber = ring.subscribe(Join::Oldest);
+/// let notifier = subscriber.notifier()?;
+/// notifier.arm(&subscriber);
+/// publisher.publish(&42);
+/// poll(&mut [PollFd::new(&notifier, PollFlags::IN)], None)?; // among whatever else the program waits for
+/// notifier.clear();
+/// assert_eq!(subscriber.try_recv(), Ok(42));
+/// assert_eq!(subscriber.try_recv(), Err(TryRecvError::Empty)); // only now is it armed again
+/// notifier.arm(&subscriber);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Notifier {
+    event: OwnedFd,
+    shared: Arc<Shared>,
+    interrupter: Interrupter,
+    thread: Option<JoinHandle<()>>,
+    creator: CreatorPid,
+}
+
+/// What a subscriber and its notifier's thread tell each other.
+#[derive(Default)]
+struct Shared {
+    orders: Mutex<Orders>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Orders {
+    /// The last that was asked for, until the thread has taken it up.
+    armed: Option<Armed>,
+    /// Whether the thread sleeps on the ring, so that it has to be called back from there.
+    busy: bool,
+    over: bool,
+}
+
+impl Shared {
+    fn orders(&self) -> MutexGuard<'_, Orders> {
+        self.orders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What there is to wait for.
+#[derive(Clone, Copy)]
+pub(super) enum Armed {
+    /// Anything that the subscriber was not told.
+    Anything(Told),
+    /// A publisher, or anything else that it was not told.
+    Publisher(Told),
+}
+
+/// What the thread looks at.
+pub(super) struct Watched {
+    pub(super) view: View,
+    pub(super) liveness: Liveness,
+    pub(super) sleeper: Sleeper,
+}
+
+impl Notifier {
+    pub(super) fn start(watched: Watched) -> io::Result<Self> {
+        let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        let written = event.try_clone()?;
+        let interrupter = watched.sleeper.interrupter();
+        let shared = Arc::<Shared>::default();
+        let ordered = Arc::clone(&shared);
+        let thread = std::thread::Builder::new()
+            .name("feed-ring notify".to_owned())
+            .spawn(move || watch(watched, &ordered, &written))?;
+        Ok(Notifier { event, shared, interrupter, thread: Some(thread), creator: CreatorPid::this() })
+    }
+
+    /// Lets the descriptor become readable as soon as there is what `armed` says.
+    pub(super) fn arm_for(&self, armed: Armed) {
+        self.order(|orders| orders.armed = Some(armed));
+    }
+
+    /// Has the thread do something else than it does.
+    fn order(&self, change: impl FnOnce(&mut Orders)) {
+        let mut orders = self.shared.orders();
+        change(&mut orders);
+        if orders.busy {
+            self.interrupter.interrupt();
+        }
+        drop(orders);
+        self.shared.changed.notify_one();
+    }
+
+    /// Makes the descriptor unreadable until it is armed again and there is something.
+    pub fn clear(&self) {
+        // Nothing in it is as good as emptied.
+        let _ = rustix::io::read(&self.event, &mut [0u8; 8]);
+    }
+}
+
+/// Waits to be armed, then for what the subscriber waits for, and says so; until the notifier is dropped.
+fn watch(mut watched: Watched, shared: &Shared, event: &OwnedFd) {
+    let mut orders = shared.orders();
+    while !orders.over {
+        match orders.armed.take() {
+            None => orders = shared.changed.wait(orders).unwrap_or_else(PoisonError::into_inner),
+            Some(armed) => {
+                orders.busy = true;
+                drop(orders);
+                let came = watched.await_once(armed);
+                orders = shared.orders();
+                orders.busy = false;
+                // Interrupted. If no newer order arrived, wait for the same one again.
+                if came {
+                    let _ = rustix::io::write(event, &1u64.to_ne_bytes());
+                } else if orders.armed.is_none() {
+                    orders.armed = Some(armed);
+                }
+            }
+        }
+    }
+}
+
+impl Watched {
+    /// Waits until it is there, or this thread is interrupted. Returns whether it is there.
+    fn await_once(&mut self, armed: Armed) -> bool {
+        let Watched { view, liveness, sleeper } = self;
+        let until = Until { deadline: None, interruptible: true };
+        match armed {
+            Armed::Anything(told) => {
+                let outdated = || told.is_outdated(view);
+                while !outdated() && !sleeper.sleep(liveness, until, outdated) {
+                    if sleeper.was_interrupted() {
+                        return false;
+                    }
+                }
+            }
+            Armed::Publisher(told) => {
+                let is_over = || told.is_over(view, liveness);
+                while !is_over() {
+                    sleeper.sleep_on_event(until, is_over);
+                    if sleeper.was_interrupted() {
+                        return false;
+                    }
+                }
+            }
+        }
+        true
+    }
+}
+
+impl AsFd for Notifier {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.event.as_fd()
+    }
+}
+
+impl Drop for Notifier {
+    fn drop(&mut self) {
+        let Some(thread) = self.thread.take() else { return };
+        if !self.creator.is_this() {
+            return std::mem::forget(thread); // the thread is not in this process
+        }
+        self.order(|orders| orders.over = true);
+        let _ = thread.join();
+    }
+}
+
+impl std::fmt::Debug for Notifier {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Notifier").field("event", &self.event).finish_non_exhaustive()
+    }
+}

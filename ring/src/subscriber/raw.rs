@@ -1,0 +1,194 @@
+//! A subscriber of messages that are bytes, of a size that the ring's header tells.
+
+use std::io;
+use std::time::Duration;
+
+use super::notify::Notifier;
+use super::receiver::Receiver;
+use crate::error::{RecvError, TryRecvError};
+use crate::format::message::MessageFormat;
+use crate::protocol::copy;
+use crate::protocol::cursor::Join;
+use crate::protocol::slots::Dynamic;
+use crate::protocol::wait::{Interrupter, WaitStrategy};
+use crate::sync::Word;
+use crate::transport::attachment::Opened;
+
+/// A subscriber of a ring of any messages, which it receives as bytes. What they mean is told by
+/// [`format`](Self::format).
+///
+/// It says what a typed [`Subscriber`](crate::Subscriber) says, of the same ring, in the same order.
+pub struct RawSubscriber {
+    receiver: Receiver<Dynamic>,
+    format: MessageFormat,
+}
+
+/// Where a subscriber is, and what became of every message from the one that it joined at:
+/// `first + received + lost + skipped = sequence`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// The sequence number that it joined at.
+    pub first: u64,
+    /// Messages that were returned.
+    pub received: u64,
+    /// Messages that were overwritten before they were read.
+    pub lost: u64,
+    /// Messages that [`RawSubscriber::latest_into`] passed over.
+    pub skipped: u64,
+    /// The sequence number of the next message.
+    pub sequence: u64,
+    /// The epoch that was told last.
+    pub epoch: u64,
+}
+
+impl RawSubscriber {
+    pub(super) fn new(opened: Opened, join: Join, wait: WaitStrategy) -> io::Result<Self> {
+        let stride = Dynamic::of(&opened.layout);
+        let (geometry, _) = opened.found.as_ref().expect("a ring with a header");
+        let format = MessageFormat::from_parts(geometry.payload_size, geometry.payload_align, geometry.schema.clone());
+        Ok(RawSubscriber { receiver: Receiver::new(opened, stride, join, wait)?, format })
+    }
+
+    /// What the ring's messages are.
+    pub fn format(&self) -> &MessageFormat {
+        &self.format
+    }
+
+    /// Receives the next message into `message`, if there is one: see [`Subscriber::try_recv`](crate::Subscriber::try_recv).
+    /// After an error the bytes have no meaning.
+    ///
+    /// # Errors
+    /// [`TryRecvError`].
+    ///
+    /// # Panics
+    /// If `message` is not as long as the format says.
+    #[inline]
+    pub fn try_recv_into(&mut self, message: &mut [u8]) -> Result<(), TryRecvError> {
+        self.check(message);
+        self.receiver.attempt(false, |words| copy::load_over_bytes(words, message))
+    }
+
+    /// Receives the next message, as soon as there is one: see [`Subscriber::recv`](crate::Subscriber::recv).
+    ///
+    /// # Errors
+    /// [`RecvError`].
+    ///
+    /// # Panics
+    /// If `message` is not as long as the format says.
+    #[inline]
+    pub fn recv_into(&mut self, message: &mut [u8]) -> Result<(), RecvError> {
+        self.check(message);
+        self.receiver.receive(|words| copy::load_over_bytes(words, message))
+    }
+
+    /// Receives the next message within `timeout`: see [`Subscriber::recv_timeout`](crate::Subscriber::recv_timeout).
+    ///
+    /// # Errors
+    /// [`TryRecvError`], `Empty` if none came in time.
+    ///
+    /// # Panics
+    /// If `message` is not as long as the format says.
+    pub fn recv_timeout_into(&mut self, message: &mut [u8], timeout: Duration) -> Result<(), TryRecvError> {
+        self.check(message);
+        self.receiver.receive_within(timeout, |words| copy::load_over_bytes(words, message))
+    }
+
+    /// Receives as many of the next messages as there are and as `messages` has room for, one behind the other. Returns how
+    /// many: see [`Subscriber::recv_batch`](crate::Subscriber::recv_batch).
+    ///
+    /// # Errors
+    /// [`TryRecvError`], if there was not a single message.
+    ///
+    /// # Panics
+    /// If the length of `messages` is not a multiple of the format's size.
+    pub fn recv_batch_into(&mut self, messages: &mut [u8]) -> Result<usize, TryRecvError> {
+        let (found, size) = (messages.len(), self.format.size());
+        assert!(found.is_multiple_of(size), "room for {found} bytes, a multiple of {size} expected");
+        let each = messages.chunks_exact_mut(size);
+        self.receiver.receive_batch(each.map(|message| |words: &[Word]| copy::load_over_bytes(words, message)))
+    }
+
+    /// Receives the newest message: see [`Subscriber::latest`](crate::Subscriber::latest).
+    ///
+    /// # Errors
+    /// [`TryRecvError`].
+    ///
+    /// # Panics
+    /// If `message` is not as long as the format says.
+    pub fn latest_into(&mut self, message: &mut [u8]) -> Result<(), TryRecvError> {
+        self.check(message);
+        self.receiver.latest(|words| copy::load_over_bytes(words, message))
+    }
+
+    fn check(&self, message: &[u8]) {
+        let (found, expected) = (message.len(), self.format.size());
+        assert!(found == expected, "room for {found} bytes, {expected} expected");
+    }
+
+    /// Where it is, and what became of every message.
+    pub fn account(&self) -> Account {
+        let cursor = self.receiver.cursor();
+        Account {
+            first: cursor.first(),
+            received: cursor.received(),
+            lost: cursor.lost(),
+            skipped: cursor.skipped(),
+            sequence: cursor.next(),
+            epoch: cursor.epoch(),
+        }
+    }
+
+    /// How many messages are published and not yet received: see [`Subscriber::lag`](crate::Subscriber::lag).
+    pub fn lag(&self) -> u64 {
+        self.receiver.cursor().lag()
+    }
+
+    /// Slots of the ring; it holds the last `capacity - 1` messages.
+    pub fn capacity(&self) -> usize {
+        self.receiver.cursor().view().capacity() as usize
+    }
+
+    /// Waits until a publisher takes the ring over: see
+    /// [`Subscriber::wait_for_publisher`](crate::Subscriber::wait_for_publisher).
+    pub fn wait_for_publisher(&mut self, timeout: Duration) -> bool {
+        self.receiver.wait_for_publisher(timeout)
+    }
+
+    /// Whether a publisher lives; asks the kernel.
+    pub fn publisher_is_alive(&self) -> bool {
+        self.receiver.publisher_is_alive()
+    }
+
+    /// What interrupts a wait of this subscriber from another thread: see
+    /// [`Subscriber::interrupter`](crate::Subscriber::interrupter).
+    pub fn interrupter(&self) -> Interrupter {
+        self.receiver.interrupter()
+    }
+
+    /// A file descriptor that becomes readable when there is something to receive: see
+    /// [`Subscriber::notifier`](crate::Subscriber::notifier).
+    ///
+    /// # Errors
+    /// If the descriptor or the thread cannot be made.
+    pub fn notifier(&self) -> io::Result<Notifier> {
+        self.receiver.notifier()
+    }
+}
+
+impl Notifier {
+    /// As [`arm`](Self::arm), for a subscriber of bytes.
+    pub fn arm_raw(&self, subscriber: &RawSubscriber) {
+        self.arm_for_receiver(&subscriber.receiver);
+    }
+
+    /// As [`arm_for_publisher`](Self::arm_for_publisher), for a subscriber of bytes.
+    pub fn arm_raw_for_publisher(&self, subscriber: &RawSubscriber) {
+        self.arm_receiver_for_publisher(&subscriber.receiver);
+    }
+}
+
+impl std::fmt::Debug for RawSubscriber {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RawSubscriber").field("account", &self.account()).field("format", &self.format).finish()
+    }
+}

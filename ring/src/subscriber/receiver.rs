@@ -1,0 +1,367 @@
+//! What a subscriber does, whatever its messages are: it polls, waits, reports, and asks whether its publisher lives. Where
+//! it is and what it is told is the cursor's.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use super::hold_back::HoldBack;
+use super::notify::{Armed, Notifier, Watched};
+use crate::error::{RecvError, TryRecvError};
+use crate::memory::Memory;
+use crate::protocol::cursor::{Cursor, Join, Next};
+use crate::protocol::slot;
+use crate::protocol::slots::{Slots, Stride};
+use crate::protocol::view::View;
+use crate::protocol::wait::{Interrupter, Sleeper, Until, WaitStrategy};
+use crate::sync::tuning::{PROBE_POLLS, PROBE_TIME, REPORT_EVERY, ROUNDS, SPINS};
+use crate::sync::{LINE_WORDS, Word, spin_loop, yield_now};
+use crate::transport::attachment::{Attachment, Opened};
+
+/// How many attempts [`Receiver::latest`] makes in a ring so small that the publisher overtakes it.
+const LATEST_ATTEMPTS: u32 = 16;
+
+/// One subscriber of a ring, whose slots are found by the stride `S`.
+pub(super) struct Receiver<S> {
+    slots: Slots<Word, S>,
+    cursor: Cursor,
+    wait: WaitStrategy,
+    /// From which sequence number on there is something else to do before it reads.
+    attend_at: u64,
+    /// From which sequence number on it next reports its position.
+    report_at: u64,
+    pub(super) hold_back: HoldBack,
+    /// Empty polls since the clock was last looked at.
+    polls: u32,
+    /// When the kernel was last asked whether the publisher lives.
+    asked: Instant,
+    /// Whether the publisher may be dead, so that the kernel is to be asked.
+    dead: bool,
+    sleeper: Sleeper,
+    attachment: Attachment,
+}
+
+impl<S: Stride> Receiver<S> {
+    /// Joins a ring that was opened.
+    ///
+    /// # Errors
+    /// What the kernel says when an entry is claimed.
+    pub(super) fn new(opened: Opened, stride: S, join: Join, wait: WaitStrategy) -> io::Result<Self> {
+        let Opened { memory, layout, sleepers, mut attachment, .. } = opened;
+        let cursor = Cursor::join(View::new(&memory, layout), join);
+        attachment.claim_entry(cursor.next())?;
+        let mut hold_back = HoldBack::new(layout.capacity, layout.slot_words);
+        hold_back.caught_up(cursor.next());
+        Ok(Receiver {
+            sleeper: Sleeper::new(&memory, &layout, sleepers),
+            slots: Slots::new(memory, &layout, stride),
+            cursor,
+            wait,
+            attend_at: 0,
+            report_at: 0,
+            hold_back,
+            polls: PROBE_POLLS,
+            asked: Instant::now().checked_sub(PROBE_TIME).unwrap_or_else(Instant::now),
+            dead: false,
+            attachment,
+        })
+    }
+
+    /// Receives the next message if it is there, or says why not. `waits` tells whether it would be waited for.
+    #[inline(always)]
+    pub(super) fn attempt<C>(&mut self, waits: bool, mut copy: impl FnMut(&[Word]) -> C) -> Result<C, TryRecvError> {
+        match self.look(waits, &mut copy) {
+            Ok(copied) if self.cursor.is_of_this_epoch() => {
+                self.cursor.advance();
+                Ok(copied)
+            }
+            read => self.look_again(read.err(), copy),
+        }
+    }
+
+    /// Receives the next message as soon as there is one, or what there is to be told.
+    #[inline(always)]
+    pub(super) fn receive<C>(&mut self, mut copy: impl FnMut(&[Word]) -> C) -> Result<C, RecvError> {
+        let mut rounds = 0;
+        loop {
+            if let Some(copied) = self.poll(&mut copy) {
+                return Ok(copied);
+            }
+            if let Some(copied) = self.wait(&mut rounds, Until::WHATEVER, &mut copy)? {
+                return Ok(copied);
+            }
+        }
+    }
+
+    /// The same within a time.
+    pub(super) fn receive_within<C>(
+        &mut self,
+        timeout: Duration,
+        mut copy: impl FnMut(&[Word]) -> C,
+    ) -> Result<C, TryRecvError> {
+        match self.attempt(!timeout.is_zero(), &mut copy) {
+            Err(TryRecvError::Empty) => self.hold_back.caught_up(self.cursor.next()),
+            result => return result,
+        }
+        let deadline = Instant::now().checked_add(timeout);
+        let until = Until { deadline, interruptible: true };
+        let mut rounds = 0;
+        while deadline.is_none_or(|deadline| Instant::now() < deadline) && !self.sleeper.was_interrupted() {
+            if let Some(copied) = self.poll(&mut copy) {
+                return Ok(copied);
+            }
+            if let Some(copied) = self.wait(&mut rounds, until, &mut copy)? {
+                return Ok(copied);
+            }
+        }
+        Err(TryRecvError::Empty)
+    }
+
+    /// Receives as many of the next messages as there are copies to be made; returns how many.
+    #[inline(always)]
+    pub(super) fn receive_batch<C: FnMut(&[Word])>(
+        &mut self,
+        copies: impl Iterator<Item = C>,
+    ) -> Result<usize, TryRecvError> {
+        let mut count = 0;
+        for mut copy in copies {
+            match self.look(false, &mut copy) {
+                Ok(()) if self.cursor.is_of_this_epoch() => self.cursor.advance(),
+                _ if count > 0 => break,
+                read => self.look_again(read.err(), &mut copy)?,
+            }
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    /// Receives the newest message, if there is one that was not received.
+    pub(super) fn latest<C>(&mut self, mut copy: impl FnMut(&[Word]) -> C) -> Result<C, TryRecvError> {
+        let mut last = TryRecvError::Empty;
+        for _ in 0..LATEST_ATTEMPTS {
+            self.cursor.skip_to_newest()?;
+            match self.attempt(false, &mut copy) {
+                Err(lagged @ TryRecvError::Lagged { .. }) => last = lagged,
+                result => return result,
+            }
+        }
+        Err(last)
+    }
+
+    /// Polls for the next message for a while, and receives it from within the loop that saw it come: on the way of a message
+    /// of one line there is nothing else. One of several lines is looked at once and left to [`wait`](Self::wait), which
+    /// was measured to be faster for these.
+    #[inline(always)]
+    fn poll<C>(&mut self, mut copy: impl FnMut(&[Word]) -> C) -> Option<C> {
+        let (awaited, mut polls) = (slot::published(self.cursor.next()), 0);
+        loop {
+            match self.look(true, &mut copy) {
+                Ok(copied) if self.cursor.is_of_this_epoch() => {
+                    if polls > 0 {
+                        self.hold_back.caught_up(self.cursor.next());
+                    }
+                    self.cursor.advance();
+                    return Some(copied);
+                }
+                // Not published yet, most likely.
+                Err(seen) if seen < awaited && polls < SPINS && self.slots.words() == LINE_WORDS => {
+                    polls += 1;
+                    spin_loop();
+                }
+                _ => return None,
+            }
+        }
+    }
+
+    /// Slow path of `receive`: retries once, then waits. Returns a message, an event (`Err`), or `None` to poll again.
+    /// `rounds` counts the waits for this message. Not inlined: it costs a message that is there nothing.
+    #[inline(never)]
+    fn wait<C>(
+        &mut self,
+        rounds: &mut u32,
+        until: Until,
+        copy: impl FnMut(&[Word]) -> C,
+    ) -> Result<Option<C>, RecvError> {
+        self.hold_back.caught_up(self.cursor.next());
+        if self.slots.words() > LINE_WORDS {
+            let (slot, awaited) = (self.slots.at(self.cursor.next()), slot::published(self.cursor.next()));
+            for _ in 0..SPINS {
+                if slot[0].load() >= awaited {
+                    break;
+                }
+                spin_loop();
+            }
+        }
+        match self.attempt(false, copy) {
+            Ok(copied) => Ok(Some(copied)),
+            Err(error) => match RecvError::of(error) {
+                Some(error) => Err(error),
+                None => {
+                    self.pause(rounds, until);
+                    Ok(None)
+                }
+            },
+        }
+    }
+
+    /// Reads the next message, if it is there. The error is the sequence word that was there instead. `waits` tells whether
+    /// it would be waited for.
+    #[inline(always)]
+    fn look<C>(&mut self, waits: bool, copy: impl FnOnce(&[Word]) -> C) -> Result<C, u64> {
+        let next = self.cursor.next();
+        if next >= self.attend_at {
+            self.attend(waits);
+        }
+        slot::read(self.slots.at(next), next, copy)
+    }
+
+    /// What there is to do every so many messages.
+    #[cold]
+    fn attend(&mut self, waits: bool) {
+        if self.cursor.next() >= self.report_at {
+            self.report();
+        }
+        let hold_back_at = self.hold_back.before(self.cursor.view(), self.cursor.next(), waits);
+        self.attend_at = hold_back_at.min(self.report_at);
+    }
+
+    /// The cold half of every receive: the next message after all, or why it was not read. `seen` is what its slot says
+    /// instead. It is `None` if the message is there and an epoch has begun.
+    #[cold]
+    #[inline(never)]
+    fn look_again<C>(&mut self, seen: Option<u64>, copy: impl FnOnce(&[Word]) -> C) -> Result<C, TryRecvError> {
+        let alive = || !self.attachment.liveness().is_dead();
+        let result = match self.cursor.resolve(seen, alive) {
+            Ok(Next::Message) => Ok(()),
+            Ok(Next::Nothing) => self.probe(),
+            Err(error) => Err(error),
+        };
+        let result = result.and_then(|()| match self.look(false, copy) {
+            Ok(copied) => {
+                self.cursor.advance();
+                Ok(copied)
+            }
+            Err(seen) => Err(self.cursor.missed(seen, || !self.attachment.liveness().is_dead())),
+        });
+        if let Err(TryRecvError::Lagged { .. }) = result {
+            self.report();
+        }
+        result
+    }
+
+    /// Asks the kernel now and then whether the publisher lives, while there is nothing in a live ring. `Ok` if there is a
+    /// message after all.
+    #[inline]
+    fn probe(&mut self) -> Result<(), TryRecvError> {
+        self.polls += 1;
+        if self.polls > PROBE_POLLS {
+            self.polls = 0;
+            self.report();
+            let now = Instant::now();
+            self.dead |= now.duration_since(self.asked) >= PROBE_TIME;
+        }
+        if self.dead { self.ask_kernel() } else { Err(TryRecvError::Empty) }
+    }
+
+    /// Whether the publisher lives. `Ok` if it is dead and left one more message.
+    #[cold]
+    fn ask_kernel(&mut self) -> Result<(), TryRecvError> {
+        self.asked = Instant::now();
+        // A publisher whose memory was replaced publishes no more into this one, and lives.
+        if self.slots.memory().look_if_cut_short() {
+            return Err(TryRecvError::CutShort);
+        }
+        self.dead = self.attachment.liveness().is_dead();
+        if !self.dead {
+            return Err(TryRecvError::Empty);
+        }
+        self.cursor.publisher_gone(|| !self.attachment.liveness().is_dead())
+    }
+
+    /// Waits as was asked for after polling in vain.
+    #[cold]
+    fn pause(&mut self, rounds: &mut u32, until: Until) {
+        match self.wait {
+            WaitStrategy::Spin => return spin_loop(),
+            WaitStrategy::Yield => return yield_now(),
+            WaitStrategy::Block if *rounds < ROUNDS => return *rounds += 1,
+            WaitStrategy::Block => {}
+        }
+        self.report();
+        let (told, view) = (self.cursor.told(), self.cursor.view());
+        let dead = self.sleeper.sleep(self.attachment.liveness(), until, || told.is_outdated(view));
+        // Whatever it was woken for, or not: if there is no message, the other questions are asked at once.
+        self.polls = PROBE_POLLS;
+        self.dead |= dead;
+    }
+}
+
+impl<S> Receiver<S> {
+    /// Waits until a publisher takes the ring over, or there is something else to be told.
+    pub(super) fn wait_for_publisher(&mut self, timeout: Duration) -> bool {
+        let deadline = Instant::now().checked_add(timeout);
+        self.report();
+        let (told, view, liveness) = (self.cursor.told_of_end(), self.cursor.view(), self.attachment.liveness());
+        let is_over = || told.is_over(view, liveness);
+        loop {
+            if is_over() {
+                return true;
+            }
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) || self.sleeper.was_interrupted() {
+                return false;
+            }
+            self.sleeper.sleep_on_event(Until { deadline, interruptible: true }, is_over);
+        }
+    }
+
+    /// A descriptor that becomes readable when there is something to receive.
+    pub(super) fn notifier(&self) -> io::Result<Notifier> {
+        Notifier::start(Watched {
+            view: self.cursor.view().clone(),
+            liveness: self.attachment.liveness().try_clone()?,
+            sleeper: self.sleeper.another(),
+        })
+    }
+
+    pub(super) fn interrupter(&self) -> Interrupter {
+        self.sleeper.interrupter()
+    }
+
+    #[inline]
+    pub(super) fn cursor(&self) -> &Cursor {
+        &self.cursor
+    }
+
+    pub(super) fn memory(&self) -> &Memory<Word> {
+        self.slots.memory()
+    }
+
+    pub(super) fn publisher_is_alive(&self) -> bool {
+        !self.attachment.liveness().is_dead()
+    }
+
+    /// Writes its position down for tools.
+    pub(super) fn tell_tools(&self) {
+        self.attachment.report(self.cursor.next(), self.cursor.lost());
+    }
+
+    /// The same, and decides when to do it next.
+    #[cold]
+    fn report(&mut self) {
+        self.tell_tools();
+        self.report_at = self.cursor.next().saturating_add(REPORT_EVERY);
+    }
+}
+
+impl Notifier {
+    /// Waits for anything that the subscriber was not told.
+    pub(super) fn arm_for_receiver<S>(&self, receiver: &Receiver<S>) {
+        receiver.tell_tools();
+        self.arm_for(Armed::Anything(receiver.cursor.told()));
+    }
+
+    /// Waits for a publisher as well.
+    pub(super) fn arm_receiver_for_publisher<S>(&self, receiver: &Receiver<S>) {
+        receiver.tell_tools();
+        self.arm_for(Armed::Publisher(receiver.cursor.told_of_end()));
+    }
+}

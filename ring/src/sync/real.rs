@@ -1,0 +1,76 @@
+//! What programs run on: std's atomics and fences.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+pub(crate) use std::thread::panicking;
+
+use super::point::fault_point;
+
+/// Words of a cache line: the unit in which payloads are copied and lines are owned.
+pub(crate) const LINE_WORDS: usize = 8;
+
+/// Words between two header words that change at different times: 128 bytes, because x86-64 fetches lines in pairs.
+pub(crate) const PAD_WORDS: usize = 16;
+
+/// The first sequence number of a ring within a process.
+pub(crate) const fn base() -> u64 {
+    0
+}
+
+/// Whether words may lie over mapped memory.
+pub(crate) const MAPPABLE: bool = true;
+
+#[repr(transparent)]
+pub(super) struct Atomic(AtomicU64);
+
+impl Atomic {
+    pub(super) fn new(value: u64) -> Self {
+        Atomic(AtomicU64::new(value))
+    }
+
+    #[inline(always)]
+    pub(super) fn load(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    #[inline(always)]
+    pub(super) fn store(&self, value: u64, ordering: Ordering) {
+        self.0.store(value, ordering);
+        fault_point();
+    }
+}
+
+/// A fence. `site` names it.
+#[inline(always)]
+pub(crate) fn fence(_site: &str, ordering: Ordering) {
+    std::sync::atomic::fence(ordering);
+}
+
+/// Keeps the compiler from moving memory accesses across, and emits no instruction. `site` names it. The kernel's
+/// `membarrier` makes a fence for the processor of it.
+#[inline(always)]
+pub(crate) fn compiler_fence(_site: &str, ordering: Ordering) {
+    std::sync::atomic::compiler_fence(ordering);
+}
+
+/// Whether a named store or check of the protocol is in force: always, except where a model leaves it out.
+#[inline(always)]
+pub(crate) const fn on(_site: &str) -> bool {
+    true
+}
+
+#[inline(always)]
+pub(super) const fn weakened(_site: &str, ordering: Ordering) -> Ordering {
+    ordering
+}
+
+/// Tells the processor that this is a waiting loop.
+#[inline(always)]
+pub(crate) fn spin_loop() {
+    std::hint::spin_loop();
+}
+
+/// Lets another thread run.
+#[inline]
+pub(crate) fn yield_now() {
+    std::thread::yield_now();
+}

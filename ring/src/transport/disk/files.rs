@@ -1,0 +1,74 @@
+//! A publisher's hold on its ring's files.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use crate::error::CloseError;
+use crate::memory::CreatorPid;
+use crate::presence::{entries, lock::unlock};
+use crate::transport::files::{Directory, Fault, file};
+use crate::transport::host::Host;
+
+/// The ring's directory and the lock in it.
+pub(super) struct RingFiles {
+    pub(super) root: Directory,
+    pub(super) ring: Directory,
+    pub(super) name: String,
+    pub(super) lock: OwnedFd,
+    pub(super) creator: CreatorPid,
+}
+
+impl RingFiles {
+    /// Removes the ring's files and directory. Those who have them open keep them.
+    pub(super) fn remove(&self) -> Result<(), CloseError> {
+        let remove = || {
+            let lock = rustix::fs::fstat(&self.lock).map_err(|errno| self.ring.fault(file::LOCK, "look at", errno))?;
+            // If somebody removed the lock by hand, what is there by now may be another publisher's.
+            if !self.ring.holds(file::LOCK, &lock)? {
+                return Ok(());
+            }
+            self.ring.remove_files()?;
+            self.root.remove_ring(&self.name, &self.ring)
+        };
+        remove().map_err(|fault: Fault| fault.into())
+    }
+}
+
+impl Drop for RingFiles {
+    fn drop(&mut self) {
+        if !self.creator.is_this() {
+            return; // the lock is the parent's
+        }
+        // Closing it does that, too, but a forked child that has not yet become another program has it open as well.
+        unlock(&self.lock);
+    }
+}
+
+/// What a publisher keeps of a ring on disk.
+pub(super) struct DiskHost {
+    pub(super) files: RingFiles,
+    pub(super) keep: bool,
+    /// Where subscribers have their entries.
+    pub(super) control: OwnedFd,
+    /// The FIFO. As long as it is open, the publisher lives. Held, not used.
+    pub(super) _live: OwnedFd,
+}
+
+impl Host for DiskHost {
+    fn path(&self) -> Option<&Path> {
+        Some(&self.files.ring.path)
+    }
+
+    fn is_inherited(&self) -> bool {
+        !self.files.creator.is_this()
+    }
+
+    fn subscribers(&self) -> io::Result<usize> {
+        entries::held(&self.control).map(|held| held.len())
+    }
+
+    fn end(&mut self) -> Result<(), CloseError> {
+        if self.keep { Ok(()) } else { self.files.remove() }
+    }
+}

@@ -1,0 +1,75 @@
+//! Making a sealed ring: two memory files, sealed as soon as the publisher has mapped them, a pipe, and a socket.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use rustix::fs::OFlags;
+use rustix::pipe::{PipeFlags, pipe_with};
+
+use super::memory_file::{self, CONTROL_SEALS, SEGMENT_SEALS, failed, reopen};
+use super::server::{Offer, Server};
+use super::socket::SocketFile;
+use crate::error::{CloseError, CreateError};
+use crate::format::layout::control;
+use crate::memory::Pinned;
+use crate::presence::entries;
+use crate::segment::{fill, room};
+use crate::transport::host::{Host, Made};
+use crate::transport::request::Request;
+
+/// Makes a sealed ring and serves it at `path`.
+pub(crate) fn make(path: &Path, request: &Request<'_>) -> Result<Made, CreateError> {
+    let Request { name, access, geometry, placement, sealed, .. } = *request;
+    let mut socket = SocketFile::take(path)?;
+    // A capacity that no segment can have was refused before; what overflows has no room either.
+    let bytes = geometry.bytes().unwrap_or(usize::MAX);
+    let needed = (bytes as u64).saturating_add(control::BYTES as u64);
+    // No file system bounds memory files: the machine's memory does, and the cgroup's limit.
+    let too_little = |free| CreateError::NoMemory { path: path.to_owned(), needed, free };
+    room::check(path, needed, room::available(), || Ok(true), too_little)?;
+
+    let control_name = format!("feed-ring {name} control");
+    let (control, words) = memory_file::make(path, &control_name, control::BYTES, CONTROL_SEALS, 0o600, placement)?;
+    let nonce = fill::nonce();
+    fill::control(&words, nonce);
+    // Read-only for its own user, too. The seals are what counts; this refuses a mistake sooner.
+    let segment_name = format!("feed-ring {name} segment");
+    let (segment, memory) = memory_file::make(path, &segment_name, bytes, SEGMENT_SEALS, 0o400, placement)?;
+    let layout = fill::segment(&memory, geometry, nonce, 0);
+    let (live, alive) = pipe_with(PipeFlags::CLOEXEC).map_err(failed(path, "make a pipe for"))?;
+
+    let listener = socket.listen(access, fill::control_mode(access.mode))?;
+    let counted = reopen(&control, OFlags::RDWR).map_err(failed(path, "reopen the control file of"))?;
+    let offer = Offer::new(segment, control, live, sealed.clone());
+    let server = Server::start(socket, listener, offer, alive)?;
+    let sleepers = Pinned::new(&words, control::SLEEPERS);
+    let host = Box::new(SealedHost { server, control: counted });
+    Ok(Made { memory, layout, next: layout.base, sleepers, host })
+}
+
+/// What a publisher keeps of a sealed ring.
+struct SealedHost {
+    server: Server,
+    /// Where subscribers have their entries. A descriptor of the publisher's own: locks belong to the descriptor that took
+    /// them.
+    control: OwnedFd,
+}
+
+impl Host for SealedHost {
+    fn path(&self) -> Option<&Path> {
+        Some(self.server.path())
+    }
+
+    fn is_inherited(&self) -> bool {
+        !self.server.is_own()
+    }
+
+    fn subscribers(&self) -> io::Result<usize> {
+        entries::held(&self.control).map(|held| held.len())
+    }
+
+    fn end(&mut self) -> Result<(), CloseError> {
+        self.server.end()
+    }
+}
