@@ -4,6 +4,8 @@
 //! The models are built with `RUSTFLAGS="--cfg loom"` (`make loom`); without it there are the list of sites and the real
 //! processor's torn read.
 
+#[cfg(not(loom))]
+pub mod layers;
 pub mod mutants;
 pub mod sites;
 

@@ -126,23 +126,9 @@ pub const UNMODELLED: &[Unmodelled] = &[
         covered: &["ring/tests/hostile.rs::damaged_segments_end_in_a_value_or_an_error"],
     },
     Unmodelled {
-        site: "N1",
-        why: "a notifier has a thread and a channel of the standard library's; the same look as B6",
-        covered: &["ring/tests/notifier.rs::everything_makes_it_readable"],
-    },
-    Unmodelled {
-        site: "N2",
-        why: "a notifier, as N1; and whoever ends a ring is gone then, which the sleeper notices by itself, if a little later",
-        covered: &["ring/tests/notifier.rs::everything_makes_it_readable"],
-    },
-    Unmodelled {
-        site: "N3",
-        why: "a notifier, as N1; the same look as B8",
-        covered: &["ring/tests/notifier.rs::a_restart_is_told_of"],
-    },
-    Unmodelled {
-        site: "N4",
-        why: "a notifier, as N1; the same check as L5",
+        site: "B9",
+        why: "a subscriber counts such a message as lost before it would sleep (L5): only a notifier, whose thread is of the \
+              standard library's, can wait for one",
         covered: &["ring/tests/notifier.rs::a_message_from_before_the_ring_is_told_of"],
     },
     Unmodelled { site: "G1", why: GUARD, covered: GUARD_PREVIOUS },

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 pub struct Site {
     /// Its name.
     pub name: String,
-    /// The file it stands in.
+    /// The file it stands in, by its path within the sources.
     pub file: String,
 }
 
@@ -34,36 +34,42 @@ pub fn source() -> PathBuf {
 /// What reading them says.
 pub fn scan(folder: &Path) -> io::Result<Found> {
     let mut found = Found::default();
-    let mut files = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
-    files.sort();
-    for file in files {
-        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if file.is_dir() {
-            let Found { sites, strays } = scan(&file)?;
-            found.sites.extend(sites);
-            found.strays.extend(strays);
-        } else if name.ends_with(".rs") && !SHIM.contains(&&*name) {
-            read(&name, &fs::read_to_string(&file)?, &mut found);
-        }
-    }
+    scan_below(folder, folder, &mut found)?;
     Ok(found)
 }
 
-/// The shim, and its half for models: what the names of sites are given to.
-const SHIM: &[&str] = &["sync.rs", "modelled.rs"];
+fn scan_below(root: &Path, folder: &Path, found: &mut Found) -> io::Result<()> {
+    let mut files = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
+    files.sort();
+    for file in files {
+        let path = file.strip_prefix(root).expect("it lies there").to_string_lossy().into_owned();
+        if file.is_dir() {
+            scan_below(root, &file, found)?;
+        } else if path.ends_with(".rs") && !is_shim(&path) {
+            read(&path, &fs::read_to_string(&file)?, found);
+        }
+    }
+    Ok(())
+}
+
+/// Whether a file, by its path within the sources, is of the shim: sites' names are given to it. The kernel's futex is a file of
+/// the same folder, and uses atomics as all others do.
+fn is_shim(path: &str) -> bool {
+    path.starts_with("sync/") && path != "sync/futex.rs"
+}
 
 /// Files that have atomics of their own from the shim, because no model can run them: the guard's table of mappings within
 /// one process, which a signal handler reads. Their orderings have names all the same, but for relaxed ones, which could not
 /// be weaker; in other files relaxed is what a word's plain load and store are.
-const OWN_ATOMICS: &[&str] = &["guard.rs"];
+const OWN_ATOMICS: &[&str] = &["memory/guard.rs"];
 
 /// What has a site's name for its first argument.
 const NAMED: &[&str] = &["fence", "compiler_fence", "store_ordered", "ordered", "on"];
 
 /// Where code may depend on being modelled; tests that loom cannot run may, anywhere.
-const MODEL_FILES: &[&str] = &["copy.rs"];
+const MODEL_FILES: &[&str] = &["protocol/copy.rs"];
 
-/// Reads one file.
+/// Reads one file. `file` is its path within the sources.
 pub fn read(file: &str, text: &str, found: &mut Found) {
     let code = code(text);
     for (at, _) in code.match_indices('(') {
@@ -89,7 +95,7 @@ pub fn read(file: &str, text: &str, found: &mut Found) {
     let past = ["sync::atomic", "outside_models", "Atomic", "read_volatile", "write_volatile"];
     for past in if own { &past[3..] } else { &past[..] } {
         if code.contains(past) {
-            found.strays.push(format!("{file}: {past} belongs into sync.rs"));
+            found.strays.push(format!("{file}: {past} belongs into sync/"));
         }
     }
     if MODEL_FILES.contains(&file) {
@@ -102,7 +108,7 @@ pub fn read(file: &str, text: &str, found: &mut Found) {
     });
     for (model, there) in [("cfg(loom)", depends), ("asm!", code.contains("asm!"))] {
         if there {
-            found.strays.push(format!("{file}: {model} belongs into sync.rs and copy.rs"));
+            found.strays.push(format!("{file}: {model} belongs into sync/ and protocol/copy.rs"));
         }
     }
 }

@@ -207,10 +207,11 @@ impl<S: Stride> Receiver<S> {
     /// it would be waited for.
     #[inline(always)]
     fn look<C>(&mut self, waits: bool, copy: impl FnOnce(&[Word]) -> C) -> Result<C, u64> {
-        let next = self.cursor.next();
-        if next >= self.attend_at {
+        if self.cursor.next() >= self.attend_at {
             self.attend(waits);
         }
+        // The number is loaded anew, so that no register keeps it across that call.
+        let next = self.cursor.next();
         slot::read(self.slots.at(next), next, copy)
     }
 
