@@ -1,0 +1,199 @@
+//! Handles of bytes say what typed handles say, of the same ring.
+
+use std::time::Duration;
+
+use feed_ring::raw::{self, MessageFormat};
+use feed_ring::{Ahead, CreateError, Join, OpenError, Payload, Publisher, Subscriber, TryRecvError};
+use feed_testing::PrivateRoot;
+use proptest::prelude::*;
+use rustix::event::{PollFd, PollFlags, poll};
+use zerocopy::IntoBytes;
+
+/// What a program does with its ring.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Publish(u8),
+    TryRecv,
+    RecvTimeout,
+    Batch(u8),
+    Latest,
+    /// The publisher panics, and another takes over.
+    Restart,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        3 => (1..12u8).prop_map(Step::Publish),
+        3 => Just(Step::TryRecv),
+        1 => Just(Step::RecvTimeout),
+        2 => (0..6u8).prop_map(Step::Batch),
+        1 => Just(Step::Latest),
+        1 => Just(Step::Restart),
+    ]
+}
+
+/// The `number`th message of some type: no two bytes that follow each other are the same in two messages.
+fn message<T: Payload>(number: u64) -> T {
+    let bytes: Vec<u8> = (0..size_of::<T>()).map(|place| (number * 31 + place as u64 * 7) as u8).collect();
+    T::read_from_bytes(&bytes).unwrap()
+}
+
+/// A publisher of either kind.
+enum Either<T> {
+    Typed(Publisher<T>),
+    Raw(raw::Publisher),
+}
+
+impl<T: Payload> Either<T> {
+    fn make(root: &PrivateRoot, raw: bool) -> Self {
+        let format = MessageFormat::of::<T>();
+        match raw {
+            false => Either::Typed(Publisher::options("r").root(root).capacity(8).keep(true).create().unwrap()),
+            true => {
+                let options = raw::Publisher::options("r", format).root(root).capacity(8).keep(true);
+                Either::Raw(options.create_raw().unwrap())
+            }
+        }
+    }
+
+    fn publish(&mut self, message: &T) -> u64 {
+        match self {
+            Either::Typed(publisher) => publisher.publish(message),
+            Either::Raw(publisher) => publisher.publish(message.as_bytes()),
+        }
+    }
+
+    fn close(self) {
+        match self {
+            Either::Typed(publisher) => publisher.close().unwrap(),
+            Either::Raw(publisher) => publisher.close().unwrap(),
+        }
+    }
+}
+
+/// A typed subscriber and one of bytes do the same, whichever kind of publisher they follow: they return the same.
+fn both_agree<T: Payload + PartialEq + std::fmt::Debug>(steps: &[Step], mut raw: bool) {
+    let root = PrivateRoot::new();
+    let mut publisher = Either::<T>::make(&root, raw);
+    let mut typed = Subscriber::<T>::options("r").root(&root).join(Join::Oldest).open().unwrap();
+    let mut bytes = raw::Subscriber::options("r").root(&root).join(Join::Oldest).open_raw().unwrap();
+    assert_eq!(bytes.format(), &MessageFormat::of::<T>());
+    let size = size_of::<T>();
+    let mut buffer = vec![0; size];
+    let read = |bytes: &[u8]| T::read_from_bytes(bytes).unwrap();
+    for (number, step) in steps.iter().enumerate() {
+        match *step {
+            Step::Publish(count) => {
+                for _ in 0..count {
+                    let next = typed.sequence() + typed.lag();
+                    assert_eq!(publisher.publish(&message(next)), next);
+                }
+            }
+            Step::TryRecv => {
+                let received = bytes.try_recv_into(&mut buffer).map(|()| read(&buffer));
+                assert_eq!(typed.try_recv(), received, "step {number}");
+            }
+            Step::RecvTimeout => {
+                let received = bytes.recv_timeout_into(&mut buffer, Duration::ZERO).map(|()| read(&buffer));
+                assert_eq!(typed.recv_timeout(Duration::ZERO), received, "step {number}");
+            }
+            Step::Batch(count) => {
+                let (mut ones, mut others) = (vec![message::<T>(0); count.into()], vec![0; size * usize::from(count)]);
+                let (one, other) = (typed.recv_batch(&mut ones), bytes.recv_batch_into(&mut others));
+                assert_eq!(one, other, "step {number}");
+                let others = others.chunks(size).map(read);
+                assert!(ones.into_iter().zip(others).take(one.unwrap_or(0)).all(|(one, other)| one == other));
+            }
+            Step::Latest => {
+                let received = bytes.latest_into(&mut buffer).map(|()| read(&buffer));
+                assert_eq!(typed.latest(), received, "step {number}");
+            }
+            Step::Restart => {
+                publisher.close();
+                raw = !raw;
+                publisher = Either::make(&root, raw);
+            }
+        }
+        let account = bytes.account();
+        let same = raw::Account {
+            first: typed.first(),
+            received: typed.received(),
+            lost: typed.lost(),
+            skipped: typed.skipped(),
+            sequence: typed.sequence(),
+            epoch: typed.epoch(),
+        };
+        assert_eq!(account, same, "step {number}");
+        assert_eq!(account.first + account.received + account.lost + account.skipped, account.sequence);
+        assert_eq!(bytes.lag(), typed.lag());
+    }
+    publisher.close();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn typed_and_raw_say_the_same(steps in prop::collection::vec(step(), 1..40), raw: bool) {
+        both_agree::<u8>(&steps, raw);
+        both_agree::<u64>(&steps, raw);
+        both_agree::<[u8; 57]>(&steps, raw);
+        both_agree::<[u64; 7]>(&steps, raw);
+        both_agree::<[u64; 127]>(&steps, raw);
+    }
+}
+
+#[test]
+fn a_raw_publisher_owns_lines_ahead_and_serves() {
+    let root = PrivateRoot::new();
+    let socket = root.path().join("r.sock");
+    let format = MessageFormat::of::<[u64; 20]>();
+    let options = raw::Publisher::options("r", format.clone()).serve(&socket).capacity(4);
+    let mut publisher = options.create_raw().unwrap();
+    publisher.set_ahead(Ahead::Two);
+    let mut subscriber = Subscriber::<[u64; 20]>::connect(&socket).join(Join::Oldest).open().unwrap();
+    let mut bytes = raw::Subscriber::connect(&socket).join(Join::Oldest).open_raw().unwrap();
+    assert_eq!((publisher.subscribers().unwrap(), publisher.path().unwrap()), (2, &*socket));
+    let mut buffer = [0; 160];
+    for number in 0..50 {
+        assert_eq!(publisher.publish(message::<[u64; 20]>(number).as_bytes()), number);
+        assert_eq!(subscriber.recv(), Ok(message(number)));
+        bytes.recv_into(&mut buffer).unwrap();
+        assert_eq!(buffer, message::<[u64; 20]>(number).as_bytes());
+    }
+    let notifier = bytes.notifier().unwrap();
+    notifier.arm_raw(&bytes);
+    assert_eq!((publisher.format(), publisher.epoch(), publisher.published()), (&format, 1, 50));
+    publisher.close().unwrap();
+    poll(&mut [PollFd::new(&notifier, PollFlags::IN)], None).unwrap();
+    assert_eq!(bytes.try_recv_into(&mut buffer), Err(TryRecvError::Closed));
+    notifier.clear();
+    notifier.arm_raw_for_publisher(&bytes);
+    assert!(!bytes.wait_for_publisher(Duration::ZERO) && !bytes.publisher_is_alive());
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    let root = PrivateRoot::new();
+    for schema in ["", "Tick", "Tick 8 3\n", "Tick 8 8\nprice i64 4\n", "Tick 8 0\n"] {
+        assert!(MessageFormat::parse(schema).is_err(), "{schema:?}");
+    }
+    let empty = MessageFormat::parse("Nothing 0 1\n").unwrap();
+    match raw::Publisher::options("r", empty).root(&root).create_raw() {
+        Err(CreateError::Message { name, found: 0, .. }) => assert_eq!(name, "Nothing"),
+        other => panic!("{other:?}"),
+    }
+    let format = MessageFormat::parse("Tick 16 8\ntime u64 0\nprice i64 8\n").unwrap();
+    assert_eq!((format.size(), format.align()), (16, 8));
+    let mut publisher = raw::Publisher::options("r", format).root(&root).capacity(4).create_raw().unwrap();
+    let other = Subscriber::<[u64; 2]>::options("r").root(&root).open();
+    assert!(matches!(other, Err(OpenError::Payload { .. })), "the same size, another schema");
+    let mut subscriber = raw::Subscriber::options("r").root(&root).open_raw().unwrap();
+    let refused = |call: &mut dyn FnMut()| std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)).is_err();
+    assert!(refused(&mut || _ = publisher.publish(&[0; 15])));
+    assert!(refused(&mut || _ = publisher.publish(&[0; 17])));
+    assert!(refused(&mut || _ = subscriber.try_recv_into(&mut [0; 15])));
+    assert!(refused(&mut || _ = subscriber.recv_batch_into(&mut [0; 17])));
+    assert_eq!((publisher.published(), subscriber.account().sequence), (0, 0), "nothing was done");
+    publisher.close().unwrap();
+}
