@@ -207,10 +207,11 @@ fn open_segment(ring: &Directory) -> Result<Option<OwnedFd>, Kept> {
         Err(Fault { what: What::Missing, .. }) => return Ok(None),
         segment => segment?,
     };
-    if stat.st_size < PREFIX as i64 {
+    if stat.st_size < PREFIX_BYTES as i64 {
         return Err(Kept::NotARing { path, found: format!("a file of {} bytes", stat.st_size) });
     }
-    let words = Memory::<Word>::map_read_only(&segment, PREFIX).map_err(|source| io_error("map", &path, source))?;
+    let words =
+        Memory::<Word>::map_read_only(&segment, PREFIX_BYTES).map_err(|source| io_error("map", &path, source))?;
     match words[word::MAGIC].load() {
         MAGIC => Ok(Some(segment)),
         found => Err(Kept::NotARing { path, found: format!("a file that begins with {found:#018x}") }),
@@ -218,12 +219,12 @@ fn open_segment(ring: &Directory) -> Result<Option<OwnedFd>, Kept> {
 }
 
 /// Size in bytes of the part of a segment that is the same in every version.
-const PREFIX: usize = word::SLOTS_AT * 8;
+const PREFIX_BYTES: usize = word::SLOTS_AT * 8;
 
 /// Whether its publisher closed it. The state word is at the same place in every version.
 fn is_closed(ring: &Directory, segment: Option<&OwnedFd>) -> Result<bool, Kept> {
     let Some(segment) = segment else { return Ok(false) };
-    let words = Memory::<Word>::map_read_only(segment, PREFIX)
+    let words = Memory::<Word>::map_read_only(segment, PREFIX_BYTES)
         .map_err(|source| io_error("map", &ring.path.join(file::SEGMENT), source))?;
     Ok(words[word::STATE].load() == state::CLOSED)
 }
@@ -231,7 +232,7 @@ fn is_closed(ring: &Directory, segment: Option<&OwnedFd>) -> Result<bool, Kept> 
 /// Tells subscribers that attach at this moment that the ring will never be taken over. The caller holds the
 /// publisher's lock.
 fn supersede(ring: &Directory, segment: &OwnedFd) -> Result<(), Kept> {
-    let words = Memory::<WriteWord>::map_writable(segment, PREFIX)
+    let words = Memory::<WriteWord>::map_writable(segment, PREFIX_BYTES)
         .map_err(|source| io_error("map", &ring.path.join(file::SEGMENT), source))?;
     if words[word::STATE].load() == state::LIVE {
         words[word::STATE].store(state::SUPERSEDED);

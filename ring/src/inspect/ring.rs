@@ -18,7 +18,7 @@ use crate::memory::{Mapping, Memory};
 use crate::placement::PlacementRequest;
 use crate::presence::liveness::Liveness;
 use crate::protocol::end;
-use crate::protocol::slot::{self, Other};
+use crate::protocol::slot::{self, Absence};
 use crate::protocol::view::View;
 use crate::protocol::wait::Wake;
 use crate::segment::check;
@@ -242,7 +242,7 @@ impl Ring {
     /// published count, once or twice, and that of the next slot. The publisher writes both for each message and must
     /// then fetch them back.
     pub fn published(&self) -> u64 {
-        end::of_running(&self.view)
+        end::next_of_running(&self.view)
     }
 
     /// The sequences that the ring holds now. In a live ring the oldest may be overwritten before it is read.
@@ -271,12 +271,12 @@ impl Ring {
             bytes.clear();
             bytes.extend(words.iter().flat_map(|word| word.load().to_ne_bytes()).take(size));
         });
-        read.map_err(|seen| match slot::other(seen, sequence, self.view.mask()) {
+        read.map_err(|seen| match slot::why_absent(seen, sequence, self.view.mask()) {
             // The guard replaced the segment by zeros, and a zero looks like a slot that was never written.
-            Other::NotYet if self.is_cut_short() => Unread::CutShort,
-            Other::NotYet => Unread::NotYet,
-            Other::Lapped { .. } => Unread::Overwritten,
-            Other::Corrupt => Unread::Corrupt { found: seen },
+            Absence::NotYet if self.is_cut_short() => Unread::CutShort,
+            Absence::NotYet => Unread::NotYet,
+            Absence::Lapped { .. } => Unread::Overwritten,
+            Absence::Corrupt => Unread::Corrupt { found: seen },
         })
     }
 

@@ -15,7 +15,7 @@ const CHUNK: u64 = 1024;
 
 /// How often a slot that seems wrong is read again. It may only seem wrong because the publisher laps it meanwhile, but
 /// that does not happen every time.
-const LOOKS: u32 = 8;
+const RECHECKS: u32 = 8;
 
 /// What [`Ring::verify`] found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -142,12 +142,12 @@ impl Ring {
     }
 
     fn verify_slots(&self, verdict: &mut Verdict) {
-        let mut slots = self.slots_against(|| self.published());
+        let mut slots = self.impossible_slots(|| self.published());
         let count = self.word(word::PUBLISHED);
         // If most slots seem wrong, the count is wrong and not the slots.
-        let (end, before) = (end::of_stopped(&self.view), self.published());
+        let (end, before) = (end::next_of_stopped(&self.view), self.published());
         if count > MAX_SEQUENCE || count < self.facts.base || slots.count() > self.facts.capacity / 2 {
-            let again = self.slots_against(|| end);
+            let again = self.impossible_slots(|| end);
             if again.count() < slots.count() && before == self.published() {
                 verdict.note("header, the published count", count, format!("{end}, where the slots end"));
                 slots = again;
@@ -163,26 +163,26 @@ impl Ring {
     }
 
     /// The slots whose sequence word is impossible if `next` returns the next sequence to be published.
-    fn slots_against(&self, next: impl Fn() -> u64) -> Verdict {
+    fn impossible_slots(&self, next: impl Fn() -> u64) -> Verdict {
         let mut verdict = Verdict::default();
         let mut seen = Vec::with_capacity(CHUNK as usize);
         for start in (0..self.facts.capacity).step_by(CHUNK as usize) {
             let before = next();
             seen.clear();
-            seen.extend((start..self.facts.capacity.min(start + CHUNK)).map(|index| self.view.seen(index)));
+            seen.extend((start..self.facts.capacity.min(start + CHUNK)).map(|index| self.view.sequence_word(index)));
             let after = next();
             for (index, &seen) in (start..).zip(&seen) {
                 if self.is_possible(index, seen, before, after) {
                     continue;
                 }
-                let once_more = || {
+                let look_again = || {
                     let before = next();
-                    let seen = self.view.seen(index);
+                    let seen = self.view.sequence_word(index);
                     let after = next();
                     (seen, before, after)
                 };
-                let looks: Option<Vec<_>> = (0..LOOKS)
-                    .map(|_| once_more())
+                let looks: Option<Vec<_>> = (0..RECHECKS)
+                    .map(|_| look_again())
                     .map(|look| (!self.is_possible(index, look.0, look.1, look.2)).then_some(look))
                     .collect();
                 if let Some(&(seen, before, _)) = looks.as_ref().and_then(|looks| looks.last()) {
@@ -198,7 +198,7 @@ impl Ring {
     fn is_possible(&self, index: u64, seen: u64, before: u64, after: u64) -> bool {
         let (capacity, base) = (self.facts.capacity, self.facts.base);
         if seen == 0 {
-            return self.first(index) >= before; // never written
+            return self.first_sequence(index) >= before; // never written
         }
         let number = (seen - 1) / 2;
         if number & (capacity - 1) != index || number < base {
@@ -213,14 +213,14 @@ impl Ring {
     }
 
     /// The first sequence that the slot at `index` ever holds.
-    fn first(&self, index: u64) -> u64 {
+    fn first_sequence(&self, index: u64) -> u64 {
         let (base, mask) = (self.facts.base, self.facts.capacity - 1);
         base + (index.wrapping_sub(base) & mask)
     }
 
     /// What the slot at `index` should hold if `next` is the next sequence.
     fn expected(&self, index: u64, next: u64) -> String {
-        let (mask, first) = (self.facts.capacity - 1, self.first(index));
+        let (mask, first) = (self.facts.capacity - 1, self.first_sequence(index));
         let mut text = String::new();
         if next & mask == index {
             let _ = write!(text, "{}", describe(slot::marked(next)));

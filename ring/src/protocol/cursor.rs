@@ -15,7 +15,7 @@
 
 use super::end;
 use super::pending::Told;
-use super::slot::{self, Other};
+use super::slot::{self, Absence};
 use super::view::View;
 use crate::error::{Corrupt, TryRecvError};
 use crate::format::layout::{EPOCHS, MAX_SEQUENCE, state};
@@ -37,7 +37,7 @@ pub enum Join {
 }
 
 /// What [`Cursor::resolve`] found in place of an error.
-pub(crate) enum Next {
+pub(crate) enum Resolution {
     /// The message. Its epoch was reported; read it now without comparing epochs again.
     Message,
     /// Nothing yet, in a live ring.
@@ -56,7 +56,7 @@ pub(crate) struct Cursor {
     first: u64,
     /// State and epoch of the ring when its end was reported. The state is `LIVE` if the publisher died, or if no end
     /// was reported.
-    told: (u64, u64),
+    reported_end: (u64, u64),
 }
 
 impl Cursor {
@@ -64,8 +64,8 @@ impl Cursor {
     pub(crate) fn join(view: View, join: Join) -> Self {
         let first = match join {
             Join::Sequence(sequence) => sequence,
-            Join::Latest => end::of_running(&view),
-            Join::Oldest => oldest(&view, end::of_running(&view)),
+            Join::Latest => end::next_of_running(&view),
+            Join::Oldest => oldest(&view, end::next_of_running(&view)),
         };
         let epoch_word = view.epoch_word();
         let mut cursor = Cursor {
@@ -77,10 +77,10 @@ impl Cursor {
             lost: 0,
             skipped: 0,
             first,
-            told: (state::LIVE, 0),
+            reported_end: (state::LIVE, 0),
         };
         cursor.epoch = cursor.epoch_at(first);
-        cursor.told.1 = cursor.epoch_word.load();
+        cursor.reported_end.1 = cursor.epoch_word.load();
         cursor
     }
 
@@ -117,7 +117,7 @@ impl Cursor {
 
     /// Number of messages that are published and not yet received.
     pub(crate) fn lag(&self) -> u64 {
-        end::of_running(&self.view).saturating_sub(self.next)
+        end::next_of_running(&self.view).saturating_sub(self.next)
     }
 
     /// What the caller was told so far. Used to sleep until the next message.
@@ -127,7 +127,7 @@ impl Cursor {
 
     /// What the caller was told so far. Used to wait, after an end, until a publisher takes over.
     pub(crate) fn told_of_end(&self) -> Told {
-        let (state, epoch) = self.told;
+        let (state, epoch) = self.reported_end;
         Told { sequence: self.next, epoch, state }
     }
 
@@ -151,25 +151,29 @@ impl Cursor {
     /// # Errors
     /// The event to report before the message, or instead of it.
     #[inline]
-    pub(crate) fn resolve(&mut self, seen: Option<u64>, goes_on: impl Fn() -> bool) -> Result<Next, TryRecvError> {
+    pub(crate) fn resolve(
+        &mut self,
+        seen: Option<u64>,
+        goes_on: impl Fn() -> bool,
+    ) -> Result<Resolution, TryRecvError> {
         let Some(seen) = seen else {
             // The first message since another epoch began: report the epoch before the message.
-            return self.tell_of_epoch().map(|()| Next::Message);
+            return self.report_epoch().map(|()| Resolution::Message);
         };
-        match slot::other(seen, self.next, self.view.mask()) {
-            Other::Lapped { published } => Err(self.lapped(published, goes_on)),
-            Other::Corrupt => Err(self.corrupt(seen)),
-            Other::NotYet => self.not_yet(goes_on),
+        match slot::why_absent(seen, self.next, self.view.mask()) {
+            Absence::Lapped { published } => Err(self.lapped(published, goes_on)),
+            Absence::Corrupt => Err(self.corrupt(seen)),
+            Absence::NotYet => self.not_yet(goes_on),
         }
     }
 
     /// Why a message could not be read that was there a moment ago. It may have been overwritten since.
     #[inline]
-    pub(crate) fn missed(&mut self, seen: u64, goes_on: impl Fn() -> bool) -> TryRecvError {
-        match slot::other(seen, self.next, self.view.mask()) {
-            Other::Lapped { published } => self.lapped(published, goes_on),
-            Other::Corrupt => self.corrupt(seen),
-            Other::NotYet => TryRecvError::Empty,
+    pub(crate) fn why_missed(&mut self, seen: u64, goes_on: impl Fn() -> bool) -> TryRecvError {
+        match slot::why_absent(seen, self.next, self.view.mask()) {
+            Absence::Lapped { published } => self.lapped(published, goes_on),
+            Absence::Corrupt => self.corrupt(seen),
+            Absence::NotYet => TryRecvError::Empty,
         }
     }
 
@@ -194,7 +198,7 @@ impl Cursor {
     /// Counts the lost messages and moves the cursor past them. `published` is the count that the slot implies.
     fn lapped(&mut self, published: u64, goes_on: impl Fn() -> bool) -> TryRecvError {
         // The header's count may be ahead of the slot.
-        let count = self.view.count();
+        let count = self.view.published_count();
         // L2. No publisher can reach such a count; believing it would report a false loss.
         let published = if count < MAX_SEQUENCE || !on("L2") { published.max(count) } else { published };
         let oldest = oldest(&self.view, published);
@@ -217,7 +221,7 @@ impl Cursor {
 
     /// The slot has no message yet. Checks whether the ring ended or an epoch began.
     #[inline]
-    fn not_yet(&mut self, goes_on: impl Fn() -> bool) -> Result<Next, TryRecvError> {
+    fn not_yet(&mut self, goes_on: impl Fn() -> bool) -> Result<Resolution, TryRecvError> {
         // L5. This ring never gets a message from before its base: waiting for one would never end.
         let base = self.view.layout().base;
         if self.next < base && on("L5") {
@@ -227,9 +231,9 @@ impl Cursor {
         if now != state::LIVE {
             // E1. Pairs with C1 and C3: the last look sees every message that was published before the ring ended.
             fence("E1", Ordering::Acquire);
-            return self.ended(now, goes_on).map(|()| Next::Message);
+            return self.ended(now, goes_on).map(|()| Resolution::Message);
         }
-        self.tell_of_epoch().map(|()| Next::Nothing)
+        self.report_epoch().map(|()| Resolution::Nothing)
     }
 
     /// Looks at the slot once more, after the fence that follows the end. If there is still no message, returns how the
@@ -242,15 +246,15 @@ impl Cursor {
             match slot::read(self.view.slot(self.next), self.next, |_| ()) {
                 // V3. Another publisher may have taken over since, and this may be its first message. Its epoch is
                 // reported first.
-                Ok(()) if on("V3") => return self.tell_of_epoch(),
+                Ok(()) if on("V3") => return self.report_epoch(),
                 Ok(()) => return Ok(()),
-                Err(seen) => match self.missed(seen, goes_on) {
+                Err(seen) => match self.why_missed(seen, goes_on) {
                     TryRecvError::Empty => {}
                     error => return Err(error),
                 },
             }
         }
-        self.told = (now, self.epoch_word.load());
+        self.reported_end = (now, self.epoch_word.load());
         Err(match now {
             state::LIVE => TryRecvError::PublisherDead,
             state::CLOSED => TryRecvError::Closed,
@@ -265,7 +269,7 @@ impl Cursor {
     /// # Errors
     /// `Restarted`, with the cursor at that epoch's first message, or where it was if that is further on.
     pub(crate) fn skip_to_newest(&mut self) -> Result<(), TryRecvError> {
-        let newest = end::of_running(&self.view).saturating_sub(1);
+        let newest = end::next_of_running(&self.view).saturating_sub(1);
         // V7. Pairs with P1 and P2: a reader that sees how far the publisher is also sees, below, the epoch that it
         // publishes in.
         fence("V7", Ordering::Acquire);
@@ -288,7 +292,7 @@ impl Cursor {
 
     /// Reports the last epoch that began at or before the next message, unless it was reported.
     #[inline(always)]
-    fn tell_of_epoch(&mut self) -> Result<(), TryRecvError> {
+    fn report_epoch(&mut self) -> Result<(), TryRecvError> {
         match self.epoch_begun(self.next) {
             Some((epoch, sequence)) => {
                 self.epoch = epoch;

@@ -23,7 +23,7 @@ impl Told {
     pub(crate) fn is_outdated(&self, view: &View) -> bool {
         let Told { sequence, epoch, state } = *self;
         // B6. The slot holds the message, or shows a loss or damage.
-        slot::is_there(view.slot(sequence), sequence, view.mask()) && on("B6")
+        slot::is_decided(view.slot(sequence), sequence, view.mask()) && on("B6")
             // B7. The ring ended.
             || view.state() != state && on("B7")
             // B8. Another publisher took over.
@@ -33,7 +33,7 @@ impl Told {
     }
 
     /// Whether a wait for a publisher is over: there is one, or something else that the caller was not told.
-    pub(crate) fn is_over(&self, view: &View, liveness: &Liveness) -> bool {
+    pub(crate) fn publisher_wait_is_over(&self, view: &View, liveness: &Liveness) -> bool {
         // Reading the segment lets the guard replace it if it was cut short. The state then differs from the reported
         // one.
         view.memory().look_if_cut_short();

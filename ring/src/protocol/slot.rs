@@ -75,7 +75,7 @@ pub(crate) fn own(slot: &[WriteWord], word: u64) {
 
 /// Reads message `sequence` from `slot`. `copy` copies the payload words that it is given; its result may be torn and
 /// is returned only if the sequence word did not change. The error is the sequence word that was there instead:
-/// [`other`] says what it means.
+/// [`why_absent`] says what it means.
 #[inline(always)]
 pub(crate) fn read<C>(slot: &[Word], sequence: u64, copy: impl FnOnce(&[Word]) -> C) -> Result<C, u64> {
     let seen = slot[0].load();
@@ -96,14 +96,14 @@ pub(crate) fn read<C>(slot: &[Word], sequence: u64, copy: impl FnOnce(&[Word]) -
 
 /// Whether the slot decides what becomes of message `sequence`: it is there, was overwritten, or the slot is corrupt.
 /// False while the message is still to come.
-pub(crate) fn is_there(slot: &[Word], sequence: u64, mask: u64) -> bool {
+pub(crate) fn is_decided(slot: &[Word], sequence: u64, mask: u64) -> bool {
     let seen = slot[0].load();
-    seen == published(sequence) || other(seen, sequence, mask) != Other::NotYet
+    seen == published(sequence) || why_absent(seen, sequence, mask) != Absence::NotYet
 }
 
 /// Why a slot does not hold a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Other {
+pub(crate) enum Absence {
     /// Not published yet.
     NotYet,
     /// Overwritten, or about to be: at least `published` messages have been published, counted from sequence 0.
@@ -118,22 +118,22 @@ pub(crate) enum Other {
 /// Why the slot of message `sequence` does not hold it. `seen` is its sequence word, which is not
 /// `published(sequence)`, in a ring of `mask + 1` slots.
 #[inline]
-pub(crate) fn other(seen: u64, sequence: u64, mask: u64) -> Other {
+pub(crate) fn why_absent(seen: u64, sequence: u64, mask: u64) -> Absence {
     if seen == 0 {
-        return Other::NotYet; // never written
+        return Absence::NotYet; // never written
     }
     // 2k + 1: message k is being written. 2k + 2: message k is published.
     let number = (seen - 1) / 2;
     // R5. Message n can stand only in slot `n & mask`. No publisher wrote any other number; accepting it would count a
     // false loss.
     if number & mask != sequence & mask && on("R5") {
-        return Other::Corrupt;
+        return Absence::Corrupt;
     }
     // R6. Only a newer number is a loss. After an older one the message is still to come.
     if number <= sequence && on("R6") {
-        return Other::NotYet;
+        return Absence::NotYet;
     }
-    Other::Lapped { published: number.wrapping_add(u64::from(seen.is_multiple_of(2))) }
+    Absence::Lapped { published: number.wrapping_add(u64::from(seen.is_multiple_of(2))) }
 }
 
 #[cfg(test)]
@@ -143,10 +143,10 @@ mod tests {
     const MASK: u64 = 3;
 
     fn said(seen: u64, sequence: u64) -> &'static str {
-        match other(seen, sequence, MASK) {
-            Other::NotYet => "not yet",
-            Other::Lapped { .. } => "lapped",
-            Other::Corrupt => "corrupt",
+        match why_absent(seen, sequence, MASK) {
+            Absence::NotYet => "not yet",
+            Absence::Lapped { .. } => "lapped",
+            Absence::Corrupt => "corrupt",
         }
     }
 
@@ -164,8 +164,8 @@ mod tests {
 
     #[test]
     fn a_lapped_subscriber_learns_how_many_messages_were_published() {
-        let count = |seen| match other(seen, 6, MASK) {
-            Other::Lapped { published } => published,
+        let count = |seen| match why_absent(seen, 6, MASK) {
+            Absence::Lapped { published } => published,
             _ => panic!("not lapped"),
         };
         assert_eq!(count(marked(10)), 10, "10 is being written: 0 to 9 were published");

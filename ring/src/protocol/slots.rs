@@ -14,21 +14,21 @@ pub(crate) trait Stride: Copy + Send + Sync + 'static {
 }
 
 /// The stride for messages of type `T`. It is a constant, so the compiler computes a slot's address with shifts.
-pub(crate) struct Of<T>(PhantomData<fn() -> T>);
+pub(crate) struct StrideOf<T>(PhantomData<fn() -> T>);
 
-impl<T> Of<T> {
-    pub(crate) const STRIDE: Self = Of(PhantomData);
+impl<T> StrideOf<T> {
+    pub(crate) const STRIDE: Self = StrideOf(PhantomData);
 }
 
-impl<T> Clone for Of<T> {
+impl<T> Clone for StrideOf<T> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<T> Copy for Of<T> {}
+impl<T> Copy for StrideOf<T> {}
 
-impl<T: 'static> Stride for Of<T> {
+impl<T: 'static> Stride for StrideOf<T> {
     #[inline(always)]
     fn words(self) -> usize {
         const { slot_words(size_of::<T>()) }
@@ -37,15 +37,15 @@ impl<T: 'static> Stride for Of<T> {
 
 /// The stride from a ring's layout, known only at run time.
 #[derive(Clone, Copy)]
-pub(crate) struct Dynamic(usize);
+pub(crate) struct DynamicStride(usize);
 
-impl Dynamic {
+impl DynamicStride {
     pub(crate) fn of(layout: &Layout) -> Self {
-        Dynamic(layout.slot_words)
+        DynamicStride(layout.slot_words)
     }
 }
 
-impl Stride for Dynamic {
+impl Stride for DynamicStride {
     #[inline(always)]
     fn words(self) -> usize {
         self.0

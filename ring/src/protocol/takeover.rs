@@ -8,7 +8,7 @@
 //! find the same next sequence whatever was already stored.
 
 use super::slot;
-use super::slots::{Dynamic, Slots};
+use super::slots::{DynamicStride, Slots};
 use super::{end, view::View};
 use crate::format::layout::{Layout, MAX_SEQUENCE, state};
 use crate::memory::Memory;
@@ -22,9 +22,9 @@ pub(crate) fn next_sequence(view: &View) -> Option<u64> {
     fence("T1", Ordering::Acquire);
     if !on("T5") {
         // A wrong answer, for the models to catch: the count is stored after the slot and may be too low.
-        return Some(view.count());
+        return Some(view.published_count());
     }
-    let next = end::of_stopped(view);
+    let next = end::next_of_stopped(view);
     // T7. Beyond this, sequence numbers would run out.
     (next < MAX_SEQUENCE || !on("T7")).then_some(next)
 }
@@ -34,7 +34,7 @@ pub(crate) fn begin_epoch(memory: &Memory<WriteWord>, layout: &Layout, next: u64
     // T3. Marks the slot even if it may be marked already: the last publisher may have died between publishing a
     // message and marking the next slot. Without it a reader could accept a torn message.
     if on("T3") {
-        slot::mark(Slots::new(memory.clone(), layout, Dynamic::of(layout)).at(next), next);
+        slot::mark(Slots::new(memory.clone(), layout, DynamicStride::of(layout)).at(next), next);
     }
     let epoch = memory[layout.epoch()].load().wrapping_add(1).max(1);
     memory[layout.begin(epoch)].store(next);

@@ -1,6 +1,6 @@
 //! Read access to the words of a ring, whatever its message type.
 
-use super::slots::{Dynamic, Slots};
+use super::slots::{DynamicStride, Slots};
 use crate::format::layout::Layout;
 use crate::memory::{Memory, Pinned};
 use crate::sync::Word;
@@ -8,7 +8,7 @@ use crate::sync::Word;
 /// Read access to a ring.
 #[derive(Clone)]
 pub(crate) struct View {
-    slots: Slots<Word, Dynamic>,
+    slots: Slots<Word, DynamicStride>,
     layout: Layout,
 }
 
@@ -18,7 +18,7 @@ impl View {
     /// # Panics
     /// As [`Slots::new`].
     pub(crate) fn new(memory: &Memory<Word>, layout: Layout) -> Self {
-        View { slots: Slots::new(memory.clone(), &layout, Dynamic::of(&layout)), layout }
+        View { slots: Slots::new(memory.clone(), &layout, DynamicStride::of(&layout)), layout }
     }
 
     #[inline]
@@ -57,7 +57,7 @@ impl View {
 
     /// The sequence word of the slot of message `sequence`.
     #[inline]
-    pub(crate) fn seen(&self, sequence: u64) -> u64 {
+    pub(crate) fn sequence_word(&self, sequence: u64) -> u64 {
         self.slots.at(sequence)[0].load()
     }
 
@@ -85,7 +85,7 @@ impl View {
 
     /// The published count in the header. The slots may be ahead of it.
     #[inline]
-    pub(crate) fn count(&self) -> u64 {
+    pub(crate) fn published_count(&self) -> u64 {
         self.memory()[self.layout.published].load()
     }
 }

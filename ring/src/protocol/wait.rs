@@ -10,7 +10,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::watch::{DEAD, INTERRUPTED, NUDGED, OWN, UNWATCHED, VIGILANCE, Watched, Watcher};
+use super::watch::{DEAD, INTERRUPTED, MAX_UNWATCHED_SLEEP, NUDGED, OWN_WORDS, WATCH_INTERVAL, Watched, Watcher};
 use crate::format::layout::{Layout, wake as mode};
 use crate::memory::{Memory, Pinned};
 use crate::presence::liveness::Liveness;
@@ -120,7 +120,7 @@ impl Waker {
 }
 
 /// How long a sleeper may sleep if the kernel refused its barrier: a message may come unseen.
-const WITHOUT_BARRIER: Duration = Duration::from_millis(5);
+const MAX_SLEEP_WITHOUT_BARRIER: Duration = Duration::from_millis(5);
 
 /// What ends a sleep apart from what it waits for.
 #[derive(Clone, Copy)]
@@ -133,7 +133,7 @@ pub(crate) struct Until {
 
 impl Until {
     /// Neither a deadline nor an interruption.
-    pub(crate) const WHATEVER: Self = Until { deadline: None, interruptible: false };
+    pub(crate) const UNLIMITED: Self = Until { deadline: None, interruptible: false };
 
     /// The same, ending after `most` at the latest.
     fn within(self, most: Duration) -> Self {
@@ -157,7 +157,7 @@ impl Sleeper {
             event: Pinned::new(memory, layout.event),
             mode: Pinned::new(memory, layout.wake()),
             sleepers,
-            own: Memory::heap(OWN),
+            own: Memory::heap(OWN_WORDS),
             watcher: None,
         }
     }
@@ -182,7 +182,7 @@ impl Sleeper {
                 // Nobody would report a death: the sleeper returns soon and asks the kernel itself, but not in a busy
                 // loop.
                 Err(_) if liveness.is_dead() => return true,
-                Err(_) => until = until.within(UNWATCHED),
+                Err(_) => until = until.within(MAX_UNWATCHED_SLEEP),
             }
         }
         let nudged = self.own[NUDGED].load();
@@ -195,7 +195,7 @@ impl Sleeper {
         fence("B2", Ordering::SeqCst);
         if self.mode.load() != mode::FENCE && !barrier_on_all() {
             // The publisher may read the flag too early and miss it, so this sleeper must look again soon.
-            until = until.within(WITHOUT_BARRIER);
+            until = until.within(MAX_SLEEP_WITHOUT_BARRIER);
         }
         // B3. The second look. A message that came before the flag was set woke nobody. Within a process a death is a
         // word too, and wakes like a message.
@@ -222,7 +222,7 @@ impl Sleeper {
     /// gone, so there is no death to wait for. It sleeps for at most [`WATCH_INTERVAL`], so it notices a damaged ring
     /// as soon as a watched sleeper does.
     pub(crate) fn sleep_on_event(&self, until: Until, ready: impl Fn() -> bool) {
-        let until = until.within(VIGILANCE);
+        let until = until.within(WATCH_INTERVAL);
         let seen = self.event.load();
         // B5. Pairs with W2 and W4: a sleeper that sees the event changed sees why.
         fence("B5", Ordering::Acquire);
@@ -233,9 +233,9 @@ impl Sleeper {
     }
 
     /// Another sleeper on the same ring, for use by another thread.
-    pub(crate) fn another(&self) -> Self {
+    pub(crate) fn for_another_thread(&self) -> Self {
         let (event, mode, sleepers) = (self.event.clone(), self.mode.clone(), self.sleepers.clone());
-        Sleeper { event, mode, sleepers, own: Memory::heap(OWN), watcher: None }
+        Sleeper { event, mode, sleepers, own: Memory::heap(OWN_WORDS), watcher: None }
     }
 
     /// Whether it was interrupted since the last call.

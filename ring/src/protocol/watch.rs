@@ -15,13 +15,13 @@ use crate::sync::{Word, WriteWord, wake};
 pub(super) const DEAD: usize = 0;
 pub(super) const INTERRUPTED: usize = 1;
 pub(super) const NUDGED: usize = 2;
-pub(super) const OWN: usize = 3;
+pub(super) const OWN_WORDS: usize = 3;
 
 /// How often the watcher checks that its sleeper can still be woken.
-pub(super) const VIGILANCE: Duration = Duration::from_millis(100);
+pub(super) const WATCH_INTERVAL: Duration = Duration::from_millis(100);
 
 /// A sleeper without a watcher sleeps this long before it asks the kernel itself whether the publisher lives.
-pub(super) const UNWATCHED: Duration = Duration::from_millis(20);
+pub(super) const MAX_UNWATCHED_SLEEP: Duration = Duration::from_millis(20);
 
 /// What a watcher reads.
 pub(super) struct Watched {
@@ -51,7 +51,7 @@ impl Watcher {
         let thread = std::thread::Builder::new().name("feed-ring watch".to_owned()).spawn(move || {
             let liveness = Liveness::Fifo(fifo);
             let Liveness::Fifo(fifo) = &liveness else { return };
-            let vigilance = Timespec { tv_sec: 0, tv_nsec: i64::from(VIGILANCE.subsec_nanos()) };
+            let vigilance = Timespec { tv_sec: 0, tv_nsec: i64::from(WATCH_INTERVAL.subsec_nanos()) };
             let mut before = None;
             // A FIFO that was opened after the death never hangs up, so the loop asks first.
             while !liveness.is_dead() {
@@ -63,7 +63,7 @@ impl Watcher {
                 if polled.is_err_and(|errno| errno != rustix::io::Errno::INTR) {
                     // The watcher cannot watch, so nobody may rely on it. It wakes the sleeper, which asks the kernel
                     // itself and starts another watcher. The pause keeps that from becoming a busy loop.
-                    std::thread::sleep(UNWATCHED);
+                    std::thread::sleep(MAX_UNWATCHED_SLEEP);
                     break;
                 }
                 let now = (event.load(), sleepers.load());

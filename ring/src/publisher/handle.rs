@@ -10,7 +10,7 @@ use crate::error::CloseError;
 use crate::format::payload::Payload;
 use crate::placement::{Placement, Side, look::look};
 use crate::protocol::copy;
-use crate::protocol::slots::Of;
+use crate::protocol::slots::StrideOf;
 use crate::protocol::wait::Wake;
 use crate::transport::host::Made;
 
@@ -35,13 +35,13 @@ use crate::transport::host::Made;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Publisher<T> {
-    writer: Writer<Of<T>>,
+    writer: Writer<StrideOf<T>>,
 }
 
 impl<T: Payload> Publisher<T> {
     /// Publishes on a ring in which a new epoch has begun.
     pub(crate) fn new(made: Made, wake: Wake) -> Self {
-        Publisher { writer: Writer::new(made, Of::STRIDE, wake) }
+        Publisher { writer: Writer::new(made, StrideOf::STRIDE, wake) }
     }
 
     /// Publishes one message and returns its sequence number. Wait-free: it writes the message's cache lines and does

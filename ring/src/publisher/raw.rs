@@ -8,7 +8,7 @@ use super::writer::Writer;
 use crate::error::CloseError;
 use crate::format::message::MessageFormat;
 use crate::protocol::copy;
-use crate::protocol::slots::Dynamic;
+use crate::protocol::slots::DynamicStride;
 use crate::protocol::wait::Wake;
 use crate::transport::host::Made;
 
@@ -32,13 +32,13 @@ use crate::transport::host::Made;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct RawPublisher {
-    writer: Writer<Dynamic>,
+    writer: Writer<DynamicStride>,
     format: MessageFormat,
 }
 
 impl RawPublisher {
     pub(super) fn new(made: Made, wake: Wake, format: MessageFormat) -> Self {
-        let stride = Dynamic::of(&made.layout);
+        let stride = DynamicStride::of(&made.layout);
         RawPublisher { writer: Writer::new(made, stride, wake), format }
     }
 

@@ -48,7 +48,7 @@ impl<S: Stride> Writer<S> {
         let following = sequence + 1;
         slot::publish(self.slots.at(sequence), self.slots.at(following), sequence, copy);
         if self.ahead == Ahead::Two {
-            self.own_second(following + 1);
+            self.own_slot_after_next(following + 1);
         }
         // Relaxed: joining subscribers and tools only begin their search at the count. The slots tell them the rest.
         self.published.store(following);
@@ -60,7 +60,7 @@ impl<S: Stride> Writer<S> {
     /// Brings to this core the lines of the slot that message `sequence` will use. Until then the slot holds the
     /// message of the lap before, or was never written.
     #[inline(always)]
-    fn own_second(&self, sequence: u64) {
+    fn own_slot_after_next(&self, sequence: u64) {
         let holds = match sequence.checked_sub(self.slots.capacity()) {
             // P6, P7. The slot's present sequence word: of the message of the lap before if that was in this ring, else
             // 0. Any other word would take back a published message, or announce one that never was.

@@ -11,7 +11,7 @@ use crate::format::payload::Payload;
 use crate::placement::{Placement, Side, look::look};
 use crate::protocol::copy;
 use crate::protocol::cursor::Join;
-use crate::protocol::slots::Of;
+use crate::protocol::slots::StrideOf;
 use crate::protocol::wait::{Interrupter, WaitStrategy};
 use crate::sync::Word;
 use crate::transport::attachment::Opened;
@@ -41,13 +41,13 @@ use crate::transport::attachment::Opened;
 /// # Ok::<(), feed_ring::CreateError>(())
 /// ```
 pub struct Subscriber<T> {
-    pub(super) receiver: Receiver<Of<T>>,
+    pub(super) receiver: Receiver<StrideOf<T>>,
 }
 
 impl<T: Payload> Subscriber<T> {
     /// Joins an opened ring.
     pub(crate) fn new(opened: Opened, join: Join, wait: WaitStrategy) -> io::Result<Self> {
-        Ok(Subscriber { receiver: Receiver::new(opened, Of::STRIDE, join, wait)? })
+        Ok(Subscriber { receiver: Receiver::new(opened, StrideOf::STRIDE, join, wait)? })
     }
 
     /// Receives the next message, if there is one.

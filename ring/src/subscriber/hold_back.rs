@@ -29,7 +29,7 @@ const MIN_BYTES: u64 = 1 << 20;
 const MIN_CAPACITY: u64 = 8 * DISTANCE;
 
 /// The longest pause.
-const MOST: Duration = Duration::from_nanos(1_500);
+const LONGEST: Duration = Duration::from_nanos(1_500);
 
 /// Spin-loop hints before the first check that the publisher moves, and between two checks of how far ahead it is.
 const FIRST_PAUSES: u32 = 4;
@@ -43,7 +43,7 @@ pub(super) struct HoldBack {
     /// The sequence number of the last message that the subscriber had to wait for.
     caught_up: u64,
     /// Time of the last check that found the publisher not far ahead.
-    near: Instant,
+    last_near: Instant,
     /// How often it held back.
     pub(super) times: u64,
 }
@@ -52,7 +52,7 @@ impl HoldBack {
     /// For a ring of `capacity` slots of `words` words.
     pub(super) fn new(capacity: u64, words: usize) -> Self {
         let pays = capacity >= MIN_CAPACITY && capacity.saturating_mul(8 * words as u64) >= MIN_BYTES;
-        HoldBack { wanted: true, pays, caught_up: 0, near: Instant::now(), times: 0 }
+        HoldBack { wanted: true, pays, caught_up: 0, last_near: Instant::now(), times: 0 }
     }
 
     /// Notes that message `next` was not there at once.
@@ -62,39 +62,39 @@ impl HoldBack {
 
     /// Holds back before message `next` if that is worth it. `waits` tells whether the caller would wait for the
     /// message. Returns the sequence number at which to call again.
-    pub(super) fn before(&mut self, view: &View, next: u64, waits: bool) -> u64 {
+    pub(super) fn hold_back_before(&mut self, view: &View, next: u64, waits: bool) -> u64 {
         if !self.pays {
             return u64::MAX;
         }
-        if waits && self.wanted && self.is_on_its_heels(view, next) {
-            self.let_it_get_ahead(view, next);
+        if waits && self.wanted && self.is_right_behind(view, next) {
+            self.let_publisher_get_ahead(view, next);
         }
         next.saturating_add(EVERY)
     }
 
     /// Whether message `next` and the [`EVERY`] before it were there at once, and the publisher is not far ahead.
-    fn is_on_its_heels(&mut self, view: &View, next: u64) -> bool {
+    fn is_right_behind(&mut self, view: &View, next: u64) -> bool {
         if !is_published(view, next) {
             self.caught_up(next);
         }
         next.saturating_sub(self.caught_up) > EVERY && !is_far_ahead(view, next)
     }
 
-    fn let_it_get_ahead(&mut self, view: &View, next: u64) {
+    fn let_publisher_get_ahead(&mut self, view: &View, next: u64) {
         let begun = Instant::now();
-        if begun.saturating_duration_since(self.near) < AT_FULL_SPEED {
+        if begun.saturating_duration_since(self.last_near) < AT_FULL_SPEED {
             let pause = |times: u32| (0..times).for_each(|_| spin_loop());
-            let published = view.count();
+            let published = view.published_count();
             pause(FIRST_PAUSES);
             // A publisher that stands still gets no further ahead, so waiting for it gains nothing.
-            if view.count() != published {
+            if view.published_count() != published {
                 self.times += 1;
-                while begun.elapsed() < MOST && !is_far_ahead(view, next) {
+                while begun.elapsed() < LONGEST && !is_far_ahead(view, next) {
                     pause(PAUSES);
                 }
             }
         }
-        self.near = Instant::now();
+        self.last_near = Instant::now();
     }
 }
 
@@ -105,7 +105,7 @@ fn is_far_ahead(view: &View, next: u64) -> bool {
 
 /// Whether this message, or a later one in its slot, was published.
 fn is_published(view: &View, sequence: u64) -> bool {
-    view.seen(sequence) >= slot::published(sequence)
+    view.sequence_word(sequence) >= slot::published(sequence)
 }
 
 #[cfg(all(test, not(loom)))]
@@ -131,7 +131,7 @@ mod tests {
             (0..publish).for_each(|_| _ = publisher.publish(&0));
             (0..receive).for_each(|_| _ = subscriber.recv().unwrap());
             let (view, next) = (subscriber.receiver.cursor().view().clone(), subscriber.sequence());
-            subscriber.receiver.hold_back.is_on_its_heels(&view, next)
+            subscriber.receiver.hold_back.is_right_behind(&view, next)
         };
         assert!(!go_on(&mut subscriber, 100, 64), "only 64 in a row");
         assert!(go_on(&mut subscriber, 0, 1));

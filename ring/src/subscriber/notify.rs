@@ -64,8 +64,8 @@ struct Orders {
     /// The newest request that the thread has not taken yet.
     armed: Option<Armed>,
     /// Whether the thread is waiting on the ring and must be interrupted to see a new request.
-    busy: bool,
-    over: bool,
+    waiting: bool,
+    stop: bool,
 }
 
 impl Shared {
@@ -99,7 +99,7 @@ impl Notifier {
         let ordered = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("feed-ring notify".to_owned())
-            .spawn(move || watch(watched, &ordered, &written))?;
+            .spawn(move || run(watched, &ordered, &written))?;
         Ok(Notifier { event, shared, interrupter, thread: Some(thread), creator: CreatorPid::this() })
     }
 
@@ -112,7 +112,7 @@ impl Notifier {
     fn order(&self, change: impl FnOnce(&mut Orders)) {
         let mut orders = self.shared.orders();
         change(&mut orders);
-        if orders.busy {
+        if orders.waiting {
             self.interrupter.interrupt();
         }
         drop(orders);
@@ -128,17 +128,17 @@ impl Notifier {
 
 /// The thread: waits to be armed, then waits on the ring, then writes to the descriptor. Ends when the notifier is
 /// dropped.
-fn watch(mut watched: Watched, shared: &Shared, event: &OwnedFd) {
+fn run(mut watched: Watched, shared: &Shared, event: &OwnedFd) {
     let mut orders = shared.orders();
-    while !orders.over {
+    while !orders.stop {
         match orders.armed.take() {
             None => orders = shared.changed.wait(orders).unwrap_or_else(PoisonError::into_inner),
             Some(armed) => {
-                orders.busy = true;
+                orders.waiting = true;
                 drop(orders);
-                let came = watched.await_once(armed);
+                let came = watched.wait_for(armed);
                 orders = shared.orders();
-                orders.busy = false;
+                orders.waiting = false;
                 // Interrupted. If no newer order arrived, wait for the same one again.
                 if came {
                     let _ = rustix::io::write(event, &1u64.to_ne_bytes());
@@ -152,7 +152,7 @@ fn watch(mut watched: Watched, shared: &Shared, event: &OwnedFd) {
 
 impl Watched {
     /// Waits until what `armed` describes is there: true. False if the thread is interrupted.
-    fn await_once(&mut self, armed: Armed) -> bool {
+    fn wait_for(&mut self, armed: Armed) -> bool {
         let Watched { view, liveness, sleeper } = self;
         let until = Until { deadline: None, interruptible: true };
         match armed {
@@ -165,7 +165,7 @@ impl Watched {
                 }
             }
             Armed::Publisher(told) => {
-                let is_over = || told.is_over(view, liveness);
+                let is_over = || told.publisher_wait_is_over(view, liveness);
                 while !is_over() {
                     sleeper.sleep_on_event(until, is_over);
                     if sleeper.was_interrupted() {
@@ -190,7 +190,7 @@ impl Drop for Notifier {
         if !self.creator.is_this() {
             return std::mem::forget(thread); // the thread is not in this process
         }
-        self.order(|orders| orders.over = true);
+        self.order(|orders| orders.stop = true);
         let _ = thread.join();
     }
 }

@@ -20,10 +20,10 @@ use crate::transport::files::Trust;
 use crate::transport::request::{Expected, Place};
 
 /// Time between two attempts to open a ring that is waited for.
-const PATIENCE_STEP: Duration = Duration::from_millis(2);
+const RETRY_AFTER: Duration = Duration::from_millis(2);
 
 /// How long a missing permission may mean that the ring is still being made.
-const BEING_MADE: Duration = Duration::from_millis(500);
+const PERMISSION_GRACE: Duration = Duration::from_millis(500);
 
 /// Options for opening a ring: [`Subscriber::options`].
 #[derive(Clone, Debug)]
@@ -163,10 +163,10 @@ impl<T> SubscriberOptions<T> {
                 // While a publisher makes a ring, nobody else may enter the ring's directory.
                 Err(OpenError::Permission { .. })
                     if begun.elapsed() < self.open_timeout
-                        && denied.get_or_insert_with(Instant::now).elapsed() < BEING_MADE => {}
+                        && denied.get_or_insert_with(Instant::now).elapsed() < PERMISSION_GRACE => {}
                 result => return result,
             }
-            std::thread::sleep(PATIENCE_STEP);
+            std::thread::sleep(RETRY_AFTER);
         }
     }
 }

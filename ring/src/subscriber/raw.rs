@@ -9,7 +9,7 @@ use crate::error::{RecvError, TryRecvError};
 use crate::format::message::MessageFormat;
 use crate::protocol::copy;
 use crate::protocol::cursor::Join;
-use crate::protocol::slots::Dynamic;
+use crate::protocol::slots::DynamicStride;
 use crate::protocol::wait::{Interrupter, WaitStrategy};
 use crate::sync::Word;
 use crate::transport::attachment::Opened;
@@ -19,7 +19,7 @@ use crate::transport::attachment::Opened;
 /// It returns the same messages and events, in the same order, as a typed [`Subscriber`](crate::Subscriber) of the same
 /// ring.
 pub struct RawSubscriber {
-    receiver: Receiver<Dynamic>,
+    receiver: Receiver<DynamicStride>,
     format: MessageFormat,
 }
 
@@ -43,7 +43,7 @@ pub struct Account {
 
 impl RawSubscriber {
     pub(super) fn new(opened: Opened, join: Join, wait: WaitStrategy) -> io::Result<Self> {
-        let stride = Dynamic::of(&opened.layout);
+        let stride = DynamicStride::of(&opened.layout);
         let (geometry, _) = opened.found.as_ref().expect("an untyped subscriber opens rings with a header only");
         let format = MessageFormat::from_parts(geometry.payload_size, geometry.payload_align, geometry.schema.clone());
         Ok(RawSubscriber { receiver: Receiver::new(opened, stride, join, wait)?, format })

@@ -8,7 +8,7 @@ use super::hold_back::HoldBack;
 use super::notify::{Armed, Notifier, Watched};
 use crate::error::{RecvError, TryRecvError};
 use crate::memory::Memory;
-use crate::protocol::cursor::{Cursor, Join, Next};
+use crate::protocol::cursor::{Cursor, Join, Resolution};
 use crate::protocol::slot;
 use crate::protocol::slots::{Slots, Stride};
 use crate::protocol::view::View;
@@ -28,7 +28,7 @@ pub(super) struct Receiver<S> {
     /// The sequence number at which to call `attend` before reading.
     attend_at: u64,
     /// The sequence number at which to record the position next.
-    report_at: u64,
+    record_at: u64,
     pub(super) hold_back: HoldBack,
     /// Number of empty polls since the clock was last read.
     polls: u32,
@@ -57,7 +57,7 @@ impl<S: Stride> Receiver<S> {
             cursor,
             wait,
             attend_at: 0,
-            report_at: 0,
+            record_at: 0,
             hold_back,
             polls: PROBE_POLLS,
             asked: Instant::now().checked_sub(PROBE_TIME).unwrap_or_else(Instant::now),
@@ -87,7 +87,7 @@ impl<S: Stride> Receiver<S> {
             if let Some(copied) = self.poll(&mut copy) {
                 return Ok(copied);
             }
-            if let Some(copied) = self.wait(&mut rounds, Until::WHATEVER, &mut copy)? {
+            if let Some(copied) = self.wait(&mut rounds, Until::UNLIMITED, &mut copy)? {
                 return Ok(copied);
             }
         }
@@ -219,11 +219,11 @@ impl<S: Stride> Receiver<S> {
     /// The tasks that are due every so many messages: records the position, and holds back.
     #[cold]
     fn attend(&mut self, waits: bool) {
-        if self.cursor.next() >= self.report_at {
-            self.report();
+        if self.cursor.next() >= self.record_at {
+            self.record_position();
         }
-        let hold_back_at = self.hold_back.before(self.cursor.view(), self.cursor.next(), waits);
-        self.attend_at = hold_back_at.min(self.report_at);
+        let hold_back_at = self.hold_back.hold_back_before(self.cursor.view(), self.cursor.next(), waits);
+        self.attend_at = hold_back_at.min(self.record_at);
     }
 
     /// Slow path of every receive: returns the next message if it is there after all, or why it was not read. `seen` is
@@ -233,8 +233,8 @@ impl<S: Stride> Receiver<S> {
     fn look_again<C>(&mut self, seen: Option<u64>, copy: impl FnOnce(&[Word]) -> C) -> Result<C, TryRecvError> {
         let alive = || !self.attachment.liveness().is_dead();
         let result = match self.cursor.resolve(seen, alive) {
-            Ok(Next::Message) => Ok(()),
-            Ok(Next::Nothing) => self.probe(),
+            Ok(Resolution::Message) => Ok(()),
+            Ok(Resolution::Nothing) => self.probe(),
             Err(error) => Err(error),
         };
         let result = result.and_then(|()| match self.look(false, copy) {
@@ -242,10 +242,10 @@ impl<S: Stride> Receiver<S> {
                 self.cursor.advance();
                 Ok(copied)
             }
-            Err(seen) => Err(self.cursor.missed(seen, || !self.attachment.liveness().is_dead())),
+            Err(seen) => Err(self.cursor.why_missed(seen, || !self.attachment.liveness().is_dead())),
         });
         if let Err(TryRecvError::Lagged { .. }) = result {
-            self.report();
+            self.record_position();
         }
         result
     }
@@ -257,7 +257,7 @@ impl<S: Stride> Receiver<S> {
         self.polls += 1;
         if self.polls > PROBE_POLLS {
             self.polls = 0;
-            self.report();
+            self.record_position();
             let now = Instant::now();
             self.dead |= now.duration_since(self.asked) >= PROBE_TIME;
         }
@@ -288,7 +288,7 @@ impl<S: Stride> Receiver<S> {
             WaitStrategy::Block if *rounds < ROUNDS => return *rounds += 1,
             WaitStrategy::Block => {}
         }
-        self.report();
+        self.record_position();
         let (told, view) = (self.cursor.told(), self.cursor.view());
         let dead = self.sleeper.sleep(self.attachment.liveness(), until, || told.is_outdated(view));
         // Whatever the reason for waking: if there is no message, the next poll asks the kernel without delay.
@@ -301,9 +301,9 @@ impl<S> Receiver<S> {
     /// Waits until a publisher takes the ring over, or there is another event to return.
     pub(super) fn wait_for_publisher(&mut self, timeout: Duration) -> bool {
         let deadline = Instant::now().checked_add(timeout);
-        self.report();
+        self.record_position();
         let (told, view, liveness) = (self.cursor.told_of_end(), self.cursor.view(), self.attachment.liveness());
-        let is_over = || told.is_over(view, liveness);
+        let is_over = || told.publisher_wait_is_over(view, liveness);
         loop {
             if is_over() {
                 return true;
@@ -320,7 +320,7 @@ impl<S> Receiver<S> {
         Notifier::start(Watched {
             view: self.cursor.view().clone(),
             liveness: self.attachment.liveness().try_clone()?,
-            sleeper: self.sleeper.another(),
+            sleeper: self.sleeper.for_another_thread(),
         })
     }
 
@@ -342,28 +342,28 @@ impl<S> Receiver<S> {
     }
 
     /// Records the position for tools.
-    pub(super) fn tell_tools(&self) {
+    pub(super) fn write_position(&self) {
         self.attachment.report(self.cursor.next(), self.cursor.lost());
     }
 
     /// Records the position, and decides when to do so next.
     #[cold]
-    fn report(&mut self) {
-        self.tell_tools();
-        self.report_at = self.cursor.next().saturating_add(REPORT_EVERY);
+    fn record_position(&mut self) {
+        self.write_position();
+        self.record_at = self.cursor.next().saturating_add(REPORT_EVERY);
     }
 }
 
 impl Notifier {
     /// Waits for anything that the subscriber's caller was not told.
     pub(super) fn arm_for_receiver<S>(&self, receiver: &Receiver<S>) {
-        receiver.tell_tools();
+        receiver.write_position();
         self.arm_for(Armed::Anything(receiver.cursor.told()));
     }
 
     /// Waits for a publisher, or for anything else that the caller was not told.
     pub(super) fn arm_receiver_for_publisher<S>(&self, receiver: &Receiver<S>) {
-        receiver.tell_tools();
+        receiver.write_position();
         self.arm_for(Armed::Publisher(receiver.cursor.told_of_end()));
     }
 }
