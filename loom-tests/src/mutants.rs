@@ -129,7 +129,7 @@ pub const UNMODELLED: &[Unmodelled] = &[
         site: "B9",
         why: "a subscriber counts such a message as lost before it would sleep (L5): only a notifier, whose thread is of the \
               standard library's, can wait for one",
-        covered: &["ring/tests/notifier.rs::a_message_from_before_the_ring_is_told_of"],
+        covered: &["ring/tests/notifier.rs::a_message_from_before_the_ring_makes_it_readable"],
     },
     Unmodelled { site: "G1", why: GUARD, covered: GUARD_PREVIOUS },
     Unmodelled { site: "G2", why: GUARD, covered: GUARD_PREVIOUS },
