@@ -19,7 +19,7 @@ use crossbeam_utils::CachePadded;
 
 use super::message::MessageFormat;
 use super::payload::fingerprint;
-use crate::sync::{LINE_WORDS, PAD_WORDS, WriteWord, base};
+use crate::sync::{EPOCHS, LINE_WORDS, PAD_WORDS, WriteWord, base};
 
 /// `FEEDRING` in the machine's byte order: a segment of the other order is not a ring.
 pub(crate) const MAGIC: u64 = u64::from_ne_bytes(*b"FEEDRING");
@@ -36,8 +36,9 @@ pub(crate) const MAX_CAPACITY: u64 = 1 << 32;
 /// Sequence numbers stay below this: 146 years at a thousand million messages a second.
 pub(crate) const MAX_SEQUENCE: u64 = 1 << 62;
 
-/// So many of the last epochs have their beginnings in the header.
-pub(crate) const EPOCHS: u64 = 8;
+/// Places in the header for the beginnings of the last epochs. One of them is always the next to be written.
+const EPOCH_PLACES: usize = 8;
+const _: () = assert!(EPOCHS <= EPOCH_PLACES as u64);
 
 /// The slots begin on a boundary of so many bytes.
 pub(crate) const PAGE: usize = 4096;
@@ -96,7 +97,7 @@ struct Mirror {
 struct Life {
     state: u64,
     epoch: u64,
-    begins: [u64; EPOCHS as usize],
+    begins: [u64; EPOCH_PLACES],
     publisher_pid: u64,
     wake: u64,
 }

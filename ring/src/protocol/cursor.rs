@@ -6,6 +6,7 @@
 //! |---|---|
 //! | the message, of the epoch reported last | the message |
 //! | the message, of a newer epoch | `Restarted`, then the message |
+//! | the message, of an epoch that the header no longer knows | `RestartsUnknown`, then the message |
 //! | a newer message | `Lagged`, with the number of lost messages |
 //! | a number that belongs in another slot | `Corrupt` |
 //! | nothing yet, and the ring is live | nothing, or `PublisherDead` if the owner finds the publisher dead |
@@ -14,11 +15,12 @@
 //! At every moment `first + received + lost + skipped = next`.
 
 use super::end;
+use super::epochs::{EpochOf, Epochs};
 use super::pending::Told;
 use super::slot::{self, Absence};
 use super::view::View;
 use crate::error::{Corrupt, TryRecvError};
-use crate::format::layout::{EPOCHS, MAX_SEQUENCE, state};
+use crate::format::layout::{MAX_SEQUENCE, state};
 use crate::memory::Pinned;
 use crate::sync::tuning::{MARGIN, MARGIN_PART};
 use crate::sync::{Ordering, Word, fence, on};
@@ -54,9 +56,10 @@ pub(crate) struct Cursor {
     lost: u64,
     skipped: u64,
     first: u64,
-    /// State and epoch of the ring when its end was reported. The state is `LIVE` if the publisher died, or if no end
-    /// was reported.
-    reported_end: (u64, u64),
+    /// It was reported that the epochs of messages before this one are unknown.
+    unknown_before: u64,
+    /// State of the ring when its end was reported: `LIVE` if the publisher died, or if no end was reported.
+    reported_state: u64,
 }
 
 impl Cursor {
@@ -77,10 +80,15 @@ impl Cursor {
             lost: 0,
             skipped: 0,
             first,
-            reported_end: (state::LIVE, 0),
+            unknown_before: 0,
+            reported_state: state::LIVE,
         };
-        cursor.epoch = cursor.epoch_at(first);
-        cursor.reported_end.1 = cursor.epoch_word.load();
+        // J4. Pairs with P1 and P2. A reader that sees how far the publisher is also sees the epoch that it publishes in.
+        // Without it the epoch of the first message could be reported as beginning at a later one.
+        fence("J4", Ordering::Acquire);
+        if let EpochOf::Known { epoch, .. } = Epochs::read(&cursor.view).of(first) {
+            cursor.epoch = epoch;
+        }
         cursor
     }
 
@@ -110,7 +118,7 @@ impl Cursor {
         self.skipped
     }
 
-    /// The epoch that was reported last.
+    /// The epoch that was reported last. 0 if that of the first message was not known.
     pub(crate) fn epoch(&self) -> u64 {
         self.epoch
     }
@@ -127,8 +135,7 @@ impl Cursor {
 
     /// What the caller was told so far. Used to wait, after an end, until a publisher takes over.
     pub(crate) fn told_of_end(&self) -> Told {
-        let (state, epoch) = self.reported_end;
-        Told { sequence: self.next, epoch, state }
+        Told { sequence: self.next, epoch: self.epoch, state: self.reported_state }
     }
 
     /// True if the header's epoch is the one reported last. Then a message that was just read is of that epoch.
@@ -254,7 +261,12 @@ impl Cursor {
                 },
             }
         }
-        self.reported_end = (now, self.epoch_word.load());
+        // E5. A publisher may have taken over, published nothing and ended. Its epoch is reported before its end: a wait for
+        // a publisher would otherwise see an epoch that it was not told, and return at once for ever.
+        if on("E5") {
+            self.report_epoch()?;
+        }
+        self.reported_state = now;
         Err(match now {
             state::LIVE => TryRecvError::PublisherDead,
             state::CLOSED => TryRecvError::Closed,
@@ -275,14 +287,22 @@ impl Cursor {
         fence("V7", Ordering::Acquire);
         if newest > self.next {
             // V4. The skip stops where an epoch begins, so a caller that then reads one by one gets all its messages.
-            if let Some((epoch, sequence)) = self.epoch_begun(newest).filter(|_| on("V4")) {
-                self.epoch = epoch;
-                self.skip_to(sequence.clamp(self.next, newest));
-                return Err(TryRecvError::Restarted { epoch, sequence });
+            if let Some(restart) = self.unreported(newest).filter(|_| on("V4")) {
+                self.skip_to(restart.begin().clamp(self.next, newest));
+                return Err(self.report(restart));
             }
             self.skip_to(newest);
         }
         Ok(())
+    }
+
+    /// Counts messages that were just counted as lost as skipped: the newest was asked for, and they were passed over.
+    pub(crate) fn lost_are_skipped(&mut self, missed: u64) {
+        // L6. A loss that nobody is told of must not be counted as one.
+        if on("L6") {
+            self.lost = self.lost.wrapping_sub(missed);
+            self.skipped = self.skipped.wrapping_add(missed);
+        }
     }
 
     fn skip_to(&mut self, sequence: u64) {
@@ -290,39 +310,50 @@ impl Cursor {
         self.next = sequence;
     }
 
-    /// Reports the last epoch that began at or before the next message, unless it was reported.
+    /// Reports what was not reported of the epochs up to the next message.
     #[inline(always)]
     fn report_epoch(&mut self) -> Result<(), TryRecvError> {
-        match self.epoch_begun(self.next) {
-            Some((epoch, sequence)) => {
-                self.epoch = epoch;
-                Err(TryRecvError::Restarted { epoch, sequence })
-            }
+        match self.unreported(self.next) {
+            Some(restart) => Err(self.report(restart)),
             None => Ok(()),
         }
     }
 
-    /// The last epoch that began at or before `sequence`, with its first sequence, if it was not reported.
+    /// What was not reported of the epochs up to message `sequence`: the last epoch that began there or before, or that
+    /// it is not known.
     #[inline]
-    fn epoch_begun(&self, sequence: u64) -> Option<(u64, u64)> {
-        let now = self.epoch_word.load();
-        if now == self.epoch {
+    fn unreported(&self, sequence: u64) -> Option<EpochOf> {
+        if self.epoch_word.load() == self.epoch {
             return None;
         }
-        let epoch = self.epoch_at(sequence);
-        // V5. The header may already name an epoch that begins after `sequence`. Reporting it now would be too early.
-        (epoch > self.epoch || !on("V5")).then(|| (epoch, self.view.begin(epoch)))
+        self.unreported_of(Epochs::read(&self.view).of(sequence), sequence)
     }
 
-    /// The epoch of message `sequence`, as far back as the header knows.
-    fn epoch_at(&self, sequence: u64) -> u64 {
-        let now = self.epoch_word.load();
-        // V1. Pairs with T2: a reader that sees an epoch sees where that epoch, or a later one in its place, begins.
-        fence("V1", Ordering::Acquire);
-        let oldest = now.saturating_sub(EPOCHS - 2).max(1);
-        // V6. The last epoch may begin after `sequence`: messages of the epoch before may still have to be read.
-        let begun = |&epoch: &u64| self.view.begin(epoch) <= sequence || !on("V6");
-        (oldest..=now).rev().find(begun).unwrap_or(oldest.min(now))
+    #[cold]
+    fn unreported_of(&self, found: EpochOf, sequence: u64) -> Option<EpochOf> {
+        let new = match found {
+            // V5. The header may already name an epoch that begins after `sequence`. Reporting it now would be too early.
+            EpochOf::Known { epoch, .. } => epoch > self.epoch || !on("V5"),
+            // V10. No other epoch can lie between the one reported last and the one that is known to begin further on, if
+            // they follow each other. Otherwise some may have begun unseen.
+            EpochOf::Before { oldest, .. } => {
+                oldest > self.epoch.saturating_add(1) && sequence >= self.unknown_before && on("V10")
+            }
+        };
+        new.then_some(found)
+    }
+
+    fn report(&mut self, found: EpochOf) -> TryRecvError {
+        match found {
+            EpochOf::Known { epoch, begin } => {
+                self.epoch = epoch;
+                TryRecvError::Restarted { epoch, sequence: begin }
+            }
+            EpochOf::Before { begin, .. } => {
+                self.unknown_before = begin;
+                TryRecvError::RestartsUnknown { until: begin }
+            }
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 pub(crate) mod copy;
 pub(crate) mod cursor;
 pub(crate) mod end;
+pub(crate) mod epochs;
 pub(crate) mod pending;
 pub(crate) mod slot;
 pub(crate) mod slots;

@@ -37,7 +37,9 @@ pub(crate) fn begin_epoch(memory: &Memory<WriteWord>, layout: &Layout, next: u64
         slot::mark(Slots::new(memory.clone(), layout, DynamicStride::of(layout)).at(next), next);
     }
     let epoch = memory[layout.epoch()].load().wrapping_add(1).max(1);
-    memory[layout.begin(epoch)].store(next);
+    // T8. Pairs with V8. A reader that finds this beginning in the place of an older one sees that an epoch began since,
+    // because the publisher before this one stored it.
+    memory[layout.begin(epoch)].store_ordered("T8", Ordering::Release, next);
     // T2. Pairs with V1. A reader that sees the epoch sees where it begins.
     memory[layout.epoch()].store_ordered("T2", Ordering::Release, epoch);
     memory[layout.published].store(next);

@@ -25,7 +25,7 @@ pub(crate) use std::sync::atomic::Ordering;
 
 #[cfg(loom)]
 pub(crate) use modelled::{
-    atomic::{LINE_WORDS, MAPPABLE, PAD_WORDS, base, compiler_fence, fence, on, panicking, spin_loop, yield_now},
+    atomic::{EPOCHS, LINE_WORDS, MAPPABLE, PAD_WORDS, base, compiler_fence, fence, on, panicking, spin_loop, yield_now},
     park::{barrier_on_all, register_for_barriers, sleep, wake},
 };
 #[cfg(loom)]
@@ -35,7 +35,7 @@ pub(crate) use park::{barrier_on_all, register_for_barriers, sleep, wake};
 pub(crate) use point::fault_point;
 #[cfg(not(loom))]
 pub(crate) use real::{
-    LINE_WORDS, MAPPABLE, PAD_WORDS, base, compiler_fence, fence, on, panicking, spin_loop, yield_now,
+    EPOCHS, LINE_WORDS, MAPPABLE, PAD_WORDS, base, compiler_fence, fence, on, panicking, spin_loop, yield_now,
 };
 pub(crate) use word::{Word, WriteWord};
 

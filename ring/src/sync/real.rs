@@ -11,6 +11,9 @@ pub(crate) const LINE_WORDS: usize = 8;
 /// Words between two header words that change at different times: 128 bytes, because x86-64 fetches lines in pairs.
 pub(crate) const PAD_WORDS: usize = 16;
 
+/// Beginnings of epochs that a ring keeps, one of which may be being written.
+pub(crate) const EPOCHS: u64 = 8;
+
 /// The first sequence number of a ring within a process.
 pub(crate) const fn base() -> u64 {
     0

@@ -9,6 +9,8 @@ use super::model;
 /// A line holds a message of two words beside its sequence, so that such a message can be torn within its line.
 pub(crate) const LINE_WORDS: usize = 3;
 pub(crate) const PAD_WORDS: usize = 1;
+/// Two epochs are known: a model with more is short enough to be explored.
+pub(crate) const EPOCHS: u64 = 3;
 pub(crate) const MAPPABLE: bool = false;
 
 /// A word as the processor has it: one atomic, or, where it lies across a boundary that the processor does not bridge
