@@ -39,6 +39,7 @@ pub const ALL: &[Mutant] = &[
     mutant("L3", "no margin after a loss", "wrap", "margin"),
     mutant("L4", "a margin where the ring begins", "base", "loss"),
     mutant("L5", "a message from before the ring waited for", "base", "gap"),
+    mutant("L6", "a loss on the way to the newest not told", "latest", "conservation"),
     mutant("C1", "closed relaxed", "close", "end"),
     mutant("C2", "dead relaxed", "unwind", "end"),
     mutant("E1", "no acquire fence after the state", "close", "end"),
@@ -47,6 +48,8 @@ pub const ALL: &[Mutant] = &[
     mutant("E4", "the state not looked at again after the death", "close", "end"),
     mutant("J1", "the count believed at a join", "death", "join"),
     mutant("J3", "a join at messages from before the ring", "base", "join"),
+    mutant("E5", "an epoch without a message not told before its end", "end-takeover", "restart"),
+    mutant("J4", "no acquire fence between a join's count and its epoch", "join-takeover", "restart"),
     mutant("T1", "no acquire fence before the takeover looks", "handover", "end"),
     mutant("T2", "the epoch stored relaxed", "epoch", "restart"),
     mutant("T3", "a takeover does not mark its slot", "takeover", "torn"),
@@ -54,6 +57,7 @@ pub const ALL: &[Mutant] = &[
     mutant("T5", "a takeover trusts the count", "takeover", "next"),
     mutant("T6", "a takeover believes a number of another slot", "forged-next", "next"),
     mutant("T7", "a takeover believes a number beyond all", "forged-next", "next"),
+    mutant("T8", "the epoch's beginning stored relaxed", "restarts-overwritten", "restart"),
     mutant("W1", "no full fence after a message", "park", "wake"),
     mutant("W2", "the event changed relaxed", "park-close", "wake"),
     mutant("W3", "the flag cleared after the wake", "park", "wake"),
@@ -72,6 +76,9 @@ pub const ALL: &[Mutant] = &[
     mutant("V5", "an epoch that begins later told of now", "takeover", "restart"),
     mutant("V6", "the newest epoch taken for the message's", "takeover", "restart"),
     mutant("V7", "no acquire fence before the epoch of the newest", "latest-takeover", "restart"),
+    mutant("V8", "no acquire fence before the epoch is looked at again", "restarts-overwritten", "restart"),
+    mutant("V9", "beginnings believed that may be overwritten", "restarts-overwritten", "restart"),
+    mutant("V10", "unknown epochs passed over", "restarts", "restart"),
 ];
 
 /// A site that no model can tell from a weaker one.
@@ -159,11 +166,6 @@ pub const UNMODELLED: &[Unmodelled] = &[
         site: "I1",
         why: "a tool's look at a ring on disk: the kernel says whether its publisher lives",
         covered: &["c11/death.litmus", "c11/death-E2-none.litmus", "aarch64/death.litmus"],
-    },
-    Unmodelled {
-        site: "I2",
-        why: "a tool's look at a ring on disk, the same as V1",
-        covered: &["c11/epoch.litmus", "c11/epoch-V1-none.litmus", "aarch64/epoch.litmus"],
     },
     Unmodelled {
         site: "W0",

@@ -15,7 +15,7 @@
 //! | `next` | a takeover goes on elsewhere than at the first number that nobody can have seen |
 //! | `reuse` | one number comes as messages of two epochs |
 //! | `wake` | somebody sleeps for ever: loom's deadlock, with a sleeper in it |
-//! | `restart` | a message of an epoch comes, or is passed over, before `Restarted`, or that told of another beginning |
+//! | `restart` | a message of an epoch comes, or is passed over, before `Restarted`, or that told of another beginning; or `RestartsUnknown` without an epoch that can be unknown |
 //! | `foreign` | `Corrupt` from a healthy publisher, or none where a word was forged |
 //!
 //! The truth is kept in std's atomics, which loom does not see: it is what really happened so far in the execution that
@@ -186,6 +186,9 @@ impl<T: Message> Ring<T> {
             lost: 0,
             skipped: 0,
             epoch: subscriber.epoch(),
+            last_epoch: 0,
+            unknown_before: 0,
+            joined: join,
             forged: false,
             subscriber,
         };
@@ -233,6 +236,8 @@ pub enum Step {
     Dead,
     /// The beginning of another epoch, where it is.
     Restarted,
+    /// That others began, and that it is not known where.
+    Unknown,
     /// A word that no publisher stores.
     Corrupt,
 }
@@ -247,6 +252,7 @@ impl Step {
             Step::Closed => 'C',
             Step::Dead => 'D',
             Step::Restarted => 'R',
+            Step::Unknown => 'U',
             Step::Corrupt => 'X',
         }
     }
@@ -262,6 +268,11 @@ pub struct Witness<T> {
     lost: u64,
     skipped: u64,
     epoch: u64,
+    /// The epoch of the last message. Messages of an unknown epoch do not go back behind it.
+    last_epoch: u64,
+    /// Of messages before this one the epoch was said to be unknown.
+    unknown_before: u64,
+    joined: Join,
     forged: bool,
 }
 
@@ -345,25 +356,23 @@ impl<T: Message> Witness<T> {
         let before = self.subscriber.sequence();
         let (lost, skipped) = (self.subscriber.lost(), self.subscriber.skipped());
         let result = self.subscriber.latest();
-        // It may pass over messages and lose some on the way, silently: what it says it did is taken, and balanced.
+        // How many messages it passes over is for it to say. A loss is told, or it is none.
         let (lost, skipped) = (self.subscriber.lost() - lost, self.subscriber.skipped() - skipped);
-        self.lost += lost;
-        self.skipped += skipped;
-        let passed = lost + skipped;
-        if lost > 0 {
-            met('L');
+        let told = if let Err(TryRecvError::Lagged { missed }) = result { missed } else { 0 };
+        if lost != told {
+            violated("conservation", format!("lost {lost}, told of {told}"));
         }
+        self.skipped += skipped;
         if let Err(TryRecvError::Restarted { epoch, sequence }) = result
-            && lost == 0
             && self.subscriber.sequence() > sequence.max(before)
+            && !self.overtaken(sequence)
         {
             let at = self.subscriber.sequence();
             violated("restart", format!("epoch {epoch}, which began at {sequence}, was told of at {at}"));
         }
         match result {
-            Ok(message) => self.message(before + passed, &message),
-            Err(TryRecvError::Lagged { .. }) => self.lagged(),
-            Err(error) => self.error(before + passed, error),
+            Ok(message) => self.message(before + skipped, &message),
+            Err(error) => self.error(before + skipped, error),
         }
     }
 
@@ -389,6 +398,7 @@ impl<T: Message> Witness<T> {
                     feed_ring::RecvError::PublisherDead => TryRecvError::PublisherDead,
                     feed_ring::RecvError::Corrupt(corrupt) => corrupt.into(),
                     feed_ring::RecvError::Restarted { epoch, sequence } => TryRecvError::Restarted { epoch, sequence },
+                    feed_ring::RecvError::RestartsUnknown { until } => TryRecvError::RestartsUnknown { until },
                     error => violated("end", format!("{error:?} from a ring that never had it")),
                 },
             ),
@@ -409,7 +419,7 @@ impl<T: Message> Witness<T> {
     pub fn drain(&mut self) -> Step {
         loop {
             match self.ask() {
-                Step::Messages(_) | Step::Lagged | Step::Restarted => {}
+                Step::Messages(_) | Step::Lagged | Step::Restarted | Step::Unknown => {}
                 end => {
                     let (sequence, done) = (self.subscriber.sequence(), self.truth.done());
                     if sequence < done {
@@ -459,9 +469,11 @@ impl<T: Message> Witness<T> {
         if number != sequence {
             violated("number", format!("message {number} came as {sequence}"));
         }
-        if epoch != self.epoch {
+        let unknown = number < self.unknown_before && epoch >= self.epoch.max(self.last_epoch);
+        if epoch != self.epoch && !unknown {
             violated("restart", format!("message {number} is of epoch {epoch}, told was {}", self.epoch));
         }
+        self.last_epoch = epoch;
         self.truth.receive(number, epoch);
         self.last = Some(number);
     }
@@ -486,12 +498,26 @@ impl<T: Message> Witness<T> {
             TryRecvError::Restarted { epoch, sequence } => {
                 self.balance(before);
                 let begins = self.truth.epochs.lock().expect("no panic holds it").clone();
-                if epoch <= self.epoch || !begins[1..].contains(&sequence) {
+                // Whoever joined by how far the publisher was knows the epoch that it published in.
+                let joined_before = matches!(self.joined, Join::Sequence(_)) || sequence >= self.first;
+                if epoch <= self.epoch || begins.get(epoch as usize - 1) != Some(&sequence) || !joined_before {
                     let found = format!("epoch {epoch} at {sequence} after epoch {}", self.epoch);
                     violated("restart", format!("{found}; they began at {begins:?}"));
                 }
                 self.epoch = epoch;
                 Step::Restarted
+            }
+            TryRecvError::RestartsUnknown { until } => {
+                self.balance(before);
+                let begins = self.truth.epochs.lock().expect("no panic holds it").clone();
+                // At least one whole epoch lies between the one that was told and the one that is known again.
+                let known = begins.iter().rposition(|&begin| begin == until).map_or(0, |index| index as u64 + 1);
+                if known < self.epoch + 2 || until <= before.max(self.unknown_before) {
+                    let found = format!("unknown before {until} at {before} after epoch {}", self.epoch);
+                    violated("restart", format!("{found}; they began at {begins:?}"));
+                }
+                self.unknown_before = until;
+                Step::Unknown
             }
             TryRecvError::Closed | TryRecvError::PublisherDead => {
                 self.balance(before);
@@ -520,6 +546,11 @@ impl<T: Message> Witness<T> {
             violated("loss", format!("lost up to {sequence} with {begun} messages begun"));
         }
         Step::Lagged
+    }
+
+    /// Whether the message of this number may have been overwritten, so that no reader can stop there any more.
+    fn overtaken(&self, sequence: u64) -> bool {
+        self.truth.begun() + 1 > sequence + self.window()
     }
 
     fn balance(&self, sequence: u64) {

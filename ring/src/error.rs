@@ -285,6 +285,14 @@ pub enum TryRecvError {
         /// The first sequence of the epoch.
         sequence: u64,
     },
+    /// Publishers took the ring over more often than its header can tell (the last seven). Between the last message
+    /// returned and message `until` at least one epoch began, at an unknown place. Rebuild any state at `until`, where
+    /// `Restarted` follows.
+    #[error("the publisher restarted before sequence {until}, more often than the ring can tell where")]
+    RestartsUnknown {
+        /// The first sequence whose epoch is known again.
+        until: u64,
+    },
     /// The publisher closed the ring, and every message was read.
     #[error("the ring is closed")]
     Closed,
@@ -323,6 +331,11 @@ pub enum RecvError {
         /// Its first sequence.
         sequence: u64,
     },
+    /// See [`TryRecvError::RestartsUnknown`].
+    RestartsUnknown {
+        /// The first sequence whose epoch is known again.
+        until: u64,
+    },
     /// See [`TryRecvError::Closed`].
     Closed,
     /// See [`TryRecvError::PublisherDead`].
@@ -340,6 +353,7 @@ impl From<RecvError> for TryRecvError {
         match error {
             RecvError::Lagged { missed } => TryRecvError::Lagged { missed },
             RecvError::Restarted { epoch, sequence } => TryRecvError::Restarted { epoch, sequence },
+            RecvError::RestartsUnknown { until } => TryRecvError::RestartsUnknown { until },
             RecvError::Closed => TryRecvError::Closed,
             RecvError::PublisherDead => TryRecvError::PublisherDead,
             RecvError::Superseded => TryRecvError::Superseded,
@@ -356,6 +370,7 @@ impl RecvError {
             TryRecvError::Empty => return None,
             TryRecvError::Lagged { missed } => RecvError::Lagged { missed },
             TryRecvError::Restarted { epoch, sequence } => RecvError::Restarted { epoch, sequence },
+            TryRecvError::RestartsUnknown { until } => RecvError::RestartsUnknown { until },
             TryRecvError::Closed => RecvError::Closed,
             TryRecvError::PublisherDead => RecvError::PublisherDead,
             TryRecvError::Superseded => RecvError::Superseded,

@@ -196,7 +196,9 @@ mod faults {
         match send(Wake::Membarrier, LONGER, sleeper) {
             None => true,
             Some(woken) if woken > LONGER / 10 * 9 => {
-                feed_testing::skipped(&format!("{woken} of {LONGER} messages found a sleeper: none raced with it here"));
+                feed_testing::skipped(&format!(
+                    "{woken} of {LONGER} messages found a sleeper: none raced with it here"
+                ));
                 true
             }
             Some(_) => false,

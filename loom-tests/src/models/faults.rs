@@ -127,6 +127,90 @@ pub(super) fn epoch(_: usize) {
     std::mem::forget(feed);
 }
 
+/// `LIVES` publishers, one after the other, each of which publishes a message and ends, while a subscriber that was there from
+/// the start looks `READS` times. The ring knows where the last two epochs began.
+pub(super) fn restarts<const LIVES: u64, const READS: usize>(_: usize) {
+    let (feed, ring) = ring::<[u64; 1]>(8);
+    let mut witness = ring.join(Join::Oldest);
+    let reader = thread::spawn(move || {
+        for _ in 0..READS {
+            witness.step();
+        }
+        witness
+    });
+    let feed = live(feed, &ring, LIVES);
+    end(&mut reader.join().unwrap(), &ring);
+    std::mem::forget(feed);
+}
+
+/// One joins at the oldest while the third publisher goes and the fourth comes.
+pub(super) fn restarts_join(_: usize) {
+    let (feed, ring) = ring::<[u64; 1]>(8);
+    let feed = live(feed, &ring, 3);
+    let joining = ring.clone();
+    let reader = thread::spawn(move || {
+        let mut witness = joining.join(Join::Oldest);
+        witness.step();
+        witness.step();
+        witness
+    });
+    feed.unwind();
+    let mut feed = ring.take_over(None).expect("its publisher ended");
+    feed.publish();
+    end(&mut reader.join().unwrap(), &ring);
+    std::mem::forget(feed);
+}
+
+/// The beginnings of the second and the third epoch are read while the fourth and the fifth publisher write theirs over the
+/// older ones.
+pub(super) fn restarts_overwritten(_: usize) {
+    let (feed, ring) = ring::<[u64; 1]>(8);
+    let mut witness = ring.join(Join::Oldest);
+    let mut feed = live(feed, &ring, 3);
+    witness.step();
+    let reader = thread::spawn(move || {
+        witness.step();
+        witness
+    });
+    for _ in 0..2 {
+        feed.unwind();
+        feed = ring.take_over(None).expect("its publisher ended");
+        feed.publish();
+    }
+    end(&mut reader.join().unwrap(), &ring);
+    std::mem::forget(feed);
+}
+
+/// Publishers until there were `lives`, each with one message.
+fn live(mut feed: Feed<[u64; 1]>, ring: &Ring<[u64; 1]>, lives: u64) -> Feed<[u64; 1]> {
+    feed.publish();
+    for life in 1..lives {
+        feed.unwind();
+        feed = ring.take_over(Some(life)).expect("its publisher ended");
+        feed.publish();
+    }
+    feed
+}
+
+/// A publisher takes over, publishes nothing and closes: its epoch is told before its end.
+pub(super) fn end_takeover_unused(_: usize) {
+    let (feed, ring) = ring::<[u64; 1]>(2);
+    let mut witness = ring.join(Join::Oldest);
+    feed.unwind();
+    let reader = thread::spawn(move || {
+        let mut told = false;
+        for _ in 0..2 {
+            let step = witness.step();
+            told |= step == Step::Restarted;
+            if step == Step::Closed && !told {
+                violated("restart", "the end of an epoch that was not told".to_owned());
+            }
+        }
+    });
+    ring.take_over(Some(0)).expect("its publisher ended").close();
+    reader.join().unwrap();
+}
+
 /// A publisher takes over and owns the line of a message that the one before it published: who finds the message through that
 /// store sees it whole, too. (In two slots the line would be that of its own last message.)
 pub(super) fn takeover_owns(_: usize) {

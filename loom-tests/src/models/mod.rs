@@ -23,7 +23,7 @@ pub struct Model {
     /// The preemptions that `make loom` explores it with; none is all of them.
     pub preemptions: Option<usize>,
     /// What its subscribers must meet in some execution, or it is about nothing: `M`essage, `e`mpty, `L`agged, `C`losed,
-    /// `D`ead, `R`estarted, `z` for having slept.
+    /// `D`ead, `R`estarted, restarts `U`nknown, `z` for having slept.
     pub meets: &'static str,
     /// Whether only `make loom-deep` runs it.
     pub deep: bool,
@@ -109,6 +109,28 @@ pub const ALL: &[Model] = &[
         .preemptions(1)
         .every_store(),
     Model::new("epoch", "eDR", "a takeover that publishes nothing, 2 reads", faults::epoch).preemptions(3),
+    Model::new(
+        "restarts",
+        "MeDRU",
+        "4 publishers of a message each, as two are known; 3 reads",
+        faults::restarts::<4, 3>,
+    )
+    .preemptions(2),
+    Model::new("restarts-join", "MeRU", "the same for one that joins meanwhile", faults::restarts_join).preemptions(1),
+    Model::new(
+        "restarts-overwritten",
+        "eR",
+        "5 publishers while the beginnings are read; 1 read",
+        faults::restarts_overwritten,
+    )
+    .preemptions(1),
+    Model::new(
+        "end-takeover",
+        "eCR",
+        "a takeover that publishes nothing and closes, 2 reads",
+        faults::end_takeover_unused,
+    )
+    .preemptions(2),
     Model::new("handover", "", "a close on one thread, a takeover on another", faults::handover).preemptions(3),
     Model::new("park", "MLz", "2 messages for a subscriber that sleeps", parking::message).preemptions(4),
     Model::new("park-close", "Cz", "a close for a subscriber that sleeps", parking::close).preemptions(2),

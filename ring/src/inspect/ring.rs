@@ -12,12 +12,13 @@ use super::entries::{Control, Entry};
 use super::facts::{Facts, FileFacts, Life, State, Unread};
 use crate::error::OpenError;
 use crate::format::fields::{MessageType, SchemaError};
-use crate::format::layout::{ABI, EPOCHS, MAX_SEQUENCE, state, wake, word};
+use crate::format::layout::{ABI, MAX_SEQUENCE, state, wake, word};
 use crate::format::name;
 use crate::memory::{Mapping, Memory};
 use crate::placement::PlacementRequest;
 use crate::presence::liveness::Liveness;
 use crate::protocol::end;
+use crate::protocol::epochs::Epochs;
 use crate::protocol::slot::{self, Absence};
 use crate::protocol::view::View;
 use crate::protocol::wait::Wake;
@@ -231,11 +232,7 @@ impl Ring {
 
     /// The epochs that the header knows, the newest last, each with its first sequence. At most seven.
     pub fn epochs(&self) -> Vec<(u64, u64)> {
-        let now = self.epoch();
-        // I2. As V1.
-        fence("I2", Ordering::Acquire);
-        // The header has one place more: the oldest place is overwritten next.
-        (now.saturating_sub(EPOCHS - 2).max(1)..=now).map(|epoch| (epoch, self.view.begin(epoch))).collect()
+        Epochs::read(&self.view).known().collect()
     }
 
     /// The next sequence to be published: the number of messages published, counted from 0. Reads the cache line of the

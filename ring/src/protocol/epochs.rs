@@ -57,11 +57,6 @@ impl Epochs {
         }
     }
 
-    /// The newest epoch.
-    pub(crate) fn newest(&self) -> u64 {
-        self.newest
-    }
-
     /// The oldest epoch whose beginning is known.
     fn oldest(&self) -> u64 {
         self.newest.saturating_sub(KNOWN as u64 - 1).max(1)
@@ -91,7 +86,8 @@ mod tests {
 
     #[test]
     fn a_message_is_of_the_last_epoch_that_began_before_it() {
-        let mut epochs = Epochs { newest: KNOWN as u64 + 5, begins: std::array::from_fn(|back| 100 - 10 * back as u64) };
+        let mut epochs =
+            Epochs { newest: KNOWN as u64 + 5, begins: std::array::from_fn(|back| 100 - 10 * back as u64) };
         let (oldest, begin) = (6, 100 - 10 * (KNOWN as u64 - 1));
         assert_eq!(epochs.of(1000), EpochOf::Known { epoch: epochs.newest, begin: 100 });
         assert_eq!(epochs.of(100), EpochOf::Known { epoch: epochs.newest, begin: 100 });

@@ -137,15 +137,17 @@ impl<S: Stride> Receiver<S> {
 
     /// Receives the newest message, if it was not received yet.
     pub(super) fn latest<C>(&mut self, mut copy: impl FnMut(&[Word]) -> C) -> Result<C, TryRecvError> {
-        let mut last = TryRecvError::Empty;
-        for _ in 0..LATEST_ATTEMPTS {
+        let mut attempts = 1..LATEST_ATTEMPTS;
+        loop {
             self.cursor.skip_to_newest()?;
             match self.attempt(false, &mut copy) {
-                Err(lagged @ TryRecvError::Lagged { .. }) => last = lagged,
+                // A newer message is newest now. What was overwritten is passed over, as all before it is.
+                Err(TryRecvError::Lagged { missed }) if attempts.next().is_some() => {
+                    self.cursor.lost_are_skipped(missed);
+                }
                 result => return result,
             }
         }
-        Err(last)
     }
 
     /// Polls for the next message for a while, and receives it within the polling loop. A message of one line passes

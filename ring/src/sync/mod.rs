@@ -25,7 +25,9 @@ pub(crate) use std::sync::atomic::Ordering;
 
 #[cfg(loom)]
 pub(crate) use modelled::{
-    atomic::{EPOCHS, LINE_WORDS, MAPPABLE, PAD_WORDS, base, compiler_fence, fence, on, panicking, spin_loop, yield_now},
+    atomic::{
+        EPOCHS, LINE_WORDS, MAPPABLE, PAD_WORDS, base, compiler_fence, fence, on, panicking, spin_loop, yield_now,
+    },
     park::{barrier_on_all, register_for_barriers, sleep, wake},
 };
 #[cfg(loom)]
