@@ -6,6 +6,7 @@ use clap::builder::styling::Styles;
 use clap::{Parser, ValueEnum};
 use feed::pacing::Pace;
 use feed::source::Format;
+use feed_program::args::{PlacementArgs, SummaryFormat, ring_name};
 use feed_ring::Wake;
 
 /// Publishes market data into a ring in shared memory
@@ -29,9 +30,11 @@ use feed_ring::Wake;
     feed-publisher --input day.mbo.dbn.zst --speed realtime\n  \
     feed-publisher --clear --mode 640 --group trading --cpu 3 --numa-node 0 --huge-pages --lock-memory\n  \
     zcat day.itch.gz | feed-publisher --input - --speed 10 --summary json")]
+#[command(mut_arg("huge_pages", |arg| arg.help(HUGE_PAGES)))]
+#[command(mut_arg("numa_node", |arg| arg.help(NUMA_NODE).long_help(NUMA_NODE_IN_FULL)))]
 pub(crate) struct Options {
     /// Name of the ring: 1 to 200 of A-Z a-z 0-9 . _ -
-    #[arg(long, value_name = "NAME", default_value = "feed", value_parser = ring)]
+    #[arg(long, value_name = "NAME", default_value = "feed", value_parser = ring_name)]
     pub(crate) ring: String,
 
     /// What to replay, `-` for standard input [default: an endless synthetic market]
@@ -122,23 +125,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", requires = "serve", value_parser = clients)]
     pub(crate) max_clients: Option<usize>,
 
-    /// Run on this CPU only
-    #[arg(long, value_name = "N")]
-    pub(crate) cpu: Option<usize>,
-
-    /// Put the ring on huge pages; where the machine refuses, says why and goes on without
-    #[arg(long)]
-    pub(crate) huge_pages: bool,
-
-    /// Take the ring's memory and the program's own from this NUMA node only
-    ///
-    /// What subscribers have mapped of a ring that is taken over stays where it is; then this says how much that is.
-    #[arg(long, value_name = "N")]
-    pub(crate) numa_node: Option<u32>,
-
-    /// Lock the program and the ring into memory, once both are there
-    #[arg(long)]
-    pub(crate) lock_memory: bool,
+    #[command(flatten)]
+    pub(crate) placement: PlacementArgs,
 
     /// How to print the summary; json: one object, the last line
     #[arg(long, value_name = "FORMAT", default_value = "text")]
@@ -148,6 +136,13 @@ pub(crate) struct Options {
     #[arg(long, value_name = "DIR", default_value = feed_ring::DEFAULT_ROOT)]
     pub(crate) root: PathBuf,
 }
+
+const HUGE_PAGES: &str = "Put the ring on huge pages; where the machine refuses, says why and goes on without";
+
+const NUMA_NODE: &str = "Take the ring's memory and the program's own from this NUMA node only";
+
+const NUMA_NODE_IN_FULL: &str = "Take the ring's memory and the program's own from this NUMA node only\n\n\
+    What subscribers have mapped of a ring that is taken over stays where it is; then this says how much that is.";
 
 /// So many subscribers of a ring have an entry in its control file, by which they are counted.
 const SUBSCRIBERS: usize = 1024;
@@ -236,15 +231,6 @@ impl From<WakeChoice> for Wake {
     }
 }
 
-/// How a summary is printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum SummaryFormat {
-    /// A table
-    Text,
-    /// One JSON object on one line
-    Json,
-}
-
 fn positive(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(number) if number.is_finite() && number > 0.0 => Ok(number),
@@ -270,10 +256,6 @@ fn capacity(text: &str) -> Result<usize, String> {
     }
     let nearest = number.clamp(2, LARGEST).next_power_of_two();
     Err(format!("expected a power of two from 2 to {LARGEST}; the next is {nearest}"))
-}
-
-fn ring(name: &str) -> Result<String, feed_ring::NameError> {
-    feed_ring::check_name(name).map(|()| name.to_owned())
 }
 
 fn clients(text: &str) -> Result<usize, String> {

@@ -9,39 +9,19 @@ use anyhow::Context;
 use feed::Message;
 use feed::clock::realtime_ns;
 use feed::pacing::Pacer;
-use feed::remedy;
-use feed::say::say;
 use feed::source::synthetic::Synthetic;
 use feed::source::{Input, Reason, Source, SourceError, input};
 use feed::summary::{Published, Sequences, Summary, Tally};
-use feed_ring::placement::{allocate_on_node, lock_memory, pin_to_cpu};
+use feed_program::args::SummaryFormat;
+use feed_program::failure::Failure;
+use feed_program::say::say;
+use feed_program::{remedy, stdout, stop};
 use feed_ring::{Ahead, CreateError, Publisher, Wake};
 use tracing::{info, warn};
 
 use crate::attendance::Attendance;
-use crate::options::{FormatChoice, Options, SummaryFormat, WakeChoice};
+use crate::options::{FormatChoice, Options, WakeChoice};
 use crate::progress::Progress;
-
-/// What ended the program with an error.
-#[derive(Debug)]
-pub(crate) enum Failure {
-    /// A value on the command line that only showed to be wrong when it was used: exit code 2.
-    Usage(String),
-    /// Anything else: exit code 1.
-    Runtime(anyhow::Error),
-}
-
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Self {
-        Failure::Runtime(error.into())
-    }
-}
-
-impl From<anyhow::Error> for Failure {
-    fn from(error: anyhow::Error) -> Self {
-        Failure::Runtime(error)
-    }
-}
 
 /// Where the messages come from.
 enum Feed {
@@ -75,16 +55,10 @@ impl Feed {
 /// Runs the program.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     options.check().map_err(Failure::Usage)?;
-    let stop = feed::stop::on_signals().map_err(remedy::failed("handle signals"))?;
+    let stop = stop::on_signals().map_err(remedy::failed("handle signals"))?;
     feed_ring::guard::install().map_err(remedy::failed("guard against SIGBUS"))?;
     let attendance = Attendance::prepare(options);
-    if let Some(cpu) = options.cpu {
-        // Before anything is allocated that is to be near.
-        pin_to_cpu(cpu).context("--cpu")?;
-    }
-    if let Some(node) = options.numa_node {
-        allocate_on_node(node).context("--numa-node")?;
-    }
+    options.placement.bind()?;
     let feed = match open(options, &stop) {
         // Told to stop before the input had its first bytes.
         Err(SourceError { reason: Reason::Stopped, .. }) => {
@@ -99,14 +73,12 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         publisher.set_ahead(Ahead::Two);
     }
     tell(options, &publisher);
-    if options.lock_memory
-        && let Err(error) = lock_memory()
-    {
+    if let Err(error) = options.placement.lock() {
         if publisher.published() > 0 {
             // Not closed: its subscribers go on waiting for a publisher that can.
             std::mem::forget(publisher);
         }
-        return Err(anyhow::Error::new(error).context("--lock-memory").into());
+        return Err(error.into());
     }
     // Behind the locking, so that what is mapped only to look at is not locked as well.
     attendance.begin(options);
@@ -139,15 +111,15 @@ fn tell(options: &Options, publisher: &Publisher<Message>) {
             "feed-publisher: {ring}: the kernel refuses membarrier: fencing after each message (--wake fence)"
         ));
     }
-    if options.huge_pages || options.numa_node.is_some() {
+    if options.placement.huge_pages || options.placement.numa_node.is_some() {
         let placed = match publisher.placement() {
             Ok(placed) => placed,
             Err(error) => return say(format_args!("feed-publisher: {ring}: cannot tell where its memory is: {error}")),
         };
-        if let Some(missing) = placed.huge_pages_missing().filter(|_| options.huge_pages) {
+        if let Some(missing) = placed.huge_pages_missing().filter(|_| options.placement.huge_pages) {
             say(format_args!("feed-publisher: {ring}: huge pages: {missing}"));
         }
-        if let Some(node) = options.numa_node
+        if let Some(node) = options.placement.numa_node
             && let Some(missing) = placed.missing_from_node(node)
         {
             say(format_args!("feed-publisher: {ring}: NUMA node {node}: {missing} (--fresh)"));
@@ -191,8 +163,8 @@ fn create(options: &Options) -> Result<Publisher<Message>, Failure> {
         .fresh(options.fresh)
         .mode(options.mode)
         .wake(options.wake.map_or_else(Wake::default, Wake::from))
-        .huge_pages(options.huge_pages);
-    let created = match options.numa_node {
+        .huge_pages(options.placement.huge_pages);
+    let created = match options.placement.numa_node {
         Some(node) => created.numa_node(node),
         None => created,
     };
@@ -325,5 +297,5 @@ fn print(summary: &Summary, stop: &AtomicBool, format: SummaryFormat) -> Result<
         SummaryFormat::Text => summary.to_text(),
         SummaryFormat::Json => summary.to_json() + "\n",
     };
-    feed::stdout::summarise(&text, stop).context("cannot print the summary")
+    stdout::summarise(&text, stop).context("cannot print the summary")
 }

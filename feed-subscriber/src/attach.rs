@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use feed::Message;
-use feed::say::say;
+use feed_program::say::say;
 use feed_ring::{Join, OpenError, Subscriber};
 
 use crate::options::Options;
@@ -82,7 +82,7 @@ impl Ring {
 
     /// Says on standard error what is not as it was asked for.
     pub(crate) fn tell(&self, options: &Options) {
-        if !options.huge_pages {
+        if !options.placement.huge_pages {
             return;
         }
         let ring = options.title();
@@ -111,6 +111,6 @@ fn subscriber(options: &Options, join: Join) -> Result<Subscriber<Message>, Open
         Some(path) => Subscriber::<Message>::connect(path),
         None => Subscriber::<Message>::options(&options.ring).root(&options.root),
     };
-    let ring = ring.join(join).wait(options.wait()).map(options.mapping()).huge_pages(options.huge_pages);
+    let ring = ring.join(join).wait(options.wait()).map(options.mapping()).huge_pages(options.placement.huge_pages);
     options.trust_uid.iter().fold(ring, |ring, &uid| ring.trust_uid(uid)).open()
 }

@@ -9,12 +9,11 @@ use std::time::{Duration, Instant};
 
 use feed::clock::realtime_ns;
 use feed::reception::Reception;
-use feed::say::say;
-use feed::stdout::{self, Stdout};
 use feed::summary::{Received, Summary, Tally};
 use feed::{Kind, Message};
-use feed_ring::placement::lock_memory;
-use feed_ring::{Interrupter, Join, OpenError, PlacementError, TryRecvError, WaitStrategy};
+use feed_program::say::say;
+use feed_program::stdout::{self, Stdout};
+use feed_ring::{Interrupter, Join, OpenError, TryRecvError, WaitStrategy};
 use tracing::{info, warn};
 
 use crate::account::{Account, Change, Standing};
@@ -37,7 +36,7 @@ pub(crate) enum Ended {
     Ring(&'static str, TryRecvError),
     /// The ring that took the name cannot be followed.
     Reopen(OpenError),
-    Placement(PlacementError),
+    Placement(anyhow::Error),
     Output(io::Error),
 }
 
@@ -315,9 +314,9 @@ impl<'a> Follower<'a> {
             "reopened: the ring that took its place {how}: state built from the messages before must be rebuilt"
         ));
         self.ring.tell(self.options);
-        match self.options.lock_memory.then(lock_memory) {
-            Some(Err(error)) => ControlFlow::Break(Ended::Placement(error)),
-            _ => ControlFlow::Continue(()),
+        match self.options.placement.lock() {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => ControlFlow::Break(Ended::Placement(error)),
         }
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::builder::styling::Styles;
 use clap::{Parser, ValueEnum};
+use feed_program::args::{PlacementArgs, SummaryFormat, ring_name};
 use feed_ring::{Join, Mapping, WaitStrategy};
 
 /// Follows a ring of market data in shared memory
@@ -33,9 +34,11 @@ use feed_ring::{Join, Mapping, WaitStrategy};
     feed-subscriber --from oldest --output csv > feed.csv\n  \
     feed-subscriber --wait spin --map rw --cpu 5 --numa-node 0 --huge-pages --lock-memory\n  \
     feed-subscriber --output text | head")]
+#[command(mut_arg("huge_pages", |arg| arg.help(HUGE_PAGES)))]
+#[command(mut_arg("numa_node", |arg| arg.help(NUMA_NODE)))]
 pub(crate) struct Options {
     /// Name of the ring
-    #[arg(long, value_name = "NAME", default_value = "feed", value_parser = ring)]
+    #[arg(long, value_name = "NAME", default_value = "feed", value_parser = ring_name)]
     pub(crate) ring: String,
 
     /// Follow the sealed ring that a publisher serves at this Unix socket (feed-publisher --serve), instead of one on disk
@@ -70,21 +73,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "UID")]
     pub(crate) trust_uid: Vec<u32>,
 
-    /// Run on this CPU only
-    #[arg(long, value_name = "N")]
-    pub(crate) cpu: Option<usize>,
-
-    /// Reach the ring through huge pages, if its publisher has put it on some; if not, says so and goes on without
-    #[arg(long)]
-    pub(crate) huge_pages: bool,
-
-    /// Take the program's own memory from this NUMA node only; the ring's is where its publisher has put it
-    #[arg(long, value_name = "N")]
-    pub(crate) numa_node: Option<u32>,
-
-    /// Lock the program and the ring into memory, once both are there
-    #[arg(long)]
-    pub(crate) lock_memory: bool,
+    #[command(flatten)]
+    pub(crate) placement: PlacementArgs,
 
     /// What to print of each message
     #[arg(long, value_name = "FORMAT", default_value = "none")]
@@ -106,6 +96,12 @@ pub(crate) struct Options {
     #[arg(long, value_name = "NS", default_value_t = 0, hide = true)]
     pub(crate) delay_ns: u64,
 }
+
+const HUGE_PAGES: &str =
+    "Reach the ring through huge pages, if its publisher has put it on some; if not, says so and goes on without";
+
+const NUMA_NODE: &str =
+    "Take the program's own memory from this NUMA node only; the ring's is where its publisher has put it";
 
 impl Options {
     /// What the ring is called in messages and logs: its name, or its socket.
@@ -181,19 +177,6 @@ pub(crate) enum OutputFormat {
     Csv,
     /// One JSON object on each line; prices and sizes as decimal strings, null where undefined
     Json,
-}
-
-/// How a summary is printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum SummaryFormat {
-    /// A table
-    Text,
-    /// One JSON object on one line
-    Json,
-}
-
-fn ring(name: &str) -> Result<String, feed_ring::NameError> {
-    feed_ring::check_name(name).map(|()| name.to_owned())
 }
 
 fn join(text: &str) -> Result<Join, String> {

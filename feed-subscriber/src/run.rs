@@ -1,59 +1,31 @@
 //! What `feed-subscriber` does: opens the ring, follows it until something ends it, summarises.
 
-use std::io;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::Context;
 use feed::reception::Reception;
-use feed::remedy;
-use feed::say::say;
-use feed::stdout;
 use feed::summary::{Sequences, Summary, Tally};
-use feed_ring::placement::{allocate_on_node, lock_memory, pin_to_cpu};
+use feed_program::args::SummaryFormat;
+use feed_program::failure::Failure;
+use feed_program::say::say;
+use feed_program::{remedy, stdout, stop};
 use feed_ring::{OpenError, TryRecvError, WaitStrategy};
 use tracing::info;
 
 use crate::attach::Ring;
 use crate::follow::{Bell, Ended, Follower, received};
-use crate::options::{Options, OutputFormat, SummaryFormat};
-
-/// What ended the program with an error.
-#[derive(Debug)]
-pub(crate) enum Failure {
-    /// A value on the command line that only showed to be wrong when it was used: exit code 2.
-    Usage(String),
-    /// Anything else: exit code 1.
-    Runtime(anyhow::Error),
-}
-
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Self {
-        Failure::Runtime(error.into())
-    }
-}
-
-impl From<anyhow::Error> for Failure {
-    fn from(error: anyhow::Error) -> Self {
-        Failure::Runtime(error)
-    }
-}
+use crate::options::{Options, OutputFormat};
 
 /// Runs the program.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     options.check().map_err(Failure::Usage)?;
-    let stop = feed::stop::on_signals().map_err(remedy::failed("handle signals"))?;
+    let stop = stop::on_signals().map_err(remedy::failed("handle signals"))?;
     feed_ring::guard::install().map_err(remedy::failed("guard against SIGBUS"))?;
-    if let Some(cpu) = options.cpu {
-        // Before anything is allocated that is to be near.
-        pin_to_cpu(cpu).context("--cpu")?;
-    }
-    if let Some(node) = options.numa_node {
-        allocate_on_node(node).context("--numa-node")?;
-    }
+    options.placement.bind()?;
     let bell = Bell::default();
     if options.wait() == WaitStrategy::Block {
         let bell = bell.clone();
-        feed::stop::call_on_signals(move || bell.ring()).map_err(remedy::failed("handle signals"))?;
+        stop::call_on_signals(move || bell.ring()).map_err(remedy::failed("handle signals"))?;
     }
     let Some(ring) = open(options, &stop)? else {
         let nothing = Summary::new(&Tally::default(), Sequences::default(), 0.0);
@@ -61,9 +33,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         return Ok(print(&Summary { received: Some(reception), ..nothing }, &Ended::Signal, &stop, options)?);
     };
     ring.tell(options);
-    if options.lock_memory {
-        lock_memory().context("--lock-memory")?;
-    }
+    options.placement.lock()?;
     let subscriber = &ring.subscriber;
     let (first, epoch, capacity) = (subscriber.first(), subscriber.epoch(), subscriber.capacity());
     info!(ring = options.title(), first, epoch, capacity, "opened");
@@ -90,7 +60,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
                 .context(format!("{}: superseded, and the ring that took its place cannot be opened", options.title()))
                 .into())
         }
-        Ended::Placement(error) => Err(anyhow::Error::new(error).context("--lock-memory").into()),
+        Ended::Placement(error) => Err(error.into()),
         Ended::Output(error) => {
             Err(anyhow::Error::new(stdout::remedied(error)).context("cannot write to standard output").into())
         }

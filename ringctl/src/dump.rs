@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::ops::Range;
 use std::path::Path;
 
+use feed_program::say::say;
 use feed_ring::inspect::{MessageType, Ring, Unread};
 use serde_json::json;
 
@@ -22,7 +23,7 @@ impl Writer {
     pub(crate) fn decoding(ring: &Ring) -> Self {
         let message = ring.message_type();
         if let Err(error) = &message {
-            eprint_line(&format!("{}: {error}: the messages are shown as bytes", ring.path().display()));
+            say(format_args!("{}: {error}: the messages are shown as bytes", ring.path().display()));
         }
         Writer { message: message.ok() }
     }
@@ -107,16 +108,10 @@ fn missing(sequences: Range<u64>, why: &str, out: &mut Output) -> std::io::Resul
     out.flush()?;
     match sequences.end - sequences.start {
         // The last number that there is has none behind it.
-        0 | 1 => eprint_line(&format!("{}: {why}", sequences.start)),
-        _ => eprint_line(&format!("{} to {}: {why}", sequences.start, sequences.end - 1)),
+        0 | 1 => say(format_args!("{}: {why}", sequences.start)),
+        _ => say(format_args!("{} to {}: {why}", sequences.start, sequences.end - 1)),
     }
     Ok(())
-}
-
-/// A line on standard error. Whoever closed it does not want to know.
-pub(crate) fn eprint_line(line: &str) {
-    use std::io::Write;
-    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 fn hex(bytes: &[u8]) -> String {

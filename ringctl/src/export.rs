@@ -13,6 +13,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use feed_program::logs;
+use feed_program::say::say;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, text};
 use prometheus_client::metrics::MetricType;
@@ -22,7 +24,6 @@ use prometheus_client::registry::Registry;
 use tracing::{info, warn};
 
 use crate::Outcome;
-use crate::dump::eprint_line;
 use crate::http::{self, Answer, Request};
 use crate::output::Output;
 use crate::survey::{Places, Rates, Snapshot, Survey};
@@ -37,7 +38,7 @@ const ANSWERING: usize = 64;
 const PAUSE: Duration = Duration::from_millis(100);
 
 pub(crate) fn run(places: Places<'_>, listen: &str, sample: Duration, out: &mut Output) -> anyhow::Result<Outcome> {
-    crate::log::init();
+    logs::init();
     let cannot = || format!("{listen}: cannot listen");
     let listener = TcpListener::bind(listen).map_err(|error| {
         anyhow::anyhow!("{}: {error}: choose another address and port (--listen ADDRESS:PORT)", cannot())
@@ -51,7 +52,7 @@ pub(crate) fn run(places: Places<'_>, listen: &str, sample: Duration, out: &mut 
             out.json(&serde_json::json!({ "listening": address.to_string() }))?;
             out.flush()?;
         }
-        false => eprint_line(&format!("listening at http://{address}/metrics")),
+        false => say(format_args!("listening at http://{address}/metrics")),
     }
     info!(%address, root = %exporter.places.root().display(), "listening");
     let (exporter, answering) = (Mutex::new(exporter), AtomicUsize::new(0));

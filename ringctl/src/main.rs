@@ -10,7 +10,6 @@ mod dump;
 mod export;
 mod http;
 mod list;
-mod log;
 mod output;
 mod stat;
 mod survey;
@@ -19,10 +18,11 @@ mod tail;
 mod top;
 mod verify;
 
-use std::io::{self, Write};
+use std::io;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
+use feed_program::failure;
 
 use crate::args::{Args, Command};
 use crate::output::Output;
@@ -45,11 +45,7 @@ fn main() -> ExitCode {
         Ok(Outcome::Fine) => ExitCode::SUCCESS,
         Ok(Outcome::Wrong) => ExitCode::FAILURE,
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => {
-            // Whoever closed standard error does not want to know.
-            let _ = writeln!(io::stderr(), "ringctl: {error:#}");
-            ExitCode::FAILURE
-        }
+        Err(error) => failure::report("ringctl", &error),
     }
 }
 

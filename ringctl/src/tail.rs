@@ -3,12 +3,13 @@
 use std::path::Path;
 use std::time::Duration;
 
+use feed_program::say::say;
 use feed_ring::inspect::{Life, Ring, Unread};
 use serde_json::{Value, json};
 
 use crate::Outcome;
 use crate::args::Which;
-use crate::dump::{Writer, eprint_line};
+use crate::dump::Writer;
 use crate::output::Output;
 use crate::survey::life;
 
@@ -126,7 +127,7 @@ impl Tail {
             out.json(&json)?;
         } else {
             out.flush()?;
-            eprint_line(&format!("{}: {text}", self.ring.path().display()));
+            say(format_args!("{}: {text}", self.ring.path().display()));
         }
         Ok(())
     }

@@ -3,8 +3,6 @@
 use std::fmt;
 use std::io;
 
-use crate::remedy;
-
 /// An input that cannot be read, with the place where that showed.
 #[derive(Debug, thiserror::Error)]
 #[error("{file}: {position}{reason}")]
@@ -51,7 +49,7 @@ impl fmt::Display for Position {
 #[derive(Debug, thiserror::Error)]
 pub enum Reason {
     /// It cannot be opened.
-    #[error("cannot be opened: {0}: {remedy}", remedy = remedy::input(.0))]
+    #[error("cannot be opened: {0}: {remedy}", remedy = remedy(.0))]
     Open(io::Error),
     /// The kernel failed to read it.
     #[error("cannot be read: {0}: see to the file and what it lies on, or name another")]
@@ -97,5 +95,15 @@ pub(crate) fn read_failed(error: io::Error) -> Reason {
             Reason::Malformed(format!("the compressed input is damaged: {error}: get it again from where it came"))
         }
         _ => Reason::Read(error),
+    }
+}
+
+/// What to do about an input that cannot be opened.
+fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::NotFound => "check the path",
+        io::ErrorKind::PermissionDenied => "run as a user who may read it, or have its owner admit this one",
+        io::ErrorKind::IsADirectory => "name a file in it",
+        _ => "see to the file and what it lies on, or name another",
     }
 }

@@ -47,16 +47,6 @@ pub fn output(error: &io::Error) -> &'static str {
     }
 }
 
-/// What to do about an input that cannot be opened.
-pub fn input(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::NotFound => "check the path",
-        io::ErrorKind::PermissionDenied => "run as a user who may read it, or have its owner admit this one",
-        io::ErrorKind::IsADirectory => "name a file in it",
-        _ => "see to the file and what it lies on, or name another",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
