@@ -36,7 +36,7 @@ pub fn parse_price(text: &[u8]) -> Result<i64, DecimalError> {
     };
     let magnitude = parse_magnitude(digits, RANGE)?;
     let value = if negative { 0i64.checked_sub_unsigned(magnitude) } else { 0i64.checked_add_unsigned(magnitude) };
-    value.filter(|&price| price != crate::UNDEFINED_PRICE).ok_or(DecimalError::TooLarge(RANGE))
+    value.filter(|&price| price != crate::message::UNDEFINED_PRICE).ok_or(DecimalError::TooLarge(RANGE))
 }
 
 /// Parses a size: no sign; `0.014` is 14,000,000.
@@ -47,7 +47,7 @@ pub fn parse_price(text: &[u8]) -> Result<i64, DecimalError> {
 pub fn parse_size(text: &[u8]) -> Result<u64, DecimalError> {
     const RANGE: &str = "0 to 18446744073.709551614";
     let size = parse_magnitude(text, RANGE)?;
-    if size == crate::UNDEFINED_SIZE { Err(DecimalError::TooLarge(RANGE)) } else { Ok(size) }
+    if size == crate::message::UNDEFINED_SIZE { Err(DecimalError::TooLarge(RANGE)) } else { Ok(size) }
 }
 
 fn parse_magnitude(text: &[u8], range: &'static str) -> Result<u64, DecimalError> {

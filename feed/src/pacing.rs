@@ -7,8 +7,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::UNDEFINED_TIME;
 use crate::clock::realtime_ns;
+use crate::message::UNDEFINED_TIME;
 
 /// A pace.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -4,8 +4,8 @@ use serde::Serialize;
 use xxhash_rust::xxh3::Xxh3Default;
 use zerocopy::IntoBytes;
 
+use crate::message::{Kind, Message, UNDEFINED_TIME};
 use crate::reception::Latency;
-use crate::{Kind, Message, UNDEFINED_TIME};
 
 /// Counts and sums over messages, and a digest over their bytes in their order.
 ///
@@ -240,7 +240,7 @@ impl Summary {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{UNDEFINED_PRICE, UNDEFINED_SIZE};
+    use crate::message::{UNDEFINED_PRICE, UNDEFINED_SIZE};
 
     fn message(kind: Kind, price: i64, size: u64, order_id: u64) -> Message {
         Message { price, size, order_id, ..Message::new(kind, 5) }

@@ -1,12 +1,10 @@
 //! The command line.
 
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use feed_ring::OpenError;
-use feed_ring::inspect::Ring;
 
 /// Looks at, watches, diagnoses and cleans rings in shared memory without disturbing them.
 ///
@@ -148,37 +146,6 @@ impl Which {
             (None, name) => name.clone().unwrap_or_default(),
         }
     }
-
-    /// Opens it for looking.
-    pub(crate) fn open(&self, root: &Path) -> anyhow::Result<Ring> {
-        match (&self.connect, &self.name) {
-            (Some(path), _) => Ring::connect(path),
-            (None, name) => Ring::open(root, name.as_deref().unwrap_or_default()), // one of them is required
-        }
-        .map_err(|error| anyhow::anyhow!(why_not_opened(&error, self.connect.is_some())))
-    }
-}
-
-/// Why a ring was not opened. `ringctl` does not wait for a ring as a subscriber can, so what it says to do is different;
-/// and a sealed ring is in no list.
-pub(crate) fn why_not_opened(error: &OpenError, sealed: bool) -> String {
-    match error {
-        OpenError::NotFound { path } if sealed => format!(
-            "{}: no such socket: start the publisher that serves it (feed-publisher --serve PATH), or mend the path",
-            path.display()
-        ),
-        OpenError::NotFound { path } => {
-            format!("{}: no such ring: start its publisher, or see what there is (ringctl list)", path.display())
-        }
-        OpenError::NotServed { path } => {
-            format!("{}: nobody serves this socket any more: restart its publisher", path.display())
-        }
-        OpenError::Unfinished { path } => format!(
-            "{}: its files do not belong together (yet): look again; if it stays so, restart its publisher",
-            path.display()
-        ),
-        error => error.to_string(),
-    }
 }
 
 /// What `doctor` looks at.
@@ -271,22 +238,6 @@ mod tests {
     fn the_command_line_is_sound() {
         use clap::CommandFactory;
         Args::command().debug_assert();
-    }
-
-    #[test]
-    fn what_is_to_be_done_is_what_ringctl_can() {
-        let path = || PathBuf::from("p");
-        let errors = [
-            OpenError::NotFound { path: path() },
-            OpenError::NotServed { path: path() },
-            OpenError::Unfinished { path: path() },
-        ];
-        for (error, sealed) in errors.iter().flat_map(|error| [(error, false), (error, true)]) {
-            let why = why_not_opened(error, sealed);
-            assert!(why.starts_with("p: ") && why.matches(": ").count() == 2, "{why}");
-            assert!(!why.contains("open timeout"), "it waits for nothing: {why}");
-            assert!(!(sealed && why.contains("ringctl list")), "it shows no sealed rings: {why}");
-        }
     }
 
     #[test]

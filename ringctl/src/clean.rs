@@ -5,8 +5,9 @@ use std::path::Path;
 use feed_ring::inspect::{Kept, Removal, remove_dead};
 use serde::Serialize;
 
-use crate::Outcome;
-use crate::output::{Output, bytes, printable, shown};
+use crate::format::{bytes, printable, shown};
+use crate::outcome::Outcome;
+use crate::output::Output;
 use crate::survey::names_in;
 
 #[derive(Serialize)]

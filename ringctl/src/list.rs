@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::Outcome;
-use crate::output::{Output, bytes, count, rate, width};
+use crate::format::{bytes, count, rate};
+use crate::outcome::Outcome;
+use crate::output::{Output, width};
 use crate::survey::{Rates, Snapshot, Survey};
 use crate::table::{ALWAYS, Column, render};
 

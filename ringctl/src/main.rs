@@ -8,10 +8,14 @@ mod clean;
 mod doctor;
 mod dump;
 mod export;
-mod http;
+mod format;
 mod list;
+mod messages;
+mod open;
+mod outcome;
 mod output;
 mod stat;
+mod subscribers;
 mod survey;
 mod table;
 mod tail;
@@ -25,17 +29,9 @@ use clap::{CommandFactory, Parser};
 use feed_program::failure;
 
 use crate::args::{Args, Command};
+use crate::outcome::Outcome;
 use crate::output::Output;
-use crate::survey::Places;
-
-/// How a command ended that did what it was asked to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Outcome {
-    /// All is fine.
-    Fine,
-    /// It found something wrong.
-    Wrong,
-}
+use crate::survey::Targets;
 
 fn main() -> ExitCode {
     let args = Args::parse();
@@ -55,14 +51,14 @@ fn run(args: &Args) -> anyhow::Result<Outcome> {
     match &args.command {
         Command::List { sample } => list::run(root, *sample, &mut out),
         Command::Stat { ring, watch } => stat::run(root, ring, *watch, &mut out),
-        Command::Top { names, connect, interval } => top::run(Places::new(root, names, connect), *interval, &mut out),
+        Command::Top { names, connect, interval } => top::run(Targets::new(root, names, connect), *interval, &mut out),
         Command::Tail { ring, count, follow } => tail::run(root, ring, *count, *follow, &mut out),
         Command::Dump { ring, sequence, hex, .. } => dump::run(root, ring, sequence, *hex, &mut out),
         Command::Clean { names, kept, dry_run } => clean::run(root, names, *kept, *dry_run, &mut out),
         Command::Verify { names, connect } => verify::run(root, names, connect.as_deref(), &mut out),
         Command::Doctor(machine) => doctor::run(root, machine, &mut out),
         Command::Export { listen, connect, sample } => {
-            export::run(Places::new(root, &[], connect), listen, *sample, &mut out)
+            export::run(Targets::new(root, &[], connect), listen, *sample, &mut out)
         }
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -6,20 +6,14 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::Outcome;
 use crate::args::Which;
-use crate::output::{Output, bytes, count, printable, rate, width};
+use crate::format::{bytes, count, printable, rate};
+use crate::open::open;
+use crate::outcome::Outcome;
+use crate::output::{Output, width};
+use crate::subscribers::{COLUMNS, cells};
 use crate::survey::{Rates, Snapshot};
-use crate::table::{ALWAYS, Column, render};
-
-const COLUMNS: [Column; 6] = [
-    Column { title: "ENTRY", right: true, rank: 0 },
-    Column { title: "PID", right: true, rank: ALWAYS },
-    Column { title: "SEQUENCE", right: true, rank: 1 },
-    Column { title: "LAG", right: true, rank: ALWAYS },
-    Column { title: "OF RING", right: true, rank: 2 },
-    Column { title: "LOST", right: true, rank: 3 },
-];
+use crate::table::render;
 
 #[derive(Serialize)]
 struct Stat<'a> {
@@ -33,7 +27,7 @@ pub(crate) fn run(root: &Path, which: &Which, watch: Option<Duration>, out: &mut
     let mut rates = Rates::default();
     loop {
         // Opened anew each time: another ring may have taken the name.
-        let ring = which.open(root)?;
+        let ring = open(root, which)?;
         let mut snapshot = Snapshot::of(&which.title(), &ring)?;
         rates.apply(std::slice::from_mut(&mut snapshot));
         let schema = &*ring.facts().schema;
@@ -83,19 +77,7 @@ fn text(ring: &Snapshot, schema: &str) -> String {
         None => text.push_str("subscribers: unknown, the control file cannot be read\n"),
         Some([]) => text.push_str("subscribers: none\n"),
         Some(subscribers) => {
-            let rows: Vec<_> = subscribers
-                .iter()
-                .map(|subscriber| {
-                    vec![
-                        subscriber.entry.to_string(),
-                        subscriber.pid.to_string(),
-                        count(subscriber.sequence),
-                        count(subscriber.lag),
-                        format!("{:.1} %", subscriber.lag as f64 * 100.0 / ring.capacity as f64),
-                        count(subscriber.lost),
-                    ]
-                })
-                .collect();
+            let rows: Vec<_> = subscribers.iter().map(|subscriber| cells(subscriber, ring.capacity)).collect();
             text.push_str(&render(&COLUMNS, &rows, width()));
         }
     }

@@ -7,9 +7,10 @@ use feed_program::say::say;
 use feed_ring::inspect::{Life, Ring, Unread};
 use serde_json::{Value, json};
 
-use crate::Outcome;
 use crate::args::Which;
-use crate::dump::Writer;
+use crate::messages::Writer;
+use crate::open::open;
+use crate::outcome::Outcome;
 use crate::output::Output;
 use crate::survey::life;
 
@@ -20,7 +21,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 const CURRENT: u32 = 200;
 
 pub(crate) fn run(root: &Path, which: &Which, count: u64, follow: bool, out: &mut Output) -> anyhow::Result<Outcome> {
-    let ring = which.open(root)?;
+    let ring = open(root, which)?;
     let held = ring.held();
     let next = held.end.saturating_sub(count).max(held.start);
     let mut tail = Tail { writer: Writer::decoding(&ring), epoch: ring.epoch(), next, bytes: Vec::new(), ring };

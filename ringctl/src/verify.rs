@@ -7,9 +7,10 @@ use feed_ring::OpenError;
 use feed_ring::inspect::Ring;
 use serde::Serialize;
 
-use crate::Outcome;
-use crate::args::why_not_opened;
-use crate::output::{Output, count, printable, shown};
+use crate::format::{count, printable, shown};
+use crate::open::explain;
+use crate::outcome::Outcome;
+use crate::output::Output;
 use crate::survey::names_in;
 
 /// A ring's verdict as JSON.
@@ -70,7 +71,7 @@ fn verified(name: String, ring: Result<Ring, OpenError>, sealed: bool) -> Verifi
         Ok(ring) => ring.verify(),
         Err(error) => {
             // One line that says where, what was found and what was expected.
-            let found = printable(&why_not_opened(&error, sealed));
+            let found = printable(&explain(&error, sealed));
             let found = Found { place: "opening it".to_owned(), found, expected: String::new() };
             return Verified { name, fine: false, slots: 0, findings: vec![found], more: 0 };
         }

@@ -2,7 +2,7 @@
 
 use std::io::{Cursor, Read};
 
-use crate::Message;
+use crate::message::Message;
 use crate::source::{Format, Position, Source, SourceError, input};
 
 /// Reads at the end of an input, after which whoever still reads will never stop.

@@ -19,10 +19,10 @@ use std::io::{self, BufRead, Read};
 
 use ::csv::{ByteRecord, Reader, ReaderBuilder};
 
-use super::error::read_failed;
-use super::{Position, Reason, Source, SourceError};
+use super::error::{Position, Reason, SourceError, read_failed};
+use super::stream::Source;
 use crate::decimal::{DecimalError, parse_price, parse_size};
-use crate::{Flags, Kind, Message, Side, UNDEFINED_PRICE, UNDEFINED_SIZE};
+use crate::message::{Flags, Kind, Message, Side, UNDEFINED_PRICE, UNDEFINED_SIZE};
 
 /// The columns, in the order in which this project writes them.
 pub const COLUMNS: [&str; 12] =

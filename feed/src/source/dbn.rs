@@ -20,10 +20,10 @@ use ::dbn::{
     VersionUpgradePolicy, rtype,
 };
 
-use super::error::read_failed;
-use super::{Position, Reason, Source, SourceError};
+use super::error::{Position, Reason, SourceError, read_failed};
+use super::stream::Source;
 use crate::decimal::SCALE;
-use crate::{Kind, Message, Side, UNDEFINED_SIZE};
+use crate::message::{Kind, Message, Side, UNDEFINED_SIZE};
 
 /// The largest metadata that is read; a real file's has a few kilobytes, thousands of symbols some hundreds.
 const METADATA_LIMIT: u32 = 64 << 20;

@@ -15,11 +15,11 @@ use rustix::io::Errno;
 
 use super::csv::CsvSource;
 use super::dbn::DbnSource;
-use super::error::read_failed;
+use super::error::{Position, Reason, SourceError, read_failed};
 use super::interruptible::Interruptible;
 use super::itch::ItchSource;
-use super::{Position, Reason, Source, SourceError};
-use crate::Message;
+use super::stream::Source;
+use crate::message::Message;
 
 /// Bytes read from an input at once.
 const BUFFER: usize = 256 * 1024;

@@ -7,9 +7,10 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::{Source, SourceError};
+use super::error::SourceError;
+use super::stream::Source;
 use crate::decimal::SCALE;
-use crate::{Flags, Kind, Message, Side};
+use crate::message::{Flags, Kind, Message, Side};
 
 /// Instruments, numbered from 1.
 pub const INSTRUMENTS: u32 = 8;

@@ -1,6 +1,7 @@
 //! Processors: what makes latencies jump.
 
-use crate::doctor::{Check, Machine, Needed, Status};
+use super::check::{Check, Needed, Status};
+use super::machine::{Machine, text};
 
 pub(crate) fn check(machine: &Machine, checks: &mut Vec<Check>) {
     checks.push(governor(machine));
@@ -13,8 +14,7 @@ const LATENCY: &str = "lowest latency";
 fn governor(machine: &Machine) -> Check {
     let check = Check::new("CPU governor", Needed::RingsWithOptions, LATENCY).wanted("performance");
     let cpus = std::fs::read_dir(machine.sys.join("devices/system/cpu")).into_iter().flatten().flatten();
-    let mut governors: Vec<_> =
-        cpus.filter_map(|cpu| super::text(&cpu.path().join("cpufreq/scaling_governor"))).collect();
+    let mut governors: Vec<_> = cpus.filter_map(|cpu| text(&cpu.path().join("cpufreq/scaling_governor"))).collect();
     governors.sort();
     governors.dedup();
     if governors.is_empty() {

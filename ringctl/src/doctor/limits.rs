@@ -1,7 +1,7 @@
 //! Limits of the kernel on the other mechanisms: System V IPC, POSIX queues, pipes. No ring needs any of them.
 
-use crate::doctor::memory::limit;
-use crate::doctor::{Check, Machine, Needed, Status};
+use super::check::{Check, Needed, Status};
+use super::machine::Machine;
 
 /// A number under /proc/sys that should be at least so large: what the kernel itself begins with today, or what programs
 /// are commonly written for.
@@ -102,7 +102,7 @@ fn semaphores(machine: &Machine) -> Check {
 fn queue_bytes(machine: &Machine) -> Check {
     const WANTED: u64 = 819_200;
     let check = Check::new("RLIMIT_MSGQUEUE", Needed::Others, POSIX).wanted(format!("at least {WANTED} bytes"));
-    match limit(machine, "Max msgqueue size") {
+    match machine.limit("Max msgqueue size") {
         None => check.found(Status::Skipped, "no limits can be read"),
         Some(u64::MAX) => check.found(Status::Ok, "unlimited"),
         Some(found) => {

@@ -2,8 +2,9 @@
 
 use feed_ring::inspect::memory_headroom;
 
-use crate::doctor::{Check, Machine, Needed, Status};
-use crate::output::bytes;
+use super::check::{Check, Needed, Status};
+use super::machine::{Machine, text};
+use crate::format::bytes;
 
 /// What Docker gives a container's /dev/shm unless told otherwise.
 const DOCKER: u64 = 64 << 20;
@@ -118,16 +119,6 @@ fn cgroup(machine: &Machine) -> Check {
     }
 }
 
-/// A soft limit of this process, by its name in /proc/self/limits; `u64::MAX` stands for none.
-pub(crate) fn limit(machine: &Machine, name: &str) -> Option<u64> {
-    let limits = machine.proc("self/limits")?;
-    let line = limits.lines().find_map(|line| line.strip_prefix(name))?;
-    match line.split_whitespace().next()? {
-        "unlimited" => Some(u64::MAX),
-        number => number.parse().ok(),
-    }
-}
-
 fn locked_memory(machine: &Machine) -> Check {
     let wanted = machine.need.saturating_add(BESIDE);
     let check = Check::new("RLIMIT_MEMLOCK", Needed::RingsWithOptions, "--lock-memory").wanted(format!(
@@ -135,7 +126,7 @@ fn locked_memory(machine: &Machine) -> Check {
         bytes(wanted),
         bytes(BESIDE)
     ));
-    match limit(machine, "Max locked memory") {
+    match machine.limit("Max locked memory") {
         None => check.found(Status::Skipped, "no limits can be read"),
         Some(u64::MAX) => check.found(Status::Ok, "unlimited"),
         Some(limit) if limit >= wanted => check.found(Status::Ok, bytes(limit)),
@@ -292,7 +283,7 @@ impl Mount {
         let huge = huge.or(Some(&self.huge)).filter(|huge| *huge != "never").map(|huge| format!("huge={huge}"));
         let options: Vec<_> = size.into_iter().chain(huge).collect();
         let (point, options) = (&self.point, options.join(","));
-        let fstab = super::text(&machine.etc.join("fstab")).unwrap_or_default();
+        let fstab = text(&machine.etc.join("fstab")).unwrap_or_default();
         // A second line for a place is mounted over the first.
         match fstab.lines().any(|line| !line.starts_with('#') && line.split_whitespace().nth(1) == Some(point)) {
             true => format!("in /etc/fstab, put {options} among the options of {point}"),

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::doctor::{Check, Machine, Needed, Status};
+use super::check::{Check, Needed, Status};
+use super::machine::{Machine, text};
 use crate::survey::Kind;
 
 pub(crate) fn check(machine: &Machine, checks: &mut Vec<Check>) {
@@ -73,7 +74,7 @@ fn remove_ipc(machine: &Machine, uid: u32) -> Check {
 fn logind(machine: &Machine) -> Vec<String> {
     let places = [&machine.etc, &machine.run, &machine.usr.join("local/lib"), &machine.usr.join("lib")]
         .map(|place| place.join("systemd"));
-    let main = places.iter().find_map(|place| super::text(&place.join("logind.conf")));
+    let main = places.iter().find_map(|place| text(&place.join("logind.conf")));
     let mut parts = BTreeMap::new();
     for place in places.iter().rev() {
         for entry in std::fs::read_dir(place.join("logind.conf.d")).into_iter().flatten().flatten() {
@@ -82,7 +83,7 @@ fn logind(machine: &Machine) -> Vec<String> {
             }
         }
     }
-    main.into_iter().chain(parts.values().filter_map(|path| super::text(path))).collect()
+    main.into_iter().chain(parts.values().filter_map(|path| text(path))).collect()
 }
 
 /// What nobody publishes any more and nobody closed, and what only looks like a ring. What cannot be read is neither: it may

@@ -12,9 +12,9 @@ use ::dbn::encode::{DbnEncoder, EncodeRecord};
 use ::dbn::{BidAskPair, FlagSet, MboMsg, Mbp1Msg, Metadata, RecordHeader, SType, Schema, TradeMsg, rtype};
 
 pub use self::exhaust::exhaust;
+use crate::message::{Kind, Side};
 use crate::source::csv::COLUMNS;
 use crate::source::synthetic::{OPENING, Synthetic};
-use crate::{Kind, Side};
 
 /// The DBN schemas there are samples of.
 pub const DBN_SCHEMAS: [&str; 4] = ["mbo", "mbp-1", "tbbo", "trades"];
@@ -62,7 +62,7 @@ fn mbo(n: u64) -> MboMsg {
     MboMsg {
         hd: header::<MboMsg>(rtype::MBO, n),
         order_id: 6_000_000_000 + n,
-        price: if action == b'R' { crate::UNDEFINED_PRICE } else { price(n) },
+        price: if action == b'R' { crate::message::UNDEFINED_PRICE } else { price(n) },
         size: 1 + n as u32 % 50,
         flags: FlagSet::new(if n % 3 == 2 { ::dbn::flags::LAST } else { 0 }),
         channel_id: 0,

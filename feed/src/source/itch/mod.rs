@@ -25,10 +25,10 @@ use std::io::{self, BufRead};
 use zerocopy::FromBytes;
 
 use self::wire::Header;
-use super::error::read_failed;
-use super::{Position, Reason, Source, SourceError};
+use super::error::{Position, Reason, SourceError, read_failed};
+use super::stream::Source;
 use crate::decimal::SCALE;
-use crate::{Flags, Kind, Message, Side};
+use crate::message::{Flags, Kind, Message, Side};
 
 /// Bytes of a length prefix.
 const PREFIX: usize = 2;
