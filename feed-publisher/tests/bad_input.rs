@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{assert_one_line, assert_quiet_success, file, run, summary};
+use common::{assert_one_line, file, run, summary};
 use feed::sample::{self, Prefix};
 use feed_testing::PrivateRoot;
 
@@ -58,7 +58,7 @@ fn an_empty_input() {
     for (name, bytes) in [("quiet.csv", sample::csv(0)), ("quiet.dbn", sample::dbn(3, "mbo", 0))] {
         let path = file(&root, name, &bytes);
         let finished = run(&root, &["--input", &path, "--summary", "json"]);
-        assert_quiet_success(&finished);
+        finished.assert_quiet_success();
         assert_eq!(summary(&finished)["messages"], 0);
     }
 }
@@ -83,7 +83,7 @@ fn a_truncated_input() {
         assert!(count > 500, "{name}: {count}");
         let path = file(&root, name, &whole);
         let whole = run(&root, &["--input", &path, "--summary", "json", "--count", &count.to_string()]);
-        assert_quiet_success(&whole);
+        whole.assert_quiet_success();
         for field in ["by_kind", "price_sum", "size_sum", "order_id_xor", "first_ts", "last_ts"] {
             assert_eq!(summary(&whole)[field], published[field], "{name}: {field}");
         }
@@ -113,7 +113,7 @@ fn a_mislabelled_input() {
     for (name, bytes) in [("feed.csv", dbn), ("feed.dbn.zst", sample::gzip(&csv)), ("feed.gz", itch)] {
         let path = file(&root, name, &bytes);
         let finished = run(&root, &["--input", &path, "--summary", "json"]);
-        assert_quiet_success(&finished);
+        finished.assert_quiet_success();
         assert_eq!(summary(&finished)["messages"], 9, "{name}");
     }
 }
@@ -140,7 +140,7 @@ fn an_input_that_cannot_be_opened() {
 #[test]
 fn a_broken_input_leaves_a_ring_that_was_there_to_its_next_publisher() {
     let root = PrivateRoot::new();
-    assert_quiet_success(&run(&root, &["--count", "10", "--keep"]));
+    run(&root, &["--count", "10", "--keep"]).assert_quiet_success();
     let path = file(&root, "input", b"\x7fELF");
     assert_one_line(&run(&root, &["--input", &path]), 1, &["which no known format does"]);
     assert_eq!(root.names(), ["feed.ring", "input"]);

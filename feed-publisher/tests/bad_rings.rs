@@ -4,20 +4,19 @@
 mod common;
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use common::{assert_one_line, assert_quiet_success, endless, publisher, run};
-use feed_testing::{Finished, PrivateRoot, Program, skipped};
-use rustix::fs::{CWD, FileType, Mode, mknodat};
+use common::{assert_one_line, endless, publisher, run};
+use feed_testing::{
+    Finished, NOBODY, PrivateRoot, Program, Replacement, assert_names_refused, can_run, is_root, replaced, skipped,
+};
 use rustix::process::Signal;
 
-const NOBODY: u32 = 65_534;
-
 fn kept(root: &PrivateRoot) -> PathBuf {
-    assert_quiet_success(&run(root, &["--count", "10", "--capacity", "64", "--keep"]));
+    run(root, &["--count", "10", "--capacity", "64", "--keep"]).assert_quiet_success();
     root.path().join("feed.ring")
 }
 
@@ -34,11 +33,10 @@ fn capacities_that_no_ring_can_have() {
     let root = PrivateRoot::new();
     for (capacity, next) in [("0", "2"), ("3", "4"), ("1099511627776", "4294967296")] {
         let finished = run(&root, &["--capacity", capacity]);
-        assert_eq!((finished.code, finished.stdout.as_str()), (Some(2), ""), "{finished:?}");
         let says = format!(
             "invalid value '{capacity}' for '--capacity <N>': expected a power of two from 2 to 4294967296; the next is {next}"
         );
-        assert!(finished.stderr.contains(&says), "{says:?} expected: {finished:?}");
+        finished.assert_usage_error(&[&says]);
     }
     assert!(root.names().is_empty());
 }
@@ -112,30 +110,14 @@ fn a_ring_beyond_the_memory_limit_of_its_cgroup() {
     }
     // A small one fits.
     for mut command in [publisher(&root), serve()] {
-        assert_quiet_success(&sized(&mut command, "1024"));
+        sized(&mut command, "1024").assert_quiet_success();
     }
 }
 
 #[test]
 fn names_that_no_ring_can_have() {
     let root = PrivateRoot::new();
-    let long = "x".repeat(300);
-    for (name, says) in [
-        ("a/b", "it has a character that no ring's name may have"),
-        ("../feed", "it starts with '.'"),
-        ("..", "it starts with '.'"),
-        ("", "it is empty"),
-        (&long, "it is longer than 200 characters"),
-    ] {
-        let finished = run(&root, &["--ring", name]);
-        assert_eq!((finished.code, finished.stdout.as_str()), (Some(2), ""), "{finished:?}");
-        for says in ["'--ring <NAME>': ring name", says, "use 1 to 200 of A-Z a-z 0-9 . _ -"] {
-            assert!(finished.stderr.contains(says), "{says:?} expected: {finished:?}");
-        }
-    }
-    // One with a NUL cannot even be given to a program.
-    let error = publisher(&root).args(["--ring", "a\0b"]).spawn().unwrap_err();
-    assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
+    assert_names_refused(|| publisher(&root));
     assert!(root.names().is_empty());
 }
 
@@ -144,9 +126,8 @@ fn modes_that_no_ring_can_have() {
     let root = PrivateRoot::new();
     for mode in ["0", "400", "700", "4600"] {
         let finished = run(&root, &["--mode", mode]);
-        assert_eq!(finished.code, Some(2), "{finished:?}");
         let says = format!("--mode: mode {mode:0>4}: must be 0600 with any of the read bits 0044 and write bits 0022");
-        assert!(finished.stderr.contains(&says), "{says:?} expected: {finished:?}");
+        finished.assert_usage_error(&[&says]);
     }
     assert!(root.names().is_empty());
 }
@@ -162,7 +143,7 @@ fn a_second_publisher() {
         assert_eq!(second.stdout, "");
     }
     first.signal(Signal::TERM);
-    assert_quiet_success(&first.finish());
+    first.finish().assert_quiet_success();
 }
 
 #[test]
@@ -187,59 +168,40 @@ fn a_ring_of_another_version_is_superseded() {
     assert_one_line(&finished, 0, &["feed: replaced by a new ring, which begins at sequence 11"]);
 }
 
-/// Puts something else in the place of a ring's file.
-fn replaced(name: &str, put: impl Fn(&Path)) -> PrivateRoot {
-    let root = PrivateRoot::new();
-    let path = kept(&root).join(name);
-    fs::rename(&path, root.path().join("away")).unwrap();
-    put(&path);
-    root
+/// Fails unless the publisher refuses a ring of which these files were replaced, each time with these texts.
+#[track_caller]
+fn assert_replaced_refused(files: &[&str], replacement: Replacement, says: &[&str]) {
+    for name in files {
+        let root = replaced(kept, name, replacement).unwrap();
+        assert_refused(&root, &[&[&*format!("feed.ring/{name}: {}", says[0])], &says[1..]].concat());
+    }
 }
 
 #[test]
 fn a_symbolic_link_in_place_of_a_file() {
-    for name in ["segment", "live", "lock"] {
-        let root = replaced(name, |path| symlink(path.ancestors().nth(2).unwrap().join("away"), path).unwrap());
-        assert_refused(&root, &[&format!("feed.ring/{name}: a symbolic link, "), "move it away", "(--ring NAME)"]);
-    }
-    let root = PrivateRoot::new();
-    let ring = kept(&root);
-    fs::rename(&ring, root.path().join("away")).unwrap();
-    symlink(root.path().join("away"), &ring).unwrap();
+    let says = ["a symbolic link, ", "move it away", "(--ring NAME)"];
+    assert_replaced_refused(&["segment", "live", "lock"], Replacement::SymbolicLink, &says);
+    let root = replaced(kept, "", Replacement::SymbolicLink).unwrap();
     assert_refused(&root, &["feed.ring: no directory, a ring's directory expected: move it away"]);
 }
 
 #[test]
 fn a_directory_in_place_of_a_file() {
-    for name in ["segment", "live", "lock"] {
-        let root = replaced(name, |path| fs::create_dir(path).unwrap());
-        assert_refused(&root, &[&format!("feed.ring/{name}: a directory, "), "move it away"]);
-    }
+    assert_replaced_refused(&["segment", "live", "lock"], Replacement::Directory, &["a directory, ", "move it away"]);
 }
 
 #[test]
 fn a_fifo_in_place_of_a_file() {
-    let fifo = |path: &Path| mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
-    for name in ["segment", "lock"] {
-        let root = replaced(name, fifo);
-        assert_refused(&root, &[&format!("feed.ring/{name}: a FIFO, a regular file expected: move it away")]);
-    }
-    let root = PrivateRoot::new();
-    fifo(&root.path().join("feed.ring"));
+    let says = ["a FIFO, a regular file expected: move it away"];
+    assert_replaced_refused(&["segment", "lock"], Replacement::Fifo, &says);
+    let root = replaced(kept, "", Replacement::Fifo).unwrap();
     assert_refused(&root, &["feed.ring: no directory, a ring's directory expected"]);
 }
 
 #[test]
 fn a_device_in_place_of_a_file() {
     for name in ["segment", "live", "lock"] {
-        let root = PrivateRoot::new();
-        let path = kept(&root).join(name);
-        fs::remove_file(&path).unwrap();
-        let null = rustix::fs::makedev(1, 3);
-        if let Err(errno) = mknodat(CWD, &path, FileType::CharacterDevice, Mode::RUSR | Mode::WUSR, null) {
-            skipped(&format!("devices cannot be made here: {errno}"));
-            return;
-        }
+        let Some(root) = replaced(kept, name, Replacement::Device) else { return };
         let finished = run(&root, &["--count", "1", "--capacity", "64"]);
         // Some file systems do not let devices be opened at all.
         let denied = finished.stderr.contains("Permission denied");
@@ -251,13 +213,10 @@ fn a_device_in_place_of_a_file() {
 #[test]
 fn no_permission() {
     let program = Path::new(env!("CARGO_BIN_EXE_feed-publisher"));
-    if !rustix::process::geteuid().is_root() {
-        return skipped("taking on another user needs root");
+    if !is_root() || !can_run(NOBODY, program) {
+        return;
     }
     let as_nobody = |command: &mut Command| Program::start(command.uid(NOBODY).gid(NOBODY)).finish();
-    if as_nobody(Command::new(program).arg("--version")).code != Some(0) {
-        return skipped(&format!("{} cannot be run by uid {NOBODY}", program.display()));
-    }
     let root = PrivateRoot::new();
     let finished = as_nobody(publisher(&root).args(["--count", "1"]));
     assert_one_line(
@@ -278,8 +237,8 @@ fn no_permission() {
 
 #[test]
 fn a_foreign_owner() {
-    if !rustix::process::geteuid().is_root() {
-        return skipped("giving files to another owner needs root");
+    if !is_root() {
+        return;
     }
     let root = PrivateRoot::new();
     chown(kept(&root), Some(4242), None).unwrap();
@@ -296,7 +255,7 @@ fn modes_and_groups_are_exact_whatever_the_umask() {
     let mut command = Command::new("sh");
     command.args(["-c", script, env!("CARGO_BIN_EXE_feed-publisher"), "--count", "1", "--keep", "--mode", "640"]);
     command.arg("--root").arg(root.path()).args(["--group", &group.to_string()]);
-    assert_quiet_success(&Program::start(&mut command).finish());
+    Program::start(&mut command).finish().assert_quiet_success();
     let ring = root.path().join("feed.ring");
     for (name, mode) in [("", 0o750), ("segment", 0o640), ("control", 0o660), ("live", 0o640)] {
         let metadata = fs::metadata(ring.join(name)).unwrap();

@@ -6,19 +6,12 @@ mod common;
 use std::io::Write;
 use std::process::Stdio;
 
-use common::{assert_quiet_success, publisher, summary};
+use common::{publisher, summary};
 use feed::sample::{self, Prefix};
 use feed_testing::{PrivateRoot, Program};
 
 /// More than the program, its buffers and its ring of 1,024 slots ever take, and a fraction of each input.
 const MOST_KB: u64 = 16 * 1024;
-
-/// A line of `/proc/PID/status`, in kB.
-fn status(program: &Program, field: &str) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", program.id())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap();
-    line.trim().strip_suffix(" kB").unwrap().parse().unwrap()
-}
 
 /// Publishes what stands first, then a block again and again until so many bytes were read after decompression, each block
 /// of so many bytes and messages.
@@ -35,10 +28,10 @@ fn publish(first: &[u8], block: &[u8], plain: usize, messages: u64, megabytes: u
         stdin.write_all(block).unwrap();
     }
     // All but what fits into the pipe was read by now.
-    let peak = status(&program, "VmHWM:");
+    let peak: u64 = program.status("VmHWM:").strip_suffix(" kB").unwrap().parse().unwrap();
     drop(stdin);
     let finished = program.finish();
-    assert_quiet_success(&finished);
+    finished.assert_quiet_success();
     assert_eq!(summary(&finished)["messages"], messages * blocks as u64);
     assert!(peak < MOST_KB, "{peak} kB for an input of {megabytes} MB");
 }

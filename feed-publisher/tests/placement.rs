@@ -5,21 +5,15 @@ mod common;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use common::{assert_one_line, assert_quiet_success, endless, run};
+use common::{assert_one_line, endless, run};
 use feed::Message;
 use feed_ring::Subscriber;
 use feed_testing::{PrivateRoot, Program, skipped};
 use rustix::process::Signal;
 
-/// The value of a line in `/proc/PID/status`.
-fn status(program: &Program, field: &str) -> String {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", program.id())).unwrap();
-    status.lines().find_map(|line| Some(line.strip_prefix(field)?.trim().to_owned())).unwrap()
-}
-
 fn end(program: Program) {
     program.signal(Signal::TERM);
-    assert_quiet_success(&program.finish());
+    program.finish().assert_quiet_success();
 }
 
 #[test]
@@ -28,7 +22,7 @@ fn it_runs_on_the_cpu_it_was_given() {
     let allowed = rustix::thread::sched_getaffinity(None).unwrap();
     let cpu = (0..rustix::thread::CpuSet::MAX_CPU).rev().find(|&cpu| allowed.is_set(cpu)).unwrap();
     let program = endless(&root, &["--cpu", &cpu.to_string()]);
-    assert_eq!(status(&program, "Cpus_allowed_list:"), cpu.to_string());
+    assert_eq!(program.status("Cpus_allowed_list:"), cpu.to_string());
     end(program);
     for absent in ["1023", "70000"] {
         let finished = run(&root, &["--cpu", absent]);
@@ -46,7 +40,7 @@ fn it_runs_on_the_cpu_it_was_given() {
 fn segment(root: &PrivateRoot, program: &Program) -> Vec<String> {
     let segment = std::fs::metadata(root.path().join("feed.ring/segment")).unwrap();
     let inode = format!(" {} ", std::os::unix::fs::MetadataExt::ino(&segment));
-    let maps = std::fs::read_to_string(format!("/proc/{}/smaps", program.id())).unwrap();
+    let maps = program.proc("smaps").unwrap();
     let lines: Vec<String> = maps.lines().skip_while(|line| !line.contains(&inode)).map(str::to_owned).collect();
     assert!(!lines.is_empty(), "the segment is mapped");
     lines
@@ -74,7 +68,7 @@ fn its_ring_lies_on_huge_pages_or_it_says_why_not() {
         assert!(!finished.stderr.contains("not asked for"), "{finished:?}");
         skipped(&finished.stderr);
     } else {
-        assert_quiet_success(&finished);
+        finished.assert_quiet_success();
         assert_eq!(huge, "4096 kB");
     }
 
@@ -99,10 +93,10 @@ fn its_memory_comes_from_the_node_it_was_given() {
         assert_one_line(&tried, 1, &["--numa-node: NUMA node ", "--cap-add SYS_NICE"]);
         return skipped(&tried.stderr);
     }
-    assert_quiet_success(&tried);
+    tried.assert_quiet_success();
     let program = endless(&root, &["--numa-node", &node]);
     let address = segment(&root, &program)[0].split('-').next().unwrap().to_owned();
-    let maps = std::fs::read_to_string(format!("/proc/{}/numa_maps", program.id())).unwrap();
+    let maps = program.proc("numa_maps").unwrap();
     let bound = format!(" bind:{node} ");
     for mapping in [address.as_str(), "heap"] {
         let line = maps.lines().find(|line| line.split(' ').any(|field| field == mapping)).unwrap();
@@ -130,7 +124,7 @@ fn its_memory_is_locked() {
         assert!(begun.elapsed().as_secs() < 60, "it is not locked");
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
-    assert_ne!(status(&locked, "VmLck:"), "0 kB");
+    assert_ne!(locked.status("VmLck:"), "0 kB");
     end(locked);
 }
 
@@ -160,7 +154,7 @@ fn too_low_a_limit_is_an_error_that_tells_it() {
 fn both_ways_to_wake_are_written_into_the_ring() {
     let wake = |arguments: &[&str]| {
         let root = PrivateRoot::new();
-        assert_quiet_success(&run(&root, &[&["--count", "1", "--keep"], arguments].concat()));
+        run(&root, &[&["--count", "1", "--keep"], arguments].concat()).assert_quiet_success();
         let segment = std::fs::read(root.path().join("feed.ring/segment")).unwrap();
         segment[..4096].to_vec()
     };

@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use common::{assert_conserved, assert_one_line, number, publisher, start, subscriber, success, summary, tail};
+use common::{assert_conserved, assert_one_line, number, publisher, start, subscriber, success, summary};
 use feed::sample;
 use feed_testing::{PrivateRoot, Program};
 use rustix::process::Signal;
@@ -34,11 +34,10 @@ fn a_wrong_command_line_is_exit_code_2_and_names_the_flag() {
         (&["--loud"], "--loud"),
     ] {
         let finished = Program::start(subscriber(&root).args(arguments)).finish();
-        assert_eq!((finished.code, finished.stdout.as_str()), (Some(2), ""), "{finished:?}");
-        assert!(finished.stderr.contains(says), "{says:?} expected: {finished:?}");
+        finished.assert_usage_error(&[says]);
     }
     let help = Program::start(subscriber(&root).arg("--help")).finish();
-    assert_eq!((help.code, help.stderr.as_str()), (Some(0), ""));
+    help.assert_quiet_success();
     assert!(help.stdout.contains("--open-timeout"));
     assert!(!help.stdout.contains("--delay-ns"), "for tests only");
 }
@@ -47,22 +46,10 @@ fn a_wrong_command_line_is_exit_code_2_and_names_the_flag() {
 fn a_signal_ends_the_wait_for_a_ring() {
     let root = PrivateRoot::new();
     let program = Program::start(subscriber(&root).args(["--open-timeout", "inf"]));
-    wait_for_handlers(&program);
+    program.wait_for_handlers();
     program.signal(Signal::TERM);
     let summary = success(program);
     assert_eq!((number(&summary, "messages"), &summary["ended"]), (0, &"signal".into()));
-}
-
-/// Waits until the program catches SIGTERM.
-fn wait_for_handlers(program: &Program) {
-    let status = format!("/proc/{}/status", program.id());
-    let catches = |line: &str| {
-        let caught = line.strip_prefix("SigCgt:").and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-        caught.is_some_and(|mask| mask & (1 << (15 - 1)) != 0)
-    };
-    while !std::fs::read_to_string(&status).unwrap().lines().any(catches) {
-        std::thread::sleep(Duration::from_millis(1));
-    }
 }
 
 #[test]
@@ -304,7 +291,7 @@ fn nobody_reading_what_it_says_is_no_reason_to_end() {
     let root = PrivateRoot::new();
     // A ring that is smaller than a huge page, so that there is something to say.
     let kept = Program::start(publisher(&root).args(["--count", "5", "--capacity", "64", "--keep"])).finish();
-    assert_eq!(kept.code, Some(0), "{}", tail(&kept));
+    assert_eq!(kept.code, Some(0), "{}", kept.tail());
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let output = subscriber(&root).args(["--from", "oldest", "--huge-pages"]).stderr(writer).output().unwrap();

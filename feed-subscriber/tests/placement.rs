@@ -8,11 +8,6 @@ use common::{assert_one_line, publisher, start, subscriber, success};
 use feed_testing::{PrivateRoot, Program, skipped};
 use rustix::process::Signal;
 
-/// A file of `/proc/PID`; `None` if it may not be read.
-fn proc(program: &Program, file: &str) -> Option<String> {
-    std::fs::read_to_string(format!("/proc/{}/{file}", program.id())).ok()
-}
-
 #[test]
 fn it_runs_on_the_cpu_it_was_given_with_its_memory_locked() {
     let root = PrivateRoot::new();
@@ -32,7 +27,7 @@ fn it_runs_on_the_cpu_it_was_given_with_its_memory_locked() {
     }
     if rustix::process::geteuid().is_root() {
         subscribers[1].wait_for("quote");
-        let maps = proc(&subscribers[1], "smaps").unwrap();
+        let maps = subscribers[1].proc("smaps").unwrap();
         let mut lines = maps.lines().skip_while(|line| !line.ends_with("feed.ring/segment"));
         let flags = lines.find_map(|line| line.strip_prefix("VmFlags:")).unwrap();
         assert!(flags.split_whitespace().any(|flag| flag == "lo"), "{flags}");
@@ -62,7 +57,7 @@ fn a_ring_that_is_locked_is_locked_again_when_it_is_another() {
     let inode = format!(" {} ", std::os::unix::fs::MetadataExt::ino(&segment));
     let begun = std::time::Instant::now();
     loop {
-        let maps = proc(&subscribers[0], "smaps").unwrap();
+        let maps = subscribers[0].proc("smaps").unwrap();
         let mut lines = maps.lines().skip_while(|line| !line.contains(&inode));
         let flags = lines.find_map(|line| line.strip_prefix("VmFlags:")).expect("the new segment is mapped");
         if flags.split_whitespace().any(|flag| flag == "lo") {
@@ -85,7 +80,7 @@ fn it_reaches_the_ring_through_huge_pages_if_it_lies_on_some() {
         .iter_mut()
         .map(|subscriber| {
             subscriber.wait_for("quote");
-            let maps = proc(subscriber, "smaps").unwrap();
+            let maps = subscriber.proc("smaps").unwrap();
             let mut lines = maps.lines().skip_while(|line| !line.ends_with("feed.ring/segment"));
             lines.find_map(|line| line.strip_prefix("ShmemPmdMapped:")).unwrap().trim().to_owned()
         })
@@ -136,7 +131,7 @@ fn its_own_memory_comes_from_the_node_it_was_given() {
     }
     let (publisher, mut subscribers) = start(&root, &["--rate", "2000"], &[&["--numa-node", &node, "--output", "csv"]]);
     subscribers[0].wait_for("quote");
-    let maps = proc(&subscribers[0], "numa_maps").unwrap();
+    let maps = subscribers[0].proc("numa_maps").unwrap();
     let heap = maps.lines().find(|line| line.contains(" heap ")).unwrap();
     assert!(heap.contains(&format!(" bind:{node} ")) && heap.contains(&format!(" N{node}=")), "{heap}");
     let segment = maps.lines().find(|line| line.contains("feed.ring/segment")).unwrap();

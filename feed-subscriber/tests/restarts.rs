@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Row, assert_conserved, digest, number, publisher, rows, start, subscriber, success, summary, tail};
+use common::{Row, assert_conserved, digest, number, publisher, rows, start, subscriber, success, summary};
 use feed::source::synthetic::Synthetic;
 use feed::{Kind, Message};
 use feed_ring::Publisher;
@@ -25,7 +25,7 @@ fn killed(root: &PrivateRoot) -> Vec<Program> {
 /// Runs the publisher that comes next; returns its summary and what it said beside it.
 fn next(root: &PrivateRoot, arguments: &[&str]) -> (Value, String) {
     let finished = Program::start(publisher(root).args(["--seed", "2", "--rate", "20000"]).args(arguments)).finish();
-    assert_eq!(finished.code, Some(0), "{}", tail(&finished));
+    assert_eq!(finished.code, Some(0), "{}", finished.tail());
     (summary(&finished), finished.stderr)
 }
 
@@ -34,8 +34,8 @@ fn next(root: &PrivateRoot, arguments: &[&str]) -> (Value, String) {
 fn ended(subscribers: Vec<Program>, lines: &[&str]) -> Vec<(Finished, Value)> {
     let ended = subscribers.into_iter().map(|subscriber| {
         let finished = subscriber.finish();
-        assert_eq!(finished.code, Some(0), "{}", tail(&finished));
-        assert_eq!(finished.stderr.lines().count(), lines.len(), "{}", tail(&finished));
+        assert_eq!(finished.code, Some(0), "{}", finished.tail());
+        assert_eq!(finished.stderr.lines().count(), lines.len(), "{}", finished.tail());
         for (line, says) in finished.stderr.lines().zip(lines) {
             assert!(line.starts_with("feed-subscriber: feed: ") && line.contains(says), "{says:?} expected: {line}");
         }
@@ -218,7 +218,7 @@ fn a_ring_of_other_messages_in_its_place_is_an_error_with_a_summary() {
     let other = Publisher::<u64>::options("feed").root(&root).create().unwrap();
     for subscriber in subscribers {
         let finished = subscriber.finish();
-        assert_eq!(finished.code, Some(1), "{}", tail(&finished));
+        assert_eq!(finished.code, Some(1), "{}", finished.tail());
         let last = finished.stderr.lines().last().unwrap();
         assert!(last.contains("feed: superseded, and the ring that took its place cannot be opened: "), "{last}");
         assert!(last.contains("carries u64") && last.contains("rebuild the older side"), "{last}");
@@ -251,7 +251,7 @@ fn a_signal_ends_the_wait_for_a_publisher_and_for_a_ring() {
     for subscriber in killed(&root) {
         subscriber.signal(Signal::TERM);
         let finished = subscriber.finish();
-        assert_eq!(finished.code, Some(0), "{}", tail(&finished));
+        assert_eq!(finished.code, Some(0), "{}", finished.tail());
         assert_eq!(summary(&finished)["ended"], "signal");
     }
     // Superseded by what never comes: its publisher was killed before it put its ring into place.
@@ -267,7 +267,7 @@ fn a_signal_ends_the_wait_for_a_publisher_and_for_a_ring() {
     }
     for subscriber in subscribers {
         let finished = subscriber.finish();
-        assert_eq!(finished.code, Some(0), "{}", tail(&finished));
+        assert_eq!(finished.code, Some(0), "{}", finished.tail());
         let summary = summary(&finished);
         assert_eq!(summary["ended"], "signal");
         assert_conserved(&summary);
@@ -288,7 +288,7 @@ fn after_a_kill_of_everything_a_new_publisher_starts_by_itself() {
     again.wait_for_error("0 of 1 subscribers attached");
     let follower = Program::start(subscriber(&root).args(["--from", "oldest"]));
     let finished = again.finish();
-    assert_eq!(finished.code, Some(0), "{}", tail(&finished));
+    assert_eq!(finished.code, Some(0), "{}", finished.tail());
     let published = summary(&finished);
     assert_eq!((number(&published, "epoch"), number(&published, "messages")), (2, 500));
     // It joined in the middle of an epoch, and met the next.

@@ -8,11 +8,10 @@ use std::path::Path;
 use std::process::Command;
 
 use common::{number, success, summary};
-use feed_testing::{Finished, PrivateRoot, Program, program, skipped};
+use feed_testing::{Finished, NOBODY, PrivateRoot, Program, can_run, is_root, program};
 use rustix::process::Signal;
 
-/// A user and a group to whom nothing belongs here.
-const OTHER: u32 = 65_534;
+/// A group that owns nothing here.
 const GROUP: u32 = 4242;
 
 fn publisher(socket: &std::path::Path) -> Command {
@@ -128,12 +127,8 @@ fn so_many_clients_are_served_and_no_more() {
 #[test]
 fn users_and_groups_are_served_as_allowed() {
     let program = Path::new(env!("CARGO_BIN_EXE_feed-subscriber"));
-    if !rustix::process::geteuid().is_root() {
-        return skipped("taking on another user needs root");
-    }
-    let ran = Command::new(program).arg("--version").uid(OTHER).gid(OTHER).output();
-    if !ran.is_ok_and(|output| output.status.success()) {
-        return skipped(&format!("{} cannot be run by uid {OTHER}", program.display()));
+    if !is_root() || !can_run(NOBODY, program) {
+        return;
     }
     let root = PrivateRoot::new();
     std::fs::set_permissions(root.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
@@ -154,7 +149,7 @@ fn users_and_groups_are_served_as_allowed() {
         success(served);
     };
     let is_served = |finished: Finished| {
-        assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""), "{finished:?}");
+        finished.assert_quiet_success();
         assert_eq!(number(&summary(&finished), "messages"), 1);
     };
     let is_refused = |finished: Finished, says: &str| {
@@ -163,28 +158,28 @@ fn users_and_groups_are_served_as_allowed() {
         let begins = format!("feed-subscriber: {}: {says}", socket.display());
         assert!(finished.stderr.starts_with(&begins), "{begins:?} expected: {finished:?}");
     };
-    let (other, group) = (OTHER.to_string(), GROUP.to_string());
-    let not_allowed = format!("refused by its publisher: uid {OTHER} is neither the publisher's (0) nor allowed");
+    let (other, group) = (NOBODY.to_string(), GROUP.to_string());
+    let not_allowed = format!("refused by its publisher: uid {NOBODY} is neither the publisher's (0) nor allowed");
 
     // Admitted by the socket's mode, but not allowed.
     let served = serve(&["--mode", "644"]);
-    is_refused(follow(OTHER, OTHER), &not_allowed);
+    is_refused(follow(NOBODY, NOBODY), &not_allowed);
     end(served);
     let served = serve(&["--mode", "644", "--allow-uid", &other]);
-    is_served(follow(OTHER, OTHER));
-    is_refused(follow(OTHER + 1, OTHER), "refused by its publisher: uid 65535");
+    is_served(follow(NOBODY, NOBODY));
+    is_refused(follow(NOBODY + 1, NOBODY), "refused by its publisher: uid 65535");
     end(served);
     let served = serve(&["--mode", "644", "--allow-gid", "7", "--allow-gid", &group]);
-    is_served(follow(OTHER, GROUP));
-    is_refused(follow(OTHER, OTHER), &not_allowed);
+    is_served(follow(NOBODY, GROUP));
+    is_refused(follow(NOBODY, NOBODY), &not_allowed);
     end(served);
     // Allowed, but not admitted by the socket's mode; by that of a group.
     let served = serve(&["--allow-uid", &other]);
-    is_refused(follow(OTHER, OTHER), "permission denied: ");
+    is_refused(follow(NOBODY, NOBODY), "permission denied: ");
     end(served);
     let served = serve(&["--mode", "640", "--group", &group, "--allow-gid", &group]);
-    is_served(follow(OTHER, GROUP));
-    is_refused(follow(OTHER, OTHER), "permission denied: ");
+    is_served(follow(NOBODY, GROUP));
+    is_refused(follow(NOBODY, NOBODY), "permission denied: ");
     end(served);
 }
 

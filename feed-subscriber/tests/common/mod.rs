@@ -38,22 +38,16 @@ pub(crate) fn start(root: &PrivateRoot, publishes: &[&str], subscribers: &[&[&st
 
 /// The summary: the last line of standard output.
 pub(crate) fn summary(finished: &Finished) -> Value {
-    let last = finished.stdout.lines().last().unwrap_or_default();
-    serde_json::from_str(last).unwrap_or_else(|error| panic!("{error}: {finished:?}"))
+    serde_json::from_str(finished.last_line()).unwrap_or_else(|error| panic!("{error}: {}", finished.tail()))
 }
 
-/// The summary of a program that ended well and in silence.
+/// Waits for a program's end and returns its summary. Fails unless it ended with exit code 0 and wrote nothing to standard
+/// error.
 #[track_caller]
 pub(crate) fn success(program: Program) -> Value {
     let finished = program.finish();
-    assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""), "{}", tail(&finished));
+    finished.assert_quiet_success();
     summary(&finished)
-}
-
-/// What it said in the end.
-pub(crate) fn tail(finished: &Finished) -> String {
-    let from = finished.stdout.len().saturating_sub(2_000);
-    format!("… {} {}", &finished.stdout[from..], finished.stderr)
 }
 
 /// A number of a summary.
@@ -70,15 +64,10 @@ pub(crate) fn assert_conserved(summary: &Value) {
     assert_eq!(first + messages + lost + skipped, next, "{summary}");
 }
 
-/// Fails unless it ended with this code and one line on standard error that contains these.
+/// Fails unless the subscriber ended with this exit code and one line on standard error that contains these texts.
 #[track_caller]
 pub(crate) fn assert_one_line(finished: &Finished, code: i32, contains: &[&str]) {
-    assert_eq!(finished.code, Some(code), "{}", tail(finished));
-    assert_eq!(finished.stderr.lines().count(), 1, "{}", tail(finished));
-    assert!(finished.stderr.starts_with("feed-"), "{}", tail(finished));
-    for text in contains {
-        assert!(finished.stderr.contains(text), "{text:?} expected: {}", tail(finished));
-    }
+    finished.assert_one_line("feed-subscriber", code, contains);
 }
 
 /// One row of the subscriber's CSV.
