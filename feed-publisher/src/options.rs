@@ -144,33 +144,33 @@ const NUMA_NODE: &str = "Take the ring's memory and the program's own from this 
 const NUMA_NODE_IN_FULL: &str = "Take the ring's memory and the program's own from this NUMA node only\n\n\
     What subscribers have mapped of a ring that is taken over stays where it is; then this says how much that is.";
 
-/// So many subscribers of a ring have an entry in its control file, by which they are counted.
+/// The number of entries in a ring's control file: so many subscribers can be counted.
 const SUBSCRIBERS: usize = 1024;
 
-/// So many clients a sealed ring may have unless told otherwise.
+/// The default of --max-clients.
 const MAX_CLIENTS: usize = 256;
 
 impl Options {
-    /// The pace that --rate or --speed asks for.
+    /// The pace of --rate or --speed.
     pub(crate) fn pace(&self) -> Pace {
         self.rate.map_or(self.speed, Pace::Rate)
     }
 
-    /// What the ring is called in messages and logs: its name, or its socket.
+    /// The name of the ring in messages and logs: its name or its socket.
     pub(crate) fn title(&self) -> String {
         self.serve.as_ref().map_or_else(|| self.ring.clone(), |path| path.display().to_string())
     }
 
-    /// How many clients a sealed ring may have at a time.
+    /// The number of clients that a sealed ring may have at a time.
     pub(crate) fn max_clients(&self) -> usize {
         self.max_clients.unwrap_or(MAX_CLIENTS)
     }
 
-    /// What is wrong with the options together, where the parser does not see it.
+    /// Checks options together, where clap does not.
     pub(crate) fn check(&self) -> Result<(), String> {
         let for_sealed = !self.allow_uid.is_empty() || !self.allow_gid.is_empty() || self.max_clients.is_some();
         if self.serve.is_none() && for_sealed {
-            // The parser requires it, but no longer beside an option that --serve rules out, such as --ring.
+            // clap requires --serve, but not if an option is given that --serve conflicts with, such as --ring.
             let flags = "--allow-uid, --allow-gid and --max-clients";
             return Err(format!("{flags} go with --serve PATH; a ring on disk has --mode and --group"));
         }
@@ -264,7 +264,7 @@ fn clients(text: &str) -> Result<usize, String> {
 }
 
 fn mode(text: &str) -> Result<u32, String> {
-    // from_str_radix would take a sign.
+    // `from_str_radix` would accept a sign.
     let octal = text.bytes().all(|byte| (b'0'..=b'7').contains(&byte));
     let mode = if octal { u32::from_str_radix(text, 8).ok() } else { None };
     mode.ok_or_else(|| "expected an octal number (640: the group may subscribe)".to_owned())

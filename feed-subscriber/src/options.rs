@@ -104,12 +104,12 @@ const NUMA_NODE: &str =
     "Take the program's own memory from this NUMA node only; the ring's is where its publisher has put it";
 
 impl Options {
-    /// What the ring is called in messages and logs: its name, or its socket.
+    /// The name of the ring in messages and logs: its name or its socket.
     pub(crate) fn title(&self) -> String {
         self.connect.as_ref().map_or_else(|| self.ring.clone(), |path| path.display().to_string())
     }
 
-    /// What is wrong with the options together, where the parser does not see it.
+    /// Checks options together, where clap does not.
     pub(crate) fn check(&self) -> Result<(), String> {
         if self.connect.is_some() && self.map == Map::Rw {
             return Err(
@@ -128,7 +128,7 @@ impl Options {
         }
     }
 
-    /// Through which pages the ring is read.
+    /// The mapping of --map.
     pub(crate) fn mapping(&self) -> Mapping {
         match self.map {
             Map::Ro => Mapping::ReadOnly,
@@ -148,7 +148,7 @@ enum Wait {
     Block,
 }
 
-/// What --on-publisher-loss can be.
+/// The choices of --on-publisher-loss.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OnLoss {
     /// Keep the ring, and go on with what a restarted publisher sends

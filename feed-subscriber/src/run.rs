@@ -1,4 +1,4 @@
-//! What `feed-subscriber` does: opens the ring, follows it until something ends it, summarises.
+//! Opens the ring, follows it until something ends that, and prints the summary.
 
 use std::sync::atomic::AtomicBool;
 
@@ -13,7 +13,7 @@ use feed_ring::{OpenError, TryRecvError, WaitStrategy};
 use tracing::info;
 
 use crate::attach::Ring;
-use crate::follow::{Bell, Ended, Follower, received};
+use crate::follow::{Ended, Follower, SharedInterrupter, measurements};
 use crate::options::{Options, OutputFormat};
 
 /// Runs the program.
@@ -22,22 +22,22 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let stop = stop::on_signals().map_err(remedy::failed("handle signals"))?;
     feed_ring::guard::install().map_err(remedy::failed("guard against SIGBUS"))?;
     options.placement.bind()?;
-    let bell = Bell::default();
+    let interrupter = SharedInterrupter::default();
     if options.wait() == WaitStrategy::Block {
-        let bell = bell.clone();
-        stop::call_on_signals(move || bell.ring()).map_err(remedy::failed("handle signals"))?;
+        let interrupter = interrupter.clone();
+        stop::call_on_signals(move || interrupter.interrupt()).map_err(remedy::failed("handle signals"))?;
     }
     let Some(ring) = open(options, &stop)? else {
-        let nothing = Summary::new(&Tally::default(), Sequences::default(), 0.0);
-        let reception = received(&Reception::default(), &Ended::Signal);
-        return Ok(print(&Summary { received: Some(reception), ..nothing }, &Ended::Signal, &stop, options)?);
+        let empty = Summary::new(&Tally::default(), Sequences::default(), 0.0);
+        let reception = measurements(&Reception::default(), &Ended::Signal);
+        return Ok(print(&Summary { received: Some(reception), ..empty }, &Ended::Signal, &stop, options)?);
     };
-    ring.tell(options);
+    ring.report_placement(options);
     options.placement.lock()?;
     let subscriber = &ring.subscriber;
     let (first, epoch, capacity) = (subscriber.first(), subscriber.epoch(), subscriber.capacity());
     info!(ring = options.title(), first, epoch, capacity, "opened");
-    let mut follower = Follower::new(options, &stop, bell, ring);
+    let mut follower = Follower::new(options, &stop, interrupter, ring);
     let ended = follower.receive();
     if matches!(ended, Ended::OutputClosed) {
         return Ok(());
@@ -68,16 +68,16 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     }
 }
 
-/// Opens the ring, waiting for it if asked to; `None` if a signal came first.
+/// Opens the ring; waits for it if --open-timeout says so. Returns `None` if a signal came first.
 fn open(options: &Options, stop: &AtomicBool) -> Result<Option<Ring>, Failure> {
-    let silently = |_: &OpenError| {};
-    Ring::wait(options, options.from, options.open_timeout, stop, silently).map_err(|error| match error {
+    let on_wait = |_: &OpenError| {};
+    Ring::wait(options, options.from, options.open_timeout, stop, on_wait).map_err(|error| match error {
         error @ OpenError::Sequence { .. } => Failure::Usage(format!("--from: {error}")),
         error => Failure::Runtime(explain(error, options)),
     })
 }
 
-/// An error with the flag that mends it, where there is one.
+/// The error with the flag that helps, if there is one.
 fn explain(error: OpenError, options: &Options) -> anyhow::Error {
     match &error {
         OpenError::NotFound { .. } | OpenError::Unfinished { .. } | OpenError::NotServed { .. } => {
@@ -98,8 +98,8 @@ fn explain(error: OpenError, options: &Options) -> anyhow::Error {
     }
 }
 
-/// Prints the summary to standard output, or to standard error where it would stand among messages, or where nobody reads
-/// the other; that nobody reads it is no error.
+/// Prints the summary to standard output. It goes to standard error if it is text and messages are printed, or if
+/// nobody reads standard output. A closed pipe is not an error.
 fn print(summary: &Summary, ended: &Ended, stop: &AtomicBool, options: &Options) -> Result<(), anyhow::Error> {
     let text = match options.summary {
         SummaryFormat::Json => summary.to_json() + "\n",

@@ -5,7 +5,7 @@ mod common;
 use std::fs::File;
 use std::time::Duration;
 
-use common::{assert_conserved, assert_one_line, number, start, success, summary};
+use common::{assert_conserved, number, start, success, summary};
 use feed_testing::{Finished, PrivateRoot, Program};
 use rustix::process::Signal;
 
@@ -23,8 +23,8 @@ fn cut(root: &PrivateRoot, file: &str, follow: &[&[&str]]) -> (Program, Vec<Prog
 }
 
 #[track_caller]
-fn assert_ended(finished: &Finished, line: &str) {
-    assert_one_line(finished, 1, &[line]);
+fn assert_ended(finished: &Finished, program: &str, line: &str) {
+    finished.assert_one_line(program, 1, &[line]);
     let summary = summary(finished);
     assert_conserved(&summary);
     assert!(number(&summary, "messages") > 100, "{summary}");
@@ -40,12 +40,16 @@ fn a_segment_that_is_cut_short_ends_both_programs_with_an_error_and_a_summary() 
         let finished = subscriber.finish();
         let line = "feed-subscriber: feed: the segment was cut short under its subscriber: find out who may write to it; \
                     restart its publisher with a new ring";
-        assert_ended(&finished, line);
+        assert_ended(&finished, "feed-subscriber", line);
         assert_eq!(summary(&finished)["ended"], "cut_short");
     }
     publisher.signal(Signal::CONT);
     let finished = publisher.finish();
-    assert_ended(&finished, "feed.ring: its segment was cut short by somebody who may write to it: see to that, and");
+    assert_ended(
+        &finished,
+        "feed-publisher",
+        "feed.ring: its segment was cut short by somebody who may write to it: see to that, and",
+    );
     // Closed and removed, as far as that goes: the next publisher starts by itself.
     let next = Program::start(common::publisher(&root).args(["--count", "10"])).finish();
     assert_eq!(next.code, Some(0), "{next:?}");

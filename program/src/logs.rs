@@ -1,14 +1,14 @@
-//! Structured logs on standard error, for who asks for them: `RUST_LOG=info` (or `warn`, or `feed_publisher=debug,...`), and
-//! `RUST_LOG_FORMAT=json` for a JSON object on each line. Without `RUST_LOG` nothing is logged.
+//! Structured logs on standard error, switched on by `RUST_LOG=info` (or `warn`, `feed_publisher=debug,...`).
+//! `RUST_LOG_FORMAT=json` writes each line as a JSON object. Without `RUST_LOG` nothing is logged.
 //!
-//! What a program says anyway it says with and without logs. Nothing is logged for a message.
+//! Messages on standard error are the same with and without logs. No single market-data message is ever logged.
 
 use std::io;
 
 use tracing_subscriber::EnvFilter;
 
-/// Begins to log, if the environment asks for it. What of `RUST_LOG` cannot be understood is said on standard error and
-/// ignored.
+/// Starts the logs if the environment asks for them. Reports parts of `RUST_LOG` that it cannot parse on standard
+/// error, and ignores them.
 pub fn init() {
     let Some(filter) = std::env::var("RUST_LOG").ok().filter(|filter| !filter.is_empty()) else { return };
     let json = std::env::var("RUST_LOG_FORMAT").is_ok_and(|format| format == "json");
@@ -16,8 +16,8 @@ pub fn init() {
         .with_env_filter(EnvFilter::builder().parse_lossy(filter))
         .with_writer(io::stderr)
         .with_ansi(false)
-        // Whoever closed standard error does not want to know; the default would panic about it.
+        // A closed standard error is no reason to end. The default would panic.
         .log_internal_errors(false);
-    // Fails only if it was done before.
+    // Fails only if logs are already started.
     let _ = if json { logs.json().try_init() } else { logs.try_init() };
 }

@@ -1,17 +1,17 @@
-//! What the programs say on standard error besides their log: whole lines.
+//! Messages on standard error: whole lines.
 
 use std::error::Error;
 use std::fmt::Display;
 use std::io::{self, Write};
 
-/// Writes a line to standard error, at once, so that those of several programs on one terminal do not mix. Whoever closed
-/// standard error does not want to know, and is no reason to end (`eprintln!` panics about it).
+/// Writes a line to standard error in one call, so that lines of several programs on one terminal do not mix. Ignores a
+/// closed standard error, about which `eprintln!` would panic.
 pub fn say(what: impl Display) {
     let _ = io::stderr().write_all(format!("{what}\n").as_bytes());
 }
 
-/// An error and what caused it, in one line: `doing that: the reason`. What an error has in its own text already is not
-/// said again.
+/// An error and its causes in one line: `cannot do that: the cause`. Leaves out a cause whose text the line already
+/// contains.
 pub fn reasons(error: &(dyn Error + 'static)) -> String {
     let mut line = error.to_string();
     let mut next = error.source();

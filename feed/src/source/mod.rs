@@ -1,6 +1,7 @@
-//! Where messages come from: one file per format, each streamed, so that memory stays flat whatever the input's size.
+//! Sources of messages: a decoder for each format, and a synthetic market. Every source streams, so memory stays flat
+//! whatever the size of the input.
 //!
-//! [`input::open`] opens a file or standard input and recognises compression and format by content.
+//! [`input::open`] opens a file or standard input, and recognises compression and format by content.
 
 pub mod csv;
 pub mod dbn;

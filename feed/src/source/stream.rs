@@ -5,10 +5,10 @@ use crate::message::Message;
 
 /// A stream of messages.
 pub trait Source: Send {
-    /// The next message, its publish time still 0; `None` at the end of the input.
+    /// The next message, with a publish time of 0; `None` at the end of the input.
     ///
     /// # Errors
-    /// An input that cannot be read or is malformed, with file, position and reason, after every message before that
-    /// place was yielded. A source that failed has ended.
+    /// An input that cannot be read or is malformed, with file, position and reason. The source has yielded every
+    /// message before that position, and yields no other after it.
     fn next_message(&mut self) -> Result<Option<Message>, SourceError>;
 }
