@@ -35,8 +35,8 @@ impl Ring {
             let before = identity(&path);
             let subscriber = subscriber(options, join)?;
             let after = identity(&path);
-            // The opened ring is known if the name had the same file before and after. Otherwise it was replaced
-            // meanwhile; open its successor.
+            // If the name had the same file before and after, that file was opened. Otherwise it was replaced
+            // meanwhile: open its successor.
             if after.is_none() || before == after {
                 let identity = before.filter(|_| before == after);
                 return Ok(Ring { subscriber, identity, path });

@@ -22,7 +22,7 @@ const BUFFER: usize = 8 * 1024;
 const AT_ONCE: usize = 4096;
 
 /// A stop is noticed this late.
-const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+const POLL_INTERVAL: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 
 /// After a stop, a reader that takes nothing for this long is given up. A slow one is not.
 const GRACE: Duration = Duration::from_secs(1);
@@ -104,7 +104,7 @@ impl<'a, F: AsFd> Stdout<'a, F> {
 
     fn wait_for_room(&mut self) -> io::Result<()> {
         loop {
-            match poll(&mut [PollFd::new(&self.file, PollFlags::OUT)], Some(&LOOK)) {
+            match poll(&mut [PollFd::new(&self.file, PollFlags::OUT)], Some(&POLL_INTERVAL)) {
                 Ok(0) | Err(Errno::INTR) if self.stop.load(Ordering::Relaxed) => {
                     if self.stopped.get_or_insert_with(Instant::now).elapsed() >= GRACE {
                         return Err(io::Error::other(Unread));

@@ -39,7 +39,7 @@ pub(crate) enum Command {
     /// reading may be up to 1,023 too large.
     Stat {
         #[command(flatten)]
-        ring: Which,
+        ring: RingArg,
         /// Look again and again, so far apart.
         #[arg(long, value_name = "SECONDS", value_parser = interval)]
         watch: Option<Duration>,
@@ -60,7 +60,7 @@ pub(crate) enum Command {
     /// The newest messages, decoded.
     Tail {
         #[command(flatten)]
-        ring: Which,
+        ring: RingArg,
         /// How many.
         #[arg(short = 'n', long, default_value_t = 10)]
         count: u64,
@@ -71,7 +71,7 @@ pub(crate) enum Command {
     /// Messages by their numbers, decoded or as bytes.
     Dump {
         #[command(flatten)]
-        ring: Which,
+        ring: RingArg,
         /// From A to before B: `A..B`, `A..`, `..B`, or one number. All that the ring holds if left out.
         #[arg(long, value_name = "A..B", value_parser = sequences, default_value = "..")]
         sequence: Sequences,
@@ -104,7 +104,7 @@ pub(crate) enum Command {
         connect: Option<PathBuf>,
     },
     /// Is this machine fit for rings, and for the other ways processes talk to each other?
-    Doctor(Machine),
+    Doctor(DoctorArgs),
     /// Serve metrics of all rings to Prometheus.
     ///
     /// Says on standard error where it listens, or with --json on standard output: {"listening":"ADDRESS:PORT"}.
@@ -127,10 +127,10 @@ pub(crate) enum Command {
     },
 }
 
-/// One ring, on disk or sealed.
+/// The ring that a command is about, on disk or sealed.
 #[derive(Clone, Debug, clap::Args)]
 #[group(required = true, multiple = false)]
-pub(crate) struct Which {
+pub(crate) struct RingArg {
     /// The ring's name.
     pub(crate) name: Option<String>,
     /// The sealed ring that a publisher serves at this Unix socket (feed-publisher --serve), instead of a ring on disk.
@@ -138,8 +138,8 @@ pub(crate) struct Which {
     pub(crate) connect: Option<PathBuf>,
 }
 
-impl Which {
-    /// What it is called where it is shown: its name, or its socket.
+impl RingArg {
+    /// The name of the ring in the output: its name or its socket.
     pub(crate) fn title(&self) -> String {
         match (&self.connect, &self.name) {
             (Some(path), _) => path.display().to_string(),
@@ -148,9 +148,9 @@ impl Which {
     }
 }
 
-/// What `doctor` looks at.
+/// The options of `doctor`.
 #[derive(Clone, Debug, clap::Args)]
-pub(crate) struct Machine {
+pub(crate) struct DoctorArgs {
     /// Bytes of the ring that is planned (`512M`, `2G`); the largest ring there is if left out.
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     pub(crate) need: Option<u64>,
@@ -171,7 +171,7 @@ pub(crate) struct Machine {
     pub(crate) usr_root: PathBuf,
 }
 
-/// A range of sequence numbers, open where nothing was said.
+/// A range of sequence numbers. A bound that was not given is `None`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Sequences {
     pub(crate) from: Option<u64>,
@@ -179,7 +179,7 @@ pub(crate) struct Sequences {
 }
 
 impl Sequences {
-    /// The range, where what was left open is what is held.
+    /// The range. A missing bound is that of the messages that the ring holds.
     pub(crate) fn of(self, held: Range<u64>) -> Range<u64> {
         self.from.unwrap_or(held.start)..self.to.unwrap_or(held.end)
     }
@@ -190,7 +190,7 @@ fn sequences(text: &str) -> Result<Sequences, String> {
     let bound = |text: &str| if text.is_empty() { Ok(None) } else { number(text).map(Some) };
     let Some((from, to)) = text.split_once("..") else {
         let from = number(text)?;
-        // Behind the last number there is none: that is beyond what any ring holds, as is all that has no end.
+        // No sequence follows `u64::MAX`; an open end is beyond what any ring holds, too.
         return Ok(Sequences { from: Some(from), to: from.checked_add(1) });
     };
     let range = Sequences { from: bound(from)?, to: bound(to)? };

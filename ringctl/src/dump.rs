@@ -7,25 +7,25 @@ use feed_program::say::say;
 use feed_ring::inspect::Unread;
 use serde_json::json;
 
-use crate::args::{Sequences, Which};
-use crate::messages::Writer;
+use crate::args::{RingArg, Sequences};
+use crate::messages::MessageWriter;
 use crate::open::open;
 use crate::outcome::Outcome;
 use crate::output::Output;
 
 pub(crate) fn run(
     root: &Path,
-    which: &Which,
+    arg: &RingArg,
     sequences: &Sequences,
     hex: bool,
     out: &mut Output,
 ) -> anyhow::Result<Outcome> {
-    let ring = open(root, which)?;
-    let writer = if hex { Writer::hex() } else { Writer::decoding(&ring) };
+    let ring = open(root, arg)?;
+    let writer = if hex { MessageWriter::hex() } else { MessageWriter::decoding(&ring) };
     let wanted = sequences.of(ring.held());
     let mut outcome = Outcome::Fine;
     if wanted.start > wanted.end {
-        // Asked for by one end only, and that is beyond what the ring holds.
+        // Only one bound was given, and it is outside what the ring holds.
         let (sequence, why) = match sequences.from {
             Some(from) => (from, Unread::NotYet),
             None => (wanted.end.saturating_sub(1), Unread::Overwritten),
@@ -46,11 +46,11 @@ pub(crate) fn run(
                 missing(next..next + 1, &Unread::Corrupt { found }.to_string(), out)?;
                 next += 1;
             }
-            // On to what is held, and no further than was asked for.
+            // Continues at the oldest message that the ring holds, within the range.
             Err(Unread::Overwritten) => {
                 let to = ring.held().start.clamp(next + 1, wanted.end);
                 missing(next..to, "overwritten", out)?;
-                // What is overwritten while it is dumped, where nobody asked for it by its number, is no fault.
+                // A message overwritten during the dump is not an error unless its number was given.
                 if sequences.from.is_none() {
                     next = to;
                     continue;
@@ -67,14 +67,14 @@ pub(crate) fn run(
     Ok(outcome)
 }
 
-/// Says which messages are not there, and why.
+/// Reports missing messages and the reason.
 fn missing(sequences: Range<u64>, why: &str, out: &mut Output) -> std::io::Result<()> {
     if out.json {
         return out.json(&json!({ "missing": { "from": sequences.start, "to": sequences.end, "why": why } }));
     }
     out.flush()?;
     match sequences.end - sequences.start {
-        // The last number that there is has none behind it.
+        // A range that starts at `u64::MAX` is empty.
         0 | 1 => say(format_args!("{}: {why}", sequences.start)),
         _ => say(format_args!("{} to {}: {why}", sequences.start, sequences.end - 1)),
     }

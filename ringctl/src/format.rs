@@ -17,11 +17,11 @@ pub(crate) fn count(number: u64) -> String {
     text
 }
 
-/// Bytes in the largest unit that leaves a number of at least 1: `4.0 MiB`.
+/// Bytes in the largest unit in which the number is at least 1: `4.0 MiB`.
 pub(crate) fn bytes(bytes: u64) -> String {
     let mut unit = 0;
     let mut size = bytes as f64;
-    // From 1023.95 on it would be written as 1024.0.
+    // 1023.95 and more would be rounded to 1024.0.
     while size >= 1023.95 && unit < 6 {
         size /= 1024.0;
         unit += 1;
@@ -32,7 +32,7 @@ pub(crate) fn bytes(bytes: u64) -> String {
     }
 }
 
-/// Messages a second: `1.25 M/s`.
+/// Messages per second: `1.25 M/s`.
 pub(crate) fn rate(rate: f64) -> String {
     match rate {
         rate if rate < 999.5 => format!("{rate:.0} /s"),
@@ -41,14 +41,14 @@ pub(crate) fn rate(rate: f64) -> String {
     }
 }
 
-/// Text out of a segment or a file system, as it may be shown on a terminal.
+/// Text from a segment or a file system without control characters, for a terminal.
 pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
-/// A name that stands in a file system, as it may be shown: what is no letter as its number, and so that no two names look
-/// the same.
-pub(crate) fn shown(name: &OsStr) -> String {
+/// A file name for the output: control characters and bytes that are not UTF-8 as numbers, so that different names look
+/// different.
+pub(crate) fn printable_name(name: &OsStr) -> String {
     let mut text = String::new();
     for chunk in name.as_bytes().utf8_chunks() {
         for c in chunk.valid().chars() {
@@ -73,8 +73,8 @@ mod tests {
     #[test]
     fn no_two_names_look_the_same() {
         let names: [&[u8]; 7] = [b"quotes", b"a\x01", b"a\x02", b"a\\u{1}", b"a\xff", b"a\xfe", b"a\\xff"];
-        let shown = names.map(|name| shown(OsStr::from_bytes(name)));
-        assert_eq!(shown, ["quotes", "a\\u{1}", "a\\u{2}", "a\\\\u{1}", "a\\xff", "a\\xfe", "a\\\\xff"]);
+        let printable_name = names.map(|name| printable_name(OsStr::from_bytes(name)));
+        assert_eq!(printable_name, ["quotes", "a\\u{1}", "a\\u{2}", "a\\\\u{1}", "a\\xff", "a\\xfe", "a\\\\xff"]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `ringctl`: looks at, watches, diagnoses and cleans rings in shared memory without disturbing them.
 //!
-//! Data goes to standard output, everything else to standard error. Ends with 0 if all is fine, 1 if something is wrong
-//! or failed, 2 if it was called wrongly. A reader that closes the pipe ends it quietly.
+//! Data goes to standard output, everything else to standard error. Exit code 0: nothing is wrong; 1: something is
+//! wrong, or an error; 2: a wrong command line. A closed pipe ends it quietly.
 
 mod args;
 mod clean;
@@ -35,7 +35,7 @@ use crate::survey::Targets;
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    // A ring that is cut short while it is looked at is an error, not the end of this process. Without the guard it is.
+    // Without the guard, a segment that is cut short would kill this process with SIGBUS. With it, that is an error.
     let _ = feed_ring::guard::install();
     match run(&args) {
         Ok(Outcome::Fine) => ExitCode::SUCCESS,
@@ -73,7 +73,7 @@ fn run(args: &Args) -> anyhow::Result<Outcome> {
     }
 }
 
-/// Whether the reader of standard output went away.
+/// True if the reader of standard output closed the pipe.
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error
         .chain()

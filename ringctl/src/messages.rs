@@ -1,4 +1,4 @@
-//! Messages as text, JSON or bytes: the output of `dump` and `tail`.
+//! Writes messages as text, JSON or bytes: the output of `dump` and `tail`.
 
 use std::fmt::Write as _;
 
@@ -7,25 +7,25 @@ use feed_ring::inspect::{MessageType, Ring};
 
 use crate::output::Output;
 
-/// How the messages of one ring are written.
-pub(crate) struct Writer {
-    /// None where they are written as bytes.
+/// Writes the messages of one ring.
+pub(crate) struct MessageWriter {
+    /// `None`: as bytes.
     message: Option<MessageType>,
 }
 
-impl Writer {
-    /// One that decodes. If the schema cannot be understood, it says so and writes bytes.
+impl MessageWriter {
+    /// Decodes messages by the ring's schema. If the schema cannot be parsed, reports that and writes bytes.
     pub(crate) fn decoding(ring: &Ring) -> Self {
         let message = ring.message_type();
         if let Err(error) = &message {
             say(format_args!("{}: {error}: the messages are shown as bytes", ring.path().display()));
         }
-        Writer { message: message.ok() }
+        MessageWriter { message: message.ok() }
     }
 
-    /// One that writes bytes.
+    /// Writes messages as bytes.
     pub(crate) fn hex() -> Self {
-        Writer { message: None }
+        MessageWriter { message: None }
     }
 
     /// Writes one message.
@@ -43,13 +43,13 @@ impl Writer {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail, here and below.
+        // Writing to a String cannot fail.
         let _ = write!(text, "{byte:02x}");
         text
     })
 }
 
-/// Sixteen bytes a line: offset, bytes, and the letters among them.
+/// Sixteen bytes a line: offset, bytes, and printable characters.
 fn lines_of_hex(bytes: &[u8]) -> String {
     let mut text = String::new();
     for (line, bytes) in bytes.chunks(16).enumerate() {

@@ -1,14 +1,14 @@
-//! Opening a ring to inspect it, and what to say if that fails.
+//! Opens a ring to inspect it, and explains why that failed.
 
 use std::path::Path;
 
 use feed_ring::OpenError;
 use feed_ring::inspect::Ring;
 
-use crate::args::Which;
+use crate::args::RingArg;
 
 /// Opens the ring that a command line names, to inspect it.
-pub(crate) fn open(root: &Path, ring: &Which) -> anyhow::Result<Ring> {
+pub(crate) fn open(root: &Path, ring: &RingArg) -> anyhow::Result<Ring> {
     match (&ring.connect, &ring.name) {
         (Some(path), _) => Ring::connect(path),
         // clap requires one of the two.
@@ -17,8 +17,8 @@ pub(crate) fn open(root: &Path, ring: &Which) -> anyhow::Result<Ring> {
     .map_err(|error| anyhow::anyhow!(explain(&error, ring.connect.is_some())))
 }
 
-/// Why a ring was not opened. `ringctl` does not wait for a ring as a subscriber can, so what it says to do is different;
-/// and a sealed ring is in no list.
+/// Why a ring was not opened. The library's text suggests to wait for the ring, which `ringctl` cannot, and `ringctl
+/// list` does not show sealed rings.
 pub(crate) fn explain(error: &OpenError, sealed: bool) -> String {
     match error {
         OpenError::NotFound { path } if sealed => format!(

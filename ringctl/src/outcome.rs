@@ -1,10 +1,10 @@
-//! How a command ended that ran without an error.
+//! The outcome of a command that ran without an error.
 
-/// How a command ended that did what it was asked to.
+/// The outcome of a command: its exit code is 0 or 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// All is fine.
+    /// Nothing is wrong.
     Fine,
-    /// It found something wrong.
+    /// Something is wrong.
     Wrong,
 }

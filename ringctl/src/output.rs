@@ -32,7 +32,7 @@ impl Output {
         self.line(&json)
     }
 
-    /// What was written must be seen now.
+    /// Writes buffered output.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
         self.stdout.flush()
     }
@@ -40,12 +40,12 @@ impl Output {
 
 impl Drop for Output {
     fn drop(&mut self) {
-        // Who left before the end does not want it.
+        // A closed pipe needs no report here.
         let _ = self.stdout.flush();
     }
 }
 
-/// The columns of the terminal that standard output is; none if it is no terminal.
+/// The width of standard output in columns; `None` if it is not a terminal.
 pub(crate) fn width() -> Option<usize> {
     let stdout = io::stdout();
     if !stdout.is_terminal() {

@@ -9,7 +9,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 /// A stop is noticed this late.
-const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+const POLL_INTERVAL: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 
 /// A file whose reads fail once the flag is set and there is nothing to read. The file may be non-blocking.
 pub(crate) struct Interruptible {
@@ -36,7 +36,7 @@ pub(crate) fn is_stop(error: &io::Error) -> bool {
 impl Read for Interruptible {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
-            match poll(&mut [PollFd::new(&self.file, PollFlags::IN)], Some(&LOOK)) {
+            match poll(&mut [PollFd::new(&self.file, PollFlags::IN)], Some(&POLL_INTERVAL)) {
                 Ok(0) | Err(Errno::INTR) if self.stop.load(Ordering::Relaxed) => {
                     return Err(io::Error::other(Stopped));
                 }

@@ -1,46 +1,46 @@
-//! One line of the report: what was found, what is wanted, and the commands that mend it.
+//! A check of one property: what was found, what is wanted, and the commands that fix it.
 
 use serde::Serialize;
 
-/// How one thing about the machine is.
+/// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Status {
     /// As wanted.
     Ok,
-    /// It works, but not as well as it could, or not with every option.
+    /// It works, but not at its best or not with every option.
     Warn,
     /// It does not work.
     Fail,
-    /// It cannot be told, or does not exist here.
+    /// It is unknown, or does not exist on this machine.
     Skipped,
 }
 
-/// Who needs it.
+/// Who needs the property.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Needed {
     /// Every ring.
     Rings,
-    /// Rings that were asked for it by an option, or for the lowest latency.
+    /// Rings with some option, or with the lowest latency.
     RingsWithOptions,
-    /// Not rings: other mechanisms between processes.
+    /// Other mechanisms between processes, not rings.
     Others,
 }
 
-/// One line of the report.
+/// A check of one property of the machine.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Check {
     pub(crate) what: &'static str,
     pub(crate) status: Status,
     pub(crate) needed: Needed,
-    /// For which option or mechanism.
+    /// The option or mechanism that needs it.
     pub(crate) by: &'static str,
     pub(crate) found: String,
     pub(crate) wanted: String,
-    /// The command that mends it until the next boot.
+    /// The command that fixes it until the next boot.
     pub(crate) now: Option<String>,
-    /// And the one that mends it for good.
+    /// The command that fixes it permanently.
     pub(crate) for_good: Option<String>,
 }
 
@@ -58,18 +58,18 @@ impl Check {
         Check { status, found: found.into(), ..self }
     }
 
-    /// What mends it; kept only where something is to be mended.
-    pub(super) fn mend(self, now: impl Into<String>, for_good: impl Into<String>) -> Self {
+    /// Adds the commands that fix it, unless nothing is to be fixed.
+    pub(super) fn fix(self, now: impl Into<String>, for_good: impl Into<String>) -> Self {
         match self.status {
             Status::Warn | Status::Fail => Check { now: Some(now.into()), for_good: Some(for_good.into()), ..self },
             Status::Ok | Status::Skipped => self,
         }
     }
 
-    /// The same by a value of `sysctl`.
-    pub(super) fn mend_sysctl(self, key: &str, value: &str) -> Self {
+    /// Adds the commands that set a value of `sysctl`.
+    pub(super) fn fix_sysctl(self, key: &str, value: &str) -> Self {
         let line = format!("{key} = {value}");
-        self.mend(
+        self.fix(
             format!("sysctl -w {key}=\"{value}\""),
             format!("echo '{line}' >> /etc/sysctl.d/90-feed-ring.conf && sysctl --system"),
         )

@@ -6,61 +6,61 @@ use super::check::Status;
 use crate::args;
 use crate::survey::Survey;
 
-/// The machine that is looked at.
+/// The machine that is examined.
 pub(crate) struct Machine {
     proc: PathBuf,
     pub(super) sys: PathBuf,
     pub(super) etc: PathBuf,
     pub(super) run: PathBuf,
     pub(super) usr: PathBuf,
-    /// Where the rings stand.
+    /// The directory of the rings.
     pub(super) root: PathBuf,
-    /// The rings there.
+    /// The rings in it.
     pub(super) survey: Survey,
-    /// Bytes that the next ring needs.
+    /// The size of the next ring in bytes.
     pub(super) need: u64,
-    /// Whether somebody said so, or it is the largest that there is: a ring of which nobody said that it will come.
+    /// True if --need gave `need`. Otherwise it is the size of the largest ring, and no new ring may be planned.
     planned: bool,
 }
 
 impl Machine {
-    pub(super) fn new(root: &Path, machine: &args::Machine) -> Self {
+    pub(super) fn new(root: &Path, args: &args::DoctorArgs) -> Self {
         let survey = Survey::take(root, &[]).unwrap_or_default();
         let largest = survey.rings.iter().map(|ring| ring.bytes).max().unwrap_or(0);
         Machine {
-            proc: machine.proc_root.clone(),
-            sys: machine.sys_root.clone(),
-            etc: machine.etc_root.clone(),
-            run: machine.run_root.clone(),
-            usr: machine.usr_root.clone(),
+            proc: args.proc_root.clone(),
+            sys: args.sys_root.clone(),
+            etc: args.etc_root.clone(),
+            run: args.run_root.clone(),
+            usr: args.usr_root.clone(),
             root: root.to_owned(),
             survey,
-            need: machine.need.unwrap_or(largest),
-            planned: machine.need.is_some(),
+            need: args.need.unwrap_or(largest),
+            planned: args.need.is_some(),
         }
     }
 
-    /// How bad it is that there is no room for the next ring.
-    pub(super) fn short(&self) -> Status {
+    /// The status if there is no room for the next ring.
+    pub(super) fn status_without_room(&self) -> Status {
         if self.planned { Status::Fail } else { Status::Warn }
     }
 
-    /// What the next ring is.
+    /// The next ring in words.
     pub(super) fn next_ring(&self) -> &'static str {
         if self.planned { "the ring that is planned" } else { "one more ring like the largest" }
     }
 
-    /// A file under /proc, without the space around it.
+    /// A file under /proc, trimmed.
     pub(super) fn proc(&self, path: &str) -> Option<String> {
         text(&self.proc.join(path))
     }
 
-    /// A file under /sys.
+    /// A file under /sys, trimmed.
     pub(super) fn sys(&self, path: &str) -> Option<String> {
         text(&self.sys.join(path))
     }
 
-    /// The kernel's version, as far as features come with one.
+    /// The kernel's version, major and minor.
     pub(super) fn kernel(&self) -> Option<(u32, u32)> {
         let release = self.proc("sys/kernel/osrelease")?;
         let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|number| number.parse::<u32>().ok());

@@ -1,7 +1,7 @@
-//! `doctor`: is this machine fit for rings? And, because whoever moves from one mechanism to another has to know, for the
-//! other ways processes talk to each other.
+//! `doctor`: checks whether this machine is fit for rings, and for the other mechanisms between processes, for users
+//! who come from those.
 //!
-//! What is looked at is given as directories, so that machines can be made up to try it on.
+//! The directories of the machine are arguments, so that tests can make up machines.
 
 mod check;
 mod cpu;
@@ -19,14 +19,14 @@ use crate::args;
 use crate::outcome::Outcome;
 use crate::output::Output;
 
-pub(crate) fn run(root: &Path, machine: &args::Machine, out: &mut Output) -> anyhow::Result<Outcome> {
+pub(crate) fn run(root: &Path, machine: &args::DoctorArgs, out: &mut Output) -> anyhow::Result<Outcome> {
     let machine = Machine::new(root, machine);
     let mut checks = Vec::new();
     memory::check(&machine, &mut checks);
     rings::check(&machine, &mut checks);
     cpu::check(&machine, &mut checks);
     limits::check(&machine, &mut checks);
-    // A stable sort: within a group the order of above.
+    // The sort is stable: within a group the checks keep their order.
     checks.sort_by_key(|check| check.needed as u8);
     match out.json {
         true => out.json(&checks)?,

@@ -14,7 +14,7 @@ pub(super) fn text(checks: &[Check]) -> String {
                 Needed::RingsWithOptions => "Rings need with some options, or for the lowest latency",
                 Needed::Others => "No ring needs; other mechanisms do",
             };
-            // Writing to a String cannot fail, here and below.
+            // Writing to a String cannot fail.
             let _ = writeln!(text, "{}{title}", if last.is_some() { "\n" } else { "" });
             last = Some(check.needed);
         }

@@ -30,7 +30,7 @@ pub(super) fn render(survey: Survey, readable: bool, ages: Vec<Option<Duration>>
 struct Metrics {
     readable: bool,
     survey: Survey,
-    /// Of each ring, in their order.
+    /// For each ring, in their order.
     ages: Vec<Option<Duration>>,
 }
 
@@ -50,7 +50,7 @@ impl Collector for Metrics {
             for (labels, value) in labelled {
                 value.encode(encoder.encode_family(&labels)?)?;
             }
-            // At most one: it is the family itself.
+            // At most one value has no labels: that of the family itself.
             if let Some((_, value)) = plain.into_iter().next() {
                 value.encode(encoder)?;
             }
@@ -143,7 +143,7 @@ impl Value {
     fn encode(self, encoder: prometheus_client::encoding::MetricEncoder<'_>) -> fmt::Result {
         match self {
             Value::Count(count) => ConstCounter::new(count).encode(encoder),
-            // A gauge of whole numbers is an i64; what is larger than that is no lag or size of anything real.
+            // An integer gauge is an `i64`. Larger values do not occur.
             Value::Number(number) => ConstGauge::new(i64::try_from(number).unwrap_or(i64::MAX)).encode(encoder),
             Value::Float(number) => ConstGauge::new(number).encode(encoder),
         }

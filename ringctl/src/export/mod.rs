@@ -1,8 +1,8 @@
-//! `export`: metrics of all rings over HTTP, for Prometheus.
+//! `export`: serves metrics of all rings over HTTP, for Prometheus.
 //!
-//! The format is OpenMetrics text, which Prometheus has read since 2.5. One thread looks at the rings, at each scrape and
-//! at least once an interval in between, so that the age of the last publish is known to within an interval. Nothing that
-//! happens to a connection ends it.
+//! The format is OpenMetrics text, which Prometheus reads since 2.5. Rings are surveyed at each scrape and at least
+//! once per interval, so that the age of the last publish is known to within an interval. No error of a connection ends
+//! the exporter.
 
 mod http;
 mod metrics;
@@ -26,11 +26,11 @@ use crate::survey::{Rates, Snapshot, Survey, Targets};
 
 const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Connections that are being answered at one moment, at most: a client that does not ask, or does not read its answer, holds
-/// one until its time is over.
-const ANSWERING: usize = 64;
+/// The largest number of connections at a time. A client that sends nothing, or does not read its answer, holds one
+/// until its timeout.
+const MAX_CONNECTIONS: usize = 64;
 
-/// How long it waits after a connection that could not be accepted: what was short may be there again then.
+/// The pause after a connection that could not be accepted: the resource that was short may be back then.
 const PAUSE: Duration = Duration::from_millis(100);
 
 pub(crate) fn run(targets: Targets<'_>, listen: &str, sample: Duration, out: &mut Output) -> anyhow::Result<Outcome> {
@@ -39,10 +39,10 @@ pub(crate) fn run(targets: Targets<'_>, listen: &str, sample: Duration, out: &mu
     let listener = TcpListener::bind(listen).map_err(|error| {
         anyhow::anyhow!("{}: {error}: choose another address and port (--listen ADDRESS:PORT)", cannot())
     })?;
-    // The port that was found, where any was asked for.
+    // The actual port if port 0 was given.
     let address = listener.local_addr().with_context(cannot)?;
-    let mut exporter = Exporter { targets, watched: Watched::over(sample) };
-    exporter.look().1.with_context(|| format!("{}: cannot look at the rings", exporter.targets.root().display()))?;
+    let mut exporter = Exporter { targets, times: PublishTimes::with_window(sample) };
+    exporter.survey().1.with_context(|| format!("{}: cannot look at the rings", exporter.targets.root().display()))?;
     match out.json {
         true => {
             out.json(&serde_json::json!({ "listening": address.to_string() }))?;
@@ -53,13 +53,13 @@ pub(crate) fn run(targets: Targets<'_>, listen: &str, sample: Duration, out: &mu
     info!(%address, root = %exporter.targets.root().display(), "listening");
     let (exporter, answering) = (Mutex::new(exporter), AtomicUsize::new(0));
     std::thread::scope(|scope| {
-        let looking = std::thread::Builder::new().name("ringctl look".to_owned());
-        looking.spawn_scoped(scope, || look_now_and_then(&exporter, sample)).context("cannot start a thread")?;
+        let surveying = std::thread::Builder::new().name("ringctl look".to_owned());
+        surveying.spawn_scoped(scope, || survey_periodically(&exporter, sample)).context("cannot start a thread")?;
         loop {
             let stream = match listener.accept() {
                 Ok((stream, _)) => stream,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                // No file descriptor left, a connection that was gone already: the next one may be better off.
+                // No file descriptor left, or the connection is gone: the next one may succeed.
                 Err(error) => {
                     warn!(%error, "cannot accept a connection: trying again");
                     std::thread::sleep(PAUSE);
@@ -67,12 +67,12 @@ pub(crate) fn run(targets: Targets<'_>, listen: &str, sample: Duration, out: &mu
                 }
             };
             let before = answering.fetch_add(1, Ordering::Relaxed);
-            if before >= ANSWERING {
+            if before >= MAX_CONNECTIONS {
                 warn!(answering = before, "request dropped: nobody reads the answers before it");
                 answering.fetch_sub(1, Ordering::Relaxed);
                 continue;
             }
-            // Another thread, because a client may be slow to ask and to read.
+            // A thread of its own, because a client may be slow.
             let (exporter, answering) = (&exporter, &answering);
             let thread = std::thread::Builder::new().name("ringctl answer".to_owned()).spawn_scoped(scope, move || {
                 serve(stream, exporter);
@@ -86,15 +86,15 @@ pub(crate) fn run(targets: Targets<'_>, listen: &str, sample: Duration, out: &mu
     })
 }
 
-/// What the threads share: one of them looks at a time.
+/// The state that the threads share. Only one of them surveys at a time.
 struct Exporter<'a> {
     targets: Targets<'a>,
-    watched: Watched,
+    times: PublishTimes,
 }
 
 impl Exporter<'_> {
-    fn look(&mut self) -> Looked {
-        self.watched.look(&mut self.targets)
+    fn survey(&mut self) -> Surveyed {
+        self.times.survey(&mut self.targets)
     }
 }
 
@@ -102,15 +102,15 @@ fn lock<'a, 'b>(exporter: &'a Mutex<Exporter<'b>>) -> MutexGuard<'a, Exporter<'b
     exporter.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Looks once a sample, if nobody scrapes.
-fn look_now_and_then(exporter: &Mutex<Exporter<'_>>, sample: Duration) {
+/// Surveys once per sample interval if no scrape does.
+fn survey_periodically(exporter: &Mutex<Exporter<'_>>, sample: Duration) {
     loop {
-        let due = lock(exporter).watched.looked + sample;
+        let due = lock(exporter).times.surveyed + sample;
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
         let mut exporter = lock(exporter);
-        if exporter.watched.looked.elapsed() >= sample {
-            // What cannot be read is in the log, and in the next answer.
-            let _ = exporter.look();
+        if exporter.times.surveyed.elapsed() >= sample {
+            // The error is in the log and in the next answer.
+            let _ = exporter.survey();
         }
     }
 }
@@ -129,7 +129,7 @@ fn serve(mut stream: TcpStream, exporter: &Mutex<Exporter<'_>>) {
             (answer, false)
         }
     };
-    // Who went away before the answer does not want it.
+    // A client that is gone needs no answer.
     let _ = http::write(&mut stream, &answer, head_only);
 }
 
@@ -140,8 +140,8 @@ fn answer(request: &Request, exporter: &Mutex<Exporter<'_>>) -> Answer {
     match request.path() {
         "/metrics" => {
             let mut exporter = lock(exporter);
-            let (survey, root) = exporter.look();
-            let ages = survey.rings.iter().map(|ring| exporter.watched.age(ring)).collect();
+            let (survey, root) = exporter.survey();
+            let ages = survey.rings.iter().map(|ring| exporter.times.age(ring)).collect();
             Answer { status: 200, kind: CONTENT_TYPE, body: metrics::render(survey, root.is_ok(), ages) }
         }
         "/" => Answer::text(200, "metrics are at /metrics"),
@@ -149,29 +149,34 @@ fn answer(request: &Request, exporter: &Mutex<Exporter<'_>>) -> Answer {
     }
 }
 
-/// What a look saw, and whether the root could be read.
-type Looked = (Survey, anyhow::Result<()>);
+/// A survey, and whether the root could be read.
+type Surveyed = (Survey, anyhow::Result<()>);
 
-/// When rings were last seen to publish.
+/// The times when rings were last seen to publish.
 #[derive(Debug)]
-struct Watched {
+struct PublishTimes {
     rates: Rates,
-    /// By name and nonce: the published count, and when it was first seen.
+    /// By name and nonce: the published count and the time when it was first seen.
     seen: HashMap<(String, String), (u64, Instant)>,
-    /// When it last looked.
-    looked: Instant,
-    /// The root could not be read at the last look, and the log knows.
+    /// The time of the last survey.
+    surveyed: Instant,
+    /// The root could not be read at the last survey, and that was logged.
     unreadable: bool,
 }
 
-impl Watched {
-    /// With rates over at least so long: two scrapes may come closer upon each other.
-    fn over(window: Duration) -> Self {
-        Watched { rates: Rates::over(window), seen: HashMap::new(), looked: Instant::now(), unreadable: false }
+impl PublishTimes {
+    /// `window` is the shortest time over which a rate is measured: two scrapes may follow each other faster.
+    fn with_window(window: Duration) -> Self {
+        PublishTimes {
+            rates: Rates::with_window(window),
+            seen: HashMap::new(),
+            surveyed: Instant::now(),
+            unreadable: false,
+        }
     }
 
-    fn look(&mut self, targets: &mut Targets<'_>) -> Looked {
-        let (mut survey, root) = targets.look();
+    fn survey(&mut self, targets: &mut Targets<'_>) -> Surveyed {
+        let (mut survey, root) = targets.survey();
         self.rates.apply(&mut survey.rings);
         let (now, mut seen) = (Instant::now(), HashMap::new());
         for ring in &survey.rings {
@@ -192,14 +197,14 @@ impl Watched {
                 self.unreadable = false;
             }
             Err(error) => {
-                // A root that cannot be read now may be there again later. The log is told once.
+                // A root that cannot be read may come back. This is logged once.
                 if !std::mem::replace(&mut self.unreadable, true) {
                     warn!(error = %format_args!("{error:#}"), "the rings cannot be read");
                 }
                 seen.extend(self.seen.drain());
             }
         }
-        (self.seen, self.looked) = (seen, now);
+        (self.seen, self.surveyed) = (seen, now);
         (survey, root)
     }
 

@@ -1,4 +1,4 @@
-//! What every command that shows rings shows of them.
+//! Surveys of rings: what the commands that show rings have in common.
 
 mod other;
 mod owner;
@@ -7,7 +7,7 @@ mod root;
 mod snapshot;
 mod targets;
 
-pub(crate) use other::Kind;
+pub(crate) use other::Reason;
 pub(crate) use rates::Rates;
 pub(crate) use root::{Survey, names_in};
 pub(crate) use snapshot::{Epoch, Snapshot, Subscriber, life};

@@ -1,4 +1,4 @@
-//! Entries of a root that have a ring's name and cannot be inspected.
+//! Entries that have a ring's name and cannot be inspected.
 
 use feed_ring::OpenError;
 use feed_ring::inspect::FileFacts;
@@ -7,64 +7,64 @@ use serde::Serialize;
 use super::owner::{octal, user};
 use crate::format::printable;
 
-/// What stands where a ring could, and is none, or none that can be looked at.
+/// An entry that has a ring's name, and cannot be inspected or is not a ring.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Other {
+pub(crate) struct Unreadable {
     pub(crate) name: String,
     pub(crate) uid: Option<u32>,
     pub(crate) owner: Option<String>,
     pub(crate) mode: Option<String>,
     pub(crate) bytes: Option<u64>,
-    pub(crate) kind: Kind,
+    pub(crate) kind: Reason,
     pub(crate) problem: String,
 }
 
-/// In what way something cannot be looked at.
+/// Why it cannot be inspected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Kind {
-    /// It is not a ring, whatever its name says.
+pub(crate) enum Reason {
+    /// It is not a ring.
     NotARing,
-    /// The kernel, or the publisher of a sealed ring, does not let this user.
+    /// The kernel or a sealed ring's publisher refuses this user.
     NotAllowed,
-    /// A ring of another version.
+    /// It is a ring of another version.
     OtherVersion,
-    /// A ring that contradicts itself.
+    /// It is a ring whose header contradicts itself.
     Damaged,
-    /// A sealed ring that nobody serves (any more).
+    /// Nobody serves this sealed ring.
     NotServed,
-    /// The kernel said something else.
+    /// Another error.
     Failed,
 }
 
-impl Kind {
-    /// The same in words.
+impl Reason {
+    /// The reason in words.
     pub(crate) fn words(self) -> &'static str {
         match self {
-            Kind::NotARing => "no ring",
-            Kind::NotAllowed => "permission denied",
-            Kind::OtherVersion => "another version",
-            Kind::Damaged => "damaged",
-            Kind::NotServed => "not served",
-            Kind::Failed => "failed",
+            Reason::NotARing => "no ring",
+            Reason::NotAllowed => "permission denied",
+            Reason::OtherVersion => "another version",
+            Reason::Damaged => "damaged",
+            Reason::NotServed => "not served",
+            Reason::Failed => "failed",
         }
     }
 
     pub(super) fn of(error: &OpenError) -> Self {
         match error {
-            OpenError::Name(_) | OpenError::NotARing { .. } => Kind::NotARing,
-            OpenError::Permission { .. } | OpenError::Refused { .. } => Kind::NotAllowed,
-            OpenError::Abi { .. } => Kind::OtherVersion,
-            OpenError::Geometry { .. } | OpenError::Unsealed { .. } => Kind::Damaged,
-            OpenError::NotFound { .. } | OpenError::NotServed { .. } => Kind::NotServed,
-            _ => Kind::Failed,
+            OpenError::Name(_) | OpenError::NotARing { .. } => Reason::NotARing,
+            OpenError::Permission { .. } | OpenError::Refused { .. } => Reason::NotAllowed,
+            OpenError::Abi { .. } => Reason::OtherVersion,
+            OpenError::Geometry { .. } | OpenError::Unsealed { .. } => Reason::Damaged,
+            OpenError::NotFound { .. } | OpenError::NotServed { .. } => Reason::NotServed,
+            _ => Reason::Failed,
         }
     }
 }
 
-impl Other {
-    pub(super) fn new(name: String, file: Option<FileFacts>, kind: Kind, problem: &str) -> Self {
-        Other {
+impl Unreadable {
+    pub(super) fn new(name: String, file: Option<FileFacts>, kind: Reason, problem: &str) -> Self {
+        Unreadable {
             name,
             uid: file.map(|file| file.uid),
             owner: file.map(|file| user(file.uid)),

@@ -6,7 +6,7 @@ pub(super) fn octal(file: FileFacts) -> String {
     format!("{:04o}", file.mode)
 }
 
-/// The name of a user, out of `/etc/passwd`, or the number.
+/// The name of a user from `/etc/passwd`, or the number.
 pub(super) fn user(uid: u32) -> String {
     let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
     let name = users.lines().find_map(|line| {

@@ -1,32 +1,32 @@
-//! Messages per second, from two snapshots of a ring.
+//! Messages per second, from two surveys of a ring.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::snapshot::Snapshot;
 
-/// Where rings were when they were last looked at: tells their rates.
+/// The published counts of rings at the last survey, from which rates follow.
 #[derive(Debug, Default)]
 pub(crate) struct Rates {
     known: HashMap<(String, String), Known>,
-    /// The rate is that of at least so long: looks may come closer upon each other.
+    /// The shortest time over which a rate is measured: surveys may follow each other faster.
     window: Duration,
 }
 
-/// Where a ring was when its rate was last told, and the rate.
+/// A ring's published count when its rate was last measured, and that rate.
 #[derive(Clone, Copy, Debug)]
 struct Known {
     published: u64,
-    then: Instant,
+    at: Instant,
     rate: Option<f64>,
 }
 
 impl Rates {
-    pub(crate) fn over(window: Duration) -> Self {
+    pub(crate) fn with_window(window: Duration) -> Self {
         Rates { known: HashMap::new(), window }
     }
 
-    /// Fills in the rate of each ring that was there before, and forgets those that are gone.
+    /// Sets the rate of each ring that was there before, and forgets rings that are gone.
     pub(crate) fn apply(&mut self, rings: &mut [Snapshot]) {
         self.apply_at(Instant::now(), rings);
     }
@@ -36,11 +36,11 @@ impl Rates {
         for ring in rings {
             let key = (ring.name.clone(), ring.nonce.clone());
             let known = match before.remove(&key) {
-                None => Known { published: ring.published, then: now, rate: None },
-                Some(known) if now > known.then && now - known.then >= self.window => {
+                None => Known { published: ring.published, at: now, rate: None },
+                Some(known) if now > known.at && now - known.at >= self.window => {
                     let messages = ring.published.saturating_sub(known.published) as f64;
-                    let rate = Some(messages / (now - known.then).as_secs_f64());
-                    Known { published: ring.published, then: now, rate }
+                    let rate = Some(messages / (now - known.at).as_secs_f64());
+                    Known { published: ring.published, at: now, rate }
                 }
                 Some(known) => known,
             };

@@ -1,39 +1,39 @@
-//! All rings of a root at one moment.
+//! Surveys all rings of a root.
 
 use std::ffi::OsString;
 use std::path::Path;
 
 use anyhow::Context;
 use feed_ring::OpenError;
-use feed_ring::inspect::{self, FileFacts, Ring};
+use feed_ring::inspect::{FileFacts, Ring, names as ring_names};
 use serde::Serialize;
 
-use super::other::{Kind, Other};
+use super::other::{Reason, Unreadable};
 use super::snapshot::Snapshot;
-use crate::format::shown;
+use crate::format::printable_name;
 use crate::open::explain;
 
-/// All that stands in a root.
+/// All rings of a root, and all entries that only have a ring's name.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct Survey {
     pub(crate) rings: Vec<Snapshot>,
-    /// What ends in `.ring` and is none.
-    pub(crate) others: Vec<Other>,
+    /// The entries that end in `.ring` and cannot be inspected.
+    pub(crate) others: Vec<Unreadable>,
 }
 
 impl Survey {
-    /// Looks at every ring in `root`, or at those of these names.
+    /// Surveys every ring in `root`, or those of these names.
     pub(crate) fn take(root: &Path, names: &[String]) -> anyhow::Result<Self> {
         let mut survey = Survey::default();
         for name in names_in(root, names)? {
-            // What is no UTF-8 is no ring's name, with the letter in it that stands for such bytes.
-            match look(&name.to_string_lossy(), |text| Ring::open(root, text), false) {
+            // A name that is not UTF-8 is no ring's. The replacement character keeps it from matching one.
+            match inspect(&name.to_string_lossy(), |text| Ring::open(root, text), false) {
                 Ok((_, snapshot)) => survey.rings.push(snapshot),
-                // Its publisher closed it between two looks.
+                // Its publisher closed and removed it meanwhile.
                 Err(_) if names.is_empty() && FileFacts::of_candidate(root, &name).is_err() => {}
                 Err((kind, problem)) => {
                     let file = FileFacts::of_candidate(root, &name).ok();
-                    survey.others.push(Other::new(shown(&name), file, kind, &problem));
+                    survey.others.push(Unreadable::new(printable_name(&name), file, kind, &problem));
                 }
             }
         }
@@ -41,24 +41,24 @@ impl Survey {
     }
 }
 
-/// Opens a ring and looks at it, or says why that cannot be.
-pub(super) fn look(
+/// Opens a ring and takes a snapshot, or says why that failed.
+pub(super) fn inspect(
     name: &str,
     open: impl FnOnce(&str) -> Result<Ring, OpenError>,
     sealed: bool,
-) -> Result<(Ring, Snapshot), (Kind, String)> {
-    let ring = open(name).map_err(|error| (Kind::of(&error), explain(&error, sealed)))?;
+) -> Result<(Ring, Snapshot), (Reason, String)> {
+    let ring = open(name).map_err(|error| (Reason::of(&error), explain(&error, sealed)))?;
     match Snapshot::of(name, &ring) {
         Ok(snapshot) => Ok((ring, snapshot)),
-        Err(error) => Err((Kind::Damaged, format!("{error:#}"))),
+        Err(error) => Err((Reason::Damaged, format!("{error:#}"))),
     }
 }
 
-/// The names that were given, or those of everything in `root` that may be a ring.
+/// The given names, or the names of all entries of `root` that may be rings.
 pub(crate) fn names_in(root: &Path, names: &[String]) -> anyhow::Result<Vec<OsString>> {
     if !names.is_empty() {
         return Ok(names.iter().map(OsString::from).collect());
     }
-    inspect::names(root)
+    ring_names(root)
         .with_context(|| format!("{}: cannot list the rings (choose another --root DIRECTORY)", root.display()))
 }

@@ -10,88 +10,88 @@ use serde::Serialize;
 use super::owner::{octal, user};
 use crate::format::printable;
 
-/// A ring as it was at one moment. This is also the JSON of `list`, `stat` and `top`.
+/// A ring as it was at one moment. Its JSON is that of `list`, `stat` and `top`.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Snapshot {
     pub(crate) name: String,
     pub(crate) path: String,
     pub(crate) uid: u32,
-    /// The owner's name, or the number again.
+    /// The owner's name, or the uid if it has none.
     pub(crate) owner: String,
     pub(crate) gid: u32,
-    /// Whether it is in sealed memory files and came through a socket; `path` is that socket then.
+    /// True for a ring in sealed memory files that came through a socket. Then `path` is that socket.
     pub(crate) sealed: bool,
-    /// Permissions of the segment, in octal.
+    /// The permissions of the segment, in octal.
     pub(crate) mode: String,
-    /// Bytes of the segment.
+    /// The size of the segment.
     pub(crate) bytes: u64,
     pub(crate) abi: u64,
-    /// The name of the message's type.
+    /// The name of the message type.
     pub(crate) message: String,
     pub(crate) message_bytes: usize,
     pub(crate) message_align: u64,
-    /// The schema's hash, in hexadecimal.
+    /// The hash of the schema, in hexadecimal.
     pub(crate) fingerprint: String,
-    /// Slots; the ring holds one message less.
+    /// The number of slots. The ring holds one message less.
     pub(crate) capacity: u64,
     pub(crate) slot_bytes: usize,
-    /// The number that tells two rings of one name apart, in hexadecimal.
+    /// The number that distinguishes rings of the same name, in hexadecimal.
     pub(crate) nonce: String,
     /// The first sequence of the ring.
     pub(crate) base: u64,
-    /// When it was made, UTC.
+    /// The time of creation, UTC.
     pub(crate) created: String,
     /// `alive`, `dead`, `closed`, `superseded` or `unknown`.
     pub(crate) publisher: &'static str,
     pub(crate) publisher_pid: u64,
-    /// `membarrier` or `fence`: how the publisher finds out that a subscriber sleeps. None if the header says neither.
+    /// How the publisher learns that a subscriber sleeps: `membarrier` or `fence`. `None` if the header has neither.
     pub(crate) wake: Option<&'static str>,
-    /// How often the event word changed: once for each time that sleepers were woken, and once for each start and each end
-    /// of a publisher. Begins again after 2^32.
+    /// The number of changes of the event word: one for each wake of sleeping subscribers, one for each start and each
+    /// end of a publisher. Wraps at 2^32.
     pub(crate) wakes: u64,
     pub(crate) epoch: u64,
-    /// The last epochs, each with its first sequence.
+    /// The latest epochs and their first sequences.
     pub(crate) epochs: Vec<Epoch>,
-    /// The oldest sequence that is still held.
+    /// The oldest sequence that the ring still holds.
     pub(crate) oldest: u64,
     /// The next sequence to be published.
     pub(crate) published: u64,
-    /// Messages a second since the look before; none if there was none.
+    /// Messages per second since the survey before; `None` at the first one.
     pub(crate) rate: Option<f64>,
-    /// None if the control file cannot be read.
+    /// `None` if the control file cannot be read.
     pub(crate) subscribers: Option<Vec<Subscriber>>,
-    /// The largest lag of a subscriber.
+    /// The largest lag of all subscribers.
     pub(crate) slowest_lag: Option<u64>,
 }
 
-/// An epoch and where it begins.
+/// An epoch and its first sequence.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Epoch {
     pub(crate) epoch: u64,
     pub(crate) sequence: u64,
 }
 
-/// A subscriber that is attached, as it says itself in the control file.
+/// An attached subscriber, by its entry in the control file.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Subscriber {
-    /// Its line of the control file.
+    /// The index of its entry.
     pub(crate) entry: usize,
     pub(crate) pid: u64,
-    /// The next sequence that it reads, as it last said.
+    /// The next sequence that it reads, as it last reported.
     pub(crate) sequence: u64,
-    /// Messages that were published when the look began and are not read yet; up to 1,023 too many for one that is in the
-    /// middle of reading, because it tells its `sequence` so seldom.
+    /// Messages published and not read when the survey began. Up to 1,023 too many for a subscriber that is reading,
+    /// because it reports its `sequence` every 1,024 messages.
     pub(crate) lag: u64,
-    /// Messages that it lost.
+    /// The messages that it lost.
     pub(crate) lost: u64,
 }
 
 impl Snapshot {
-    /// Looks at a ring.
+    /// Takes a snapshot of a ring.
     pub(crate) fn of(name: &str, ring: &Ring) -> anyhow::Result<Self> {
         let (facts, file) = (ring.facts(), ring.file());
-        // First the count and then the subscribers: what is published in between is no lag of theirs. A subscriber may be
-        // ahead of the count for that, which is no lag either.
+        // The count is read before the subscribers, so that messages published meanwhile are no lag. A subscriber may
+        // then be ahead of the count, which is a lag of 0.
         let held = ring.held();
         let entries = ring.entries().with_context(|| ring.path().display().to_string())?;
         let subscribers = entries.map(|entries| {
@@ -143,18 +143,18 @@ impl Snapshot {
         })
     }
 
-    /// Messages that its subscribers lost, all together.
+    /// The messages lost by all subscribers.
     pub(crate) fn lost(&self) -> u64 {
         self.subscribers.iter().flatten().fold(0, |sum, subscriber| sum.saturating_add(subscriber.lost))
     }
 
-    /// Name and size of the message, as it may be shown on a terminal.
+    /// Name and size of the message, for a terminal.
     pub(crate) fn message(&self) -> String {
         format!("{} ({} B)", printable(&self.message), self.message_bytes)
     }
 }
 
-/// How a publisher's life is written.
+/// The state of a publisher as text.
 pub(crate) fn life(life: Life) -> &'static str {
     match life {
         Life::Alive => "alive",
@@ -165,7 +165,7 @@ pub(crate) fn life(life: Life) -> &'static str {
     }
 }
 
-/// Nanoseconds since 1970 as a time in UTC.
+/// A time in ns since 1970, as text in UTC.
 fn time(ns: u64) -> String {
     humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_nanos(ns)).to_string()
 }

@@ -1,20 +1,20 @@
-//! The rings that a command inspects again and again: those of a root, and sealed rings.
+//! The rings that a command surveys again and again: those of a root, and sealed rings.
 
 use std::path::{Path, PathBuf};
 
 use feed_ring::inspect::{FileFacts, Life, Ring};
 
-use super::other::Other;
-use super::root::{Survey, look};
+use super::other::Unreadable;
+use super::root::{Survey, inspect};
 use super::snapshot::Snapshot;
-use crate::format::shown;
+use crate::format::printable_name;
 
-/// Where a command looks again and again: a root, and sealed rings, which stand in none.
+/// The rings to survey: those of a root, and sealed rings, which are in no root.
 pub(crate) struct Targets<'a> {
     root: &'a Path,
-    /// The rings of the root that are looked at; all of them if none is named.
+    /// The names to survey in the root; all rings if it is empty.
     names: &'a [String],
-    sealed: Vec<Sealed>,
+    sealed: Vec<SealedRing>,
 }
 
 impl<'a> Targets<'a> {
@@ -25,21 +25,22 @@ impl<'a> Targets<'a> {
                 paths.push(path);
             }
         }
-        Targets { root, names, sealed: paths.into_iter().map(|path| Sealed::at(path)).collect() }
+        Targets { root, names, sealed: paths.into_iter().map(|path| SealedRing::new(path)).collect() }
     }
 
     pub(crate) fn root(&self) -> &Path {
         self.root
     }
 
-    /// Looks at all of them: at the sealed rings, too, if the root cannot be read.
-    pub(crate) fn look(&mut self) -> (Survey, anyhow::Result<()>) {
+    /// Surveys all of them. If the root cannot be read, the survey still has the sealed rings, and the error is beside
+    /// it.
+    pub(crate) fn survey(&mut self) -> (Survey, anyhow::Result<()>) {
         let (mut survey, result) = match Survey::take(self.root, self.names) {
             Ok(survey) => (survey, Ok(())),
             Err(error) => (Survey::default(), Err(error)),
         };
         for sealed in &mut self.sealed {
-            match sealed.look() {
+            match sealed.survey() {
                 Ok(snapshot) => survey.rings.push(snapshot),
                 Err(other) => survey.others.push(*other),
             }
@@ -48,29 +49,29 @@ impl<'a> Targets<'a> {
     }
 }
 
-/// A sealed ring that is looked at again and again. Its publisher would notice each connection, so there is one for each
-/// ring, and not one for each look.
-struct Sealed {
+/// A sealed ring and the connection to its publisher. It is kept, because the publisher would notice a new connection
+/// for each survey.
+struct SealedRing {
     path: PathBuf,
     ring: Option<Ring>,
-    /// How the ring was last seen that has ended: its memory is given back then.
+    /// The last snapshot of a ring that has ended. The ring is unmapped then, so its memory is freed.
     ended: Option<Snapshot>,
 }
 
-impl Sealed {
-    fn at(path: &Path) -> Self {
-        Sealed { path: path.to_owned(), ring: None, ended: None }
+impl SealedRing {
+    fn new(path: &Path) -> Self {
+        SealedRing { path: path.to_owned(), ring: None, ended: None }
     }
 
-    fn look(&mut self) -> Result<Snapshot, Box<Other>> {
-        let name = shown(self.path.as_os_str());
+    fn survey(&mut self) -> Result<Snapshot, Box<Unreadable>> {
+        let name = printable_name(self.path.as_os_str());
         let known = self.ring.as_ref().and_then(|ring| Some((ring, Snapshot::of(&name, ring).ok()?)));
         let known = known.map(|(ring, snapshot)| (ring.publisher() == Life::Alive, ring.is_current(), snapshot));
         if let Some((true, true, snapshot)) = known {
             return Ok(snapshot);
         }
-        // It ended, or another took its socket.
-        match (look(&name, |_| Ring::connect(&self.path), true), known) {
+        // It ended, or another ring took its socket.
+        match (inspect(&name, |_| Ring::connect(&self.path), true), known) {
             (Ok((ring, snapshot)), _) => {
                 (self.ring, self.ended) = (Some(ring), None);
                 Ok(snapshot)
@@ -79,12 +80,12 @@ impl Sealed {
             (Err((kind, problem)), known) => {
                 self.ring = None;
                 if let Some((.., mut snapshot)) = known {
-                    // Who is still attached to it can no longer be seen.
+                    // Its subscribers can no longer be seen.
                     (snapshot.subscribers, snapshot.slowest_lag) = (None, None);
                     self.ended = Some(snapshot);
                 }
                 let file = FileFacts::of_path(&self.path).ok();
-                self.ended.clone().ok_or_else(|| Box::new(Other::new(name, file, kind, &problem)))
+                self.ended.clone().ok_or_else(|| Box::new(Unreadable::new(name, file, kind, &problem)))
             }
         }
     }

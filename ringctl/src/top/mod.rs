@@ -1,4 +1,4 @@
-//! `top`: all rings live, on the whole terminal.
+//! `top`: all rings live, on a terminal.
 
 mod screen;
 mod state;
@@ -14,10 +14,10 @@ use crate::survey::{Rates, Survey, Targets};
 use crate::top::state::State;
 
 pub(crate) fn run(mut targets: Targets<'_>, interval: Duration, out: &mut Output) -> anyhow::Result<Outcome> {
-    // So that a root that is not there is an error and no empty screen.
-    let first = look(&mut targets)?;
+    // A root that cannot be read is an error, not an empty screen.
+    let first = survey(&mut targets)?;
     if out.json {
-        return lines(&mut targets, interval, out);
+        return write_json(&mut targets, interval, out);
     }
     anyhow::ensure!(
         io::stdout().is_terminal() && io::stdin().is_terminal(),
@@ -31,16 +31,16 @@ pub(crate) fn run(mut targets: Targets<'_>, interval: Duration, out: &mut Output
     result.map(|()| Outcome::Fine)
 }
 
-fn look(targets: &mut Targets<'_>) -> anyhow::Result<Survey> {
-    let (survey, root) = targets.look();
+fn survey(targets: &mut Targets<'_>) -> anyhow::Result<Survey> {
+    let (survey, root) = targets.survey();
     root.map(|()| survey)
 }
 
-/// Without a terminal: a line of JSON each time.
-fn lines(targets: &mut Targets<'_>, interval: Duration, out: &mut Output) -> anyhow::Result<Outcome> {
+/// JSON needs no terminal: one line for each survey.
+fn write_json(targets: &mut Targets<'_>, interval: Duration, out: &mut Output) -> anyhow::Result<Outcome> {
     let mut rates = Rates::default();
     loop {
-        let mut survey = look(targets)?;
+        let mut survey = survey(targets)?;
         rates.apply(&mut survey.rings);
         out.json(&survey)?;
         out.flush()?;
@@ -57,7 +57,7 @@ fn show(
     let mut next = Instant::now() + interval;
     loop {
         terminal.draw(|frame| screen::draw(frame, state))?;
-        // Whatever happens on the keyboard, the next look comes when it is due.
+        // Keys do not delay the next survey.
         while event::poll(next.saturating_duration_since(Instant::now()))? {
             match event::read()? {
                 Event::Key(key) if key.kind != KeyEventKind::Release => {
@@ -77,9 +77,9 @@ fn show(
             }
             terminal.draw(|frame| screen::draw(frame, state))?;
         }
-        state.update(look(targets)?);
+        state.update(survey(targets)?);
         next += interval;
-        // After a stop (Ctrl-Z, a suspended machine) there is nothing to catch up with.
+        // After a stop (Ctrl-Z, a suspended machine) missed surveys are not caught up.
         next = next.max(Instant::now());
     }
 }
