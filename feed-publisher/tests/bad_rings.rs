@@ -1,5 +1,5 @@
-//! Names, sizes and files that a publisher refuses, one test each: what it says, its exit code, and that nothing is left
-//! behind or changed.
+//! Tests of names, sizes and files that the publisher refuses: error line, exit code, and that nothing is left or
+//! changed.
 
 mod common;
 
@@ -20,7 +20,7 @@ fn kept(root: &PrivateRoot) -> PathBuf {
     root.path().join("feed.ring")
 }
 
-/// Fails unless the publisher refuses with exit code 1 and these words, and prints nothing else.
+/// Fails unless the publisher refuses the ring with exit code 1 and these texts, and prints nothing else.
 #[track_caller]
 fn assert_refused(root: &PrivateRoot, says: &[&str]) {
     let finished = run(root, &["--count", "10", "--capacity", "64"]);
@@ -46,7 +46,7 @@ fn a_ring_that_there_is_no_room_for() {
     let root = PrivateRoot::new();
     let finished = run(&root, &["--capacity", "4294967296"]);
     let says = ["bytes needed, ", " free: lower the capacity, remove old rings, or enlarge", "(--capacity N)"];
-    // Or under the memory limit of this test's cgroup, where there is one that is lower.
+    // The memory limit of this test's cgroup may be lower.
     if finished.stderr.contains("under the memory limit") {
         assert_one_line(&finished, 1, &["bytes needed, ", "lower the capacity, or raise the limit (--capacity N)"]);
     } else {
@@ -55,7 +55,7 @@ fn a_ring_that_there_is_no_room_for() {
     assert!(root.names().is_empty(), "nothing is left behind");
 }
 
-/// A memory cgroup of its own with a limit, removed when dropped.
+/// A memory cgroup with a limit; removed when dropped.
 struct Cgroup(PathBuf);
 
 impl Cgroup {
@@ -70,7 +70,7 @@ impl Cgroup {
         made.map(|()| cgroup).map_err(|error| format!("no memory cgroup can be made in {}: {error}", parent.display()))
     }
 
-    /// Runs a command in it.
+    /// Runs a command in the cgroup.
     fn run(&self, command: &Command) -> Finished {
         let mut shell = Command::new("sh");
         shell.args(["-c", r#"echo $$ >"$0/cgroup.procs" && exec "$@""#]).arg(&self.0);
@@ -100,7 +100,7 @@ fn a_ring_beyond_the_memory_limit_of_its_cgroup() {
     };
     let cgroup_of = format!(" left under the memory limit of cgroup {}: lower the capacity", cgroup.0.display());
     for mut command in [publisher(&root), serve()] {
-        // 32 MiB, which a container has room for as well.
+        // 32 MiB, for which a container has room.
         let finished = sized(&mut command, "524288");
         if finished.stderr.contains("cgroup.procs") {
             return skipped(&finished.stderr);
@@ -108,7 +108,7 @@ fn a_ring_beyond_the_memory_limit_of_its_cgroup() {
         assert_one_line(&finished, 1, &[" bytes needed, ", &cgroup_of, "(--capacity N)"]);
         assert!(root.names().is_empty(), "nothing is left behind");
     }
-    // A small one fits.
+    // A small ring fits.
     for mut command in [publisher(&root), serve()] {
         sized(&mut command, "1024").assert_quiet_success();
     }
@@ -163,7 +163,7 @@ fn a_ring_of_another_version_is_superseded() {
     let segment = kept(&root).join("segment");
     let file = fs::OpenOptions::new().write(true).open(segment).unwrap();
     std::os::unix::fs::FileExt::write_all_at(&file, &2u64.to_ne_bytes(), 8).unwrap();
-    // Its slots mean nothing here, and its count, 10, may be one behind what was seen.
+    // The slots of another version mean nothing, and its count of 10 may be one behind.
     let finished = run(&root, &["--count", "10", "--capacity", "64"]);
     assert_one_line(&finished, 0, &["feed: replaced by a new ring, which begins at sequence 11"]);
 }
@@ -203,7 +203,7 @@ fn a_device_in_place_of_a_file() {
     for name in ["segment", "live", "lock"] {
         let Some(root) = replaced(kept, name, Replacement::Device) else { return };
         let finished = run(&root, &["--count", "1", "--capacity", "64"]);
-        // Some file systems do not let devices be opened at all.
+        // Some file systems refuse to open devices at all.
         let denied = finished.stderr.contains("Permission denied");
         assert!(denied || finished.stderr.contains("a character device, "), "{finished:?}");
         assert_one_line(&finished, 1, &[&format!("feed.ring/{name}: ")]);
@@ -224,7 +224,7 @@ fn no_permission() {
         1,
         &["feed.ring: cannot make a directory: Permission denied", "run as a user who may use it"],
     );
-    // Nor may it give its ring to a group that it is not in.
+    // It may not give its ring to a group that it is not in, either.
     fs::set_permissions(root.path(), fs::Permissions::from_mode(0o777)).unwrap();
     let finished = as_nobody(publisher(&root).args(["--count", "1", "--group", "4242"]));
     assert_one_line(

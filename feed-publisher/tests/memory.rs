@@ -1,5 +1,4 @@
-//! Memory stays flat whatever the input's size: large inputs of every format through standard input, and the most memory
-//! that the publisher ever had.
+//! Tests that memory stays flat: large inputs of every format through standard input, and the publisher's peak memory.
 
 mod common;
 
@@ -10,11 +9,11 @@ use common::{publisher, summary};
 use feed::sample::{self, Prefix};
 use feed_testing::{PrivateRoot, Program};
 
-/// More than the program, its buffers and its ring of 1,024 slots ever take, and a fraction of each input.
+/// More than program, buffers and a ring of 1,024 slots take, and a fraction of each input.
 const MOST_KB: u64 = 16 * 1024;
 
-/// Publishes what stands first, then a block again and again until so many bytes were read after decompression, each block
-/// of so many bytes and messages.
+/// Publishes `first`, then `block` repeatedly until `megabytes` MB were read after decompression. A block has `plain`
+/// bytes after decompression and `messages` messages.
 #[track_caller]
 fn publish(first: &[u8], block: &[u8], plain: usize, messages: u64, megabytes: usize) {
     let root = PrivateRoot::new();
@@ -27,7 +26,7 @@ fn publish(first: &[u8], block: &[u8], plain: usize, messages: u64, megabytes: u
     for _ in 0..blocks {
         stdin.write_all(block).unwrap();
     }
-    // All but what fits into the pipe was read by now.
+    // Everything but what fits into the pipe has been read.
     let peak: u64 = program.status("VmHWM:").strip_suffix(" kB").unwrap().parse().unwrap();
     drop(stdin);
     let finished = program.finish();
@@ -49,7 +48,7 @@ fn a_large_dbn_input() {
 fn a_large_dbn_input_in_zstd() {
     let (none, some) = (sample::dbn(3, "mbo", 0), sample::dbn(3, "mbo", ROWS));
     let records = &some[none.len()..];
-    // Frames one after the other are one file.
+    // Consecutive frames are one file.
     publish(&sample::zstd(&none), &sample::zstd(records), records.len(), ROWS, 50);
 }
 

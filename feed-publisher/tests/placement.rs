@@ -1,4 +1,4 @@
-//! Where the publisher runs and what of it stays in memory, read back from `/proc`; and how it wakes sleepers.
+//! Tests of the placement options, read back from `/proc`, and of --wake.
 
 mod common;
 
@@ -35,8 +35,8 @@ fn it_runs_on_the_cpu_it_was_given() {
     assert!(root.names().is_empty());
 }
 
-/// What `smaps` says of a program's mapping of the ring's segment: its first line, which begins with the address, and those
-/// behind it. The file was mapped before it had a name, so that it is known by its inode.
+/// The lines of `smaps` about the program's mapping of the segment. The first one begins with the address. The mapping
+/// is found by its inode, because the file was mapped before it had a name.
 fn segment(root: &PrivateRoot, program: &Program) -> Vec<String> {
     let segment = std::fs::metadata(root.path().join("feed.ring/segment")).unwrap();
     let inode = format!(" {} ", std::os::unix::fs::MetadataExt::ino(&segment));
@@ -46,7 +46,7 @@ fn segment(root: &PrivateRoot, program: &Program) -> Vec<String> {
     lines
 }
 
-/// The first of these lines that begins so, without that.
+/// The value of the first line that begins with `name`.
 fn value(lines: &[String], name: &str) -> String {
     lines.iter().find_map(|line| line.strip_prefix(name)).unwrap().trim().to_owned()
 }
@@ -63,7 +63,7 @@ fn its_ring_lies_on_huge_pages_or_it_says_why_not() {
     program.signal(Signal::TERM);
     let finished = program.finish();
     if finished.stderr.contains("huge pages: ") {
-        // What can come of it, and when, is for the library's tests.
+        // The library's tests check which pages the kernel gives, and when.
         assert!(finished.code == Some(0) && huge != "4096 kB", "{huge}: {finished:?}");
         assert!(!finished.stderr.contains("not asked for"), "{finished:?}");
         skipped(&finished.stderr);
@@ -102,7 +102,7 @@ fn its_memory_comes_from_the_node_it_was_given() {
         let line = maps.lines().find(|line| line.split(' ').any(|field| field == mapping)).unwrap();
         assert!(line.contains(&bound) && line.contains(&format!(" N{node}=")), "{line}");
     }
-    // To the program both are alike, to others only what is bound to the ring's file.
+    // The program's own policy hides the file's. Another process sees only the policy of the ring's file.
     let follower = Subscriber::<Message>::options("feed").root(&root).open().unwrap();
     assert_eq!(follower.placement().unwrap().policy, Some(format!("bind:{node}")));
     end(program);
@@ -117,7 +117,7 @@ fn its_memory_is_locked() {
     let plain = endless(&root, &[]);
     assert!(!is_locked(&root, &plain));
     end(plain);
-    // It is locked a moment after it is there.
+    // It is locked a moment after it exists.
     let locked = endless(&root, &["--lock-memory"]);
     let begun = std::time::Instant::now();
     while !is_locked(&root, &locked) {
@@ -130,7 +130,7 @@ fn its_memory_is_locked() {
 
 #[test]
 fn too_low_a_limit_is_an_error_that_tells_it() {
-    // Who may ignore the limit takes on a user who may not.
+    // Root may ignore the limit, so run as another user.
     let is_root = rustix::process::geteuid().is_root();
     let root = PrivateRoot::new();
     std::fs::set_permissions(root.path(), std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
@@ -163,7 +163,7 @@ fn both_ways_to_wake_are_written_into_the_ring() {
         words.enumerate().filter(|(_, (one, other))| one != other).map(|(at, _)| at).collect::<Vec<_>>()
     };
     let (default, membarrier, fence) = (wake(&[]), wake(&["--wake", "membarrier"]), wake(&["--wake", "fence"]));
-    // Pid, nonce and time of making differ in any case.
+    // Pid, nonce and creation time always differ.
     let always = differing(&default, &membarrier);
     let words: Vec<_> = differing(&membarrier, &fence).into_iter().filter(|word| !always.contains(word)).collect();
     assert_eq!(words.len(), 1, "one word of the header says how to wake: {words:?}");

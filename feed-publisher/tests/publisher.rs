@@ -1,4 +1,4 @@
-//! The program `feed-publisher` by itself: inputs, refusals, signals, summaries.
+//! Tests of `feed-publisher` alone: inputs, refused command lines, signals, summaries.
 
 mod common;
 
@@ -86,7 +86,7 @@ fn a_paced_feed_takes_at_least_its_time() {
         finished.assert_quiet_success();
         summary(&finished)["seconds"].as_f64().unwrap()
     };
-    // 0.499 s by the schedule; the clocks are read one after the other.
+    // The schedule takes 0.499 s; the clocks are read one after the other.
     assert!(seconds(&["--count", "500", "--rate", "1000"]) > 0.49);
     let path = file(&root, "feed.csv", &sample::csv(3_000));
     let all = summary(&run(&root, &["--input", &path, "--summary", "json"]));
@@ -123,7 +123,7 @@ fn a_wrong_command_line_is_exit_code_2_and_names_the_flag() {
 fn as_many_subscribers_are_counted_as_may_be_waited_for() {
     let root = PrivateRoot::new();
     run(&root, &["--count", "1", "--keep"]).assert_quiet_success();
-    // The control file's header tells how many entries it has.
+    // The header of the control file has the number of entries.
     let control = std::fs::read(root.path().join("feed.ring/control")).unwrap();
     assert_eq!(u64::from_ne_bytes(control[24..32].try_into().unwrap()), 1024);
     let says = "--wait-for-subscribers 1025: no more than 1024 of a ring are counted";
@@ -134,7 +134,7 @@ fn as_many_subscribers_are_counted_as_may_be_waited_for() {
 #[test]
 fn a_name_that_no_ring_can_have_is_refused_before_the_input_is_touched() {
     let root = PrivateRoot::new();
-    // Standard input stays open, and would be waited for.
+    // Standard input stays open: reading it would wait.
     let mut program = Program::start(publisher(&root).args(["--ring", "a/b", "--input", "-"]).stdin(Stdio::piped()));
     let _open = program.stdin().unwrap();
     let finished = program.finish();
@@ -160,7 +160,7 @@ fn a_signal_closes_the_ring_and_the_summary_is_still_printed() {
 
 #[test]
 fn a_signal_ends_every_kind_of_waiting() {
-    // For a message an hour away, for subscribers, for more input, for the first of it.
+    // Waiting for a message an hour away, for subscribers, for more input, for its first bytes.
     let hour = "recv_ts_ns,exch_ts_ms,kind,symbol,px,qty,bid_px,bid_qty,ask_px,ask_qty,side,id\n\
                 0,0,T,A,1,1,,,,,B,1\n0,3600000,T,A,1,1,,,,,B,2\n0,3600000,T,A,1,1,,,,,B,3\n";
     for (arguments, input, messages) in [
@@ -175,7 +175,7 @@ fn a_signal_ends_every_kind_of_waiting() {
         let mut stdin = program.stdin().unwrap();
         stdin.write_all(input.as_bytes()).unwrap();
         if input.is_empty() && arguments[0] == "--input" {
-            // Nothing shows from outside that it waits for its input; that it handles signals does.
+            // Waiting for input does not show from outside. Handling signals does.
             program.wait_for_handlers();
         } else {
             while !root.path().join("feed.ring/segment").exists() {
@@ -198,7 +198,7 @@ fn a_fifo_is_an_input_and_a_signal_ends_the_wait_for_its_writer() {
     rustix::fs::mknodat(rustix::fs::CWD, &fifo, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
     let path = fifo.to_str().unwrap();
     let start = || Program::start(publisher(&root).args(["--input", path, "--summary", "json"]));
-    // Nobody ever writes.
+    // Without a writer.
     let program = start();
     program.wait_for_handlers();
     std::thread::sleep(std::time::Duration::from_millis(50));
@@ -207,7 +207,7 @@ fn a_fifo_is_an_input_and_a_signal_ends_the_wait_for_its_writer() {
     finished.assert_quiet_success();
     assert_eq!(summary(&finished)["messages"], 0);
 
-    // Somebody does, after a while.
+    // With a writer after a while.
     let program = start();
     program.wait_for_handlers();
     std::thread::sleep(std::time::Duration::from_millis(120));
@@ -257,7 +257,7 @@ fn nobody_reading_what_it_says_is_no_error() {
     killed.kill();
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
-    // It has a takeover to tell.
+    // It reports a takeover.
     let output = publisher(&root).args(["--count", "5", "--summary", "json"]).stderr(writer).output().unwrap();
     assert_eq!(output.status.code(), Some(0));
     assert!(String::from_utf8_lossy(&output.stdout).contains("\"epoch\":3"), "{output:?}");

@@ -1,4 +1,4 @@
-//! Rings that cannot be followed, one test each: what the subscriber says and its exit code.
+//! Tests of rings that the subscriber refuses: error line and exit code.
 
 mod common;
 
@@ -14,7 +14,7 @@ use feed_testing::{
     Finished, NOBODY, PrivateRoot, Program, Replacement, assert_names_refused, can_run, is_root, replaced,
 };
 
-/// A closed ring that was kept.
+/// Makes a closed ring that was kept; returns its directory.
 fn kept(root: &PrivateRoot) -> PathBuf {
     success(Program::start(publisher(root).args(["--count", "10", "--capacity", "64", "--keep"])));
     root.path().join("feed.ring")
@@ -24,7 +24,7 @@ fn follow(root: &PrivateRoot) -> Finished {
     Program::start(subscriber(root).args(["--from", "oldest"])).finish()
 }
 
-/// Fails unless the subscriber refuses with exit code 1 and these words, and prints nothing else.
+/// Fails unless the subscriber refuses the ring with exit code 1 and these texts, and prints nothing else.
 #[track_caller]
 fn assert_refused(root: &PrivateRoot, says: &[&str]) {
     let finished = follow(root);
@@ -48,7 +48,8 @@ fn a_call_that_the_kernel_refuses() {
     let root = PrivateRoot::new();
     kept(&root);
     let mut refused = 0;
-    // With too few it is not even loaded, with enough it follows the ring; in between each of its calls fails.
+    // With too few descriptors the program is not even loaded, with enough it follows the ring. In between, each of its
+    // calls fails.
     for files in 3..16 {
         let mut command = Command::new("sh");
         command.args(["-c", r#"ulimit -n "$1"; exec "$0" --root "$2" --from oldest"#]);
@@ -139,7 +140,7 @@ fn a_device_in_place_of_a_file() {
     for name in ["segment", "control", "live"] {
         let Some(root) = replaced(kept, name, Replacement::Device) else { return };
         let finished = follow(&root);
-        // Some file systems do not let devices be opened at all.
+        // Some file systems refuse to open devices at all.
         let denied = finished.stderr.contains("permission denied");
         assert!(denied || finished.stderr.contains("not a ring: a character device, "), "{finished:?}");
         assert_one_line(&finished, 1, &[&format!("feed.ring/{name}: ")]);
@@ -160,7 +161,7 @@ fn no_permission() {
     assert_one_line(&as_nobody(&[]), 1, &["permission denied: run as a user whom the ring's mode admits"]);
     fs::remove_dir_all(ring).unwrap();
 
-    // Admitted to read, but not to write.
+    // The mode allows reading but not writing.
     success(Program::start(publisher(&root).args(["--count", "10", "--keep", "--mode", "644"])));
     let finished = as_nobody(&[]);
     finished.assert_quiet_success();

@@ -1,4 +1,4 @@
-//! Where the subscriber runs and what of it stays in memory, read back from `/proc`.
+//! Tests of the placement options, read back from `/proc`.
 
 mod common;
 
@@ -19,7 +19,7 @@ fn it_runs_on_the_cpu_it_was_given_with_its_memory_locked() {
     ];
     let (publisher, mut subscribers) = start(&root, &["--rate", "2000", "--capacity", "1024"], &follow);
     subscribers[0].wait_for("quote");
-    // All of its threads.
+    // Every thread of the program.
     for task in std::fs::read_dir(format!("/proc/{}/task", subscribers[0].id())).unwrap().flatten() {
         let status = std::fs::read_to_string(task.path().join("status")).unwrap();
         let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap();
@@ -124,7 +124,7 @@ fn its_own_memory_comes_from_the_node_it_was_given() {
         return skipped("this kernel has no NUMA nodes");
     };
     let node = nodes.trim().split([',', '-']).next().unwrap().to_owned();
-    // There is no ring yet: what it says about that comes once the node is settled.
+    // There is no ring yet: the error about that comes after the node was accepted.
     let tried = Program::start(subscriber(&root).args(["--numa-node", &node])).finish();
     if tried.stderr.contains("cannot bind memory") {
         return skipped(&tried.stderr);

@@ -1,4 +1,4 @@
-//! A sealed ring between the programs: served, followed, lost with its publisher, and found again.
+//! Tests of a sealed ring between the programs: served, followed, lost with its publisher, and found again.
 
 mod common;
 
@@ -34,12 +34,12 @@ fn a_sealed_ring_is_followed_and_found_again() {
     let mut first = Program::start(publisher(&socket).args(["--rate", "1000", "--wait-for-subscribers", "1"]));
     follower.wait_for("\n20,");
     first.kill();
-    // It is found at the same place, with a ring of its own that begins at 0.
+    // The next ring is found at the same socket. It begins at sequence 0.
     let published = success(Program::start(publisher(&socket).args(["--count", "500", "--wait-for-subscribers", "1"])));
     assert_eq!(number(&published, "messages"), 500);
     let finished = follower.finish();
     assert_eq!(finished.code, Some(0), "{}", finished.stderr);
-    // What it says names the socket: a sealed ring has no other name.
+    // Messages name the socket: a sealed ring has no other name.
     let says = |what: &str| {
         let begins = format!("feed-subscriber: {}: {what}", socket.display());
         assert!(
@@ -140,7 +140,7 @@ fn users_and_groups_are_served_as_allowed() {
     let serve = |arguments: &[&str]| {
         let mut command = publisher(&socket);
         let served = Program::start(command.args(["--rate", "1000"]).args(arguments));
-        // Whoever may always connect finds it served.
+        // Root may always connect, so the ring is served once this succeeds.
         assert_eq!(follow(0, 0).code, Some(0));
         served
     };
@@ -161,7 +161,7 @@ fn users_and_groups_are_served_as_allowed() {
     let (other, group) = (NOBODY.to_string(), GROUP.to_string());
     let not_allowed = format!("refused by its publisher: uid {NOBODY} is neither the publisher's (0) nor allowed");
 
-    // Admitted by the socket's mode, but not allowed.
+    // The socket's mode admits the user, but the publisher does not.
     let served = serve(&["--mode", "644"]);
     is_refused(follow(NOBODY, NOBODY), &not_allowed);
     end(served);
@@ -173,7 +173,7 @@ fn users_and_groups_are_served_as_allowed() {
     is_served(follow(NOBODY, GROUP));
     is_refused(follow(NOBODY, NOBODY), &not_allowed);
     end(served);
-    // Allowed, but not admitted by the socket's mode; by that of a group.
+    // The publisher allows the user, but the socket's mode does not. Then the mode admits a group.
     let served = serve(&["--allow-uid", &other]);
     is_refused(follow(NOBODY, NOBODY), "permission denied: ");
     end(served);

@@ -1,4 +1,4 @@
-//! CSV: every kind of row, exact decimals, events, and inputs that are broken in every field.
+//! Tests of CSV: every kind of row, exact decimals, events, and inputs with every field broken.
 
 mod common;
 
@@ -99,13 +99,13 @@ fn an_input_that_ends_anywhere_but_between_lines_is_an_error_after_the_rows_befo
         let expected = read_all(&*whole);
         for cut in 1..=whole.len() {
             let input = &whole[..cut];
-            // CR without LF is a line end as well.
+            // CR without LF ends a line, too.
             let (lines, is_whole) = (input.matches(&end[..1]).count(), input.ends_with(['\r', '\n']));
             let (messages, error) = read_as(input, Some(Format::Csv));
             let complete = lines.saturating_sub(1);
             assert_eq!(messages.len(), complete, "{input:?}");
             for (message, expected) in messages.iter().zip(&expected) {
-                // Whether the last one ended its event is not always known.
+                // The last row's flag is not always known.
                 assert_eq!(Message { flags: 0, ..*message }, Message { flags: 0, ..*expected }, "{input:?}");
             }
             match error {

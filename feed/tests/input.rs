@@ -1,4 +1,4 @@
-//! Opening inputs: what is recognised, and what is said about the rest.
+//! Tests of opening inputs: what is recognised, and the errors for the rest.
 
 mod common;
 
@@ -71,7 +71,7 @@ fn compressed_bytes_that_are_damaged_are_an_error() {
         assert!(before > 1_000, "{line}");
         assert!(line.starts_with("sample: line "), "{line}");
     }
-    // Its checksum alone.
+    // Only its checksum is damaged.
     let mut file = sample::gzip(&plain);
     let checksum = file.len() - 8;
     file[checksum] ^= 1;
@@ -79,7 +79,7 @@ fn compressed_bytes_that_are_damaged_are_an_error() {
     assert_eq!(before, 50_000);
     assert!(line.contains(": the compressed input is damaged: "), "{line}");
     assert!(line.ends_with(": get it again from where it came"), "{line}");
-    // In what stands before the first byte of the content.
+    // In the header before the content.
     let gzip = |flags: u8| [&[0x1f, 0x8b, 8, flags][..], &[0xff; 20]].concat();
     let zstd = [&[0x28, 0xb5, 0x2f, 0xfd][..], &[0xff; 20]].concat();
     for file in [gzip(0xff), gzip(0), zstd] {

@@ -1,4 +1,4 @@
-//! The publisher in a private root.
+//! What the tests of the publisher share: the program in a private root.
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use std::process::{Command, Stdio};
@@ -18,7 +18,7 @@ pub(crate) fn run(root: &PrivateRoot, arguments: &[&str]) -> Finished {
     Program::start(publisher(root).args(arguments)).finish()
 }
 
-/// Writes a file into the root, and returns its path.
+/// Writes a file into the root; returns its path.
 pub(crate) fn file(root: &PrivateRoot, name: &str, bytes: &[u8]) -> String {
     let path = root.path().join(name);
     std::fs::write(&path, bytes).unwrap();
@@ -36,7 +36,7 @@ pub(crate) fn assert_one_line(finished: &Finished, code: i32, contains: &[&str])
     finished.assert_one_line("feed-publisher", code, contains);
 }
 
-/// Starts an endless market at a rate, and waits until its ring is there.
+/// Starts an endless market at a rate, and waits until its ring exists.
 pub(crate) fn endless(root: &PrivateRoot, arguments: &[&str]) -> Program {
     let program = Program::start(publisher(root).args(["--rate", "2000", "--summary", "json"]).args(arguments));
     while !root.path().join("feed.ring/segment").exists() {

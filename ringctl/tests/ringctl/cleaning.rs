@@ -1,4 +1,4 @@
-//! `clean`: everything that is dead, and nothing that is not.
+//! Tests of `clean`: it removes every dead ring and nothing else.
 
 use std::fs;
 
@@ -110,7 +110,7 @@ fn a_publisher_can_begin_behind_it() {
         fine(&root, &["clean"]);
         assert_eq!(root.names(), [""; 0]);
     }
-    // A publisher and clean at the same moment: whoever comes first, a publisher that began is never cleaned away.
+    // A publisher and `clean` at the same moment: a publisher that has started never loses its ring.
     for _ in 0..20 {
         dead(&root, "q");
         let mut clean = std::process::Command::new(env!("CARGO_BIN_EXE_ringctl"));

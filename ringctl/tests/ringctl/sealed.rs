@@ -1,4 +1,4 @@
-//! `--connect`: sealed rings, live, closed, dead, refused; and sockets that are none of theirs.
+//! Tests of `--connect` on sealed rings that are live, closed, dead or refused, and on other sockets.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -10,13 +10,14 @@ use feed_ring::{Join, Publisher, Subscriber};
 use feed_testing::{Child, PrivateRoot, Program, as_child, child, program, skipped};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
-use crate::rings::{Quote, closed, fine, json, json_lines, publish_twenty, quote, run, stable};
+use crate::messages::assert_follows_to_close;
+use crate::rings::{Quote, closed, fine, json, json_lines, publish_twenty, run, stable, stable_stat};
 
 fn socket(root: &PrivateRoot) -> PathBuf {
     root.path().join("s")
 }
 
-/// The arguments, with the sealed ring of this root behind them.
+/// The arguments, followed by `--connect` for the sealed ring of this root.
 fn connect(root: &PrivateRoot, arguments: &[&str]) -> Vec<String> {
     let path = socket(root).to_str().unwrap().to_owned();
     arguments.iter().map(|&argument| argument.to_owned()).chain(["--connect".to_owned(), path]).collect()
@@ -26,12 +27,12 @@ fn strs(arguments: &[String]) -> Vec<&str> {
     arguments.iter().map(String::as_str).collect()
 }
 
-/// What `ringctl` said of the sealed ring when all was fine.
+/// Runs `ringctl` on the sealed ring; returns standard output. Fails unless it succeeds.
 fn shown(root: &PrivateRoot, arguments: &[&str]) -> String {
     fine(root, &strs(&connect(root, arguments)))
 }
 
-/// Its one line when it was not.
+/// Runs `ringctl` on the sealed ring; returns its error line. Fails unless it fails.
 fn error(root: &PrivateRoot, arguments: &[&str]) -> String {
     let (code, stdout, stderr) = run(root, &strs(&connect(root, arguments)));
     assert_eq!((code, &*stdout, stderr.lines().count()), (1, "", 1), "{arguments:?}: {stderr}");
@@ -85,7 +86,7 @@ fn a_sealed_ring_is_looked_at_like_another() {
     "#);
     insta::assert_snapshot!(stable(&root, &shown(&root, &["verify"])), @"ROOT/s: fine (8 slots)");
     let pid = std::process::id().to_string();
-    let text = stable(&root, &shown(&root, &["stat"])).replace("(by fence)", "(by membarrier)");
+    let text = stable_stat(&root, &shown(&root, &["stat"]));
     let text = text
         .replace(&format!("  {pid}  "), "    ?  ")
         .replace(&format!("ENTRY  {:>1$}", "PID", pid.len()), "ENTRY  PID");
@@ -119,7 +120,7 @@ fn who_looks_takes_no_place_and_writes_nothing() {
     publish_twenty(&mut publisher);
     let mut tail = follow(&root);
     tail.wait_for("{\"sequence\":19,");
-    // It follows, and still the one client that is allowed finds its place.
+    // Although `tail` follows the ring, the only allowed client can attach.
     let mut subscriber = Subscriber::<Quote>::connect(socket(&root)).join(Join::Oldest).open().unwrap();
     assert_eq!(publisher.subscribers().unwrap(), 1);
     assert!(subscriber.try_recv().is_ok());
@@ -142,13 +143,7 @@ fn following_a_sealed_ring_to_its_close() {
     let root = PrivateRoot::new();
     let mut publisher = publisher(&root);
     publish_twenty(&mut publisher);
-    let mut tail = follow(&root);
-    tail.wait_for("{\"sequence\":19,");
-    publisher.publish(&quote(20));
-    tail.wait_for("{\"sequence\":20,");
-    publisher.close().unwrap();
-    let (status, rest) = tail.finish();
-    assert_eq!((status.code(), &*rest), (Some(0), "{\"ended\":\"closed\"}\n"));
+    assert_follows_to_close(publisher, follow(&root));
     insta::assert_snapshot!(error(&root, &["tail"]), @"ringctl: ROOT/s: no such socket: start the publisher that serves it (feed-publisher --serve PATH), or mend the path");
 }
 
@@ -233,7 +228,7 @@ fn what_is_no_sealed_ring_is_told() {
     insta::assert_snapshot!(error(&root, &["dump"]), @"ringctl: ROOT/s: not a ring: a socket of another type, the socket of a sealed ring's publisher expected: choose another name, or move it away");
     drop(stream);
     fs::remove_file(socket(&root)).unwrap();
-    // One of the right type, that says something else.
+    // A socket of the right type that sends something else.
     let listener =
         rustix::net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap();
     rustix::net::bind(&listener, &SocketAddrUnix::new(socket(&root)).unwrap()).unwrap();
