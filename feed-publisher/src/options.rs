@@ -83,9 +83,9 @@ pub(crate) struct Options {
     /// If the ring's sequence goes on from an earlier publisher, first publish one message of kind `clear` for all
     /// instruments (instrument 0)
     ///
-    /// A restarted publisher does not know what its predecessor left undone, nor which instruments there were; what its
-    /// subscribers have built from earlier messages, such as order books, is not to be trusted. The message says so within
-    /// the feed, to those who do not look at epochs. It counts in the summary, but not towards --count.
+    /// A restarted publisher knows neither what its predecessor left undone nor which instruments there were. State
+    /// that subscribers have built from earlier messages, such as order books, is invalid. The message says so within
+    /// the feed, for subscribers that ignore epochs. It counts in the summary, but not towards --count.
     #[arg(long)]
     pub(crate) clear: bool,
 
@@ -142,7 +142,7 @@ const HUGE_PAGES: &str = "Put the ring on huge pages; where the machine refuses,
 const NUMA_NODE: &str = "Take the ring's memory and the program's own from this NUMA node only";
 
 const NUMA_NODE_IN_FULL: &str = "Take the ring's memory and the program's own from this NUMA node only\n\n\
-    What subscribers have mapped of a ring that is taken over stays where it is; then this says how much that is.";
+    What subscribers have mapped of a ring that is taken over stays where it is; a message says how much that is.";
 
 /// The number of entries in a ring's control file: so many subscribers can be counted.
 const SUBSCRIBERS: usize = 1024;
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_refused_with_its_flag() {
+    fn a_wrong_value_is_refused_with_its_flag() {
         for (arguments, says) in [
             (&["--speed", "fast"][..], "'--speed <max|realtime|FACTOR>': expected max, realtime, or a factor"),
             (&["--speed", "0"], "--speed"),
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_go_together_is_refused() {
+    fn conflicting_options_are_refused() {
         let check = |arguments: &[&str]| parse(arguments).unwrap().check();
         for fine in [
             &["--wait-for-subscribers", "1024"][..],

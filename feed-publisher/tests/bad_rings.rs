@@ -147,7 +147,7 @@ fn a_second_publisher() {
 }
 
 #[test]
-fn what_is_no_ring_is_not_replaced() {
+fn files_that_are_not_a_ring_are_not_replaced() {
     let root = PrivateRoot::new();
     let segment = kept(&root).join("segment");
     for content in [&b"precious"[..], &[7; 8192]] {

@@ -129,7 +129,7 @@ fn its_memory_is_locked() {
 }
 
 #[test]
-fn too_low_a_limit_is_an_error_that_tells_it() {
+fn a_memlock_limit_that_is_too_low_is_reported() {
     // Root may ignore the limit, so run as another user.
     let is_root = rustix::process::geteuid().is_root();
     let root = PrivateRoot::new();

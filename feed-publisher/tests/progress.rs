@@ -66,7 +66,7 @@ fn a_bar_shows_how_far_it_is_and_is_taken_away() {
 }
 
 #[test]
-fn of_a_file_the_bar_shows_how_much_was_read() {
+fn the_bar_of_a_file_shows_how_much_was_read() {
     let root = PrivateRoot::new();
     // The input is read in one piece: all of it is read from the first message on.
     let path = file(&root, "feed.csv", &sample::csv(1_000));
@@ -77,7 +77,7 @@ fn of_a_file_the_bar_shows_how_much_was_read() {
 }
 
 #[test]
-fn without_an_end_there_is_no_bar_but_a_count() {
+fn an_input_of_unknown_length_shows_a_count_and_no_bar() {
     let root = PrivateRoot::new();
     let path = root.path().join("fifo");
     rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();

@@ -239,7 +239,7 @@ fn a_kept_ring_and_a_dead_one_are_gone_on_with() {
 }
 
 #[test]
-fn nobody_reading_the_summary_is_no_error() {
+fn a_closed_standard_output_is_no_error() {
     let root = PrivateRoot::new();
     let mut command = publisher(&root);
     let mut process = command.args(["--count", "10"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -249,7 +249,7 @@ fn nobody_reading_the_summary_is_no_error() {
 }
 
 #[test]
-fn nobody_reading_what_it_says_is_no_error() {
+fn a_closed_standard_error_is_no_error() {
     let root = PrivateRoot::new();
     run(&root, &["--count", "5", "--keep"]).assert_quiet_success();
     let mut killed = endless(&root, &[]);

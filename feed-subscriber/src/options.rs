@@ -14,13 +14,13 @@ use feed_ring::{Join, Mapping, WaitStrategy};
 /// it lost if it fell behind, and measures latency from each message's publish time. It does not slow the publisher
 /// down.
 ///
-/// A publisher that dies and is started again goes on with the same ring under a new epoch: this program stays attached and
-/// says so on standard error. If the publisher made another ring instead (another capacity, --fresh, or the old one was
-/// removed), this program opens that one. Either way nothing says what the old publisher left undone: state that was built
-/// from the messages before a restart, such as an order book, must be built anew from the messages after it.
-/// feed-publisher --clear says so within the feed: a message of kind `clear` for instrument 0, which is all instruments.
-/// The summary counts epochs, restarts, rings that were reopened, and what was lost in between; `first_sequence +
-/// messages + lost + skipped = next_sequence` holds over all of them.
+/// A publisher that dies and is started again goes on with the same ring under a new epoch: this program stays attached
+/// and says so on standard error. If the publisher made another ring instead (another capacity, --fresh, or the old one
+/// was removed), this program opens that one. Either way the old publisher may have left something undone: state that
+/// was built from the messages before a restart, such as an order book, must be built anew from the messages after it.
+/// feed-publisher --clear says so within the feed: a message of kind `clear` for instrument 0, which is all
+/// instruments. The summary counts epochs, restarts, rings that were reopened, and what was lost in between;
+/// `first_sequence + messages + lost + skipped = next_sequence` holds over all of them.
 ///
 /// Messages go to standard output, and so does the summary in the end; only if messages and a text summary would mix, or if
 /// it is told to end while nobody reads standard output, the summary goes to standard error.
@@ -92,7 +92,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "DIR", default_value = feed_ring::DEFAULT_ROOT)]
     pub(crate) root: PathBuf,
 
-    /// Take so many ns over each message, to see what a slow subscriber meets
+    /// Spend this many ns on each message, to simulate a slow subscriber
     #[arg(long, value_name = "NS", default_value_t = 0, hide = true)]
     pub(crate) delay_ns: u64,
 }
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_refused_with_its_flag() {
+    fn a_wrong_value_is_refused_with_its_flag() {
         for (arguments, says) in [
             (&["--from", "newest"][..], "'--from <oldest|latest|SEQUENCE>': expected oldest, latest, or a sequence"),
             (&["--from=-1"], "--from"),

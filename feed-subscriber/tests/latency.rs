@@ -19,7 +19,7 @@ fn milliseconds(summary: &serde_json::Value, percentile: &str) -> u64 {
 }
 
 #[test]
-fn what_a_publisher_was_held_up_for_is_in_the_latency_of_all_that_was_due() {
+fn a_stopped_publisher_delays_every_message_that_was_due() {
     let root = PrivateRoot::new();
     let (publisher, mut subscribers) = start(&root, &PUBLISHES, &[&["--output", "csv"]]);
     subscribers[0].wait_for("\n100,");
@@ -37,7 +37,7 @@ fn what_a_publisher_was_held_up_for_is_in_the_latency_of_all_that_was_due() {
 }
 
 #[test]
-fn what_a_subscriber_was_held_up_for_is_in_its_lag_and_latency() {
+fn a_stopped_subscriber_has_lag_and_latency() {
     let root = PrivateRoot::new();
     let (publisher, mut subscribers) = start(&root, &PUBLISHES, &[&["--output", "csv"], &["--from", "oldest"]]);
     subscribers[0].wait_for("\n100,");

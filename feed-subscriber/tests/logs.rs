@@ -86,7 +86,7 @@ fn the_life_of_a_ring_is_in_the_log() {
 }
 
 #[test]
-fn without_being_asked_for_there_is_no_log() {
+fn there_is_no_log_by_default() {
     for finished in life(None) {
         assert_eq!(log(&finished), [""; 0], "{}", finished.stderr);
     }

@@ -147,7 +147,7 @@ fn another_ring_of_the_name_is_opened() {
 }
 
 #[test]
-fn what_was_lost_between_two_rings_is_counted() {
+fn losses_between_two_rings_are_counted() {
     let root = PrivateRoot::new();
     let subscribers = killed(&root);
     // The subscribers are stopped while a ring of 16 slots overwrites most messages.

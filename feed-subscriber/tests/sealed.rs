@@ -59,7 +59,7 @@ fn a_sealed_ring_is_followed_and_found_again() {
 }
 
 #[test]
-fn whatever_is_said_of_a_sealed_ring_names_its_socket() {
+fn messages_about_a_sealed_ring_name_its_socket() {
     let root = PrivateRoot::new();
     let socket = root.path().join("feed.sock");
     let said = |program: &str, what: &str| format!("{program}: {}: {what}", socket.display());
@@ -99,7 +99,7 @@ fn a_second_publisher_is_refused_and_the_first_goes_on() {
 }
 
 #[test]
-fn so_many_clients_are_served_and_no_more() {
+fn max_clients_is_enforced() {
     let root = PrivateRoot::new();
     let socket = root.path().join("feed.sock");
     let served = Program::start(publisher(&socket).args(["--rate", "1000", "--max-clients", "1"]));
@@ -192,7 +192,7 @@ fn a_sealed_ring_is_not_mapped_for_writing() {
 }
 
 #[test]
-fn nobody_serves_there() {
+fn a_socket_without_a_publisher_is_an_error() {
     let root = PrivateRoot::new();
     let mut command = Command::new(program("feed-subscriber"));
     let finished = Program::start(command.arg("--connect").arg(root.path().join("none"))).finish();

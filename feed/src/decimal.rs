@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_decimal_or_does_not_fit_is_refused() {
+    fn malformed_and_oversized_decimals_are_refused() {
         for text in ["", ".", "-", "+", "--1", "1e5", "1,5", " 1", "1 ", "1.2.3", "0x1", "NaN", "inf", "-.", "\u{663}"]
         {
             assert_eq!(parse_price(text.as_bytes()), Err(DecimalError::Malformed), "{text:?}");
@@ -188,7 +188,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_parses_back(price in i64::MIN..i64::MAX, size in 0..u64::MAX) {
+        fn a_written_decimal_parses_back(price in i64::MIN..i64::MAX, size in 0..u64::MAX) {
             prop_assert_eq!(parse_price(Price(price).to_string().as_bytes()), Ok(price));
             prop_assert_eq!(parse_size(Size(size).to_string().as_bytes()), Ok(size));
         }

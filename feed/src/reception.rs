@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_received_after_the_last_was_published_is_not_live() {
+    fn messages_received_after_the_last_publish_are_not_live() {
         let mut reception = Reception::default();
         reception.observe(50, 1, 49);
         reception.observe(100, 40, 60);

@@ -31,7 +31,7 @@ fn formats_are_recognised_by_content_through_any_compression() {
 }
 
 #[test]
-fn what_is_no_known_format_is_said_with_its_first_bytes() {
+fn an_unknown_format_is_reported_with_its_first_bytes() {
     let remedy = "expected DBN, NASDAQ ITCH 5.0, or CSV that begins with its header, each plain or compressed (gzip, \
                   zstd); name the format with --format if it is one of them";
     for (bytes, what) in [
@@ -105,7 +105,7 @@ fn files_say_their_size_and_how_far_they_were_read() {
 }
 
 #[test]
-fn what_cannot_be_opened_is_an_error_with_its_name() {
+fn an_input_that_cannot_be_opened_is_an_error_with_its_name() {
     let missing = open("/nowhere/feed.dbn".as_ref()).unwrap_err().to_string();
     assert!(missing.starts_with("/nowhere/feed.dbn: cannot be opened: No such file"), "{missing}");
     assert!(missing.ends_with(": check the path"), "{missing}");

@@ -172,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_comes_out_as_it_is() {
+    fn output_is_unchanged() {
         let (mut reader, writer) = io::pipe().unwrap();
         let read = std::thread::spawn(move || {
             let mut text = String::new();

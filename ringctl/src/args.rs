@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
-/// Looks at, watches, diagnoses and cleans rings in shared memory without disturbing them.
+/// Inspects, watches, diagnoses and cleans rings in shared memory without disturbing them.
 ///
-/// Ends with 0 if all is fine, 1 if something is wrong or failed, 2 if it was called wrongly.
+/// Exit code: 0 nothing is wrong, 1 something is wrong or failed, 2 a wrong command line.
 #[derive(Debug, Parser)]
 #[command(name = "ringctl", version, max_term_width = 120)]
 pub(crate) struct Args {
-    /// The directory that the rings stand in.
+    /// The directory of the rings.
     #[arg(long, global = true, value_name = "DIRECTORY", default_value = feed_ring::DEFAULT_ROOT)]
     pub(crate) root: PathBuf,
-    /// Print JSON: one value, or one a line where the output goes on.
+    /// Print JSON: one value, or one on each line if the output goes on.
     #[arg(long, global = true)]
     pub(crate) json: bool,
     #[command(subcommand)]
@@ -24,36 +24,36 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// All rings, and what looks like one and is none.
+    /// All rings, and entries that only have a ring's name.
     ///
-    /// LAG is that of the slowest subscriber; of one that is in the middle of reading it may be up to 1,023 too large.
+    /// LAG is that of the slowest subscriber. It may be up to 1,023 too large while that one is reading.
     List {
-        /// Look twice, so far apart, to tell the rate; 0 looks once and tells none.
+        /// Look twice, this far apart, to measure the rate; 0 looks once and shows no rate.
         #[arg(long, value_name = "SECONDS", default_value = "0.2", value_parser = seconds)]
         sample: Duration,
     },
-    /// All about one ring: header, publisher, subscribers, fields of its messages.
+    /// Everything about one ring: header, publisher, subscribers, fields of its messages.
     ///
-    /// WAKES are the times that the ring's event word changed: once for each time that sleeping subscribers were woken, and
-    /// once for each start and each end of a publisher, whether anybody slept or not. A subscriber writes down its SEQUENCE every 1,024 messages and when it waits: the LAG of one that is in the middle of
-    /// reading may be up to 1,023 too large.
+    /// WAKES counts the changes of the ring's event word: one for each wake of sleeping subscribers, and one for each
+    /// start and each end of a publisher. A subscriber reports its SEQUENCE every 1,024 messages and when it waits: its
+    /// LAG may be up to 1,023 too large while it is reading.
     Stat {
         #[command(flatten)]
         ring: RingArg,
-        /// Look again and again, so far apart.
+        /// Look again and again, this far apart.
         #[arg(long, value_name = "SECONDS", value_parser = interval)]
         watch: Option<Duration>,
     },
     /// Rates, lags and losses, live. q ends, s sorts by the next column, r reverses, arrows select.
     ///
-    /// The LAG of a subscriber that is in the middle of reading may be up to 1,023 too large.
+    /// The LAG of a subscriber may be up to 1,023 too large while it is reading.
     Top {
         /// The rings to show; all of them if none is named.
         names: Vec<String>,
         /// Also the sealed ring that a publisher serves at this Unix socket; may be given again for further ones.
         #[arg(long, value_name = "PATH")]
         connect: Vec<PathBuf>,
-        /// Look again every so many seconds.
+        /// Look again after this many seconds.
         #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = interval)]
         interval: Duration,
     },
@@ -61,18 +61,19 @@ pub(crate) enum Command {
     Tail {
         #[command(flatten)]
         ring: RingArg,
-        /// How many.
+        /// How many messages.
         #[arg(short = 'n', long, default_value_t = 10)]
         count: u64,
         /// Go on with each message that is published, until the ring is closed or superseded.
         #[arg(short, long)]
         follow: bool,
     },
-    /// Messages by their numbers, decoded or as bytes.
+    /// Messages by their sequence numbers, decoded or as bytes.
     Dump {
         #[command(flatten)]
         ring: RingArg,
-        /// From A to before B: `A..B`, `A..`, `..B`, or one number. All that the ring holds if left out.
+        /// From A up to, but not including, B: `A..B`, `A..`, `..B`, or one number. Everything that the ring holds if
+        /// left out.
         #[arg(long, value_name = "A..B", value_parser = sequences, default_value = "..")]
         sequence: Sequences,
         /// As bytes, in hexadecimal.
@@ -82,20 +83,20 @@ pub(crate) enum Command {
         #[arg(long)]
         decode: bool,
     },
-    /// Remove rings that are dead for certain: no publisher holds the lock, nobody is attached.
+    /// Remove rings that are certainly dead: no publisher holds the lock, nobody is attached.
     ///
     /// A ring that its publisher closed and kept (feed-publisher --keep) stays unless it is named, or --kept is given.
     Clean {
         /// The rings to remove; all dead ones if none is named.
         names: Vec<String>,
-        /// Remove those, too, that their publishers closed and kept.
+        /// Also remove rings that their publishers closed and kept.
         #[arg(long)]
         kept: bool,
         /// Only say what would be removed.
         #[arg(long)]
         dry_run: bool,
     },
-    /// Hold rings against what a publisher makes: header, files, every slot's sequence.
+    /// Check rings against what a publisher writes: header, files, every slot's sequence.
     Verify {
         /// The rings to verify; all of them if none is named.
         names: Vec<String>,
@@ -103,7 +104,7 @@ pub(crate) enum Command {
         #[arg(long, value_name = "PATH", conflicts_with = "names")]
         connect: Option<PathBuf>,
     },
-    /// Is this machine fit for rings, and for the other ways processes talk to each other?
+    /// Check whether this machine is fit for rings, and for the other mechanisms between processes.
     Doctor(DoctorArgs),
     /// Serve metrics of all rings to Prometheus.
     ///
@@ -115,8 +116,8 @@ pub(crate) enum Command {
         /// Also the sealed ring that a publisher serves at this Unix socket; may be given again for further ones.
         #[arg(long, value_name = "PATH")]
         connect: Vec<PathBuf>,
-        /// Look at the rings at least every so many seconds, to tell when they last published; also the shortest time that a
-        /// rate is told over.
+        /// Look at the rings at least this often, to know when they last published; also the shortest time over which a
+        /// rate is measured.
         #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = interval)]
         sample: Duration,
     },
@@ -151,22 +152,22 @@ impl RingArg {
 /// The options of `doctor`.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct DoctorArgs {
-    /// Bytes of the ring that is planned (`512M`, `2G`); the largest ring there is if left out.
+    /// Size of a planned ring (`512M`, `2G`); that of the largest ring if left out.
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     pub(crate) need: Option<u64>,
-    /// Where the machine's /proc is.
+    /// The machine's /proc.
     #[arg(long, value_name = "DIRECTORY", default_value = "/proc")]
     pub(crate) proc_root: PathBuf,
-    /// Where its /sys is.
+    /// The machine's /sys.
     #[arg(long, value_name = "DIRECTORY", default_value = "/sys")]
     pub(crate) sys_root: PathBuf,
-    /// Where its /etc is.
+    /// The machine's /etc.
     #[arg(long, value_name = "DIRECTORY", default_value = "/etc")]
     pub(crate) etc_root: PathBuf,
-    /// Where its /run is.
+    /// The machine's /run.
     #[arg(long, value_name = "DIRECTORY", default_value = "/run")]
     pub(crate) run_root: PathBuf,
-    /// Where its /usr is.
+    /// The machine's /usr.
     #[arg(long, value_name = "DIRECTORY", default_value = "/usr")]
     pub(crate) usr_root: PathBuf,
 }

@@ -1,4 +1,4 @@
-//! `ringctl`: looks at, watches, diagnoses and cleans rings in shared memory without disturbing them.
+//! `ringctl`: inspects, watches, diagnoses and cleans rings in shared memory without disturbing them.
 //!
 //! Data goes to standard output, everything else to standard error. Exit code 0: nothing is wrong; 1: something is
 //! wrong, or an error; 2: a wrong command line. A closed pipe ends it quietly.

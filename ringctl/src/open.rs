@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_to_be_done_is_what_ringctl_can() {
+    fn remedies_are_possible_with_ringctl() {
         let path = || PathBuf::from("p");
         let errors = [
             OpenError::NotFound { path: path() },

@@ -8,7 +8,7 @@ use feed_testing::PrivateRoot;
 use crate::rings::{Quote, closed, dead, fine, json, live, no_rings, put, ringctl, run, stable, superseded};
 
 #[test]
-fn what_is_dead_goes_and_all_else_stays() {
+fn dead_rings_are_removed_and_others_kept() {
     let root = PrivateRoot::new();
     closed(&root, "closed");
     dead(&root, "dead");
@@ -57,7 +57,7 @@ fn what_is_dead_goes_and_all_else_stays() {
 }
 
 #[test]
-fn what_was_kept_goes_by_its_name_or_when_asked_for() {
+fn a_kept_ring_is_removed_by_name_or_with_kept() {
     let root = PrivateRoot::new();
     for name in ["first", "second", "third"] {
         closed(&root, name);
@@ -75,7 +75,7 @@ fn what_was_kept_goes_by_its_name_or_when_asked_for() {
 }
 
 #[test]
-fn what_was_asked_for_by_name_and_stays_is_wrong() {
+fn a_named_ring_that_is_not_removed_is_an_error() {
     let root = PrivateRoot::new();
     let _publisher = live(&root, "live");
     dead(&root, "dead");

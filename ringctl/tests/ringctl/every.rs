@@ -273,7 +273,7 @@ fn a_ring_with_a_corrupt_header() {
 }
 
 #[test]
-fn what_is_no_ring() {
+fn a_file_that_is_not_a_ring() {
     let state = State::new();
     fs::write(state.root.path().join("q.ring"), "mine").unwrap();
     insta::assert_snapshot!(state.table());

@@ -362,7 +362,7 @@ fn rings_that_come_and_go_and_requests_are_in_the_log() {
 }
 
 #[test]
-fn without_being_asked_for_there_is_no_log() {
+fn there_is_no_log_by_default() {
     let root = PrivateRoot::new();
     closed(&root, "first");
     let mut command = export(&root, "0.05");

@@ -58,7 +58,7 @@ fn messages_by_their_numbers() {
 }
 
 #[test]
-fn what_is_not_there_is_said() {
+fn missing_messages_are_reported() {
     let root = PrivateRoot::new();
     closed(&root, "q");
     for (range, lines, said) in [

@@ -114,7 +114,7 @@ fn a_sealed_ring_is_looked_at_like_another() {
 }
 
 #[test]
-fn who_looks_takes_no_place_and_writes_nothing() {
+fn ringctl_takes_no_client_place_and_writes_nothing() {
     let root = PrivateRoot::new();
     let mut publisher = Publisher::options("q").capacity(8).max_clients(1).serve(socket(&root)).create().unwrap();
     publish_twenty(&mut publisher);
@@ -218,7 +218,7 @@ fn top_shows_sealed_rings_beside_the_others() {
 }
 
 #[test]
-fn what_is_no_sealed_ring_is_told() {
+fn other_sockets_are_reported() {
     let root = PrivateRoot::new();
     insta::assert_snapshot!(error(&root, &["tail"]), @"ringctl: ROOT/s: no such socket: start the publisher that serves it (feed-publisher --serve PATH), or mend the path");
     fs::write(socket(&root), "mine").unwrap();
@@ -242,7 +242,7 @@ fn what_is_no_sealed_ring_is_told() {
 }
 
 #[test]
-fn whom_the_publisher_does_not_serve_is_told() {
+fn a_refused_user_is_reported() {
     if !rustix::process::geteuid().is_root() {
         return skipped("running as another user takes root");
     }
