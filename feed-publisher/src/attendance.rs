@@ -1,5 +1,6 @@
-//! Logs subscribers that attach and leave. A thread of its own looks once a second, only if the log is on; the
-//! publishing thread has no part in it.
+//! Logs subscribers that attach and leave.
+//!
+//! A thread of its own looks once a second, only if the log is on. The publishing thread has no part in it.
 //!
 //! A sealed ring is not watched: the thread that serves it logs its clients.
 

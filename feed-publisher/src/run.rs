@@ -80,7 +80,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         }
         return Err(error.into());
     }
-    // After locking: what is mapped only to watch the ring is not to be locked.
+    // After locking, so that the mapping of the watching thread is not locked.
     attendance.begin(options);
     let mut run = Run { options, messages, publisher, tally: Tally::default(), span: None };
     let first = run.publisher.published();

@@ -1,5 +1,4 @@
-//! Tests of inputs that cannot be published, or not completely: error line, exit code, and the messages published
-//! before.
+//! Tests of inputs that cannot be published completely: error line, exit code, and what was published.
 
 mod common;
 

@@ -1,5 +1,4 @@
-//! Tests of names, sizes and files that the publisher refuses: error line, exit code, and that nothing is left or
-//! changed.
+//! Tests of names, sizes and files that the publisher refuses: error line, exit code, nothing left or changed.
 
 mod common;
 
@@ -168,7 +167,7 @@ fn a_ring_of_another_version_is_superseded() {
     assert_one_line(&finished, 0, &["feed: replaced by a new ring, which begins at sequence 11"]);
 }
 
-/// Fails unless the publisher refuses a ring of which these files were replaced, each time with these texts.
+/// Replaces each of these files in a ring of its own. Fails unless the publisher refuses each ring with these texts.
 #[track_caller]
 fn assert_replaced_refused(files: &[&str], replacement: Replacement, says: &[&str]) {
     for name in files {

@@ -1,5 +1,6 @@
-//! Tests of the progress bar: drawn on a terminal, and cleared at the end. (Without a terminal there is none: in every
-//! other test standard error is empty.)
+//! Tests of the progress bar: drawn on a terminal, and cleared at the end.
+//!
+//! Without a terminal there is none: in every other test standard error is empty.
 
 mod common;
 

@@ -1,8 +1,8 @@
 //! Accounts for every message over all rings that were followed one after the other.
 //!
 //! For each ring, `first + received + lost + skipped = next`. This file keeps that sum across rings. A ring that
-//! superseded another continues its sequences. A ring that was created after another vanished begins its sequences
-//! anew; they are counted on from where the ring before was left.
+//! superseded another continues its sequences. A ring that was created after another vanished begins at a sequence of
+//! its own; its sequences are counted on from where the ring before was left.
 
 use feed::Message;
 use feed::summary::{Received, Sequences};

@@ -105,7 +105,7 @@ fn names_that_no_ring_can_have() {
     assert_names_refused(|| subscriber(&root));
 }
 
-/// Fails unless the subscriber refuses a ring of which these files were replaced, each time with these texts.
+/// Replaces each of these files in a ring of its own. Fails unless the subscriber refuses each ring with these texts.
 #[track_caller]
 fn assert_replaced_refused(files: &[&str], replacement: Replacement, says: &[&str]) {
     for name in files {

@@ -1,5 +1,6 @@
-//! Tests of files that are truncated under the running programs. Without the guard that both install, they would die of
-//! SIGBUS.
+//! Tests of files that are truncated under the running programs.
+//!
+//! Without the guard that both install, they would die of SIGBUS.
 
 mod common;
 

@@ -153,8 +153,8 @@ pub struct Received {
     pub restarts: u64,
     /// Times that it left a ring that was superseded or had vanished and opened the one that took its name.
     pub reopened: u64,
-    /// Reopened rings that began their sequences anew. [`Summary::next_sequence`] counts theirs on from where the ring
-    /// before was left.
+    /// Reopened rings whose sequences began again. [`Summary::next_sequence`] counts them on from where the ring before
+    /// was left.
     pub renumbered: u64,
     /// Messages lost between two rings; [`Summary::lost`] includes them.
     pub gaps: u64,

@@ -1,6 +1,8 @@
-//! Tests of damaged inputs: twenty thousand per format, each a valid one with bytes changed, moved, cut off or
-//! inserted. Each ends in messages or in an error with its position. What precedes the damage is read unchanged.
-//! Nothing panics, loops for ever, or allocates what the input claims.
+//! Tests of damaged inputs: twenty thousand for each format.
+//!
+//! Each is a valid input with bytes changed, moved, cut off or inserted. Each ends in messages or in an error with its
+//! position. Messages before the damage are read unchanged. Nothing panics, loops for ever, or allocates what the input
+//! claims.
 #![allow(unsafe_code, reason = "an allocator that counts can only be written with unsafe")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -67,7 +69,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// The peak of what this thread allocated during `run`, above what it had.
+/// The peak of what this thread allocated during `work`, above what it had before.
 fn memory_of<T>(work: impl FnOnce() -> T) -> (T, usize) {
     let before = NOW.get();
     MOST.set(before);

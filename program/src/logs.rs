@@ -1,5 +1,7 @@
-//! Structured logs on standard error, switched on by `RUST_LOG=info` (or `warn`, `feed_publisher=debug,...`).
-//! `RUST_LOG_FORMAT=json` writes each line as a JSON object. Without `RUST_LOG` nothing is logged.
+//! Structured logs on standard error, switched on by `RUST_LOG`.
+//!
+//! `RUST_LOG` is a level or a filter: `info`, `warn`, `feed_publisher=debug,...`. `RUST_LOG_FORMAT=json` writes each
+//! line as a JSON object. Without `RUST_LOG` nothing is logged.
 //!
 //! Messages on standard error are the same with and without logs. No single market-data message is ever logged.
 

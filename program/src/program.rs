@@ -7,7 +7,7 @@ use clap::Parser;
 use crate::failure::Failure;
 use crate::logs;
 
-/// Runs a program. `name` stands before its errors on standard error.
+/// Runs a program. Error lines begin with `name`.
 ///
 /// Exit codes: 0 on success, 1 for [`Failure::Runtime`], 2 for [`Failure::Usage`] and for a command line that does not
 /// parse. In the last two cases and for `--help` and `--version`, clap ends the process: this function does not return.

@@ -1,5 +1,6 @@
-//! Measures what it costs a subscriber to report its sequence: `cargo run --release -p ringctl --example
-//! cost_of_cursors`.
+//! Measures what it costs a subscriber to report its sequence.
+//!
+//! `cargo run --release -p ringctl --example cost_of_cursors`
 //!
 //! The control file has entries for 1,024 subscribers; the next one reads the same ring without reporting. The two read
 //! everything in the ring in turns, each before and after the other. The result is the median, over the turns, of the

@@ -1,5 +1,6 @@
-//! Measures what it costs a publisher if `ringctl` inspects its ring: `cargo run --release -p ringctl --example
-//! cost_of_looking`.
+//! Measures what it costs a publisher if `ringctl` inspects its ring.
+//!
+//! `cargo run --release -p ringctl --example cost_of_looking`
 //!
 //! The publisher publishes at full speed. In turns of 100 ms `ringctl` inspects the ring, far more often than in use,
 //! and is stopped. The publisher's processor time per message with `ringctl` is divided by that of the turn before

@@ -11,8 +11,8 @@
 //! the same kind, symbol, time and id are one event; its last message carries the flag for the end. So a row from a
 //! pipe is yielded only when the next row is there. Fields are not quoted.
 //!
-//! Every line ends with a line feed (or CR LF), the last one too. A last line without one may be cut within its last
-//! field, and the rest would pass as a number. It is an error after the rows before it.
+//! Every line ends with a line feed (or CR LF), the last one too. A last line without one is an error after the rows
+//! before it: it may be cut within its last field, and the rest would pass as a number.
 
 use std::collections::HashMap;
 use std::io::{self, BufRead, Read};
@@ -120,7 +120,7 @@ impl CsvSource {
         let more = self.reader.read_byte_record(&mut self.row);
         self.line = match &more {
             Ok(_) => self.row.position().map_or(self.line, ::csv::Position::line),
-            // The reader failed before it had a row, and stands where the row begins.
+            // The reader failed before it had a row. Its position is the beginning of the row.
             Err(_) => self.reader.position().line(),
         };
         if !more.map_err(failed)? {

@@ -173,7 +173,7 @@ fn open_at_once(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Reads from any reader. `name` stands in errors; `bytes` is the size as stored, if known.
+/// Reads from any reader. Errors begin with `name`; `bytes` is the size as stored, if known.
 ///
 /// # Errors
 /// As [`open`].

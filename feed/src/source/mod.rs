@@ -1,5 +1,6 @@
-//! Sources of messages: a decoder for each format, and a synthetic market. Every source streams, so memory stays flat
-//! whatever the size of the input.
+//! Sources of messages: a decoder for each format, and a synthetic market.
+//!
+//! Every source streams, so memory stays flat whatever the size of the input.
 //!
 //! [`input::open`] opens a file or standard input, and recognises compression and format by content.
 

@@ -1,5 +1,4 @@
-//! `doctor`: checks whether this machine is fit for rings, and for the other mechanisms between processes, for users
-//! who come from those.
+//! `doctor`: checks whether this machine is fit for rings, and for other mechanisms between processes.
 //!
 //! The directories of the machine are arguments, so that tests can make up machines.
 

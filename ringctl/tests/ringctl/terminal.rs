@@ -1,5 +1,6 @@
-//! Tests that need a terminal: `top`, and tables on a narrow terminal. The terminal is a pseudo-terminal with an
-//! emulator, which knows what is on the screen.
+//! Tests that need a terminal: `top`, and tables on a narrow terminal.
+//!
+//! The terminal is a pseudo-terminal. An emulator behind it knows what is on the screen.
 #![allow(unsafe_code)] // making the terminal the child's own, between fork and exec
 
 use std::fs::File;
