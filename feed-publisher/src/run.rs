@@ -297,5 +297,5 @@ fn print(summary: &Summary, stop: &AtomicBool, format: SummaryFormat) -> Result<
         SummaryFormat::Text => summary.to_text(),
         SummaryFormat::Json => summary.to_json() + "\n",
     };
-    stdout::summarise(&text, stop).context("cannot print the summary")
+    stdout::print_summary(&text, stop).context("cannot print the summary")
 }

@@ -56,7 +56,7 @@ fn is_locked(root: &PrivateRoot, program: &Program) -> bool {
 }
 
 #[test]
-fn its_ring_lies_on_huge_pages_or_it_says_why_not() {
+fn its_ring_is_on_huge_pages_or_it_reports_why_not() {
     let root = PrivateRoot::new();
     let program = endless(&root, &["--huge-pages"]);
     let huge = value(&segment(&root, &program), "ShmemPmdMapped:");

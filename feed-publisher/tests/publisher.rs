@@ -120,7 +120,7 @@ fn a_wrong_command_line_is_exit_code_2_and_names_the_flag() {
 }
 
 #[test]
-fn as_many_subscribers_are_counted_as_may_be_waited_for() {
+fn every_subscriber_that_may_be_waited_for_is_counted() {
     let root = PrivateRoot::new();
     run(&root, &["--count", "1", "--keep"]).assert_quiet_success();
     // The header of the control file has the number of entries.
@@ -219,7 +219,7 @@ fn a_fifo_is_an_input_and_a_signal_ends_the_wait_for_its_writer() {
 }
 
 #[test]
-fn a_kept_ring_and_a_dead_one_are_gone_on_with() {
+fn a_kept_ring_and_a_dead_one_are_taken_over() {
     let root = PrivateRoot::new();
     run(&root, &["--count", "5", "--keep"]).assert_quiet_success();
     assert_eq!(root.names(), ["feed.ring"]);

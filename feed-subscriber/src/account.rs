@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ring_that_supersedes_goes_on_with_the_numbers() {
+    fn a_superseding_ring_continues_the_sequences() {
         let mut account = Account::new(10);
         let left = Counters { first: 10, next: 100, received: 80, lost: 7, skipped: 3 };
         assert_conserved(&account, left);
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ring_that_begins_anew_is_counted_on() {
+    fn overall_sequences_continue_in_a_renumbered_ring() {
         let mut account = Account::new(10);
         let left = Counters { first: 10, next: 100, received: 90, lost: 0, skipped: 0 };
         assert_eq!(account.reopen(left, 0, true), Continuation::Renumbered);

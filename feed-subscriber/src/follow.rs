@@ -18,7 +18,7 @@ use tracing::{info, warn};
 
 use crate::account::{Account, Continuation, Counters};
 use crate::attach::{POLL_INTERVAL, Ring};
-use crate::losses::LossLog;
+use crate::loss_log::LossLog;
 use crate::options::{OnLoss, Options};
 use crate::output::Output;
 

@@ -3,7 +3,7 @@
 mod account;
 mod attach;
 mod follow;
-mod losses;
+mod loss_log;
 mod options;
 mod output;
 mod run;

@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn none_is_nothing() {
+    fn the_format_none_writes_nothing() {
         assert!(lines(OutputFormat::None).is_empty());
     }
 }

@@ -62,7 +62,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         }
         Ended::Placement(error) => Err(error.into()),
         Ended::Output(error) => {
-            Err(anyhow::Error::new(stdout::remedied(error)).context("cannot write to standard output").into())
+            Err(anyhow::Error::new(stdout::with_remedy(error)).context("cannot write to standard output").into())
         }
         _ => Ok(()),
     }
@@ -110,5 +110,5 @@ fn print(summary: &Summary, ended: &Ended, stop: &AtomicBool, options: &Options)
         say(text.trim_end());
         return Ok(());
     }
-    stdout::summarise(&text, stop).context("cannot print the summary")
+    stdout::print_summary(&text, stop).context("cannot print the summary")
 }

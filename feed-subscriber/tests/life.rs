@@ -76,7 +76,7 @@ fn a_signal_to_the_subscriber_ends_it_well_while_the_feed_goes_on() {
 }
 
 #[test]
-fn a_signal_is_noticed_while_nothing_comes_and_while_all_comes() {
+fn a_signal_is_noticed_when_stalled_and_when_behind() {
     // Always behind, and then caught up with a stalled feed.
     let root = PrivateRoot::new();
     let (publisher, mut subscribers) =

@@ -93,7 +93,7 @@ fn there_is_no_log_by_default() {
 }
 
 #[test]
-fn a_level_leaves_the_rest_out() {
+fn a_level_filters_the_log() {
     let [first, third, follower] = life(Some("feed_publisher=info,feed_subscriber=warn"));
     assert!(!log(&first).is_empty() && !log(&third).is_empty());
     assert!(log(&follower).iter().all(|line| line.starts_with("WARN ")), "{}", follower.stderr);

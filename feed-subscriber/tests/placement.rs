@@ -43,7 +43,7 @@ fn it_runs_on_the_cpu_it_was_given_with_its_memory_locked() {
 }
 
 #[test]
-fn a_ring_that_is_locked_is_locked_again_when_it_is_another() {
+fn a_reopened_ring_is_locked_again() {
     if !rustix::process::geteuid().is_root() {
         return skipped("whether memory can be locked is certain only for root");
     }
@@ -72,7 +72,7 @@ fn a_ring_that_is_locked_is_locked_again_when_it_is_another() {
 }
 
 #[test]
-fn it_reaches_the_ring_through_huge_pages_if_it_lies_on_some() {
+fn it_uses_huge_pages_if_the_ring_is_on_some() {
     let root = PrivateRoot::new();
     let follow: [&[&str]; 2] = [&["--huge-pages", "--output", "csv"], &["--output", "csv"]];
     let (publisher, mut subscribers) = start(&root, &["--rate", "2000", "--huge-pages"], &follow);
@@ -99,7 +99,7 @@ fn it_reaches_the_ring_through_huge_pages_if_it_lies_on_some() {
 }
 
 #[test]
-fn it_says_why_it_does_not_and_goes_on_and_says_so_again_of_another_ring() {
+fn missing_huge_pages_are_reported_for_each_ring() {
     let root = PrivateRoot::new();
     let small = ["--rate", "2000", "--capacity", "64"];
     let (mut killed, mut subscribers) = start(&root, &small, &[&["--huge-pages", "--output", "csv"]]);

@@ -92,7 +92,7 @@ fn a_restarted_publisher_goes_on_in_the_same_ring() {
 }
 
 #[test]
-fn a_clear_stands_between_the_old_messages_and_the_new() {
+fn a_clear_separates_old_messages_from_new_ones() {
     let root = PrivateRoot::new();
     let subscribers = killed(&root);
     let (published, _) = next(&root, &["--count", "100", "--clear"]);
@@ -230,7 +230,7 @@ fn a_ring_of_other_messages_in_its_place_is_an_error_with_a_summary() {
 }
 
 #[test]
-fn a_sequence_that_has_not_come_is_still_waited_for_in_the_next_ring() {
+fn an_unpublished_sequence_is_waited_for_in_the_next_ring() {
     let root = PrivateRoot::new();
     let follow: [&[&str]; 2] = [&["--from", "5000"], &["--max", "10", "--output", "csv"]];
     let (mut first, mut subscribers) = start(&root, &["--count", "4000", "--rate", "1000"], &follow);

@@ -42,7 +42,7 @@ pub struct Pacer {
     pace: Pace,
     /// When the first message was due, and the first event time that is defined.
     start: Option<(Instant, Option<u64>)>,
-    /// When the last message was due, after the start.
+    /// The due time of the last message, counted from the start.
     due: Duration,
     messages: u64,
 }
@@ -78,7 +78,7 @@ impl Pacer {
     }
 }
 
-/// When a message is due, after the start.
+/// The due time of a message, counted from the start.
 fn offset(pace: Pace, before_it: u64, event_and_first: Option<(u64, u64)>) -> Duration {
     // Three centuries: the longest duration that can still be added to an `Instant`.
     const LONGEST: f64 = 1e10;

@@ -16,7 +16,7 @@ fn file(rows: &[&str]) -> String {
 }
 
 #[test]
-fn every_kind_of_row_becomes_what_it_is() {
+fn each_kind_of_row_has_its_message() {
     let messages = read_all(file(&[
         "900,2,T,BTC,58710.20,0.014,,,,,B,41",
         "901,3,D,ETH,0.000000001,0.000,,,,,S,42",
@@ -203,7 +203,7 @@ fn a_line_without_end_is_an_error_after_the_rows_before_it() {
 }
 
 #[test]
-fn an_open_quote_does_not_swallow_the_file() {
+fn an_unclosed_quotation_mark_does_not_hide_the_rest() {
     let (messages, error) = read(file(&["900,2,T,\"BTC,1,1,,,,,B,41", "900,2,T,BTC,1,1,,,,,B,41"]));
     assert!(error.is_none());
     assert_eq!(messages.iter().map(|message| message.instrument).collect::<Vec<_>>(), [1, 2]);

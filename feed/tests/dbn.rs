@@ -73,7 +73,7 @@ fn mbp1(action: u8) -> Mbp1Msg {
 }
 
 #[test]
-fn an_order_keeps_all_it_can() {
+fn an_order_keeps_every_field_that_fits() {
     let messages = read_all(stream(|encoder| encoder.encode_record(&mbo()).unwrap()));
     let expected = Message {
         ts_event: 1_000,
@@ -225,7 +225,7 @@ fn compressed_inputs_that_end_early_are_errors_after_what_came_before() {
 }
 
 #[test]
-fn broken_records_are_errors_with_their_place() {
+fn broken_records_are_errors_with_their_position() {
     let file = |record: &[u8]| {
         let mut file = stream(|encoder| encoder.encode_record(&mbo()).unwrap());
         let at = file.len();

@@ -21,7 +21,7 @@ fn one(kind: u8) -> Message {
 }
 
 #[test]
-fn orders_become_what_they_are() {
+fn each_order_message_has_its_kind() {
     for kind in *b"AF" {
         let add = one(kind);
         assert_eq!((add.kind(), add.side(), add.order_id), (Kind::Add, Side::Ask, 1_005));
@@ -42,7 +42,7 @@ fn orders_become_what_they_are() {
 }
 
 #[test]
-fn trades_become_what_they_are() {
+fn each_trade_message_has_its_kind() {
     let trade = one(b'P');
     assert_eq!((trade.kind(), trade.side(), trade.order_id, trade.extra), (Kind::Trade, Side::Ask, 0, 7_005));
     assert_eq!((trade.price, trade.size), (150_000_500_000, 105_000_000_000));

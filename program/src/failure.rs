@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::CommandFactory;
 use clap::error::ErrorKind;
 
-use crate::say::{reasons, say};
+use crate::say::{say, with_causes};
 
 /// An error that ends a program.
 #[derive(Debug)]
@@ -42,6 +42,6 @@ impl Failure {
 
 /// Writes `name: error: cause` to standard error, in one line; returns exit code 1.
 pub fn report(name: &str, error: &anyhow::Error) -> ExitCode {
-    say(format_args!("{name}: {}", reasons(&**error)));
+    say(format_args!("{name}: {}", with_causes(&**error)));
     ExitCode::FAILURE
 }

@@ -12,7 +12,7 @@ pub fn say(what: impl Display) {
 
 /// An error and its causes in one line: `cannot do that: the cause`. Leaves out a cause whose text the line already
 /// contains.
-pub fn reasons(error: &(dyn Error + 'static)) -> String {
+pub fn with_causes(error: &(dyn Error + 'static)) -> String {
     let mut line = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {
@@ -31,16 +31,16 @@ mod tests {
 
     #[derive(Debug, thiserror::Error)]
     #[error("{text}")]
-    struct Because {
+    struct Failed {
         text: &'static str,
         source: Option<io::Error>,
     }
 
     #[test]
-    fn each_reason_is_said_once() {
-        let error = |text| Because { text, source: Some(io::Error::other("no room")) };
-        assert_eq!(reasons(&error("/a: cannot write")), "/a: cannot write: no room");
-        assert_eq!(reasons(&error("/a: cannot write: no room: make some")), "/a: cannot write: no room: make some");
-        assert_eq!(reasons(&Because { text: "alone", source: None }), "alone");
+    fn each_cause_is_written_once() {
+        let error = |text| Failed { text, source: Some(io::Error::other("no room")) };
+        assert_eq!(with_causes(&error("/a: cannot write")), "/a: cannot write: no room");
+        assert_eq!(with_causes(&error("/a: cannot write: no room: make some")), "/a: cannot write: no room: make some");
+        assert_eq!(with_causes(&Failed { text: "alone", source: None }), "alone");
     }
 }

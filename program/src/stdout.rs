@@ -19,7 +19,7 @@ use crate::say::say;
 const BUFFER: usize = 8 * 1024;
 
 /// The longest write that a pipe with room takes whole (`PIPE_BUF`).
-const AT_ONCE: usize = 4096;
+const PIPE_BUF: usize = 4096;
 
 /// A stop is noticed this late.
 const POLL_INTERVAL: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
@@ -42,11 +42,11 @@ pub fn is_unread(error: &io::Error) -> bool {
 pub struct Stdout<'a, F = StdoutLock<'static>> {
     file: F,
     stop: &'a AtomicBool,
-    kept: Vec<u8>,
+    buffer: Vec<u8>,
     /// True for a pipe, a socket or a terminal: a write may wait for the reader.
-    waits: bool,
+    blocks: bool,
     /// Since when there has been no room after a stop.
-    stopped: Option<Instant>,
+    no_room_since: Option<Instant>,
 }
 
 impl<'a> Stdout<'a> {
@@ -59,16 +59,16 @@ impl<'a> Stdout<'a> {
 impl<'a, F: AsFd> Stdout<'a, F> {
     fn of(file: F, stop: &'a AtomicBool) -> Self {
         let kind = rustix::fs::fstat(&file).map(|stat| FileType::from_raw_mode(stat.st_mode));
-        let waits = !matches!(kind, Ok(FileType::RegularFile | FileType::BlockDevice));
-        Stdout { file, stop, kept: Vec::with_capacity(BUFFER), waits, stopped: None }
+        let blocks = !matches!(kind, Ok(FileType::RegularFile | FileType::BlockDevice));
+        Stdout { file, stop, buffer: Vec::with_capacity(BUFFER), blocks, no_room_since: None }
     }
 
     /// Writes the whole lines of the buffer, or with `all` the whole buffer.
     fn drain(&mut self, all: bool) -> io::Result<()> {
-        let mut kept = std::mem::take(&mut self.kept);
+        let mut buffer = std::mem::take(&mut self.buffer);
         let mut written = 0;
         let result = loop {
-            let rest = &kept[written..];
+            let rest = &buffer[written..];
             let rest = if all { rest } else { &rest[..end_of_lines(rest)] };
             if rest.is_empty() {
                 break Ok(());
@@ -78,20 +78,20 @@ impl<'a, F: AsFd> Stdout<'a, F> {
                 Err(error) => break Err(error),
             }
         };
-        kept.drain(..written);
-        self.kept = kept;
+        buffer.drain(..written);
+        self.buffer = buffer;
         result
     }
 
     fn write_some(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut bytes = bytes;
-        if self.waits && bytes.len() > AT_ONCE {
+        if self.blocks && bytes.len() > PIPE_BUF {
             // A line longer than this is split.
-            let lines = end_of_lines(&bytes[..AT_ONCE]);
-            bytes = &bytes[..if lines > 0 { lines } else { AT_ONCE }];
+            let lines = end_of_lines(&bytes[..PIPE_BUF]);
+            bytes = &bytes[..if lines > 0 { lines } else { PIPE_BUF }];
         }
         loop {
-            if self.waits {
+            if self.blocks {
                 self.wait_for_room()?;
             }
             match rustix::io::write(&self.file, bytes) {
@@ -106,14 +106,14 @@ impl<'a, F: AsFd> Stdout<'a, F> {
         loop {
             match poll(&mut [PollFd::new(&self.file, PollFlags::OUT)], Some(&POLL_INTERVAL)) {
                 Ok(0) | Err(Errno::INTR) if self.stop.load(Ordering::Relaxed) => {
-                    if self.stopped.get_or_insert_with(Instant::now).elapsed() >= GRACE {
+                    if self.no_room_since.get_or_insert_with(Instant::now).elapsed() >= GRACE {
                         return Err(io::Error::other(Unread));
                     }
                 }
                 Ok(0) | Err(Errno::INTR) => {}
                 // Also if the reader is gone: the write reports that.
                 Ok(_) => {
-                    self.stopped = None;
+                    self.no_room_since = None;
                     return Ok(());
                 }
                 Err(error) => return Err(error.into()),
@@ -127,7 +127,7 @@ impl<'a, F: AsFd> Stdout<'a, F> {
 ///
 /// # Errors
 /// The kernel's error, with its remedy.
-pub fn summarise(summary: &str, stop: &AtomicBool) -> io::Result<()> {
+pub fn print_summary(summary: &str, stop: &AtomicBool) -> io::Result<()> {
     let mut stdout = Stdout::new(stop);
     match stdout.write_all(summary.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -135,13 +135,13 @@ pub fn summarise(summary: &str, stop: &AtomicBool) -> io::Result<()> {
             say(summary.trim_end());
             Ok(())
         }
-        Err(error) => Err(remedied(error)),
+        Err(error) => Err(with_remedy(error)),
         Ok(()) => Ok(()),
     }
 }
 
 /// The error with its remedy.
-pub fn remedied(error: io::Error) -> io::Error {
+pub fn with_remedy(error: io::Error) -> io::Error {
     let remedy = remedy::output(&error);
     io::Error::new(error.kind(), format!("{error}: {remedy}"))
 }
@@ -153,10 +153,10 @@ fn end_of_lines(bytes: &[u8]) -> usize {
 
 impl<F: AsFd> Write for Stdout<'_, F> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.kept.len() + bytes.len() > BUFFER {
+        if self.buffer.len() + bytes.len() > BUFFER {
             self.drain(false)?;
         }
-        self.kept.extend_from_slice(bytes);
+        self.buffer.extend_from_slice(bytes);
         Ok(bytes.len())
     }
 

@@ -11,7 +11,7 @@ use signal_hook::iterator::Signals;
 /// A flag that the first SIGINT or SIGTERM sets. The second one ends the process at once, with exit code 1.
 ///
 /// # Errors
-/// The kernel refused a handler. It has no reason to.
+/// The kernel refuses a handler, for which it has no reason.
 pub fn on_signals() -> io::Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
@@ -26,7 +26,7 @@ pub fn on_signals() -> io::Result<Arc<AtomicBool>> {
 /// flag. Call it after [`on_signals`], so that the flag is set before `call` runs.
 ///
 /// # Errors
-/// The kernel refused the handlers or the thread.
+/// The kernel refuses the handlers or the thread.
 pub fn call_on_signals(call: impl Fn() + Send + 'static) -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || signals.forever().for_each(|_| call()))?;

@@ -18,7 +18,7 @@ const RATIO: u64 = 40_000;
 /// the position does not fit the number of messages before it.
 pub fn exhaust(bytes: Vec<u8>, format: Option<Format>, mut each: impl FnMut(Message)) -> Result<u64, SourceError> {
     let length = bytes.len() as u64;
-    let reader = Ending { bytes: Cursor::new(bytes), reads_at_end: 0 };
+    let reader = LoopDetector { bytes: Cursor::new(bytes), reads_at_end: 0 };
     let mut input = input::from_reader("sample", reader, None, format).inspect_err(|error| check(error, 0, length))?;
     let mut messages = 0;
     loop {
@@ -53,12 +53,12 @@ fn check(error: &SourceError, messages: u64, length: u64) {
 }
 
 /// A reader that panics if it is read again and again at its end.
-struct Ending {
+struct LoopDetector {
     bytes: Cursor<Vec<u8>>,
     reads_at_end: u32,
 }
 
-impl Read for Ending {
+impl Read for LoopDetector {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let count = self.bytes.read(buffer)?;
         if count == 0 {

@@ -67,7 +67,7 @@ pub struct CsvSource {
     file: String,
     reader: Reader<LineLimited>,
     /// The position in this file of each of [`COLUMNS`].
-    places: [usize; COLUMNS.len()],
+    indices: [usize; COLUMNS.len()],
     row: ByteRecord,
     line: u64,
     symbols: HashMap<Box<[u8]>, u32>,
@@ -102,11 +102,11 @@ impl CsvSource {
             ReaderBuilder::new().has_headers(false).flexible(true).quoting(false).from_reader(LineLimited::new(reader));
         let mut header = ByteRecord::new();
         reader.read_byte_record(&mut header).map_err(|error| failed(error).at(file, Position::Line(1)))?;
-        let places = places(&header).map_err(|reason| reason.at(file, Position::Line(1)))?;
+        let indices = indices(&header).map_err(|reason| reason.at(file, Position::Line(1)))?;
         Ok(CsvSource {
             file: file.to_owned(),
             reader,
-            places,
+            indices,
             row: ByteRecord::new(),
             line: 1,
             symbols: HashMap::new(),
@@ -133,7 +133,7 @@ impl CsvSource {
     }
 
     fn field(&self, column: usize) -> &[u8] {
-        &self.row[self.places[column]]
+        &self.row[self.indices[column]]
     }
 
     fn message(&mut self) -> Result<Held, Reason> {
@@ -172,7 +172,7 @@ impl CsvSource {
     }
 
     fn instrument(&mut self) -> Result<u32, Reason> {
-        let symbol = &self.row[self.places[column::SYMBOL]];
+        let symbol = &self.row[self.indices[column::SYMBOL]];
         if let Some(&number) = self.symbols.get(symbol) {
             return Ok(number);
         }
@@ -275,24 +275,24 @@ impl Source for CsvSource {
 }
 
 /// The position of each column, by the header.
-fn places(header: &ByteRecord) -> Result<[usize; COLUMNS.len()], Reason> {
+fn indices(header: &ByteRecord) -> Result<[usize; COLUMNS.len()], Reason> {
     let expected = || format!("expected the columns {}", COLUMNS.join(","));
     let name = |place: usize| {
         let name = &header[place];
         if place == 0 { name.strip_prefix(BYTE_ORDER_MARK).unwrap_or(name) } else { name }
     };
-    let mut places = [usize::MAX; COLUMNS.len()];
+    let mut indices = [usize::MAX; COLUMNS.len()];
     for place in 0..header.len() {
         let shown = String::from_utf8_lossy(name(place));
         match COLUMNS.iter().position(|column| column.as_bytes() == name(place)) {
-            Some(column) if places[column] == usize::MAX => places[column] = place,
+            Some(column) if indices[column] == usize::MAX => indices[column] = place,
             Some(_) => return Err(Reason::Malformed(format!("column {shown:?} stands there twice"))),
             None => return Err(Reason::Malformed(format!("column {shown:?} is unknown: {}", expected()))),
         }
     }
-    match places.iter().position(|&place| place == usize::MAX) {
+    match indices.iter().position(|&place| place == usize::MAX) {
         Some(missing) => Err(Reason::Malformed(format!("column {:?} is missing: {}", COLUMNS[missing], expected()))),
-        None => Ok(places),
+        None => Ok(indices),
     }
 }
 

@@ -51,7 +51,7 @@ pub(crate) fn run(targets: Targets<'_>, listen: &str, sample: Duration, out: &mu
         false => say(format_args!("listening at http://{address}/metrics")),
     }
     info!(%address, root = %exporter.targets.root().display(), "listening");
-    let (exporter, answering) = (Mutex::new(exporter), AtomicUsize::new(0));
+    let (exporter, connections) = (Mutex::new(exporter), AtomicUsize::new(0));
     std::thread::scope(|scope| {
         let surveying = std::thread::Builder::new().name("ringctl look".to_owned());
         surveying.spawn_scoped(scope, || survey_periodically(&exporter, sample)).context("cannot start a thread")?;
@@ -66,21 +66,21 @@ pub(crate) fn run(targets: Targets<'_>, listen: &str, sample: Duration, out: &mu
                     continue;
                 }
             };
-            let before = answering.fetch_add(1, Ordering::Relaxed);
+            let before = connections.fetch_add(1, Ordering::Relaxed);
             if before >= MAX_CONNECTIONS {
                 warn!(answering = before, "request dropped: nobody reads the answers before it");
-                answering.fetch_sub(1, Ordering::Relaxed);
+                connections.fetch_sub(1, Ordering::Relaxed);
                 continue;
             }
             // A thread of its own, because a client may be slow.
-            let (exporter, answering) = (&exporter, &answering);
+            let (exporter, connections) = (&exporter, &connections);
             let thread = std::thread::Builder::new().name("ringctl answer".to_owned()).spawn_scoped(scope, move || {
                 serve(stream, exporter);
-                answering.fetch_sub(1, Ordering::Relaxed);
+                connections.fetch_sub(1, Ordering::Relaxed);
             });
             if let Err(error) = thread {
                 warn!(%error, "request dropped: no thread can be started");
-                answering.fetch_sub(1, Ordering::Relaxed);
+                connections.fetch_sub(1, Ordering::Relaxed);
             }
         }
     })

@@ -8,8 +8,8 @@ use feed_ring::OpenError;
 use feed_ring::inspect::{FileFacts, Ring, names as ring_names};
 use serde::Serialize;
 
-use super::other::{Reason, Unreadable};
 use super::snapshot::Snapshot;
+use super::unreadable::{Reason, Unreadable};
 use crate::format::printable_name;
 use crate::open::explain;
 

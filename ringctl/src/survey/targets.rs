@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use feed_ring::inspect::{FileFacts, Life, Ring};
 
-use super::other::Unreadable;
 use super::root::{Survey, inspect};
 use super::snapshot::Snapshot;
+use super::unreadable::Unreadable;
 use crate::format::printable_name;
 
 /// The rings to survey: those of a root, and sealed rings, which are in no root.

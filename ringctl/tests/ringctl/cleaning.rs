@@ -103,7 +103,7 @@ fn as_json() {
 }
 
 #[test]
-fn a_publisher_can_begin_behind_it() {
+fn a_publisher_can_start_after_clean() {
     let root = PrivateRoot::new();
     for _ in 0..20 {
         dead(&root, "q");

@@ -68,7 +68,7 @@ fn on_a_blank_machine_what_cannot_be_told_is_skipped() {
 }
 
 #[test]
-fn each_line_can_be_red() {
+fn each_check_can_warn() {
     let root = PrivateRoot::new();
     let sysctl = |path: &str, value: &str, what: &str, now: &str| {
         let machine = Machine::fit();
@@ -126,7 +126,7 @@ fn each_line_can_be_red() {
 }
 
 #[test]
-fn a_root_that_is_no_memory_is_warned_of() {
+fn a_root_on_disk_is_a_warning() {
     // /proc is not a tmpfs. Nothing is created there.
     let machine = Machine::fit();
     machine.put("proc/self/mountinfo", "1 0 0:1 / /proc rw - proc proc rw\n");
@@ -197,7 +197,7 @@ fn locking_takes_the_ring_and_all_that_is_mapped_beside_it() {
 }
 
 #[test]
-fn one_line_for_each_mount_whatever_is_to_be_mended() {
+fn both_checks_of_a_mount_give_the_same_line() {
     let root = PrivateRoot::new();
     let point = root.path().canonicalize().unwrap().parent().unwrap().to_owned();
     let machine = Machine::fit();
@@ -302,7 +302,7 @@ fn a_memory_limit_that_is_too_low_fails() {
 }
 
 #[test]
-fn room_against_the_ring_that_is_planned() {
+fn room_is_compared_with_the_planned_ring() {
     let root = PrivateRoot::new();
     let (code, checks) = Machine::fit().examine(&root, &["--need", "1024T"]);
     assert_eq!((code, &checks[1]["what"], &checks[1]["status"]), (1, &"room in the root".into(), &"fail".into()));
@@ -311,7 +311,7 @@ fn room_against_the_ring_that_is_planned() {
 }
 
 #[test]
-fn a_root_as_small_as_dockers_is_warned_of() {
+fn a_small_root_is_a_warning() {
     let root = PrivateRoot::new();
     let small = root.path().join("small");
     fs::create_dir(&small).unwrap();

@@ -273,7 +273,7 @@ fn running_out_of_descriptors_does_not_end_it() {
 }
 
 #[test]
-fn only_metrics_and_the_clock_make_it_look() {
+fn only_scrapes_and_the_interval_trigger_a_survey() {
     let root = PrivateRoot::new();
     let mut command = export(&root, "3600");
     let mut exporter = Program::start(command.env("RUST_LOG", "info"));

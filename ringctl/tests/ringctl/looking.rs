@@ -29,7 +29,7 @@ fn every_state(root: &PrivateRoot) -> feed_testing::Child {
 }
 
 #[test]
-fn list_tells_every_state() {
+fn list_shows_every_state() {
     let root = PrivateRoot::new();
     let _publisher = every_state(&root);
     let subscriber = Subscriber::<Quote>::options("live").root(&root).join(Join::Oldest).open().unwrap();
@@ -77,7 +77,7 @@ fn list_as_json() {
 }
 
 #[test]
-fn a_name_that_is_no_text_is_told_all_the_same() {
+fn a_name_that_is_not_utf8_is_listed() {
     let root = PrivateRoot::new();
     fs::create_dir(root.path().join(OsStr::from_bytes(b"\xffquotes.ring"))).unwrap();
     for arguments in [&["list"][..], &["clean"]] {
@@ -99,7 +99,7 @@ fn rates_come_from_two_looks() {
 }
 
 #[test]
-fn nothing_there() {
+fn a_root_without_rings() {
     let root = PrivateRoot::new();
     assert_eq!(stable(&root, &fine(&root, &["list"])), "no rings in ROOT\n");
     assert_eq!(json(&root, &["list"])["rings"], serde_json::json!([]));
@@ -116,7 +116,7 @@ fn nothing_there() {
 }
 
 #[test]
-fn stat_tells_all() {
+fn stat_shows_everything() {
     let root = PrivateRoot::new();
     let _publisher = live(&root, "live");
     let _slow = Subscriber::<Quote>::options("live").root(&root).join(Join::Oldest).open().unwrap();

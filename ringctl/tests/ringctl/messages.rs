@@ -95,7 +95,7 @@ fn a_damaged_slot_is_passed_over() {
 }
 
 #[test]
-fn a_schema_that_is_none_leaves_bytes() {
+fn an_invalid_schema_shows_bytes() {
     let root = PrivateRoot::new();
     let segment = closed(&root, "q").join("segment");
     // "Quote 32" becomes "Quote 3!" with a matching fingerprint.
@@ -160,7 +160,7 @@ fn following_over_a_death_and_a_takeover() {
 }
 
 #[test]
-fn following_what_is_cut_short() {
+fn following_a_ring_that_is_cut_short() {
     let root = PrivateRoot::new();
     let _publisher = live(&root, "q");
     let mut tail = follow(&root, &["q", "-n", "1"]);
@@ -171,7 +171,7 @@ fn following_what_is_cut_short() {
 }
 
 #[test]
-fn following_what_is_removed() {
+fn following_a_ring_that_is_removed() {
     let root = PrivateRoot::new();
     let ring = dead(&root, "q");
     let mut tail = follow(&root, &["q", "-n", "0"]);
