@@ -3,6 +3,9 @@
 
 mod alone;
 mod asleep;
+mod assertions;
+mod attributes;
+mod bad_rings;
 mod child;
 mod data;
 mod program;
@@ -10,6 +13,7 @@ mod root;
 
 pub use alone::alone;
 pub use asleep::sleeps;
+pub use bad_rings::{NOBODY, Replacement, assert_names_refused, can_run, is_root, replaced};
 pub use child::{Child, as_child, child};
 pub use data::{market_data, skipped};
 pub use program::{Finished, Program, program};

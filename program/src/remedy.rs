@@ -1,10 +1,10 @@
-//! What to do about what the kernel refused: an error of the system has no remedy of its own.
+//! Remedies for errors of the kernel: what a user can do about a system call that failed.
 
 use std::io;
 
 use rustix::io::Errno;
 
-/// What to do about a system call that failed at a ring's files; `place` is the flag that says where they are.
+/// The remedy for a system call that failed on a ring's files. `place` is the flag that names their directory.
 pub fn ring(error: &io::Error, place: &str) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => format!("make the directory first, or choose another ({place})"),
@@ -12,7 +12,7 @@ pub fn ring(error: &io::Error, place: &str) -> String {
         io::ErrorKind::ReadOnlyFilesystem => format!("choose a file system that can be written to ({place})"),
         io::ErrorKind::InvalidFilename => format!("choose a shorter path ({place})"),
         io::ErrorKind::InvalidInput => format!("choose another ({place})"),
-        // O_TMPFILE where there is none is taken for an attempt to write to a directory.
+        // A file system without O_TMPFILE takes it for an attempt to write to a directory.
         io::ErrorKind::Unsupported | io::ErrorKind::IsADirectory => {
             format!("choose a directory in memory, such as one in /dev/shm ({place})")
         }
@@ -24,7 +24,7 @@ pub fn ring(error: &io::Error, place: &str) -> String {
     }
 }
 
-/// What to do about any other system call that failed.
+/// The remedy for any other system call that failed.
 pub fn system(error: &io::Error) -> &'static str {
     match error.raw_os_error().map(Errno::from_raw_os_error) {
         Some(Errno::MFILE | Errno::NFILE) => "raise the limit of open files (ulimit -n)",
@@ -33,27 +33,17 @@ pub fn system(error: &io::Error) -> &'static str {
     }
 }
 
-/// The same as an error, with what was being done.
+/// The error with what was being done and the remedy, for `map_err`: `cannot {doing}: {error}: {remedy}`.
 pub fn failed(doing: &'static str) -> impl FnOnce(io::Error) -> io::Error {
     move |error| io::Error::new(error.kind(), format!("cannot {doing}: {error}: {}", system(&error)))
 }
 
-/// What to do about standard output that cannot be written to.
+/// The remedy for a failed write to standard output.
 pub fn output(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room, or send it elsewhere",
         io::ErrorKind::FileTooLarge => "raise the limit of a file's size (ulimit -f), or send it elsewhere",
         _ => "send it elsewhere",
-    }
-}
-
-/// What to do about an input that cannot be opened.
-pub fn input(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::NotFound => "check the path",
-        io::ErrorKind::PermissionDenied => "run as a user who may read it, or have its owner admit this one",
-        io::ErrorKind::IsADirectory => "name a file in it",
-        _ => "see to the file and what it lies on, or name another",
     }
 }
 

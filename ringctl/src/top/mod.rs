@@ -1,4 +1,4 @@
-//! `top`: all rings live, on the whole terminal.
+//! `top`: all rings live, on a terminal.
 
 mod screen;
 mod state;
@@ -8,39 +8,39 @@ use std::time::{Duration, Instant};
 
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
 
-use crate::Outcome;
+use crate::outcome::Outcome;
 use crate::output::Output;
-use crate::survey::{Places, Rates, Survey};
+use crate::survey::{Rates, Survey, Targets};
 use crate::top::state::State;
 
-pub(crate) fn run(mut places: Places<'_>, interval: Duration, out: &mut Output) -> anyhow::Result<Outcome> {
-    // So that a root that is not there is an error and no empty screen.
-    let first = look(&mut places)?;
+pub(crate) fn run(mut targets: Targets<'_>, interval: Duration, out: &mut Output) -> anyhow::Result<Outcome> {
+    // A root that cannot be read is an error, not an empty screen.
+    let first = survey(&mut targets)?;
     if out.json {
-        return lines(&mut places, interval, out);
+        return write_json(&mut targets, interval, out);
     }
     anyhow::ensure!(
         io::stdout().is_terminal() && io::stdin().is_terminal(),
         "top needs a terminal: use top --json, or stat --watch, where there is none"
     );
-    let mut state = State::new(places.root().display().to_string());
+    let mut state = State::new(targets.root().display().to_string());
     state.update(first);
     let mut terminal = ratatui::try_init()?;
-    let result = show(&mut places, interval, &mut state, &mut terminal);
+    let result = show(&mut targets, interval, &mut state, &mut terminal);
     ratatui::try_restore()?;
     result.map(|()| Outcome::Fine)
 }
 
-fn look(places: &mut Places<'_>) -> anyhow::Result<Survey> {
-    let (survey, root) = places.look();
+fn survey(targets: &mut Targets<'_>) -> anyhow::Result<Survey> {
+    let (survey, root) = targets.survey();
     root.map(|()| survey)
 }
 
-/// Without a terminal: a line of JSON each time.
-fn lines(places: &mut Places<'_>, interval: Duration, out: &mut Output) -> anyhow::Result<Outcome> {
+/// JSON needs no terminal: one line for each survey.
+fn write_json(targets: &mut Targets<'_>, interval: Duration, out: &mut Output) -> anyhow::Result<Outcome> {
     let mut rates = Rates::default();
     loop {
-        let mut survey = look(places)?;
+        let mut survey = survey(targets)?;
         rates.apply(&mut survey.rings);
         out.json(&survey)?;
         out.flush()?;
@@ -49,7 +49,7 @@ fn lines(places: &mut Places<'_>, interval: Duration, out: &mut Output) -> anyho
 }
 
 fn show(
-    places: &mut Places<'_>,
+    targets: &mut Targets<'_>,
     interval: Duration,
     state: &mut State,
     terminal: &mut ratatui::DefaultTerminal,
@@ -57,7 +57,7 @@ fn show(
     let mut next = Instant::now() + interval;
     loop {
         terminal.draw(|frame| screen::draw(frame, state))?;
-        // Whatever happens on the keyboard, the next look comes when it is due.
+        // Keys do not delay the next survey.
         while event::poll(next.saturating_duration_since(Instant::now()))? {
             match event::read()? {
                 Event::Key(key) if key.kind != KeyEventKind::Release => {
@@ -77,9 +77,9 @@ fn show(
             }
             terminal.draw(|frame| screen::draw(frame, state))?;
         }
-        state.update(look(places)?);
+        state.update(survey(targets)?);
         next += interval;
-        // After a stop (Ctrl-Z, a suspended machine) there is nothing to catch up with.
+        // After a stop (Ctrl-Z, a suspended machine) missed surveys are not caught up.
         next = next.max(Instant::now());
     }
 }

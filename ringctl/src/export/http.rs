@@ -1,34 +1,34 @@
-//! As much of HTTP/1.1 as an exporter needs: one request a connection, `GET` and `HEAD`, no bodies to read.
+//! A minimal HTTP/1.1 server: one request per connection, `GET` and `HEAD`, no request bodies.
 //!
-//! Written out here because nothing may end an exporter: the servers that there are give up listening, or panic, when the process
-//! has no file descriptor left for a moment.
+//! Written here because nothing may end an exporter: existing servers stop listening or panic when the process briefly
+//! has no file descriptor left.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-/// The longest head of a request. Browsers stay below it, scrapers by far.
+/// The longest request head in bytes, more than browsers or scrapers send.
 const LONGEST: usize = 8 * 1024;
 
-/// So long a client may take to say what it wants, and so long to take each piece of the answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The timeout for a whole request, and for each write of the answer.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What a client asked for.
+/// A request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Request {
     pub(crate) method: String,
-    /// As it was sent: with what stands behind a question mark.
+    /// As sent, with the query.
     pub(crate) target: String,
 }
 
 impl Request {
-    /// The target without what stands behind a question mark.
+    /// The target without the query.
     pub(crate) fn path(&self) -> &str {
         self.target.split('?').next().unwrap_or("")
     }
 }
 
-/// What it gets.
+/// An answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -43,13 +43,14 @@ impl Answer {
     }
 }
 
-/// Reads a request, or says what to answer to what is none; `None` if there is nobody to answer.
+/// Reads a request. Returns the error answer if it is malformed, and `None` if the client is gone or too slow.
 pub(crate) fn read(stream: &mut TcpStream) -> Option<Result<Request, Answer>> {
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + TIMEOUT;
     let mut head = Vec::new();
     let mut buffer = [0; 1024];
-    // The whole head, though only its first line matters: who closes with bytes unread takes the answer back.
-    while !ends(&head) {
+    // The whole head is read, although only its first line matters: closing a socket with unread bytes would discard
+    // the answer.
+    while !is_complete(&head) {
         if head.len() > LONGEST {
             return Some(Err(Answer::text(431, "too long a request")));
         }
@@ -68,12 +69,12 @@ pub(crate) fn read(stream: &mut TcpStream) -> Option<Result<Request, Answer>> {
     Some(request(&head).ok_or_else(|| Answer::text(400, "not a request of HTTP/1")))
 }
 
-/// Whether the empty line has come.
-fn ends(head: &[u8]) -> bool {
+/// True if the head is complete: it has an empty line.
+fn is_complete(head: &[u8]) -> bool {
     head.windows(4).any(|four| four == b"\r\n\r\n") || head.windows(2).any(|two| two == b"\n\n")
 }
 
-/// The first line of a head.
+/// Parses the first line of a head.
 fn request(head: &[u8]) -> Option<Request> {
     let line = std::str::from_utf8(head.split(|&byte| byte == b'\n').next()?).ok()?;
     let mut words = line.trim_end().split(' ');
@@ -83,7 +84,7 @@ fn request(head: &[u8]) -> Option<Request> {
     fine.then(|| Request { method: method.to_owned(), target: target.to_owned() })
 }
 
-/// Writes an answer, to a `HEAD` only how long it would be.
+/// Writes an answer; to a `HEAD` without the body.
 pub(crate) fn write(stream: &mut TcpStream, answer: &Answer, head_only: bool) -> io::Result<()> {
     let Answer { status, kind, body } = answer;
     let reason = match status {
@@ -101,7 +102,7 @@ pub(crate) fn write(stream: &mut TcpStream, answer: &Answer, head_only: bool) ->
     if !head_only {
         text.push_str(body);
     }
-    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(TIMEOUT))?;
     stream.write_all(text.as_bytes())
 }
 
@@ -118,6 +119,10 @@ mod tests {
             assert_eq!(request(wrong.as_bytes()), None, "{wrong}");
         }
         assert_eq!(request(b"\xff / HTTP/1.1\r\n"), None);
-        assert!(ends(b"GET / HTTP/1.1\r\n\r\n") && ends(b"GET / HTTP/1.1\n\n") && !ends(b"GET / HTTP/1.1\r\n"));
+        assert!(
+            is_complete(b"GET / HTTP/1.1\r\n\r\n")
+                && is_complete(b"GET / HTTP/1.1\n\n")
+                && !is_complete(b"GET / HTTP/1.1\r\n")
+        );
     }
 }

@@ -1,40 +1,40 @@
-//! Losses for the log: at most one line a second, with what was lost since the line before.
+//! LossLog for the log: at most one line a second, with the number of messages lost since the line before.
 
 use std::time::{Duration, Instant};
 
-/// Between two lines.
+/// The time between two lines.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// What was lost and is not in the log yet.
+/// The losses that are not in the log yet.
 #[derive(Debug, Default)]
-pub(crate) struct Losses {
+pub(crate) struct LossLog {
     pending: u64,
     last: Option<Instant>,
 }
 
-impl Losses {
-    /// So many messages were lost.
+impl LossLog {
+    /// Adds a loss of this many messages.
     pub(crate) fn add(&mut self, missed: u64) {
         self.pending = self.pending.saturating_add(missed);
     }
 
-    /// Whether there is something to tell, now or later.
+    /// True if there are losses that are not in the log.
     pub(crate) fn is_pending(&self) -> bool {
         self.pending > 0
     }
 
-    /// How many to tell of now, if it is time; they count as told then.
+    /// If a line is due, the losses to log. They count as logged then.
     pub(crate) fn due(&mut self, now: Instant) -> Option<u64> {
-        let told = self.last.is_some_and(|last| now.saturating_duration_since(last) < INTERVAL);
-        if told || self.pending == 0 {
+        let too_early = self.last.is_some_and(|last| now.saturating_duration_since(last) < INTERVAL);
+        if too_early || self.pending == 0 {
             return None;
         }
         self.last = Some(now);
-        self.rest()
+        self.take()
     }
 
-    /// How many there are still to tell of.
-    pub(crate) fn rest(&mut self) -> Option<u64> {
+    /// The losses that are not in the log, whether a line is due or not. They count as logged then.
+    pub(crate) fn take(&mut self) -> Option<u64> {
         Some(std::mem::take(&mut self.pending)).filter(|&missed| missed > 0)
     }
 }
@@ -45,7 +45,7 @@ mod tests {
 
     #[test]
     fn one_line_a_second_and_nothing_is_left_out() {
-        let (mut losses, begun) = (Losses::default(), Instant::now());
+        let (mut losses, begun) = (LossLog::default(), Instant::now());
         let after = |millis| begun + Duration::from_millis(millis);
         assert_eq!(losses.due(begun), None);
         losses.add(3);
@@ -56,7 +56,7 @@ mod tests {
         }
         assert_eq!(losses.due(after(1000)), Some(100));
         losses.add(7);
-        assert_eq!((losses.due(after(1001)), losses.rest(), losses.rest()), (None, Some(7), None));
+        assert_eq!((losses.due(after(1001)), losses.take(), losses.take()), (None, Some(7), None));
         assert_eq!(losses.due(after(5000)), None);
     }
 }

@@ -1,4 +1,4 @@
-//! NASDAQ TotalView-ITCH 5.0 as files carry it: each message after a two-byte length, which some writers leave zero.
+//! NASDAQ TotalView-ITCH 5.0 in files: each message after a two-byte length, which some writers leave zero.
 //!
 //! <https://www.nasdaqtrader.com/content/technicalsupport/specifications/dataproducts/NQTVITCHSpecification.pdf>
 //!
@@ -12,11 +12,11 @@
 //! | `P` trade, `Q` cross trade | trade |
 //! | everything else | other |
 //!
-//! Every message is an event of its own. Zero and true length prefixes may be mixed.
+//! Every message is an event of its own. True and zero length prefixes may be mixed.
 //!
-//! The venue's files (BinaryFILE) end with a payload of no bytes, which is a zero length and nothing behind it: that is the
-//! end of the session, and so is the end of the input between two messages. Hence an input with zero prefixes that was cut
-//! right behind one of them cannot be told from a whole one.
+//! The venue's files (BinaryFILE) end with a payload of no bytes: a zero length with nothing after it. Both that and
+//! the end of the input between two messages end the session. So an input with zero prefixes that was cut after one of
+//! them passes as complete.
 
 mod wire;
 
@@ -25,28 +25,28 @@ use std::io::{self, BufRead};
 use zerocopy::FromBytes;
 
 use self::wire::Header;
-use super::error::read_failed;
-use super::{Position, Reason, Source, SourceError};
+use super::error::{Position, Reason, SourceError, read_failed};
+use super::stream::Source;
 use crate::decimal::SCALE;
-use crate::{Flags, Kind, Message, Side};
+use crate::message::{Flags, Kind, Message, Side};
 
-/// Bytes of a length prefix.
+/// The length of a length prefix in bytes.
 const PREFIX: usize = 2;
 
-/// The length of a payload that marks the end of a session, if nothing comes after it: before a message it is a zero prefix.
+/// The payload length that ends a session if nothing follows it. Before a message it is a zero prefix.
 const END_OF_SESSION: [u8; PREFIX] = [0; PREFIX];
 
 /// ITCH prices have four decimal places.
 const PRICE_UNIT: i64 = 100_000;
 
-/// Whether these first bytes of an input may be ITCH: a length, zero or right, and a known message type after it.
+/// True if an input that begins with these bytes may be ITCH: a length, zero or right, before a known message type.
 pub(crate) fn begins_like_itch(first: &[u8]) -> bool {
     let [high, low, kind, ..] = *first else { return false };
     let prefix = usize::from(u16::from_be_bytes([high, low]));
     wire::length(kind).is_some_and(|length| prefix == 0 || prefix == length)
 }
 
-/// Decodes ITCH that is already decompressed.
+/// Decodes decompressed ITCH.
 pub struct ItchSource {
     file: String,
     reader: Box<dyn BufRead + Send>,
@@ -56,14 +56,14 @@ pub struct ItchSource {
 }
 
 impl ItchSource {
-    /// Reads nothing yet.
+    /// Makes a source; reads nothing yet.
     pub fn new(file: &str, reader: Box<dyn BufRead + Send>) -> Self {
         ItchSource { file: file.to_owned(), reader, number: 0, byte: 0, ended: false }
     }
 
     fn next(&mut self) -> Result<Option<Message>, Reason> {
         self.number += 1;
-        // Prefix and type come first: the type says how much follows.
+        // Prefix and type come first: the type determines how much follows.
         let mut buffer = [0; PREFIX + wire::LONGEST];
         match self.fill(&mut buffer[..PREFIX + 1])? {
             0 => return Ok(None),
@@ -95,7 +95,7 @@ impl ItchSource {
         })
     }
 
-    /// Reads until the buffer is full or the input ends; returns how much was read.
+    /// Reads until the buffer is full or the input ends; returns the number of bytes read.
     fn fill(&mut self, buffer: &mut [u8]) -> Result<usize, Reason> {
         let mut filled = 0;
         while filled < buffer.len() {
@@ -125,7 +125,7 @@ fn ends_within(got: usize, needed: usize) -> Reason {
     Reason::Malformed(format!("the input ends {got} bytes into this message of {needed} (its length included)"))
 }
 
-/// Turns one message, without its prefix and of the length of its type, into ours.
+/// Converts one message without its prefix. `bytes` has the length of its type.
 fn message(bytes: &[u8]) -> Result<Message, Reason> {
     Ok(match bytes[0] {
         b'A' => add(read::<wire::AddOrder>(bytes)?)?,
@@ -203,7 +203,7 @@ fn message(bytes: &[u8]) -> Result<Message, Reason> {
     })
 }
 
-/// The structs of [`wire`] are as long as [`wire::length`] says (asserted there), so this does not fail.
+/// Cannot fail: [`wire`] asserts that each struct is as long as [`wire::length`] says.
 fn read<T: FromBytes + zerocopy::KnownLayout + zerocopy::Immutable>(bytes: &[u8]) -> Result<&T, Reason> {
     T::ref_from_bytes(bytes)
         .map_err(|_| Reason::Malformed(format!("has {} bytes: expected {}", bytes.len(), size_of::<T>())))
@@ -227,17 +227,17 @@ fn add(order: &wire::AddOrder) -> Result<Message, Reason> {
     })
 }
 
-/// 32 bits of 1e-4 always fit in 64 bits of 1e-9.
+/// 32 bits in units of 1e-4 always fit into 64 bits in units of 1e-9.
 fn price(price: u32) -> i64 {
     i64::from(price) * PRICE_UNIT
 }
 
-/// 32 bits of whole shares always fit in 64 bits of 1e-9.
+/// 32 bits of whole shares always fit into 64 bits in units of 1e-9.
 fn shares(shares: u32) -> u64 {
     u64::from(shares) * SCALE
 }
 
-/// A cross has 64 bits of whole shares, which may not fit.
+/// A cross has 64 bits of whole shares, which may not fit into units of 1e-9.
 fn cross_shares(shares: u64) -> Result<u64, Reason> {
     shares.checked_mul(SCALE).ok_or_else(|| Reason::DoesNotFit {
         field: "shares of a cross trade",

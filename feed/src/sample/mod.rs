@@ -1,7 +1,7 @@
-//! Small synthetic files of every format, written by this project: for tests and trials without the market data.
+//! Small synthetic files of every format, for tests and trials without market data.
 //!
-//! Each function returns the bytes of a file whose content depends on nothing but its arguments. All record types that
-//! a decoder tells apart occur, in turn.
+//! Each function returns the bytes of a file, which depend on its arguments only. Every record type that a decoder
+//! distinguishes occurs, in turn.
 
 mod exhaust;
 
@@ -12,18 +12,18 @@ use ::dbn::encode::{DbnEncoder, EncodeRecord};
 use ::dbn::{BidAskPair, FlagSet, MboMsg, Mbp1Msg, Metadata, RecordHeader, SType, Schema, TradeMsg, rtype};
 
 pub use self::exhaust::exhaust;
+use crate::message::{Kind, Side};
 use crate::source::csv::COLUMNS;
 use crate::source::synthetic::{OPENING, Synthetic};
-use crate::{Kind, Side};
 
-/// The DBN schemas there are samples of.
+/// The DBN schemas that [`dbn`] writes records of.
 pub const DBN_SCHEMAS: [&str; 4] = ["mbo", "mbp-1", "tbbo", "trades"];
 
-/// A DBN file of a version (1 to 3) and a schema by its name; of a schema that is not in [`DBN_SCHEMAS`], the metadata
-/// alone.
+/// A DBN file of this version (1 to 3) and schema name. A schema that is not in [`DBN_SCHEMAS`] yields metadata without
+/// records.
 ///
 /// # Panics
-/// If there is no such version or schema.
+/// If DBN has no such version or schema.
 pub fn dbn(version: u8, schema: &str, count: u64) -> Vec<u8> {
     let schema: Schema = schema.parse().expect("the name of a DBN schema");
     let metadata = Metadata::builder()
@@ -62,7 +62,7 @@ fn mbo(n: u64) -> MboMsg {
     MboMsg {
         hd: header::<MboMsg>(rtype::MBO, n),
         order_id: 6_000_000_000 + n,
-        price: if action == b'R' { crate::UNDEFINED_PRICE } else { price(n) },
+        price: if action == b'R' { crate::message::UNDEFINED_PRICE } else { price(n) },
         size: 1 + n as u32 % 50,
         flags: FlagSet::new(if n % 3 == 2 { ::dbn::flags::LAST } else { 0 }),
         channel_id: 0,
@@ -104,16 +104,16 @@ fn mbp1(n: u64, action: u8) -> Mbp1Msg {
     Mbp1Msg { hd, price, size, action, side, flags, depth, ts_recv, ts_in_delta, sequence, levels: [level] }
 }
 
-/// What stands before each message of an ITCH file.
+/// The length prefix of each message of an ITCH file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Prefix {
-    /// The message's length, as the venue's files have it.
+    /// The length of the message, as in the venue's files.
     True,
-    /// Zero, as some writers leave it.
+    /// Zero, as some writers have it.
     Zero,
 }
 
-/// An ITCH 5.0 file; the message types come in turn: [`ITCH_TYPES`].
+/// An ITCH 5.0 file whose messages have the types of [`ITCH_TYPES`] in turn.
 pub fn itch(prefix: Prefix, count: u64) -> Vec<u8> {
     let mut file = Vec::new();
     for n in 0..count {
@@ -125,10 +125,10 @@ pub fn itch(prefix: Prefix, count: u64) -> Vec<u8> {
     file
 }
 
-/// The message types of an ITCH sample, in turn.
+/// The message types of an ITCH sample.
 pub const ITCH_TYPES: &[u8; 23] = b"SRHYLVWKJhAFECXDUPQBINO";
 
-/// One ITCH message without its prefix; ids, shares and prices follow from its number.
+/// One ITCH message of this type, without its prefix. `n` determines its ids, shares and prices.
 pub fn itch_message(kind: u8, n: u64) -> Vec<u8> {
     let mut body = vec![kind];
     body.extend_from_slice(&(1 + n as u16 % 3).to_be_bytes());
@@ -168,7 +168,7 @@ pub fn itch_message(kind: u8, n: u64) -> Vec<u8> {
     body
 }
 
-/// A CSV file: a synthetic market's quotes and trades, each trade after a change of its level.
+/// A CSV file with the quotes and trades of a synthetic market. A level row precedes each trade.
 pub fn csv(count: u64) -> Vec<u8> {
     let mut market = Synthetic::new(1);
     let mut file = format!("{}\n", COLUMNS.join(",")).into_bytes();
@@ -199,13 +199,13 @@ pub fn csv(count: u64) -> Vec<u8> {
     file
 }
 
-/// Compressed as `gzip` does.
+/// The bytes compressed with gzip.
 pub fn gzip(plain: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(plain).and_then(|()| encoder.finish()).expect("compressing into memory")
 }
 
-/// Compressed as `zstd` does.
+/// The bytes compressed with zstd.
 pub fn zstd(plain: &[u8]) -> Vec<u8> {
     ::zstd::encode_all(plain, 1).expect("compressing into memory")
 }

@@ -1,7 +1,7 @@
-//! Standard output that can be given up on: a program that writes into a pipe nobody drains still ends when it is told to.
+//! Standard output whose writes end on a signal, so that a program whose pipe nobody reads still ends.
 //!
-//! What is written is kept back and goes out in whole lines, each write small enough for a pipe to take it at once or not
-//! at all: whatever ends the program, its output ends with a line.
+//! Output is buffered and written in whole lines. A write to a pipe is at most `PIPE_BUF` bytes, which the pipe takes
+//! whole or not at all. So the output ends with a whole line, whatever ends the program.
 
 use std::io::{self, StdoutLock, Write};
 use std::os::fd::AsFd;
@@ -15,43 +15,42 @@ use rustix::io::Errno;
 use crate::remedy;
 use crate::say::say;
 
-/// So much is kept back before it is written.
+/// The size of the buffer in bytes.
 const BUFFER: usize = 8 * 1024;
 
-/// A pipe that has room takes so much at once (`PIPE_BUF`).
-const AT_ONCE: usize = 4096;
+/// The longest write that a pipe with room takes whole (`PIPE_BUF`).
+const PIPE_BUF: usize = 4096;
 
-/// How late a stop may be noticed.
-const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+/// A stop is noticed this late.
+const POLL_INTERVAL: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 
-/// So long a reader that is only slow is still waited for after a stop.
+/// After a stop, a reader that takes nothing for this long is given up. A slow one is not.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// What a write fails with once it was told to stop and there was no room.
+/// The error of a write that was given up after a stop.
 #[derive(Debug, thiserror::Error)]
 #[error("nobody reads it")]
 struct Unread;
 
-/// Whether this error says that a write was given up.
+/// True for the error of a write that was given up after a stop.
 pub fn is_unread(error: &io::Error) -> bool {
     error.get_ref().is_some_and(|inner| inner.is::<Unread>())
 }
 
-/// Writes to standard output (in tests: to a pipe).
+/// Buffered standard output (in tests: a pipe).
 #[derive(Debug)]
 pub struct Stdout<'a, F = StdoutLock<'static>> {
     file: F,
     stop: &'a AtomicBool,
-    kept: Vec<u8>,
-    /// Writing to it may wait for a reader: it is a pipe, a socket, a terminal.
-    waits: bool,
-    /// Since when there has been no room, after a stop.
-    stopped: Option<Instant>,
+    buffer: Vec<u8>,
+    /// True for a pipe, a socket or a terminal: a write may wait for the reader.
+    blocks: bool,
+    /// Since when there has been no room after a stop.
+    no_room_since: Option<Instant>,
 }
 
 impl<'a> Stdout<'a> {
-    /// Standard output, which nobody else in the program can write to meanwhile. Once `stop` is set, a write that waits for
-    /// its reader fails: [`is_unread`].
+    /// Locks standard output. Once `stop` is set, a write fails whose reader takes nothing: [`is_unread`].
     pub fn new(stop: &'a AtomicBool) -> Self {
         Self::of(io::stdout().lock(), stop)
     }
@@ -60,16 +59,16 @@ impl<'a> Stdout<'a> {
 impl<'a, F: AsFd> Stdout<'a, F> {
     fn of(file: F, stop: &'a AtomicBool) -> Self {
         let kind = rustix::fs::fstat(&file).map(|stat| FileType::from_raw_mode(stat.st_mode));
-        let waits = !matches!(kind, Ok(FileType::RegularFile | FileType::BlockDevice));
-        Stdout { file, stop, kept: Vec::with_capacity(BUFFER), waits, stopped: None }
+        let blocks = !matches!(kind, Ok(FileType::RegularFile | FileType::BlockDevice));
+        Stdout { file, stop, buffer: Vec::with_capacity(BUFFER), blocks, no_room_since: None }
     }
 
-    /// Writes the whole lines that are kept back or, with `all`, everything.
+    /// Writes the whole lines of the buffer, or with `all` the whole buffer.
     fn drain(&mut self, all: bool) -> io::Result<()> {
-        let mut kept = std::mem::take(&mut self.kept);
+        let mut buffer = std::mem::take(&mut self.buffer);
         let mut written = 0;
         let result = loop {
-            let rest = &kept[written..];
+            let rest = &buffer[written..];
             let rest = if all { rest } else { &rest[..end_of_lines(rest)] };
             if rest.is_empty() {
                 break Ok(());
@@ -79,24 +78,24 @@ impl<'a, F: AsFd> Stdout<'a, F> {
                 Err(error) => break Err(error),
             }
         };
-        kept.drain(..written);
-        self.kept = kept;
+        buffer.drain(..written);
+        self.buffer = buffer;
         result
     }
 
     fn write_some(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut bytes = bytes;
-        if self.waits && bytes.len() > AT_ONCE {
-            // A longer line than that is cut.
-            let lines = end_of_lines(&bytes[..AT_ONCE]);
-            bytes = &bytes[..if lines > 0 { lines } else { AT_ONCE }];
+        if self.blocks && bytes.len() > PIPE_BUF {
+            // A line longer than this is split.
+            let lines = end_of_lines(&bytes[..PIPE_BUF]);
+            bytes = &bytes[..if lines > 0 { lines } else { PIPE_BUF }];
         }
         loop {
-            if self.waits {
+            if self.blocks {
                 self.wait_for_room()?;
             }
             match rustix::io::write(&self.file, bytes) {
-                // Without blocking, if whoever started the program has it so.
+                // EAGAIN: the parent process may have made the file non-blocking.
                 Err(Errno::INTR | Errno::AGAIN) => {}
                 written => return Ok(written?),
             }
@@ -105,16 +104,16 @@ impl<'a, F: AsFd> Stdout<'a, F> {
 
     fn wait_for_room(&mut self) -> io::Result<()> {
         loop {
-            match poll(&mut [PollFd::new(&self.file, PollFlags::OUT)], Some(&LOOK)) {
+            match poll(&mut [PollFd::new(&self.file, PollFlags::OUT)], Some(&POLL_INTERVAL)) {
                 Ok(0) | Err(Errno::INTR) if self.stop.load(Ordering::Relaxed) => {
-                    if self.stopped.get_or_insert_with(Instant::now).elapsed() >= GRACE {
+                    if self.no_room_since.get_or_insert_with(Instant::now).elapsed() >= GRACE {
                         return Err(io::Error::other(Unread));
                     }
                 }
                 Ok(0) | Err(Errno::INTR) => {}
-                // Or nobody can read it any more, which the write tells.
+                // Also if the reader is gone: the write reports that.
                 Ok(_) => {
-                    self.stopped = None;
+                    self.no_room_since = None;
                     return Ok(());
                 }
                 Err(error) => return Err(error.into()),
@@ -123,12 +122,12 @@ impl<'a, F: AsFd> Stdout<'a, F> {
     }
 }
 
-/// Prints a summary to standard output. That it was closed is no error; if it has no room and the program was told to stop,
-/// the summary goes to standard error.
+/// Writes a summary to standard output. A closed pipe is not an error. If nobody reads the pipe and `stop` is set, the
+/// summary goes to standard error.
 ///
 /// # Errors
-/// What the kernel says of standard output, with what to do about it.
-pub fn summarise(summary: &str, stop: &AtomicBool) -> io::Result<()> {
+/// The kernel's error, with its remedy.
+pub fn print_summary(summary: &str, stop: &AtomicBool) -> io::Result<()> {
     let mut stdout = Stdout::new(stop);
     match stdout.write_all(summary.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -136,28 +135,28 @@ pub fn summarise(summary: &str, stop: &AtomicBool) -> io::Result<()> {
             say(summary.trim_end());
             Ok(())
         }
-        Err(error) => Err(remedied(error)),
+        Err(error) => Err(with_remedy(error)),
         Ok(()) => Ok(()),
     }
 }
 
-/// The same error with what to do about it.
-pub fn remedied(error: io::Error) -> io::Error {
+/// The error with its remedy.
+pub fn with_remedy(error: io::Error) -> io::Error {
     let remedy = remedy::output(&error);
     io::Error::new(error.kind(), format!("{error}: {remedy}"))
 }
 
-/// Where the last whole line ends.
+/// The end of the last whole line.
 fn end_of_lines(bytes: &[u8]) -> usize {
     bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1)
 }
 
 impl<F: AsFd> Write for Stdout<'_, F> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.kept.len() + bytes.len() > BUFFER {
+        if self.buffer.len() + bytes.len() > BUFFER {
             self.drain(false)?;
         }
-        self.kept.extend_from_slice(bytes);
+        self.buffer.extend_from_slice(bytes);
         Ok(bytes.len())
     }
 
@@ -173,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_comes_out_as_it_is() {
+    fn output_is_unchanged() {
         let (mut reader, writer) = io::pipe().unwrap();
         let read = std::thread::spawn(move || {
             let mut text = String::new();
@@ -184,12 +183,12 @@ mod tests {
         let mut stdout = Stdout::of(&writer, &stop);
         let mut expected = String::new();
         for number in 0..50_000 {
-            // In pieces, as formatting writes them.
+            // In pieces, as formatting does.
             write!(stdout, "{number},").unwrap();
             writeln!(stdout, "{}", "x".repeat(number % 50)).unwrap();
             expected += &format!("{number},{}\n", "x".repeat(number % 50));
         }
-        // Longer than what is kept back, and without a line end.
+        // Longer than the buffer, and without a line feed.
         expected += &"y".repeat(30_000);
         stdout.write_all("y".repeat(30_000).as_bytes()).unwrap();
         stdout.flush().unwrap();
@@ -199,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_stop_ends_a_write_that_nobody_reads_at_the_end_of_a_line() {
-        // Wherever in what is kept back the pipe is full.
+        // The pipe fills up at different places of the buffer.
         for pages in [0, 1] {
             let (mut reader, mut writer) = io::pipe().unwrap();
             writer.write_all(&[b'\n'; 4096].repeat(pages)).unwrap();
@@ -231,7 +230,7 @@ mod tests {
     fn a_reader_that_is_only_slow_gets_everything_after_a_stop() {
         let (mut reader, writer) = io::pipe().unwrap();
         let read = std::thread::spawn(move || {
-            // All in all it takes longer than is waited for at a time.
+            // In total longer than the grace, but never so long at a time.
             let (mut text, mut page) = (Vec::new(), [0; 8192]);
             for _ in 0..4 {
                 std::thread::sleep(GRACE / 3);
