@@ -24,7 +24,7 @@ const RING: &[&[&str]] = &[
 const CRATES: &[&[&str]] = &[
     &["ring-derive", "testing"],
     &["ring"],
-    &["feed"],
+    &["feed", "program"],
     &["feed-publisher", "feed-subscriber", "ringctl", "hot-path", "loom-tests", "chaos", "benches"],
 ];
 
@@ -54,6 +54,18 @@ fn hold(source: &str, layers: &[&[&str]]) {
 #[test]
 fn no_module_of_the_ring_imports_upward() {
     hold("ring/src", RING);
+}
+
+#[test]
+fn no_file_of_any_crate_is_in_a_circle() {
+    let mut found = Vec::new();
+    for folder in CRATES.iter().copied().flatten() {
+        let imports = Imports::of(&root().join(folder).join("src")).expect("the sources");
+        let circles = imports.circles();
+        println!("{folder}: {} files, {} circles", imports.files().count(), circles.len());
+        found.extend(circles.iter().map(|circle| format!("{folder}: {}", circle.join(", "))));
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What tests of programs assert about how a program ended.
 
-use crate::Finished;
+use crate::program::Finished;
 
 impl Finished {
     /// The last line of standard output: the summary of a program that was asked for JSON.

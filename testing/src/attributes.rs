@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::Program;
+use crate::program::Program;
 
 impl Program {
     /// The text of `/proc/PID/file`; `None` if this user may not read it.

@@ -8,7 +8,9 @@ use std::process::Command;
 
 use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
 
-use crate::{PrivateRoot, Program, skipped};
+use crate::data::skipped;
+use crate::program::Program;
+use crate::root::PrivateRoot;
 
 /// A user who owns nothing in the tests.
 pub const NOBODY: u32 = 65_534;
