@@ -1,4 +1,4 @@
-//! The errors: one enum for each operation, with what was found, what was expected, and what to do about it.
+//! The errors: one enum per operation. Each text names the value found, the value expected, and the remedy.
 
 use std::io;
 use std::path::PathBuf;
@@ -7,11 +7,11 @@ use crate::format::layout::{ABI, MAX_CAPACITY, MAX_SEQUENCE};
 use crate::format::name::NameError;
 use crate::placement::PlacementError;
 
-/// Why no ring was created. Nothing is left behind.
+/// Why no ring was created. A failed creation leaves no files behind.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CreateError {
-    /// The name is not one that a ring can have.
+    /// The name is no valid ring name.
     #[error(transparent)]
     Name(#[from] NameError),
     /// The capacity is not a power of two from 2 to 2^32.
@@ -19,22 +19,22 @@ pub enum CreateError {
     Capacity {
         /// The capacity asked for.
         found: u64,
-        /// The nearest that is possible, upwards where there is one.
+        /// The nearest valid capacity: the next larger one if there is one.
         nearest: u64,
     },
-    /// The message is of no size, or its schema is too long for a header.
+    /// The message has size 0, or its schema is too long for a header.
     #[error("message {name}: {found} bytes of {what}, {expected} expected: change the message")]
     Message {
         /// The message's name.
         name: String,
-        /// What there is too much or too little of.
+        /// The quantity that is too large or too small.
         what: &'static str,
         /// Bytes found.
         found: usize,
         /// Bytes expected.
         expected: &'static str,
     },
-    /// The mode would lock the publisher itself out, or has bits that a ring's files cannot have.
+    /// The mode locks the publisher itself out, or has bits that a ring's files cannot have.
     #[error("mode {found:04o}: must be 0600 with any of the read bits 0044 and write bits 0022")]
     Mode {
         /// The mode asked for.
@@ -46,24 +46,24 @@ pub enum CreateError {
         /// The ring's directory.
         path: PathBuf,
     },
-    /// Somebody else owns what is there under the name.
+    /// Another user owns the ring's directory or one of its files.
     #[error("{}: owned by uid {found}, this publisher is uid {expected}: choose another name, or have the owner remove it", path.display())]
     Owner {
-        /// What is owned.
+        /// The directory or file.
         path: PathBuf,
         /// Its owner.
         found: u32,
         /// The publisher's effective uid.
         expected: u32,
     },
-    /// Something that is no ring is in the way.
+    /// Something that is no ring stands at the ring's path.
     #[error("{}: {found}, {expected} expected: move it away, or choose another name", path.display())]
     NotARing {
-        /// What is in the way.
+        /// The path of that thing.
         path: PathBuf,
-        /// What it is.
+        /// What was found there.
         found: String,
-        /// What a ring has there.
+        /// What a ring has at this path.
         expected: &'static str,
     },
     /// The file system has too little room.
@@ -76,7 +76,7 @@ pub enum CreateError {
         /// Bytes that are free.
         free: u64,
     },
-    /// The memory cgroup has too little room: reserving the memory would have ended in a kill.
+    /// The memory cgroup has too little room. Reserving the memory would have killed this process.
     #[error("{}: {needed} bytes needed, {free} left under the memory limit of cgroup {}: lower the capacity, or raise the limit", path.display(), cgroup.display())]
     MemoryLimit {
         /// The ring's directory.
@@ -85,7 +85,7 @@ pub enum CreateError {
         needed: u64,
         /// Bytes that are left under the limit.
         free: u64,
-        /// The cgroup whose limit it is.
+        /// The cgroup with this limit.
         cgroup: PathBuf,
     },
     /// The machine has too little memory for a sealed ring, which no file system bounds.
@@ -98,22 +98,22 @@ pub enum CreateError {
         /// Bytes that are available.
         free: u64,
     },
-    /// Its memory could not be placed as it was asked to be.
+    /// The ring's memory could not be placed as requested.
     #[error("{}: {source}", path.display())]
     Placement {
-        /// Which file's memory.
+        /// The file whose memory it is.
         path: PathBuf,
-        /// What was wrong.
+        /// Why it could not be placed.
         source: PlacementError,
     },
     /// A system call failed.
     #[error("{}: cannot {doing}: {source}", path.display())]
     Io {
-        /// What was being done.
+        /// The attempted operation.
         doing: &'static str,
-        /// To which file.
+        /// The file it was attempted on.
         path: PathBuf,
-        /// What the kernel said.
+        /// The kernel's error.
         source: io::Error,
     },
 }
@@ -122,41 +122,41 @@ pub enum CreateError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// The name is not one that a ring can have.
+    /// The name is no valid ring name.
     #[error(transparent)]
     Name(#[from] NameError),
-    /// There is no ring of that name (any more).
+    /// There is no ring of that name, or no longer one.
     #[error("{}: no such ring: start its publisher, or wait for it with an open timeout", path.display())]
     NotFound {
         /// The ring's directory.
         path: PathBuf,
     },
-    /// The directory that rings are to stand in is not there: no publisher makes it.
+    /// The root directory does not exist. No publisher creates it, so waiting does not help.
     #[error("{}: no such directory for rings to stand in: name another root, or make it", path.display())]
     NoRoot {
         /// The directory.
         path: PathBuf,
     },
-    /// The ring is being made, replaced or removed, or its publisher was killed at that.
+    /// The ring is being created, replaced or removed, or its publisher was killed while doing so.
     #[error("{}: its files do not belong together (yet): open it again, or wait for it with an open timeout; if it stays so, restart its publisher", path.display())]
     Unfinished {
         /// The ring's directory.
         path: PathBuf,
     },
-    /// What is there is no ring.
+    /// The files under this name are no ring.
     #[error("{}: not a ring: {found}, {expected} expected: choose another name, or move it away", path.display())]
     NotARing {
-        /// What was looked at.
+        /// The file that was looked at.
         path: PathBuf,
-        /// What it is.
+        /// What was found there.
         found: String,
-        /// What a ring has there.
+        /// What a ring has at this path.
         expected: &'static str,
     },
-    /// The ring belongs to somebody whom this program has no reason to trust.
+    /// The ring belongs to a user whom this program does not trust.
     #[error("{}: owned by uid {found}, expected uid {expected} or root: run as its owner, or trust that uid", path.display())]
     Owner {
-        /// What is owned.
+        /// The directory or file.
         path: PathBuf,
         /// Its owner.
         found: u32,
@@ -166,117 +166,119 @@ pub enum OpenError {
     /// The kernel does not let this program read the ring.
     #[error("{}: permission denied: run as a user whom the ring's mode admits, or publish it with a wider mode", path.display())]
     Permission {
-        /// What could not be opened.
+        /// The file that could not be opened.
         path: PathBuf,
     },
-    /// The ring is of another version.
+    /// The ring has another ABI version.
     #[error("{}: ABI {found}, this program speaks {ABI}: rebuild the older side", path.display())]
     Abi {
         /// The ring's segment.
         path: PathBuf,
-        /// Its version.
+        /// The ring's version.
         found: u64,
     },
-    /// The ring carries other messages.
+    /// The ring carries messages of another type.
     #[error("{}: carries {found}, this program expects {expected}: rebuild the older side, or choose another ring", path.display())]
     Payload {
         /// The ring's segment.
         path: PathBuf,
         /// The ring's messages: name, size, alignment, fingerprint.
         found: String,
-        /// The program's.
+        /// The program's messages, in the same form.
         expected: String,
     },
-    /// The header contradicts itself or the file: it was damaged, or was never a ring's.
+    /// The header contradicts itself or the file's size: it was damaged, or was never a ring's header.
     #[error("{}: {what} is {found}, expected {expected}: the segment is damaged; restart its publisher", path.display())]
     Geometry {
         /// The ring's segment.
         path: PathBuf,
-        /// Which part of the header.
+        /// The part of the header.
         what: &'static str,
-        /// Its value.
+        /// The value found.
         found: u64,
-        /// What it should have been.
+        /// The value expected.
         expected: u64,
     },
-    /// The sequence to join at is beyond any that a ring can reach.
+    /// No ring can reach the sequence to join at.
     #[error("join at sequence {found}: must be below {MAX_SEQUENCE}")]
     Sequence {
         /// The sequence asked for.
         found: u64,
     },
-    /// The socket is there, but nobody answers it any more: its publisher died.
+    /// The socket exists, but nobody serves it: its publisher died.
     #[error("{}: nobody serves this socket any more: restart its publisher, or wait for it with an open timeout", path.display())]
     NotServed {
         /// The socket's path.
         path: PathBuf,
     },
-    /// The publisher does not hand its ring to this program, and says why.
+    /// The publisher refused to hand its ring to this program.
     #[error("{}: refused by its publisher: {reason}", path.display())]
     Refused {
         /// The socket's path.
         path: PathBuf,
-        /// What the publisher said.
+        /// The reason that the publisher gave.
         reason: String,
     },
-    /// A ring came through a socket, and its files could be changed by others: no publisher of this library sends that.
+    /// Other processes could change a file that came through the socket. No publisher of this library sends such a
+    /// file.
     #[error("{}: {what} sealed against {found}, expected {expected}: not a publisher of sealed rings; do not use it", path.display())]
     Unsealed {
         /// The socket's path.
         path: PathBuf,
-        /// Which of the files.
+        /// Which file: `segment` or `control`.
         what: &'static str,
-        /// What it is sealed against.
+        /// The operations that it is sealed against.
         found: String,
-        /// What it should be sealed against.
+        /// The operations that it must be sealed against.
         expected: String,
     },
-    /// Its memory could not be placed as it was asked to be.
+    /// The ring's memory could not be placed as requested.
     #[error("{}: {source}", path.display())]
     Placement {
-        /// Which file's memory.
+        /// The file whose memory it is.
         path: PathBuf,
-        /// What was wrong.
+        /// Why it could not be placed.
         source: PlacementError,
     },
     /// A system call failed.
     #[error("{}: cannot {doing}: {source}", path.display())]
     Io {
-        /// What was being done.
+        /// The attempted operation.
         doing: &'static str,
-        /// To which file.
+        /// The file it was attempted on.
         path: PathBuf,
-        /// What the kernel said.
+        /// The kernel's error.
         source: io::Error,
     },
 }
 
-/// Why [`close`](crate::Publisher::close) could not remove the ring's files. Its subscribers see it closed all the same.
+/// Why [`close`](crate::Publisher::close) could not remove the ring's files. Subscribers see
+/// the ring as closed all the same.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: closed, but cannot be removed: {source}: remove it by hand", path.display())]
 pub struct CloseError {
-    /// What could not be removed.
+    /// The file or directory that could not be removed.
     pub path: PathBuf,
-    /// What the kernel said.
+    /// The kernel's error.
     pub source: io::Error,
 }
 
-/// Why [`try_recv`](crate::Subscriber::try_recv) and its like returned no message. Only `Corrupt` and `CutShort` leave no
-/// way on.
+/// Why [`try_recv`](crate::Subscriber::try_recv) and its like returned no message. A subscriber recovers
+/// from every error but `Corrupt` and `CutShort`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TryRecvError {
-    /// Nothing new yet.
+    /// No message has been published since the last one read.
     #[error("no message yet")]
     Empty,
-    /// So many messages were overwritten before they were read. The next call goes on behind them.
+    /// The publisher overwrote `missed` messages before they were read. The next call resumes after them.
     #[error("lagged: {missed} messages lost: read faster, or enlarge the ring")]
     Lagged {
-        /// How many.
+        /// The number of lost messages.
         missed: u64,
     },
-    /// A new publisher has taken the ring over. What it publishes begins at `sequence`; state that was built from the
-    /// messages before must be built anew.
+    /// A new publisher took the ring over. Its messages begin at `sequence`. Rebuild any state that was built from
+    /// earlier messages.
     #[error("the publisher restarted: epoch {epoch} begins at sequence {sequence}")]
     Restarted {
         /// The epoch, 1 for a ring's first publisher.
@@ -284,23 +286,23 @@ pub enum TryRecvError {
         /// The first sequence of the epoch.
         sequence: u64,
     },
-    /// The publisher closed the ring, and everything was read.
+    /// The publisher closed the ring, and every message was read.
     #[error("the ring is closed")]
     Closed,
-    /// The publisher ended without closing the ring, and everything was read. A new one may take over: see
+    /// The publisher ended without closing the ring, and every message was read. A new publisher may take over: see
     /// [`wait_for_publisher`](crate::Subscriber::wait_for_publisher).
     #[error("the publisher died: restart it")]
     PublisherDead,
-    /// Another ring took the name, and everything in this one was read: open the name again.
+    /// A new ring replaced this one, and every message of this one was read: open the name again.
     #[error("superseded by another ring of the same name: open it again")]
     Superseded,
-    /// The segment's file was cut short while it was mapped, which the [`guard`](crate::guard) noticed. What was returned
-    /// before is good. There is no point in calling again.
+    /// The segment's file was cut short while it was mapped; the [`guard`](crate::guard) noticed it. Messages returned
+    /// before are whole. Every further call returns this error.
     #[error(
         "the segment was cut short under its subscriber: find out who may write to it; restart its publisher with a new ring"
     )]
     CutShort,
-    /// The segment holds what no publisher can have stored.
+    /// The segment holds a value that no publisher can have stored.
     #[error(transparent)]
     Corrupt(#[from] Corrupt),
 }
@@ -312,7 +314,7 @@ pub enum TryRecvError {
 pub enum RecvError {
     /// See [`TryRecvError::Lagged`].
     Lagged {
-        /// How many.
+        /// The number of lost messages.
         missed: u64,
     },
     /// See [`TryRecvError::Restarted`].
@@ -349,7 +351,7 @@ impl From<RecvError> for TryRecvError {
 }
 
 impl RecvError {
-    /// What ended a wait; `None` says that it goes on.
+    /// The error that ends a wait. `None` for `Empty`: the wait continues.
     pub(crate) fn of(error: TryRecvError) -> Option<Self> {
         Some(match error {
             TryRecvError::Empty => return None,
@@ -370,10 +372,10 @@ impl RecvError {
     "corrupt: {what} is {found} at sequence {sequence}: the segment was damaged; restart its publisher with a new ring"
 )]
 pub struct Corrupt {
-    /// Which word: a slot's sequence, or the ring's state.
+    /// The word: a slot's sequence, or the ring's state.
     pub what: &'static str,
-    /// Its value.
+    /// The value found.
     pub found: u64,
-    /// The sequence that was to be read.
+    /// The sequence that the subscriber was about to read.
     pub sequence: u64,
 }

@@ -1,46 +1,46 @@
-//! A message's fields, out of the schema in its ring's header, and the values in its bytes, as text and as JSON.
+//! Decodes messages without their Rust type: reads a schema's text, and shows a message's bytes as text or JSON.
 
 use std::fmt::Write as _;
 
-/// Types within types, at most.
-const DEPTH: usize = 32;
+/// The deepest nesting of types. It bounds the parser's recursion.
+const MAX_DEPTH: usize = 32;
 
-/// Why a schema cannot be understood.
+/// Why a schema was rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SchemaError {
-    /// A line that is not what it should be.
+    /// A line does not have the expected form.
     #[error("schema, line {line}: {found:?} is no {expected}")]
     Line {
-        /// The line, from 1.
+        /// The line's number, from 1.
         line: usize,
-        /// What stands there, cut short.
+        /// The line, at most 80 characters of it.
         found: String,
-        /// What should.
+        /// The expected form.
         expected: &'static str,
     },
-    /// A field that lies over another, or beyond the message.
+    /// A field overlaps the field before it, or ends beyond the message.
     #[error(
         "schema, field {field:?}: ends at byte {end} of {limit}, begins at {begin} behind a field that ends at {last}"
     )]
     Place {
-        /// The field's name, cut short.
+        /// The field's name, at most 80 characters of it.
         field: String,
-        /// Its first byte.
+        /// The offset of its first byte.
         begin: usize,
-        /// The byte behind it.
+        /// The offset after its last byte.
         end: usize,
-        /// Where the field before it ends.
+        /// The end of the field before it.
         last: usize,
-        /// Where the message ends.
+        /// The size of the message in bytes.
         limit: usize,
     },
-    /// The message's size is not that of the header.
+    /// The schema and the header disagree on the message's size.
     #[error("schema: a message of {found} bytes; the header says {expected}")]
     Size {
-        /// The schema's.
+        /// The schema's size in bytes.
         found: usize,
-        /// The header's.
+        /// The header's size in bytes.
         expected: usize,
     },
 }
@@ -50,22 +50,22 @@ pub enum SchemaError {
 pub struct MessageType {
     /// The name of the Rust type.
     pub name: String,
-    /// Bytes.
+    /// Size in bytes.
     pub size: usize,
     /// Alignment in bytes.
     pub align: usize,
-    /// The fields, in the order of their places.
+    /// The fields, in the order of their offsets.
     pub fields: Vec<Field>,
 }
 
-/// One field; a field of a struct within the message has a dotted name.
+/// One field. A field of a nested struct has a dotted name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Field {
     /// The name.
     pub name: String,
     /// The type.
     pub ty: Type,
-    /// Bytes from the start of the message, or of the struct.
+    /// Offset in bytes from the start of the message, or of the struct within an array.
     pub offset: usize,
 }
 
@@ -74,13 +74,13 @@ pub struct Field {
 pub enum Type {
     /// A number.
     Number(Number),
-    /// So many of one type.
+    /// An array: the element's type, and the number of elements.
     Array(Box<Type>, usize),
     /// A struct within an array.
     Struct(Vec<Field>),
 }
 
-/// The numbers there are, under Rust's names.
+/// The numeric types, under Rust's names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each is the Rust type of its name")]
 pub enum Number {
@@ -102,7 +102,7 @@ impl MessageType {
     /// Reads a schema's text.
     ///
     /// # Errors
-    /// [`SchemaError`], the first thing that is wrong.
+    /// [`SchemaError`] for the first line or field that is wrong.
     pub fn parse(text: &str) -> Result<Self, SchemaError> {
         let mut lines = text.lines().enumerate();
         let (_, first) = lines.next().unwrap_or_default();
@@ -117,18 +117,18 @@ impl MessageType {
             let field = || {
                 let mut words = line.split(' ');
                 let (name, ty, offset) = (words.next()?, words.next()?, words.next()?.parse().ok()?);
-                let ty = whole_type(ty)?;
+                let ty = parse_whole_type(ty)?;
                 words.next().is_none().then_some(Field { name: name.to_owned(), ty, offset })
             };
             let field = field().ok_or_else(|| line_error(number, line, "name, type and offset of a field"))?;
-            last = place(&field, last, message.size)?;
+            last = field_end(&field, last, message.size)?;
             message.fields.push(field);
         }
         Ok(message)
     }
 
-    /// The values as a line of `name=value`, for people. An array of bytes that is text stands in quotes, and a byte that
-    /// is a letter has it behind its number (`81'Q'`). Bytes that are missing count as zero.
+    /// The values as one line of `name=value`, for people. A `[u8;N]` of printable text is shown in quotes. A single
+    /// byte that is a letter is shown as number and letter (`81'Q'`). Missing bytes count as zero.
     pub fn text(&self, bytes: &[u8]) -> String {
         let mut text = String::new();
         for field in &self.fields {
@@ -142,9 +142,9 @@ impl MessageType {
         text
     }
 
-    /// The values as a JSON object, for programs; each type always has the same form. Numbers are numbers, but those of
-    /// 128 bits are strings; floats that are no numbers are `null`. `[u8;N]` is a string, in which each byte is the
-    /// character of its number and zeros at the end are left out. Bytes that are missing count as zero.
+    /// The values as a JSON object, for programs. A type always has the same form, whatever its value. Numbers are JSON
+    /// numbers; 128-bit numbers are strings; infinite and NaN floats are `null`. A `[u8;N]` is a string of one
+    /// character (U+0000 to U+00FF) per byte, without trailing zeros. Missing bytes count as zero.
     pub fn json(&self, bytes: &[u8]) -> String {
         let mut json = String::new();
         write_object(&self.fields, bytes, &mut json);
@@ -153,37 +153,38 @@ impl MessageType {
 }
 
 fn line_error(line: usize, found: &str, expected: &'static str) -> SchemaError {
-    SchemaError::Line { line: line + 1, found: cut(found), expected }
+    SchemaError::Line { line: line + 1, found: shorten(found), expected }
 }
 
-fn cut(text: &str) -> String {
+fn shorten(text: &str) -> String {
     text.chars().take(80).collect()
 }
 
-/// Where a field ends, if it lies behind the last one and within `limit`.
-fn place(field: &Field, last: usize, limit: usize) -> Result<usize, SchemaError> {
+/// The offset after a field. An error if the field begins before `last`, the end of the field before it, or ends after
+/// `limit`.
+fn field_end(field: &Field, last: usize, limit: usize) -> Result<usize, SchemaError> {
     let begin = field.offset;
     let end = field.ty.size().and_then(|size| size.checked_add(begin)).unwrap_or(usize::MAX);
     if begin < last || end > limit {
-        return Err(SchemaError::Place { field: cut(&field.name), begin, end, last, limit });
+        return Err(SchemaError::Place { field: shorten(&field.name), begin, end, last, limit });
     }
     Ok(end)
 }
 
-/// The type that a text is, all of it.
-fn whole_type(text: &str) -> Option<Type> {
-    let (ty, rest) = parse_type(text, DEPTH)?;
+/// Parses a type. `None` if the text is no type or has more after it.
+fn parse_whole_type(text: &str) -> Option<Type> {
+    let (ty, rest) = parse_type(text, MAX_DEPTH)?;
     rest.is_empty().then_some(ty)
 }
 
-/// The type that a text begins with, and what follows it.
+/// Parses the type at the start of a text. Returns it with the rest of the text.
 fn parse_type(text: &str, depth: usize) -> Option<(Type, &str)> {
     let depth = depth.checked_sub(1)?;
     if let Some(inner) = text.strip_prefix('[') {
         let (element, rest) = parse_type(inner, depth)?;
         let (length, rest) = rest.strip_prefix(';')?.split_once(']')?;
         let length = length.parse().ok()?;
-        // So many times nothing would be work without end.
+        // An array of elements of size 0 could be as long as its text says: printing it would not end.
         let fits = length == 0 || element.size()? > 0;
         return fits.then_some((Type::Array(Box::new(element), length), rest));
     }
@@ -195,7 +196,7 @@ fn parse_type(text: &str, depth: usize) -> Option<(Type, &str)> {
             let after = after.strip_prefix('@')?;
             let end = after.find([',', '}'])?;
             let field = Field { name: name.to_owned(), ty, offset: after[..end].parse().ok()? };
-            last = place(&field, last, usize::MAX - 1).ok()?;
+            last = field_end(&field, last, usize::MAX - 1).ok()?;
             fields.push(field);
             rest = &after[end + 1..];
             if after[end..].starts_with('}') {
@@ -208,17 +209,17 @@ fn parse_type(text: &str, depth: usize) -> Option<(Type, &str)> {
 }
 
 impl Type {
-    /// Bytes; `None` if no memory can hold them.
+    /// Size in bytes. `None` if it exceeds `usize::MAX`.
     pub fn size(&self) -> Option<usize> {
         match self {
             Type::Number(number) => Some(number.size()),
             Type::Array(element, length) => element.size()?.checked_mul(*length),
-            // There is no padding in a message, so a struct ends with its last field.
+            // A message has no padding, so a struct ends with its last field.
             Type::Struct(fields) => fields.last().map_or(Some(0), |last| last.ty.size()?.checked_add(last.offset)),
         }
     }
 
-    /// The elements of an array within its bytes.
+    /// For each element of an array, the bytes from its start on.
     fn elements<'a>(&self, length: usize, bytes: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
         let size = self.size().unwrap_or(0);
         (0..length).map(move |index| bytes.get(index.saturating_mul(size)..).unwrap_or_default())
@@ -236,8 +237,8 @@ impl Type {
             }
             Type::Number(number) => text.push_str(&number.value(bytes)),
             Type::Array(element, length) => {
-                if let Some(letters) = letters(element, *length, bytes) {
-                    let _ = write!(text, "\"{letters}\"");
+                if let Some(quotable) = quotable(element, *length, bytes) {
+                    let _ = write!(text, "\"{quotable}\"");
                     return;
                 }
                 text.push('[');
@@ -312,7 +313,7 @@ fn write_string(characters: impl Iterator<Item = char>, json: &mut String) {
                 json.push('\\');
                 json.push(c);
             }
-            // From 0x7f on they are control characters of terminals, too.
+            // Terminals also interpret DEL (0x7f) and the C1 control characters (0x80 to 0x9f).
             c if c < ' ' || ('\u{7f}'..'\u{a0}').contains(&c) => {
                 let _ = write!(json, "\\u{:04x}", u32::from(c));
             }
@@ -322,23 +323,23 @@ fn write_string(characters: impl Iterator<Item = char>, json: &mut String) {
     json.push('"');
 }
 
-/// A name as it may be shown on a terminal, whatever it says.
+/// Appends a name with its control characters replaced, so that a name cannot control the terminal.
 fn push_printable(text: &mut String, name: &str) {
     text.extend(name.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }));
 }
 
-/// What an array of bytes says, if it is printable text with nothing but zeros behind it.
-fn letters(element: &Type, length: usize, bytes: &[u8]) -> Option<String> {
+/// The text of a byte array. `None` unless it is printable ASCII without quotes, followed by zeros only.
+fn quotable(element: &Type, length: usize, bytes: &[u8]) -> Option<String> {
     if *element != Type::Number(Number::U8) {
         return None;
     }
     let bytes = &bytes[..bytes.len().min(length)];
     let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
     let (text, rest) = bytes.split_at(end);
-    let fine = !text.is_empty()
+    let printable = !text.is_empty()
         && text.iter().all(|byte| (b' '..=b'~').contains(byte) && *byte != b'"')
         && rest.iter().all(|byte| *byte == 0);
-    fine.then(|| text.iter().map(|byte| char::from(*byte)).collect())
+    printable.then(|| text.iter().map(|byte| char::from(*byte)).collect())
 }
 
 impl Number {
@@ -381,7 +382,7 @@ impl Number {
             Number::I32 => i32::from_ne_bytes(first(bytes)).to_string(),
             Number::I64 => i64::from_ne_bytes(first(bytes)).to_string(),
             Number::I128 => i128::from_ne_bytes(first(bytes)).to_string(),
-            // Debug, not Display: 1e300 and not three hundred digits.
+            // Debug prints 1e300; Display would print 301 digits.
             Number::F32 => format!("{:?}", f32::from_ne_bytes(first(bytes))),
             Number::F64 => format!("{:?}", f64::from_ne_bytes(first(bytes))),
         }
@@ -445,7 +446,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_schema_is_refused() {
+    fn bad_schemas_are_refused() {
         let refused = |text: &str| MessageType::parse(text).expect_err(text).to_string();
         for (text, said) in [
             ("", "line 1"),
@@ -472,7 +473,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_cannot_drive_the_terminal() {
+    fn control_characters_in_names_are_replaced() {
         let message = MessageType::parse("T 1 1\n\x1b[2Jx u8 0").unwrap();
         assert_eq!(message.text(&[5]), "\u{fffd}[2Jx=5");
         assert_eq!(message.json(&[5]), "{\"\\u001b[2Jx\":5}");

@@ -1,4 +1,4 @@
-//! The segment's header and geometry: which word means what, and the checks that make them safe to believe.
+//! The layout of a segment and of a control file: the meaning of each word, and the geometry of the slots.
 //!
 //! ```text
 //! byte 0     128        256         384               512         640
@@ -8,10 +8,9 @@
 //!      │       │ pid, wake│           │ base, created   │           │                │
 //! ```
 //!
-//! The first three lines are the prefix: magic, ABI version, state, epochs and event word keep their places in every
-//! version, so that any program can tell what any ring is and whether it has ended. The fourth line never changes after
-//! the ring is made. All numbers are words of eight bytes in the machine's byte order. Each word that changes while the
-//! feed runs has a line of 128 bytes to itself.
+//! All numbers are words of eight bytes in the machine's byte order. The first three lines of 128 bytes are the prefix.
+//! It is the same in every ABI version, so any program can tell what any ring is and whether it has ended. The fourth
+//! line never changes after the ring is created. Each word that changes while the feed runs has a line of its own.
 
 use std::mem::offset_of;
 
@@ -21,25 +20,25 @@ use super::message::MessageFormat;
 use super::payload::fingerprint;
 use crate::sync::{LINE_WORDS, PAD_WORDS, WriteWord, base};
 
-/// `FEEDRING` in the machine's byte order: a segment of the other order is not a ring.
+/// The first word of a segment: `FEEDRING`.
 pub(crate) const MAGIC: u64 = u64::from_ne_bytes(*b"FEEDRING");
 
-/// `FEEDCTRL`: the same for a ring's control file.
+/// The first word of a control file: `FEEDCTRL`.
 pub(crate) const CONTROL_MAGIC: u64 = u64::from_ne_bytes(*b"FEEDCTRL");
 
-/// The version of everything in this file and of the slot protocol.
+/// The version of the layout in this file and of the slot protocol.
 pub(crate) const ABI: u64 = 1;
 
-/// Capacities are powers of two from 2 to this (4,294,967,296 slots).
+/// The largest capacity in slots (4,294,967,296). A capacity is a power of two from 2 on.
 pub(crate) const MAX_CAPACITY: u64 = 1 << 32;
 
-/// Sequence numbers stay below this: 146 years at a thousand million messages a second.
+/// Sequences stay below this. A publisher of a billion messages a second reaches it after 146 years.
 pub(crate) const MAX_SEQUENCE: u64 = 1 << 62;
 
-/// So many of the last epochs have their beginnings in the header.
+/// The header has the first sequences of this many latest epochs.
 pub(crate) const EPOCHS: u64 = 8;
 
-/// The slots begin on a boundary of so many bytes.
+/// The slots begin at a multiple of this many bytes.
 pub(crate) const PAGE: usize = 4096;
 
 /// Longest schema text in bytes.
@@ -47,11 +46,11 @@ pub(crate) const MAX_SCHEMA: usize = 1 << 16;
 
 /// Values of the state word.
 pub(crate) mod state {
-    /// Being published, or its publisher died.
+    /// Being published, or left by a publisher that died.
     pub(crate) const LIVE: u64 = 1;
     /// Closed by its publisher.
     pub(crate) const CLOSED: u64 = 2;
-    /// Another ring took its name.
+    /// Replaced by another ring of the same name.
     pub(crate) const SUPERSEDED: u64 = 3;
 }
 
@@ -79,10 +78,10 @@ pub(crate) mod word {
     pub(crate) const SCHEMA: usize = 80;
 }
 
-/// The header as a type, only to hold the word indices against it.
+/// The header as a type, only to check the word indices at compile time.
 #[allow(dead_code)]
 #[repr(C)]
-struct Mirror {
+struct HeaderMirror {
     identity: CachePadded<[u64; 2]>,
     life: CachePadded<Life>,
     event: CachePadded<u64>,
@@ -116,18 +115,18 @@ struct Fixed {
     created: u64,
 }
 
-// CachePadded follows the processor; the segment does not. Where it pads to 128 bytes, as here, the two must agree.
+// CachePadded's size depends on the processor, the segment's layout does not. Both agree where it pads to 128 bytes.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 const _: () = {
-    const LIFE: usize = offset_of!(Mirror, life);
-    const FIXED: usize = offset_of!(Mirror, geometry);
-    assert!(offset_of!(Mirror, identity) == word::MAGIC * 8 && word::ABI == word::MAGIC + 1);
+    const LIFE: usize = offset_of!(HeaderMirror, life);
+    const FIXED: usize = offset_of!(HeaderMirror, geometry);
+    assert!(offset_of!(HeaderMirror, identity) == word::MAGIC * 8 && word::ABI == word::MAGIC + 1);
     assert!(LIFE + offset_of!(Life, state) == word::STATE * 8);
     assert!(LIFE + offset_of!(Life, epoch) == word::EPOCH * 8);
     assert!(LIFE + offset_of!(Life, begins) == word::BEGINS * 8);
     assert!(LIFE + offset_of!(Life, publisher_pid) == word::PUBLISHER_PID * 8);
     assert!(LIFE + offset_of!(Life, wake) == word::WAKE * 8);
-    assert!(offset_of!(Mirror, event) == word::EVENT * 8);
+    assert!(offset_of!(HeaderMirror, event) == word::EVENT * 8);
     assert!(FIXED + offset_of!(Fixed, slots_at) == word::SLOTS_AT * 8);
     assert!(FIXED + offset_of!(Fixed, slot_size) == word::SLOT_SIZE * 8);
     assert!(FIXED + offset_of!(Fixed, capacity) == word::CAPACITY * 8);
@@ -138,48 +137,48 @@ const _: () = {
     assert!(FIXED + offset_of!(Fixed, nonce) == word::NONCE * 8);
     assert!(FIXED + offset_of!(Fixed, base) == word::BASE * 8);
     assert!(FIXED + offset_of!(Fixed, created) == word::CREATED * 8);
-    assert!(offset_of!(Mirror, published) == word::PUBLISHED * 8);
-    assert!(offset_of!(Mirror, schema) == word::SCHEMA * 8);
+    assert!(offset_of!(HeaderMirror, published) == word::PUBLISHED * 8);
+    assert!(offset_of!(HeaderMirror, schema) == word::SCHEMA * 8);
 };
 
-/// Values of the wake word: how a publisher finds out that somebody sleeps.
+/// Values of the wake word: how a publisher learns that a subscriber sleeps.
 pub(crate) mod wake {
-    /// It looks behind a fence of its own.
+    /// The publisher executes a full fence before it reads the sleepers' flag.
     pub(crate) const FENCE: u64 = 1;
-    /// It just looks: the sleepers make it fence, with `membarrier`.
+    /// The publisher only reads the flag. A sleeper's `membarrier` fences the publisher's processor.
     pub(crate) const MEMBARRIER: u64 = 2;
 }
 
-/// Word indices of the control file: a line for what it is, the sleepers' flag, then one line for each subscriber.
+/// Word indices of the control file: an identifying line, the line of the sleepers' flag, then one line per subscriber.
 pub(crate) mod control {
     pub(crate) const MAGIC: usize = 0;
     pub(crate) const ABI: usize = 1;
     pub(crate) const NONCE: usize = 2;
     pub(crate) const ENTRIES: usize = 3;
     pub(crate) const SLEEPERS: usize = 16;
-    /// The first entry; each is one line.
+    /// The first entry.
     pub(crate) const FIRST: usize = 32;
-    /// Words of an entry.
+    /// Words of an entry: one line.
     pub(crate) const ENTRY: usize = 16;
-    /// Words within an entry.
+    /// Word indices within an entry.
     pub(crate) const PID: usize = 0;
     pub(crate) const CURSOR: usize = 1;
     pub(crate) const LOST: usize = 2;
-    /// Entries of a control file: 128 KiB of them.
+    /// The number of entries (128 KiB).
     pub(crate) const COUNT: usize = 1024;
     /// The size of a control file in bytes.
     pub(crate) const BYTES: usize = (FIRST + COUNT * ENTRY) * 8;
 }
 
-/// Words of a slot for payloads of so many bytes: the sequence word and the payload, in whole cache lines.
+/// Words of a slot: the sequence word and `payload` bytes, in whole cache lines.
 pub(crate) const fn slot_words(payload: usize) -> usize {
     (1 + payload.div_ceil(8)).next_multiple_of(LINE_WORDS)
 }
 
-/// Where the words are that a publisher and its subscribers share, whatever memory they lie in.
+/// The word indices that the protocol uses, the same for a segment and for heap memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Layout {
-    /// Word index of the state; the epoch and the beginnings follow it as in [`word`].
+    /// Word index of the state. The epoch, its first sequences, pid and wake follow in the order of [`word`].
     pub(crate) life: usize,
     /// Word index of the event word.
     pub(crate) event: usize,
@@ -189,14 +188,14 @@ pub(crate) struct Layout {
     pub(crate) slots: usize,
     /// Words from one slot to the next.
     pub(crate) slot_words: usize,
-    /// Number of slots.
+    /// Slots.
     pub(crate) capacity: u64,
     /// The first sequence number of this ring.
     pub(crate) base: u64,
 }
 
 impl Layout {
-    /// The layout of a ring within one process: the words that change, then the slots.
+    /// The layout of a ring within one process: the changing words, then the slots.
     pub(crate) fn in_process(slot_words: usize, capacity: u64) -> Self {
         let life = (word::WAKE + 1 - word::STATE).next_multiple_of(PAD_WORDS);
         let (event, published) = (life, life + PAD_WORDS);
@@ -218,14 +217,14 @@ impl Layout {
         self.life + word::WAKE - word::STATE
     }
 
-    /// The word that says with which sequence an epoch began, for the last few epochs.
+    /// Word index of an epoch's first sequence. A later epoch reuses the word after [`EPOCHS`] takeovers.
     #[inline]
     pub(crate) fn begin(&self, epoch: u64) -> usize {
         self.life + word::BEGINS - word::STATE + (epoch % EPOCHS) as usize
     }
 }
 
-/// What a segment's header says of its size and its messages. A publisher takes a ring over only if all of it is equal.
+/// A segment's sizes and messages, as in its header. A publisher takes a ring over only if its geometry is equal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Geometry {
     pub(crate) slots_at: usize,
@@ -238,7 +237,7 @@ pub(crate) struct Geometry {
 }
 
 impl Geometry {
-    /// The geometry of a ring of `capacity` messages.
+    /// The geometry of a ring of `capacity` slots.
     pub(crate) fn new(message: &MessageFormat, capacity: u64) -> Self {
         let schema = message.schema().to_owned();
         Geometry {
@@ -252,7 +251,7 @@ impl Geometry {
         }
     }
 
-    /// Where the words of such a segment are, if its first sequence is `base`.
+    /// The layout of a segment of this geometry whose first sequence is `base`.
     pub(crate) fn layout(&self, base: u64) -> Layout {
         Layout {
             life: word::STATE,
@@ -265,13 +264,13 @@ impl Geometry {
         }
     }
 
-    /// Bytes of the whole segment, if there can be such a segment.
+    /// Bytes of the whole segment. `None` if they exceed `isize::MAX`.
     pub(crate) fn bytes(&self) -> Option<usize> {
         let slots = usize::try_from(self.capacity).ok()?.checked_mul(self.slot_size)?;
         slots.checked_add(self.slots_at).filter(|bytes| isize::try_from(*bytes).is_ok())
     }
 
-    /// Name, size, alignment and fingerprint of the message, for errors.
+    /// The message's name, size, alignment and fingerprint, for error texts.
     pub(crate) fn describe(&self) -> String {
         let name: String = self.schema.split(' ').next().unwrap_or_default().chars().take(64).collect();
         let name = name.escape_debug();
@@ -279,7 +278,7 @@ impl Geometry {
         format!("{name} ({payload_size} bytes, align {payload_align}, schema {fingerprint:016x})")
     }
 
-    /// Writes a new segment's header. The slots stay zero; a takeover marks the first.
+    /// Writes a new segment's header. The slots stay zero; `takeover::begin_epoch` marks the first.
     pub(crate) fn write(&self, words: &[WriteWord], nonce: u64, base: u64, created: u64) {
         let schema = self.schema.as_bytes().chunks(8);
         for (word, bytes) in words[word::SCHEMA..].iter().zip(schema) {

@@ -1,12 +1,12 @@
-//! What a ring's messages are, as far as a ring cares: size, alignment, and the schema's text.
+//! The format of a ring's messages: size, alignment and schema text.
 
 use super::fields::{MessageType, SchemaError};
 use super::payload::Payload;
 
-/// The size in bytes, the alignment in bytes and the schema of a ring's messages, known when the program runs.
+/// The size in bytes, the alignment in bytes and the schema of a ring's messages, as values at run time.
 ///
-/// A typed publisher has them from its type. A [raw](crate::raw) one is given them: from another ring's header, from a
-/// file, from a program in another language.
+/// A typed publisher takes them from its type. A [raw](crate::raw) publisher is given them, for example from another
+/// ring's header, from a file, or from a program in another language.
 ///
 /// ```
 /// use feed_ring::raw::MessageFormat;
@@ -28,10 +28,10 @@ impl MessageFormat {
         MessageFormat { size: size_of::<T>(), align: align_of::<T>(), schema: T::SCHEMA.text::<T>() }
     }
 
-    /// The format that a schema describes: the text in a ring's header ([`payload`](crate::payload) has its form).
+    /// The format that a schema text describes. [`payload`](crate::payload) defines the text's form.
     ///
     /// # Errors
-    /// [`SchemaError`]: the text is no schema.
+    /// [`SchemaError`] if the text is no schema.
     pub fn parse(schema: &str) -> Result<Self, SchemaError> {
         let message = MessageType::parse(schema)?;
         if !message.align.is_power_of_two() {
@@ -41,12 +41,12 @@ impl MessageFormat {
         Ok(MessageFormat { size: message.size, align: message.align, schema: schema.to_owned() })
     }
 
-    /// As a header has it, which was checked.
+    /// The format in a header that was already checked.
     pub(crate) fn from_parts(size: usize, align: usize, schema: String) -> Self {
         MessageFormat { size, align, schema }
     }
 
-    /// Bytes of a message.
+    /// The size of a message in bytes.
     pub fn size(&self) -> usize {
         self.size
     }
@@ -61,7 +61,7 @@ impl MessageFormat {
         &self.schema
     }
 
-    /// The message's name, cut short if it is very long.
+    /// The message's name, at most 64 characters of it.
     pub(crate) fn name(&self) -> String {
         self.schema.split(' ').next().unwrap_or_default().chars().take(64).collect()
     }

@@ -1,4 +1,4 @@
-//! What the bytes of a ring mean: names, messages and their schemas, the header, the control file.
+//! The meaning of a ring's bytes: names, messages and their schemas, the header, the control file.
 
 pub(crate) mod fields;
 pub(crate) mod layout;

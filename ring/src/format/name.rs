@@ -1,28 +1,28 @@
-//! The names that rings may have, checked before any file is touched, and the directory they stand in by default.
+//! Valid ring names, and the default root directory of rings.
 
 /// A name that no ring can have.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("ring name {name:?}: {reason}: use 1 to 200 of A-Z a-z 0-9 . _ - and no '.' at the start")]
 pub struct NameError {
-    /// The name, cut short if it is very long.
+    /// The name, at most 200 characters of it.
     pub name: String,
     /// What is wrong with it.
     pub reason: &'static str,
 }
 
-/// Where rings stand unless told otherwise: the system's file system in memory.
+/// The directory of rings unless another root is given: the system's tmpfs.
 pub const DEFAULT_ROOT: &str = "/dev/shm";
 
-/// Longest name in bytes: with `.ring` it stays below what file systems allow.
-const LONGEST: usize = 200;
+/// The longest name in bytes. With `.ring` it stays below the 255 bytes of file systems.
+const MAX_NAME: usize = 200;
 
 /// Checks a ring's name: 1 to 200 of `A-Z a-z 0-9 . _ -`, and no `.` at the start.
 ///
-/// Whatever takes a name checks it before a file is touched; this is for who wants to know earlier still, as soon as a
-/// command line or a configuration was read.
+/// Every function that takes a name makes this check before it touches a file. Call it to reject a bad name earlier,
+/// for example when a command line or a configuration is read.
 ///
 /// # Errors
-/// The name, with what is wrong with it.
+/// [`NameError`] if the name is not valid.
 ///
 /// ```
 /// assert!(feed_ring::check_name("quotes-2").is_ok());
@@ -32,7 +32,7 @@ const LONGEST: usize = 200;
 pub fn check(name: &str) -> Result<(), NameError> {
     let reason = if name.is_empty() {
         "it is empty"
-    } else if name.len() > LONGEST {
+    } else if name.len() > MAX_NAME {
         "it is longer than 200 characters"
     } else if name.starts_with('.') {
         "it starts with '.'"
@@ -41,7 +41,7 @@ pub fn check(name: &str) -> Result<(), NameError> {
     } else {
         return Ok(());
     };
-    Err(NameError { name: name.chars().take(LONGEST).collect(), reason })
+    Err(NameError { name: name.chars().take(MAX_NAME).collect(), reason })
 }
 
 #[cfg(test)]

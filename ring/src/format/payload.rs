@@ -1,7 +1,7 @@
-//! What may be a message: the trait, its schema, and the schema's fingerprint.
+//! The types that can be messages: their trait, their schema, and the schema's fingerprint.
 //!
-//! A schema is written into every segment's header as text, one line for the message and one for each field, so that a
-//! tool can decode any ring without the Rust type, and so that a person can read it with `strings`:
+//! Every segment's header holds a schema as text: one line for the message, then one for each field. With it a tool
+//! decodes any ring without the Rust type, and a person can read it with `strings`:
 //!
 //! ```text
 //! Tick 24 8
@@ -10,20 +10,20 @@
 //! symbol [u8;8] 16
 //! ```
 //!
-//! The first line is the name, the size in bytes and the alignment in bytes; each other line is a field's name, type and
-//! offset in bytes. Fields of a struct within a message stand under dotted names (`bid.price`). Numbers are in the
-//! byte order of the machine. The fingerprint is the 64-bit FNV-1a hash of that text
-//! (<http://www.isthe.com/chongo/tech/comp/fnv/>): two programs may share a ring only if theirs are equal.
+//! The first line has the message's name, size in bytes and alignment in bytes. Each further line has a field's name,
+//! type and offset in bytes. Fields of a nested struct have dotted names (`bid.price`). Message values are in the
+//! machine's byte order. The fingerprint is the 64-bit FNV-1a hash of the text
+//! (<http://www.isthe.com/chongo/tech/comp/fnv/>). Two programs can share a ring only if their fingerprints are equal.
 
 use std::fmt::Write as _;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// A type that may be a message: plain data, the same bytes in every process.
+/// A type that can be a message: plain data with the same bytes in every process.
 ///
-/// The supertraits are zerocopy's and the compiler checks them: no padding ([`IntoBytes`]), every bit pattern valid
-/// ([`FromBytes`]: no `bool`, no enum, no reference), nothing that changes behind a shared reference ([`Immutable`]:
-/// no atomic, no cell). Derive all of them:
+/// The compiler checks zerocopy's supertraits. [`IntoBytes`] excludes padding. [`FromBytes`] requires every bit pattern
+/// to be valid, which excludes `bool`, enums and references. [`Immutable`] excludes atomics and cells. Derive all of
+/// them:
 ///
 /// ```
 /// use feed_ring::Payload;
@@ -40,7 +40,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 /// assert_eq!(Tick::SCHEMA.text::<Tick>(), "Tick 24 8\ntime u64 0\nprice i64 8\nsymbol [u8;8] 16\n");
 /// ```
 ///
-/// What cannot be shared does not compile:
+/// A type that cannot be shared does not compile:
 ///
 /// ```compile_fail
 /// # use feed_ring::Payload;
@@ -49,7 +49,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 /// #[repr(C)]
 /// struct Padded {
 ///     time: u64,
-///     side: u8, // seven bytes behind it belong to nobody
+///     side: u8, // seven bytes of padding follow
 /// }
 /// ```
 ///
@@ -59,7 +59,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 /// #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Payload)]
 /// #[repr(C)]
 /// struct Flagged {
-///     last: bool, // not every byte is one
+///     last: bool, // not every byte is a valid bool
 /// }
 /// ```
 ///
@@ -69,23 +69,23 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 /// #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Payload)]
 /// #[repr(C)]
 /// struct Named {
-///     name: &'static u64, // means nothing in another process
+///     name: &'static u64, // an address of this process only
 /// }
 /// ```
 ///
-/// The numeric primitives and arrays of them are payloads as they are, with one field called `value`.
+/// The numeric primitives and arrays of them are payloads too, with one field called `value`.
 pub trait Payload: FromBytes + IntoBytes + Immutable + KnownLayout + Copy + Send + Sync + 'static {
-    /// Name and fields of the message.
+    /// The message's name and fields.
     const SCHEMA: Schema;
 }
 
-/// A type that may be the field of a message: a number, an array of fields, or a struct that derives [`Payload`].
+/// A type that can be a field of a message: a number, an array of such types, or a struct that derives [`Payload`].
 pub trait Field {
-    /// How the type stands in a schema.
+    /// The type as a schema describes it.
     const TYPE: FieldType;
 }
 
-/// The name of a message and its fields in the order of their definition.
+/// A message's name and its fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Schema {
     /// The name of the type, without its path.
@@ -101,7 +101,7 @@ pub struct SchemaField {
     pub name: &'static str,
     /// The field's type.
     pub ty: FieldType,
-    /// Bytes from the start of the message.
+    /// Offset in bytes from the start of the message.
     pub offset: usize,
 }
 
@@ -110,14 +110,14 @@ pub struct SchemaField {
 pub enum FieldType {
     /// A number, under its Rust name (`u64`, `f32`, …).
     Number(&'static str),
-    /// An array of so many elements of one type.
+    /// An array: the element's type, and the number of elements.
     Array(&'static FieldType, usize),
-    /// Another message's fields, in place.
+    /// A nested struct.
     Struct(&'static Schema),
 }
 
 impl Schema {
-    /// The schema as it stands in a segment's header (see the [module](self)); allocates.
+    /// The schema's text, as in a segment's header (see the [module](self)). Allocates.
     pub fn text<T: Payload>(&self) -> String {
         let mut text = String::new();
         // Writing to a String cannot fail.
@@ -145,7 +145,7 @@ impl FieldType {
             FieldType::Number(name) => (*name).to_owned(),
             FieldType::Array(element, length) => format!("[{};{length}]", element.text()),
             FieldType::Struct(schema) => {
-                // Only within an array: a plain struct field is written out field by field.
+                // Only for a struct within an array. write_fields writes any other struct field by field.
                 let fields: Vec<String> = schema
                     .fields
                     .iter()

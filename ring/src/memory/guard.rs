@@ -1,26 +1,27 @@
-//! The guard against SIGBUS: what happens when the file under a mapping is cut short.
+//! The guard against SIGBUS: keeps the process alive when the file under a mapping is cut short.
 //!
-//! Whoever may write to a ring's files may truncate them. The next access to a page that is gone raises SIGBUS, and the
-//! process dies of it. A process that called [`install`] goes on: the handler puts zero pages in place of the **whole**
-//! mapping and marks it.
+//! A process that may write to a ring's files may also truncate them. The next access to a missing page raises SIGBUS,
+//! which kills the process. A process that called [`install`] continues: the handler replaces the **whole** mapping by
+//! zero pages and marks it.
 //!
-//! - A subscriber then ends with [`CutShort`](crate::TryRecvError::CutShort). What it returned before is good: a copy that
-//!   was on its way is thrown away, because the sequence word that it is held against is zero now, too. (With only the
-//!   missing page replaced, a message of zeros would be accepted where its sequence word lies on the page before.)
-//! - A publisher goes on publishing, into memory that nobody else sees: [`Publisher::is_cut_off`](crate::Publisher::is_cut_off)
-//!   says so. If only `control` was cut short, it and its subscribers go on as before; they are no longer counted.
+//! - A subscriber then ends with [`CutShort`](crate::TryRecvError::CutShort). Messages that it returned before are
+//!   whole. A copy in progress is discarded, because its sequence word is now zero as well. (If only the missing page
+//!   were replaced, a message of zeros would be accepted when its sequence word lies on the page before.)
+//! - A publisher continues, but into memory that nobody else sees.
+//!   [`Publisher::is_cut_off`](crate::Publisher::is_cut_off) tells it. If only `control` was cut short, publisher and
+//!   subscribers continue unharmed, and subscribers are no longer counted.
 //!
-//! This library never installs it unasked: signal handlers are the program's. Every other SIGBUS is passed on to the
-//! handler that was there before, that of Rust's runtime included, or ends the process as it would have.
+//! The library never installs the handler by itself, because signal handlers belong to the program. Every other SIGBUS
+//! goes to the previous handler, which may be the Rust runtime's, or ends the process as without the guard.
 //!
 //! # Limits
-//! The kernel raises a signal for nothing but an access beyond the end of the file. A file that is **truncated and grown
-//! again** in between, one cut short in the **middle of a page**, and one with **holes punched** into it read zeros
-//! without any signal: that is writing to the segment, and against those who may write to it only file permissions and
-//! sealed rings ([`serve`](crate::PublisherOptions::serve)) help. The table holds [`CAPACITY`] mappings (a subscriber has
-//! two); those beyond it work but are not guarded: SIGBUS on them is passed on.
+//! The kernel raises SIGBUS only for an access beyond the end of the file. There is no signal, and reads give zeros, if
+//! the file was **truncated and grown again** in between, cut short in the **middle of a page**, or had **holes
+//! punched** into it. Such changes need write permission for the segment; only file permissions and sealed rings
+//! ([`serve`](crate::PublisherOptions::serve)) prevent them. The table holds [`CAPACITY`] mappings, and a subscriber
+//! has two. Further mappings work but are not guarded: SIGBUS on them goes to the previous handler.
 //!
-//! The names `"G1"`, … are sites of docs/protocol.md, as in `slot`. No model runs this: litmus tests stand for it.
+//! The names `"G1"`, … are sites of docs/protocol.md. No model runs this code; litmus tests check it instead.
 #![allow(unsafe_code)] // a signal handler, and mapping over a mapping
 
 use std::ffi::c_int;
@@ -33,10 +34,11 @@ use super::mapping::Mapping;
 use crate::sync::outside_models::{AtomicU32, AtomicU64, AtomicUsize, ordered};
 use crate::sync::{Ordering, fence};
 
-/// So many mappings of one process are guarded at a time.
+/// The number of mappings of one process that can be guarded at a time.
 pub const CAPACITY: usize = 1024;
 
-/// Installs the handler for the whole process, once; further calls do nothing. Mappings made before are guarded, too.
+/// Installs the handler for the whole process. Mappings made before are guarded as well. Further calls do nothing and
+/// return the first result.
 ///
 /// ```no_run
 /// feed_ring::guard::install()?; // at the start of main
@@ -44,7 +46,7 @@ pub const CAPACITY: usize = 1024;
 /// ```
 ///
 /// # Errors
-/// If the kernel refuses to change the handler, which it has no reason to.
+/// The kernel's error if it refuses to change the handler. No reason for that is known.
 pub fn install() -> io::Result<()> {
     static INSTALLED: OnceLock<Option<i32>> = OnceLock::new();
     match INSTALLED.get_or_init(|| change_handler().err().map(|error| error.raw_os_error().unwrap_or(libc::EINVAL))) {
@@ -53,45 +55,46 @@ pub fn install() -> io::Result<()> {
     }
 }
 
-/// The handler that was there before: its address and flags. Written before ours can run.
+/// The address and flags of the previous handler. Written before this module's handler can run.
 static PREVIOUS: AtomicUsize = AtomicUsize::new(libc::SIG_DFL);
 static PREVIOUS_FLAGS: AtomicU32 = AtomicU32::new(0);
 
 fn change_handler() -> io::Result<()> {
-    // SAFETY: a sigaction is plain data, of which all zeros is a valid value.
+    // SAFETY: a sigaction is plain data, and all zeros is a valid value.
     let mut before: libc::sigaction = unsafe { std::mem::zeroed() };
-    // SAFETY: no new action is given, and the kernel writes the old one into `before`.
+    // SAFETY: the new action is null, and the kernel writes the old one into `before`.
     if unsafe { libc::sigaction(libc::SIGBUS, std::ptr::null(), &mut before) } != 0 {
         return Err(io::Error::last_os_error());
     }
     PREVIOUS.store(before.sa_sigaction, Ordering::Relaxed);
-    // G1. Pairs with G2: whoever sees these flags sees the address that they are of.
+    // G1. Pairs with G2: a handler that sees these flags sees the address that belongs to them.
     PREVIOUS_FLAGS.store(before.sa_flags as u32, ordered("G1", Ordering::Release));
-    // With the mask of the handler before us, since it may run within ours.
-    let mut ours = before;
+    // Keeps the previous handler's mask, because this handler may call it.
+    let mut action = before;
     let handler: extern "C" fn(c_int, *mut libc::siginfo_t, *mut libc::c_void) = on_sigbus;
-    ours.sa_sigaction = handler as usize;
-    // On the thread's alternative stack where it has one: the handler before us may be about overflowing stacks.
-    ours.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | before.sa_flags & libc::SA_NODEFER;
-    // SAFETY: the handler does only what a signal handler may: atomics, mmap, sigaction, raise, the handler before it.
-    if unsafe { libc::sigaction(libc::SIGBUS, &ours, std::ptr::null_mut()) } != 0 {
+    action.sa_sigaction = handler as usize;
+    // Runs on the thread's alternative stack if it has one: the previous handler may handle stack overflows.
+    action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | before.sa_flags & libc::SA_NODEFER;
+    // SAFETY: the handler is async-signal-safe: it uses atomics, mmap, sigaction, raise and the previous handler only.
+    if unsafe { libc::sigaction(libc::SIGBUS, &action, std::ptr::null_mut()) } != 0 {
         return Err(io::Error::last_os_error());
     }
     Ok(())
 }
 
-/// One mapping, for the handler to find. `version` counts up by one when the entry is being written and by one more when
-/// it is done, so that the handler never believes the start of one mapping and the length of another: remainder 0 is
-/// free, 1 is being written, 2 is in use, 3 is being given up.
+/// One mapping in the handler's table. `version` modulo 4 is 0 while the entry is free, 1 while it is being written, 2
+/// while it is in use, and 3 while it is being freed. Without the version the handler could combine the start of one
+/// mapping with the length of another.
 struct Entry {
     version: AtomicU64,
     start: AtomicUsize,
     bytes: AtomicUsize,
     writable: AtomicU32,
-    /// Who mapped it: a forked child has the table but not the mappings, and maps other things in their place.
+    /// The process that mapped it. A forked child inherits the table but not the mappings, and may map other files
+    /// there.
     process: AtomicU32,
-    /// Not zero once the mapping was replaced, or is about to be.
-    cut: AtomicU32,
+    /// Not zero if the mapping was replaced or is about to be.
+    replaced: AtomicU32,
 }
 
 static TABLE: [Entry; CAPACITY] = [const {
@@ -101,56 +104,56 @@ static TABLE: [Entry; CAPACITY] = [const {
         bytes: AtomicUsize::new(0),
         writable: AtomicU32::new(0),
         process: AtomicU32::new(0),
-        cut: AtomicU32::new(0),
+        replaced: AtomicU32::new(0),
     }
 }; CAPACITY];
 
-/// A mapping's place in the table, for as long as this lives.
+/// A mapping's entry in the table. Dropping this frees the entry.
 pub(crate) struct Guarded(&'static Entry);
 
 impl Guarded {
-    /// Takes a place for the mapping of `bytes` bytes at `start`; `None` if all are taken.
+    /// Takes an entry for the mapping of `bytes` bytes at `start`. `None` if no entry is free.
     pub(crate) fn register(start: usize, bytes: usize, mapping: Mapping) -> Option<Self> {
         let entry = TABLE.iter().find(|entry| {
             let version = entry.version.load(Ordering::Relaxed);
-            // G3. Pairs with G6 and G7: what is stored below comes after all that was stored for the mapping before it.
+            // G3. Pairs with G6 and G7: the stores below come after all stores for the entry's previous mapping.
             version % 4 == 0
                 && entry
                     .version
                     .compare_exchange(version, version + 1, ordered("G3", Ordering::Acquire), Ordering::Relaxed)
                     .is_ok()
         })?;
-        // G4. Pairs with G9: who sees a value stored below finds that the version has changed.
+        // G4. Pairs with G9: a handler that reads a value stored below also sees that the version has changed.
         fence("G4", Ordering::Release);
         entry.start.store(start, Ordering::Relaxed);
         entry.bytes.store(bytes, Ordering::Relaxed);
         entry.writable.store((mapping == Mapping::ReadWrite).into(), Ordering::Relaxed);
         entry.process.store(std::process::id(), Ordering::Relaxed);
-        entry.cut.store(0, Ordering::Relaxed);
-        // G5. Pairs with G8: who sees the entry in use sees all of it.
+        entry.replaced.store(0, Ordering::Relaxed);
+        // G5. Pairs with G8: a handler that sees the entry in use sees all of its values.
         entry.version.fetch_add(1, ordered("G5", Ordering::Release));
         Some(Guarded(entry))
     }
 
     /// Whether the handler replaced the mapping.
     pub(crate) fn is_cut_short(&self) -> bool {
-        // G10. Pairs with G11. Who asks has read a zero: the mark was set before there were any.
-        self.0.cut.load(ordered("G10", Ordering::Acquire)) != 0
+        // G10. Pairs with G11: the caller has read a zero, and the mark was set before any zero appeared.
+        self.0.replaced.load(ordered("G10", Ordering::Acquire)) != 0
     }
 }
 
 impl Drop for Guarded {
     fn drop(&mut self) {
-        // G6, G7. Pair with G3: all that was stored for this mapping comes before what is stored for the next. Either would
-        // do, for the second goes on with what the first released.
+        // G6, G7. Pair with G3: all stores for this mapping come before the stores for the next. Either
+        // release alone would be enough: the second addition continues the release sequence of the first.
         self.0.version.fetch_add(1, ordered("G6", Ordering::Release));
         self.0.version.fetch_add(1, ordered("G7", Ordering::Release));
     }
 }
 
-/// The entry of the mapping that an address lies in: its number, start and bytes, and whether it is writable. Nobody can
-/// give up the mapping while a thread is accessing it, so an entry that changes on the way is another one's.
-fn find(address: usize, process: u32) -> Option<(&'static Entry, usize, usize, bool)> {
+/// The entry of the mapping that contains an address, with its start, its bytes and whether it is writable. The mapping
+/// cannot be freed while a thread accesses it, so an entry that changes meanwhile belongs to another mapping.
+fn find_entry(address: usize, process: u32) -> Option<(&'static Entry, usize, usize, bool)> {
     TABLE.iter().find_map(|entry| {
         // G8. Pairs with G5.
         let version = entry.version.load(ordered("G8", Ordering::Acquire));
@@ -159,7 +162,7 @@ fn find(address: usize, process: u32) -> Option<(&'static Entry, usize, usize, b
         }
         let (start, bytes) = (entry.start.load(Ordering::Relaxed), entry.bytes.load(Ordering::Relaxed));
         let (writable, owner) = (entry.writable.load(Ordering::Relaxed), entry.process.load(Ordering::Relaxed));
-        // G9. Pairs with G4: if any of these is of another mapping, the version is another one, too.
+        // G9. Pairs with G4: if one of these values is of another mapping, the version has changed as well.
         fence("G9", Ordering::Acquire);
         let same = entry.version.load(Ordering::Relaxed) == version && owner == process;
         (same && (start..start.saturating_add(bytes)).contains(&address)).then_some((
@@ -171,55 +174,55 @@ fn find(address: usize, process: u32) -> Option<(&'static Entry, usize, usize, b
     })
 }
 
-/// Puts zero pages in place of the mapping that the address lies in; false if it is none of ours.
-fn replace(address: usize) -> bool {
+/// Replaces the mapping that contains the address by zero pages. False if the table has no such mapping.
+fn replace_mapping(address: usize) -> bool {
     let process = rustix::process::getpid().as_raw_nonzero().get() as u32;
-    let Some((entry, start, bytes, writable)) = find(address, process) else { return false };
-    // G11. Pairs with G10. Marked first: who reads a zero that the next call puts there finds the mark, because the kernel
-    // changes mappings under its locks and interrupts every processor that has the old pages.
-    if entry.cut.swap(1, ordered("G11", Ordering::Release)) != 0 {
-        // Another thread is replacing it, or has: the access is tried again, and comes back here until that is done.
+    let Some((entry, start, bytes, writable)) = find_entry(address, process) else { return false };
+    // G11. Pairs with G10: the mark is set first, so a thread that reads a zero of the mmap below also finds the mark.
+    // The kernel changes mappings under its locks and interrupts every processor that has the old pages.
+    if entry.replaced.swap(1, ordered("G11", Ordering::Release)) != 0 {
+        // Another thread replaces it or has replaced it. The access is repeated and faults again until that is done.
         return true;
     }
     let protection = if writable { ProtFlags::READ | ProtFlags::WRITE } else { ProtFlags::READ };
-    // Nothing is reserved: zeros that are only read take no memory.
+    // NORESERVE, because zeros that are only read need no memory.
     let flags = MapFlags::PRIVATE | MapFlags::FIXED | MapFlags::NORESERVE;
-    // A system call and nothing else: errno, which the interrupted code may be about to read, stays as it is.
-    // SAFETY: the range is a mapping of ours, registered as such, and memory that other processes write anyway.
+    // rustix makes the system call itself and leaves errno alone, which the interrupted code may be about to read.
+    // SAFETY: the range is a registered mapping of words, which other processes may change at any time anyway.
     unsafe { mmap_anonymous(std::ptr::without_provenance_mut(start), bytes, protection, flags) }.is_ok()
 }
 
 extern "C" fn on_sigbus(signal: c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
-    // SAFETY: with SA_SIGINFO the kernel hands over a valid siginfo.
+    // SAFETY: with SA_SIGINFO the kernel passes a valid siginfo.
     let code = unsafe { (*info).si_code };
-    // Beyond the end of a file, not a broken memory module or somebody's kill(2).
+    // An access beyond the end of a file. Other codes have other causes, such as bad memory or a kill(2).
     if code == libc::BUS_ADRERR {
-        // SAFETY: as above.
+        // SAFETY: with SA_SIGINFO the kernel passes a valid siginfo.
         let info = unsafe { &*info };
-        // SAFETY: a SIGBUS of the kernel's carries an address.
+        // SAFETY: a SIGBUS raised by the kernel carries an address.
         let address = unsafe { info.si_addr() };
-        if replace(address.addr()) {
+        if replace_mapping(address.addr()) {
             return;
         }
     }
     pass_on(signal, code, info, context);
 }
 
-/// Does what would have been done without this handler.
+/// Does what the process would have done without this handler.
 fn pass_on(signal: c_int, code: c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
     // G2. Pairs with G1.
     let flags = PREVIOUS_FLAGS.load(ordered("G2", Ordering::Acquire)) as c_int;
-    let sent = code <= 0; // by a process, not by the kernel for an access
+    let sent = code <= 0; // sent by a process, not raised by the kernel for an access
     match PREVIOUS.load(Ordering::Relaxed) {
         libc::SIG_IGN if sent => {}
-        // An access cannot be ignored: the kernel ends the process then, too.
+        // A faulting access cannot be ignored: the kernel ends the process in both cases.
         libc::SIG_DFL | libc::SIG_IGN => {
-            // SAFETY: all zeros is the default action without flags and with an empty mask.
+            // SAFETY: all zeros is the default action, without flags and with an empty mask.
             let default: libc::sigaction = unsafe { std::mem::zeroed() };
-            // SAFETY: `default` is a valid action. The access is tried again on return, and ends the process.
+            // SAFETY: `default` is a valid action. On return the access is repeated and ends the process.
             unsafe { libc::sigaction(signal, &default, std::ptr::null_mut()) };
             if sent {
-                // SAFETY: raise has no conditions. It is delivered on return, because it is blocked until then.
+                // SAFETY: raise has no preconditions. The signal is blocked until this handler returns.
                 unsafe { libc::raise(signal) };
             }
         }
@@ -244,18 +247,18 @@ mod tests {
     #[test]
     fn a_mapping_is_found_while_it_is_registered() {
         let process = std::process::id();
-        let start = 1 << 60; // no address that anything is mapped at
+        let start = 1 << 60; // beyond any user address
         let guarded = Guarded::register(start, 8192, Mapping::ReadOnly).unwrap();
         for (address, inside) in [(start - 1, false), (start, true), (start + 8191, true), (start + 8192, false)] {
-            assert_eq!(find(address, process).is_some(), inside);
+            assert_eq!(find_entry(address, process).is_some(), inside);
         }
-        assert!(find(start, process + 1).is_none(), "a forked child has the table but not the mapping");
+        assert!(find_entry(start, process + 1).is_none(), "a forked child inherits the table but not the mapping");
         drop(guarded);
-        assert!(find(start, process).is_none());
+        assert!(find_entry(start, process).is_none());
     }
 
     #[test]
-    fn places_are_used_again() {
+    fn entries_are_reused() {
         for round in 0..3 * CAPACITY {
             let guarded = Guarded::register((1 << 61) + round * 4096, 4096, Mapping::ReadWrite);
             assert!(guarded.is_some(), "round {round}");

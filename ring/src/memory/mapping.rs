@@ -1,15 +1,16 @@
-//! Read-only or writable pages.
+//! The choice between read-only and writable pages.
 
-/// Through which kind of pages a subscriber reads the ring.
+/// The kind of pages through which a subscriber reads the ring.
 ///
-/// On some processors a load through a writable page takes a line over, and the publisher gets it back sooner than one
-/// that was asked for shared, as a load through a read-only page does: docs/performance.md has the measurements. What is
-/// given up is the kernel's guarantee that a subscriber gone wild cannot write into the feed of all others.
+/// On some processors a load through a writable page takes ownership of the line, and a load through a read-only page
+/// takes it shared. The publisher then gets the line back sooner from a writable page: docs/performance.md has the
+/// measurements. With writable pages the kernel no longer keeps a faulty subscriber from writing into the feed of all
+/// others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mapping {
-    /// Read-only pages: a write is a segmentation fault in the subscriber.
+    /// Read-only pages. A write by the subscriber raises SIGSEGV.
     #[default]
     ReadOnly,
-    /// Writable pages. Needs write permission for the segment. Nothing is ever written to it through this crate.
+    /// Writable pages. They need write permission for the segment. This crate never writes through them.
     ReadWrite,
 }

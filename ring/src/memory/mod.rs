@@ -1,4 +1,4 @@
-//! Memory as words: a mapped file or the heap, and the guard against files that are cut short.
+//! Memory as words, in a mapped file or on the heap, and the guard against truncated files.
 
 pub(crate) mod creator;
 pub mod guard;

@@ -1,7 +1,8 @@
-//! Memory as a slice of words: a mapped file, or the heap, behind one type.
+//! Memory as a slice of words, in a mapped file or on the heap.
 //!
-//! Nothing here ever makes a `&[u8]` or a `&T` over memory that another process may write: only words, which are atomics.
-#![allow(unsafe_code)] // a slice over a mapping, which is unmapped where it is mapped; slots without bounds checks
+//! Other processes may write the memory at any time. So this file makes references to words only, which are atomics,
+//! and never a `&[u8]` or a `&T`.
+#![allow(unsafe_code)] // a slice over a mapping that this file maps and unmaps; words without bounds checks
 
 use std::ffi::c_void;
 use std::io;
@@ -24,10 +25,11 @@ enum Backing {
     Heap(Box<[WriteWord]>),
 }
 
-/// A mapping, and its place in the guard's table, which is given up before the mapping is.
+/// A mapping and its entry in the guard's table. The entry is freed before the mapping.
 struct Mapped {
     guarded: Option<Guarded>,
-    /// Larger than the file, which lies at `offset`, where that had to begin on a boundary.
+    /// The whole mapping. It is larger than the file if the file had to begin on a boundary; the file begins at
+    /// `offset`.
     map: ManuallyDrop<MmapRaw>,
     creator: CreatorPid,
     offset: usize,
@@ -38,9 +40,9 @@ struct Mapped {
 impl Drop for Mapped {
     fn drop(&mut self) {
         drop(self.guarded.take());
-        // A forked child has not got the mapping; by now something of its own may lie at those addresses.
+        // A forked child lacks the mapping. Unmapping there could hit a mapping of its own at the same addresses.
         if self.creator.is_this() {
-            // SAFETY: it is dropped here and nowhere else, and not used afterwards.
+            // SAFETY: this is the only drop of `map`, and nothing uses it afterwards.
             unsafe { ManuallyDrop::drop(&mut self.map) };
         }
     }
@@ -53,31 +55,32 @@ impl Mapped {
     }
 }
 
-/// Which addresses a file is mapped at.
+/// The addresses at which a file is mapped.
 #[derive(Clone, Copy)]
 pub(crate) struct Span {
     pub(crate) start: *mut c_void,
     pub(crate) bytes: usize,
-    /// Whether it was mapped so that huge pages can lie there.
+    /// Whether it begins on a boundary for huge pages.
     pub(crate) for_huge_pages: bool,
 }
 
-/// A slice of words that stays where it is for as long as any handle to it lives. `W` says what may be done to them.
+/// A slice of words that keeps its address as long as any handle lives. `W` is [`Word`] (loads) or [`WriteWord`]
+/// (stores too).
 pub(crate) struct Memory<W> {
     words: NonNull<[W]>,
     backing: Arc<Backing>,
 }
 
-// SAFETY: words are atomics, and the backing is freed by whichever thread drops the last handle.
+// SAFETY: words are atomics, and any thread may drop the last handle and free the backing.
 unsafe impl<W: Send + Sync> Send for Memory<W> {}
 // SAFETY: a shared handle gives out nothing but `&[W]`, and `W` is `Sync`.
 unsafe impl<W: Send + Sync> Sync for Memory<W> {}
 
 impl Memory<WriteWord> {
-    /// Zeroed heap memory, on a boundary of 128 bytes as a mapping would be: lines are lines only there.
+    /// Zeroed heap memory on a boundary of 128 bytes. Without the boundary a slot would not begin on a cache line.
     pub(crate) fn heap(words: usize) -> Self {
         const BOUNDARY: usize = 128;
-        // Loom's words are larger, cost time each, and lie nowhere in particular.
+        // Models need no boundary, and each spare word would cost them time.
         let spare = if MAPPABLE { BOUNDARY / size_of::<u64>() } else { 0 };
         let backing = Arc::new(Backing::Heap((0..words + spare).map(|_| WriteWord::new(0)).collect()));
         let Backing::Heap(all) = &*backing else { unreachable!("it was made a line ago") };
@@ -91,17 +94,17 @@ impl Memory<WriteWord> {
         Self::map_writable_on(file, bytes, None)
     }
 
-    /// The same, beginning on a boundary for huge pages, if there is to be one.
+    /// [`map_writable`](Self::map_writable) at a multiple of `boundary`, if one is given.
     pub(crate) fn map_writable_on(file: impl AsFd, bytes: usize, boundary: Option<usize>) -> io::Result<Self> {
         if let Some(boundary) = boundary {
-            return Self::on_boundary(file.as_fd(), bytes, boundary, Mapping::ReadWrite);
+            return Self::map_on_boundary(file.as_fd(), bytes, boundary, Mapping::ReadWrite);
         }
         let map = MmapOptions::new().len(bytes).map_raw(&file.as_fd())?;
         let start = map.as_mut_ptr().cast();
-        Self::over(map, Span { start, bytes, for_huge_pages: false }, Mapping::ReadWrite)
+        Self::from_map(map, Span { start, bytes, for_huge_pages: false }, Mapping::ReadWrite)
     }
 
-    /// The same memory for reading.
+    /// Another handle to the same memory, for loads only.
     pub(crate) fn reader(&self) -> Memory<Word> {
         let words: *const [Word] = self.words.as_ptr() as *const [Word]; // repr(transparent)
         // SAFETY: the pointer comes from a NonNull.
@@ -111,29 +114,31 @@ impl Memory<WriteWord> {
 }
 
 impl Memory<Word> {
-    /// Maps the first `bytes` of a file read-only: a write through it would be a segmentation fault.
+    /// Maps the first `bytes` of a file read-only. A write through it raises SIGSEGV.
     pub(crate) fn map_read_only(file: impl AsFd, bytes: usize) -> io::Result<Self> {
         Self::map(file, bytes, Mapping::ReadOnly, None)
     }
 
-    /// Maps the first `bytes` of a file for reading, through pages of the wanted kind, beginning on a boundary for huge
-    /// pages if there is one.
+    /// Maps the first `bytes` of a file for loads, through pages of the given kind, at a multiple of `boundary` if one
+    /// is given.
     pub(crate) fn map(file: impl AsFd, bytes: usize, mapping: Mapping, boundary: Option<usize>) -> io::Result<Self> {
         match (mapping, boundary) {
             (Mapping::ReadWrite, _) => {
                 Memory::<WriteWord>::map_writable_on(file, bytes, boundary).map(|memory| memory.reader())
             }
-            (Mapping::ReadOnly, Some(boundary)) => Self::on_boundary(file.as_fd(), bytes, boundary, Mapping::ReadOnly),
+            (Mapping::ReadOnly, Some(boundary)) => {
+                Self::map_on_boundary(file.as_fd(), bytes, boundary, Mapping::ReadOnly)
+            }
             (Mapping::ReadOnly, None) => {
                 let map = MmapOptions::new().len(bytes).map_raw_read_only(&file.as_fd())?;
                 let start = map.as_mut_ptr().cast();
-                Self::over(map, Span { start, bytes, for_huge_pages: false }, Mapping::ReadOnly)
+                Self::from_map(map, Span { start, bytes, for_huge_pages: false }, Mapping::ReadOnly)
             }
         }
     }
 
-    /// Whether the file was cut short, to whatever length: looks at the last word of the mapping, so that the guard
-    /// learns of it even where nothing else would touch what is gone.
+    /// Whether the file was cut short, to any length. Loads the last word of the mapping first: without that load the
+    /// guard would not notice, because nothing else may ever touch the missing pages.
     pub(crate) fn look_if_cut_short(&self) -> bool {
         if let (Backing::Map(_), Some(last)) = (&*self.backing, self.last()) {
             last.load();
@@ -143,11 +148,11 @@ impl Memory<Word> {
 }
 
 impl<W> Memory<W> {
-    /// Maps a file in the middle of a reservation of addresses, so that it begins on a boundary: the kernel itself does that
-    /// only where the file system was told to use huge pages.
-    fn on_boundary(file: BorrowedFd<'_>, bytes: usize, boundary: usize, mapping: Mapping) -> io::Result<Self> {
+    /// Maps a file at a multiple of `boundary`, within a larger reservation of addresses. The kernel itself chooses
+    /// such an address only if the file system was mounted for huge pages.
+    fn map_on_boundary(file: BorrowedFd<'_>, bytes: usize, boundary: usize, mapping: Mapping) -> io::Result<Self> {
         let whole = bytes.checked_add(boundary).ok_or(io::ErrorKind::OutOfMemory)?;
-        // Nothing is ever touched of it; what is not covered stays empty until it is unmapped with the rest.
+        // Nobody touches the reservation. The part beside the file stays empty and is unmapped with the rest.
         let reservation = MmapOptions::new().len(whole).no_reserve_swap().map_anon()?.make_read_only()?;
         let reservation = MmapRaw::from(reservation);
         let first = reservation.as_mut_ptr();
@@ -157,22 +162,21 @@ impl<W> Memory<W> {
             Mapping::ReadWrite => ProtFlags::READ | ProtFlags::WRITE,
         };
         let start = first.wrapping_add(skip).cast();
-        // SAFETY: skip < boundary, so that all of it replaces pages of the reservation, which nobody else has seen.
+        // SAFETY: skip < boundary, so the file replaces only pages of the reservation, to which no reference exists.
         let start = unsafe { mmap(start, bytes, protection, MapFlags::SHARED | MapFlags::FIXED, file, 0) }?;
-        Self::over(reservation, Span { start, bytes, for_huge_pages: true }, mapping)
+        Self::from_map(reservation, Span { start, bytes, for_huge_pages: true }, mapping)
     }
 
-    /// The kernel's mapping as words. A truncated file raises SIGBUS at the access, as every mapping does: see
-    /// [`guard`](crate::guard), which knows of this one before it is first used.
-    fn over(map: MmapRaw, span: Span, mapping: Mapping) -> io::Result<Self> {
+    /// A mapping as words. An access beyond the end of a truncated file raises SIGBUS, so the mapping is registered
+    /// with the [`guard`](crate::guard) before its first use.
+    fn from_map(map: MmapRaw, span: Span, mapping: Mapping) -> io::Result<Self> {
         if !MAPPABLE {
             panic!("loom's atomics cannot lie over mapped memory: use in_process");
         }
         let Span { start, bytes, .. } = span;
-        // An atomic at an odd address silently works on x86, and tears: this is the incident, so it is checked in
-        // release builds too.
+        // On x86 an atomic across two cache lines works without an error, and is torn. Checked in release builds too.
         assert!(start.cast::<u64>().is_aligned() && bytes.is_multiple_of(8), "a mapping of whole, aligned words");
-        // A forked child must not go on publishing beside its parent. Kernels without the advice only lose that.
+        // A forked child must not publish beside its parent. A kernel without this advice does not prevent it.
         let _ = map.advise(Advice::DontFork);
         let words = NonNull::slice_from_raw_parts(
             NonNull::new(start).expect("a mapping is never at address 0").cast::<W>(),
@@ -191,8 +195,8 @@ impl<W> Memory<W> {
         Ok(Memory { words, backing: Arc::new(Backing::Map(mapped)) })
     }
 
-    /// Brings every page into memory now, for writing or for reading, so that none is first touched on the hot path;
-    /// unlike `MAP_POPULATE` it says when that fails. Kernels before 5.14 do not know the advice and prefault nothing.
+    /// Brings every page into memory, so that the hot path has no page faults. Unlike `MAP_POPULATE` it reports
+    /// failure. Does nothing on kernels before 5.14, which lack the advice.
     pub(crate) fn prefault(&self, advice: Advice) -> io::Result<()> {
         match &*self.backing {
             Backing::Heap(_) => Ok(()),
@@ -203,7 +207,7 @@ impl<W> Memory<W> {
         }
     }
 
-    /// Where the file is mapped; `None` for memory on the heap.
+    /// The addresses of the mapped file. `None` for memory on the heap.
     pub(crate) fn span(&self) -> Option<Span> {
         match &*self.backing {
             Backing::Heap(_) => None,
@@ -211,7 +215,7 @@ impl<W> Memory<W> {
         }
     }
 
-    /// Whether the guard put zeros in place of this mapping, because its file was cut short.
+    /// Whether the guard replaced this mapping by zeros because its file was cut short.
     pub(crate) fn is_cut_short(&self) -> bool {
         match &*self.backing {
             Backing::Heap(_) => false,
@@ -231,35 +235,35 @@ impl<W> Deref for Memory<W> {
 
     #[inline(always)]
     fn deref(&self) -> &[W] {
-        // SAFETY: `words` lies in `backing`, which lives as long as `self`; its length was checked when it was made.
+        // SAFETY: `words` lies within `backing`, which lives as long as `self`.
         unsafe { self.words.as_ref() }
     }
 }
 
-/// One word of a memory, found once.
+/// One word of a memory, with its bounds checked once. Keeps the memory alive.
 pub(crate) struct Pinned<W> {
     word: NonNull<W>,
-    // Keeps the memory that `word` points into.
+    // Owns the memory that `word` points into.
     memory: Memory<W>,
 }
 
-// SAFETY: as Memory; the word is one of its words.
+// SAFETY: as for Memory; the word is one of its words.
 unsafe impl<W: Send + Sync> Send for Pinned<W> {}
-// SAFETY: as Memory; a shared handle gives out nothing but `&W`.
+// SAFETY: as for Memory; a shared handle gives out only `&W`, and `W` is `Sync`.
 unsafe impl<W: Send + Sync> Sync for Pinned<W> {}
 
 impl<W> Pinned<W> {
     /// The word at `index`.
     ///
     /// # Panics
-    /// If there is none.
+    /// If `index` is out of bounds.
     pub(crate) fn new(memory: &Memory<W>, index: usize) -> Self {
         Pinned { word: NonNull::from(&memory[index]), memory: memory.clone() }
     }
 }
 
 impl<W> Pinned<W> {
-    /// The memory that the word is part of.
+    /// The memory that contains the word.
     pub(crate) fn memory(&self) -> &Memory<W> {
         &self.memory
     }
@@ -276,7 +280,7 @@ impl<W> Deref for Pinned<W> {
 
     #[inline(always)]
     fn deref(&self) -> &W {
-        // SAFETY: the word lies in the memory, which lives as long as `self`.
+        // SAFETY: the word lies in `memory`, which lives as long as `self`.
         unsafe { self.word.as_ref() }
     }
 }

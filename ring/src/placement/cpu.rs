@@ -4,12 +4,13 @@ use rustix::thread::CpuSet;
 
 use super::error::PlacementError;
 
-/// Lets the calling thread, and every thread it starts from now on, run on one CPU only, and checks that it is so.
+/// Restricts the calling thread, and every thread that it starts later, to one CPU, and checks the result.
 ///
-/// Call it before anything large is allocated: memory is taken from the node of the CPU that touches it first.
+/// Call it before large allocations: memory comes from the NUMA node of the CPU that touches it first.
 ///
 /// # Errors
-/// [`PlacementError::Cpu`]: there is no such CPU, or the process's cpuset is without it.
+/// [`PlacementError::Cpu`] if there is no such CPU, or if the process's cpuset lacks it. The thread keeps its CPUs if
+/// the kernel refuses.
 pub fn pin_to_cpu(cpu: usize) -> Result<(), PlacementError> {
     let before = rustix::thread::sched_getaffinity(None);
     let allowed = || before.as_ref().map_or_else(|errno| format!("unknown CPUs ({errno})"), ranges);
@@ -28,7 +29,7 @@ pub fn pin_to_cpu(cpu: usize) -> Result<(), PlacementError> {
     }
 }
 
-/// `CPUs 0-2,5`.
+/// A set of CPUs as text, such as `CPUs 0-2,5`.
 fn ranges(set: &CpuSet) -> String {
     let mut parts = Vec::new();
     let mut cpu = 0;
@@ -62,8 +63,8 @@ mod tests {
 
     #[test]
     #[cfg_attr(miri, ignore = "moves threads")]
-    fn a_thread_is_pinned_and_what_it_may_not_use_is_refused() {
-        // On a thread of its own: the others of this program keep theirs.
+    fn a_thread_is_pinned_and_other_cpus_are_refused() {
+        // In a thread of its own, so that the test program's other threads keep their CPUs.
         let pinned = std::thread::spawn(|| {
             let before = rustix::thread::sched_getaffinity(None).unwrap();
             let cpu = (0..CpuSet::MAX_CPU).find(|&cpu| before.is_set(cpu)).unwrap();

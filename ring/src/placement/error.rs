@@ -1,8 +1,8 @@
-//! Why a program or its ring could not be placed.
+//! The error of a program or ring that could not be placed.
 
 use std::io;
 
-/// Why a program or its ring could not be placed as it was asked to be.
+/// Why a program or its ring could not be placed as requested.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PlacementError {
@@ -13,7 +13,7 @@ pub enum PlacementError {
     Cpu {
         /// The CPU asked for.
         cpu: usize,
-        /// What the kernel said, or what was found afterwards.
+        /// The kernel's error, or what a check afterwards found.
         reason: String,
         /// The CPUs that the process may run on, as ranges.
         allowed: String,
@@ -23,19 +23,19 @@ pub enum PlacementError {
     Node {
         /// The node asked for.
         node: u32,
-        /// The nodes that there are, as ranges.
+        /// The online nodes, as ranges.
         online: String,
     },
-    /// The kernel does not let this process choose its memory's node.
+    /// The kernel does not let this process bind memory to this node.
     #[error(
         "NUMA node {node}: cannot bind memory to it: {source}; this process may use {allowed}: choose one of them, or change the cpuset (cpuset.mems); in a container, allow mbind and set_mempolicy (--cap-add SYS_NICE, or a seccomp profile)"
     )]
     Bind {
         /// The node asked for.
         node: u32,
-        /// What the kernel said.
+        /// The kernel's error.
         source: io::Error,
-        /// The nodes that the process may have memory from, as ranges.
+        /// The nodes from which the process may take memory, as ranges.
         allowed: String,
     },
     /// Memory cannot be locked.
@@ -43,9 +43,9 @@ pub enum PlacementError {
         "cannot lock memory: {source}: {needed} bytes needed, RLIMIT_MEMLOCK is {limit}: raise it (ulimit -l unlimited, LimitMEMLOCK=infinity in the service's unit, --ulimit memlock=-1 for a container) or grant CAP_IPC_LOCK"
     )]
     Memlock {
-        /// What the kernel said.
+        /// The kernel's error.
         source: io::Error,
-        /// Bytes that the process would have locked then, in all.
+        /// Bytes that the process would have locked in total.
         needed: u64,
         /// The limit, in bytes, or `unlimited`.
         limit: String,

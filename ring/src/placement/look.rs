@@ -1,42 +1,41 @@
-//! Reading back from `/proc` what came of it, and why no more did.
+//! The placement that a ring's memory has, read from `/proc`, and the reason if it lacks huge pages.
 
 use std::fs;
 use std::io;
 
 use crate::memory::{Memory, Span};
 
-/// Where the kernel has a ring's segment, read back from `/proc`: [`Publisher::placement`](crate::Publisher::placement),
-/// [`Subscriber::placement`](crate::Subscriber::placement).
+/// Where the kernel has put a ring's segment, read from `/proc` by
+/// [`Publisher::placement`](crate::Publisher::placement) and [`Subscriber::placement`](crate::Subscriber::placement).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Placement {
-    /// Bytes of the segment, all of which are mapped; whole pages.
+    /// Bytes of the segment, rounded up to whole pages. All of them are mapped.
     pub mapped: u64,
-    /// Of these, bytes in memory and in this process's page tables: all, unless the kernel took some away.
+    /// Mapped bytes that are in memory and in this process's page tables. Less than `mapped` only if the kernel took
+    /// some away.
     pub resident: u64,
-    /// Of these, bytes that this process reaches through huge pages.
+    /// Mapped bytes that this process reaches through huge pages.
     pub huge: u64,
-    /// Of these, bytes that are locked into memory by this process.
+    /// Mapped bytes that this process has locked into memory.
     pub locked: u64,
-    /// Bytes on each NUMA node that has any, by node; empty where the kernel does not tell.
+    /// Pairs of NUMA node and bytes on it, in ascending order of nodes. Empty if the kernel does not tell.
     pub nodes: Vec<(u32, u64)>,
-    /// The memory's policy, as in `/proc/self/numa_maps`: `bind:0`, `default`; `None` where the kernel does not tell.
+    /// The memory's policy, as in `/proc/self/numa_maps` (`bind:0`, `default`). `None` if the kernel does not tell.
     pub policy: Option<String>,
-    /// Why the rest is not on huge pages.
+    /// The reason and remedy if some of it lacks huge pages.
     missing: Option<String>,
 }
 
 impl Placement {
-    /// What keeps the segment from lying on huge pages, and what mends it, in one line; `None` if every part of it that can
-    /// does. A segment's last part, less than a huge page, never can.
-    ///
-    /// `0 of 4198400 bytes: …`
+    /// Why the segment is not on huge pages, and the remedy, in one line: `0 of 4198400 bytes: …`. `None` if all of it
+    /// is, but for an end of less than a huge page.
     pub fn huge_pages_missing(&self) -> Option<String> {
         let missing = self.missing.as_ref()?;
         Some(format!("{} of {} bytes: {missing}", self.huge, self.mapped))
     }
 
-    /// What of the segment does not lie on this NUMA node, in one line; `None` if all that is in memory does, or where the
+    /// How much of the segment lies on other NUMA nodes than this one, in one line. `None` if nothing does, or if the
     /// kernel does not tell.
     pub fn missing_from_node(&self, node: u32) -> Option<String> {
         let bytes = |of: &dyn Fn(u32) -> bool| {
@@ -52,23 +51,23 @@ impl Placement {
     }
 }
 
-/// Who looks: what is missing is mended on one side or the other.
+/// The side that looks. The remedy differs between the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Side {
-    /// It has made the memory.
+    /// The side that allocated the memory.
     Publisher,
-    /// It finds the memory as it is.
+    /// The side that maps existing memory.
     Subscriber,
 }
 
 const SYSFS: &str = "/sys/kernel/mm/transparent_hugepage";
 
-/// Bytes of a huge page; `None` if the kernel has none that files in memory could lie on.
+/// Bytes of a huge page. `None` if the kernel has no transparent huge pages.
 pub(super) fn huge_page() -> Option<usize> {
     fs::read_to_string(format!("{SYSFS}/hpage_pmd_size")).ok()?.trim().parse().ok().filter(|&bytes| bytes > 0)
 }
 
-/// Where the kernel has a ring's memory.
+/// Reads the placement of a ring's memory. An error of kind `Unsupported` for memory on the heap.
 pub(crate) fn look<W>(memory: &Memory<W>, side: Side) -> io::Result<Placement> {
     let none = || io::Error::new(io::ErrorKind::Unsupported, "a ring within the process has no mapping of its own");
     look_at(memory.span().ok_or_else(none)?, side)
@@ -80,15 +79,15 @@ fn look_at(span: Span, side: Side) -> io::Result<Placement> {
     let mut placement = parse(
         &range,
         &fs::read_to_string("/proc/self/smaps")?,
-        // Without NUMA there is no such file.
+        // A kernel without NUMA has no such file.
         &fs::read_to_string("/proc/self/numa_maps").unwrap_or_default(),
     );
-    let machine = Machine::read();
-    placement.missing = machine.missing(span.for_huge_pages, &placement, side);
+    let support = HugePageSupport::read();
+    placement.missing = support.missing(span.for_huge_pages, &placement, side);
     Ok(placement)
 }
 
-/// What the texts of `smaps` and `numa_maps` say of the mappings that begin within a range of addresses.
+/// Sums up the entries of `smaps` and `numa_maps` for the mappings that begin within a range of addresses.
 fn parse(range: &std::ops::Range<u64>, smaps: &str, numa_maps: &str) -> Placement {
     let mut found =
         Placement { mapped: 0, resident: 0, huge: 0, locked: 0, nodes: Vec::new(), policy: None, missing: None };
@@ -135,9 +134,9 @@ fn parse(range: &std::ops::Range<u64>, smaps: &str, numa_maps: &str) -> Placemen
     found
 }
 
-/// What decides on huge pages.
-struct Machine {
-    /// Bytes of one, if there are any.
+/// The facts that decide whether the kernel uses huge pages.
+struct HugePageSupport {
+    /// Bytes of a huge page, if the kernel has any.
     huge_page: Option<usize>,
     /// The text of `shmem_enabled`.
     shmem_enabled: String,
@@ -147,9 +146,9 @@ struct Machine {
     release: String,
 }
 
-impl Machine {
+impl HugePageSupport {
     fn read() -> Self {
-        Machine {
+        HugePageSupport {
             huge_page: huge_page(),
             shmem_enabled: fs::read_to_string(format!("{SYSFS}/shmem_enabled")).unwrap_or_default(),
             status: fs::read_to_string("/proc/self/status").unwrap_or_default(),
@@ -157,7 +156,7 @@ impl Machine {
         }
     }
 
-    /// Why a segment is not on huge pages, which were `asked` for or not, and what mends that; `None` if it is.
+    /// Why a segment is not on huge pages, and the remedy. `None` if it is. `asked`: whether huge pages were requested.
     fn missing(&self, asked: bool, placement: &Placement, side: Side) -> Option<String> {
         let Some(huge_page) = self.huge_page.map(|bytes| bytes as u64) else {
             return Some(format!(
@@ -194,7 +193,7 @@ impl Machine {
         })
     }
 
-    /// Before there was `MADV_COLLAPSE`. A release that cannot be read is none of these.
+    /// Whether the kernel lacks `MADV_COLLAPSE`. False for a release that cannot be parsed.
     fn is_before_6_1(&self) -> bool {
         let mut numbers = self.release.split(['.', '-']).map(|number| number.parse::<u32>());
         matches!((numbers.next(), numbers.next()), (Some(Ok(major)), Some(Ok(minor))) if (major, minor) < (6, 1))
@@ -250,7 +249,7 @@ VmFlags: lo
     }
 
     #[test]
-    fn what_is_on_another_node_is_told() {
+    fn bytes_on_another_node_are_reported() {
         let found = segment();
         assert!(found.missing_from_node(0).unwrap().starts_with("2052096 bytes on it, 53248 elsewhere: "));
         assert!(found.missing_from_node(2).unwrap().starts_with("0 bytes on it, 2105344 elsewhere: "));
@@ -260,29 +259,41 @@ VmFlags: lo
     }
 
     #[test]
-    fn what_is_missing_has_a_reason_and_a_remedy() {
-        let good = || Machine {
+    fn missing_huge_pages_have_a_reason_and_a_remedy() {
+        let good = || HugePageSupport {
             huge_page: Some(2 << 20),
             shmem_enabled: "always within_size advise [never] deny force\n".to_owned(),
             status: "THP_enabled:\t1\n".to_owned(),
             release: "6.18.44-x".to_owned(),
         };
         let none = Placement { huge: 0, ..segment() };
-        let missing = |machine: Machine, side| machine.missing(true, &none, side).unwrap();
+        let missing = |support: HugePageSupport, side| support.missing(true, &none, side).unwrap();
         assert_eq!(good().missing(true, &segment(), Side::Publisher), None, "the rest is less than a huge page");
         for (text, says) in [
-            (missing(Machine { huge_page: None, ..good() }, Side::Publisher), "CONFIG_TRANSPARENT_HUGEPAGE"),
-            (missing(Machine { huge_page: Some(512 << 20), ..good() }, Side::Publisher), "is 536870912 bytes: enlarge"),
-            (missing(Machine { status: "THP_enabled:\t0\n".to_owned(), ..good() }, Side::Subscriber), "switched off"),
+            (missing(HugePageSupport { huge_page: None, ..good() }, Side::Publisher), "CONFIG_TRANSPARENT_HUGEPAGE"),
+            (
+                missing(HugePageSupport { huge_page: Some(512 << 20), ..good() }, Side::Publisher),
+                "is 536870912 bytes: enlarge",
+            ),
+            (
+                missing(HugePageSupport { status: "THP_enabled:\t0\n".to_owned(), ..good() }, Side::Subscriber),
+                "switched off",
+            ),
             (good().missing(false, &none, Side::Subscriber).unwrap(), "not asked for"),
             (missing(good(), Side::Subscriber), "start the publisher with huge pages"),
             (
-                missing(Machine { shmem_enabled: "never [deny]".to_owned(), ..good() }, Side::Publisher),
+                missing(HugePageSupport { shmem_enabled: "never [deny]".to_owned(), ..good() }, Side::Publisher),
                 "'deny': echo never",
             ),
-            (missing(Machine { release: "5.14.0-1.el9".to_owned(), ..good() }, Side::Publisher), "remount,huge=advise"),
-            (missing(Machine { release: "6.0.1".to_owned(), ..good() }, Side::Publisher), "Linux 6.0.1 has them only"),
-            (missing(Machine { release: "6.1".to_owned(), ..good() }, Side::Publisher), "compact_memory"),
+            (
+                missing(HugePageSupport { release: "5.14.0-1.el9".to_owned(), ..good() }, Side::Publisher),
+                "remount,huge=advise",
+            ),
+            (
+                missing(HugePageSupport { release: "6.0.1".to_owned(), ..good() }, Side::Publisher),
+                "Linux 6.0.1 has them only",
+            ),
+            (missing(HugePageSupport { release: "6.1".to_owned(), ..good() }, Side::Publisher), "compact_memory"),
             (missing(good(), Side::Publisher), "compact_memory"),
         ] {
             assert!(text.contains(says), "{says:?} expected: {text}");

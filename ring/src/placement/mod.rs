@@ -1,17 +1,17 @@
-//! Where a ring's memory lies and where its programs run: huge pages, a NUMA node, locked memory, a CPU.
+//! Placement of a ring's memory and of its programs: huge pages, a NUMA node, locked memory, a CPU.
 //!
-//! What acts on a ring's memory is asked for with the options of [`Publisher`](crate::Publisher) and [`Subscriber`](crate::Subscriber), so
-//! that it acts before the memory is first touched. What acts on a thread or on the whole process is a function of this
-//! module. Nothing of it costs anything once the ring is open.
+//! The options of [`Publisher`](crate::Publisher) and [`Subscriber`](crate::Subscriber) place a ring's memory, because
+//! that must happen before the memory is first touched. The functions of this module place a thread or the whole
+//! process. None of this costs time once the ring is open.
 //!
-//! | asked for with | of | where the machine refuses |
+//! | requested with | acts on | if the machine refuses |
 //! |---|---|---|
 //! | [`PublisherOptions::huge_pages`](crate::PublisherOptions::huge_pages), [`SubscriberOptions::huge_pages`](crate::SubscriberOptions::huge_pages) | the segment | the ring works on small pages, and [`Placement::huge_pages_missing`] says why |
-//! | [`PublisherOptions::numa_node`](crate::PublisherOptions::numa_node) | segment and control file | an error; [`Placement::missing_from_node`] tells what could not be moved of a ring taken over |
+//! | [`PublisherOptions::numa_node`](crate::PublisherOptions::numa_node) | segment and control file | an error; [`Placement::missing_from_node`] tells which memory of a ring taken over could not be moved |
 //! | [`PublisherOptions::lock_memory`](crate::PublisherOptions::lock_memory), [`SubscriberOptions::lock_memory`](crate::SubscriberOptions::lock_memory) | segment and control file | an error |
 //! | [`pin_to_cpu`] | the calling thread | an error |
-//! | [`allocate_on_node`] | what the calling thread allocates | an error |
-//! | [`lock_memory`] | all that the process has mapped | an error |
+//! | [`allocate_on_node`] | allocations of the calling thread | an error |
+//! | [`lock_memory`] | all mapped memory of the process | an error |
 //!
 //! ```
 //! # let root = tempfile::tempdir()?;

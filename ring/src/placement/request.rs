@@ -1,5 +1,5 @@
-//! Asking the kernel: where memory is to come from, to be made of huge pages, to stay.
-#![allow(unsafe_code)] // system calls on mapped memory that neither rustix nor memmap2 has, or has as safe functions
+//! Requests to the kernel: bind memory to a NUMA node, use huge pages, lock memory.
+#![allow(unsafe_code)] // system calls on mapped memory without a safe wrapper in rustix or memmap2
 
 use std::io;
 
@@ -12,13 +12,13 @@ use super::look;
 use super::nodes::{self, Mask};
 use crate::memory::{Memory, Span};
 
-/// Linux 6.1; in libc for some C libraries only.
+/// Since Linux 6.1. The libc crate has it for some C libraries only.
 const MADV_COLLAPSE: i32 = 25;
 
-/// From `linux/mempolicy.h`, which libc has in part: moves what no other process has mapped.
+/// From `linux/mempolicy.h`; the libc crate lacks it. Moves pages that no other process has mapped.
 const MPOL_MF_MOVE: u32 = 1 << 1;
 
-/// What was asked of a ring's memory.
+/// The requested placement of a ring's memory.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct PlacementRequest {
     pub(crate) huge_pages: bool,
@@ -27,42 +27,42 @@ pub(crate) struct PlacementRequest {
 }
 
 impl PlacementRequest {
-    /// On which boundary so many bytes have to be mapped; `None` if on any page's.
+    /// The multiple at which a mapping of `bytes` must begin, for huge pages. `None` if any page will do.
     pub(crate) fn boundary(&self, bytes: usize) -> Option<usize> {
         self.huge_pages.then(look::huge_page).flatten().filter(|&huge| bytes >= huge)
     }
 
-    /// To be called before anything of the memory is reserved or touched: both take it from somewhere, in pages of some
-    /// size. The file must have its length.
+    /// Call it before the memory is reserved or touched, because both choose its node and its page size. The file must
+    /// have its final length.
     pub(crate) fn before_first_touch<W>(&self, memory: &Memory<W>) -> Result<(), PlacementError> {
         let Some(span) = memory.span() else { return Ok(()) };
         if let Some(node) = self.numa_node {
             bind(span, node, 0)?;
         }
         if self.boundary(span.bytes).is_some() {
-            // Reserving takes small pages unless the whole file system is told otherwise; touching looks at the advice.
-            // Whether that went well is seen when the memory is reserved.
+            // Touching follows the advice. Reserving first would take small pages, unless the file system is mounted
+            // for huge pages. Errors are ignored here, because reserving reports them.
             let _ = advise(span, libc::MADV_HUGEPAGE);
             let _ = memory.prefault(Advice::PopulateWrite);
         }
         Ok(())
     }
 
-    /// To be called once all of the memory is there.
-    pub(crate) fn once_touched<W>(&self, memory: &Memory<W>) -> Result<(), PlacementError> {
+    /// Call it once all of the memory has been touched.
+    pub(crate) fn after_touch<W>(&self, memory: &Memory<W>) -> Result<(), PlacementError> {
         let Some(span) = memory.span() else { return Ok(()) };
         if let Some(node) = self.numa_node {
-            // A ring that was taken over had its memory before it was bound.
+            // A ring that was taken over already has its memory, possibly on another node.
             bind(span, node, MPOL_MF_MOVE)?;
         }
         if self.boundary(span.bytes).is_some() {
-            // It goes on behind what it cannot collapse; what came of it is read back by who wants to know.
+            // Skips parts that it cannot collapse. `Placement` shows the result.
             let _ = advise(span, MADV_COLLAPSE);
         }
         self.lock(memory)
     }
 
-    /// Locks the memory, if that was asked for. What is not there yet is filled, even the holes of a file.
+    /// Locks the memory if that was requested. Allocates missing pages, even those in a file's holes.
     pub(crate) fn lock<W>(&self, memory: &Memory<W>) -> Result<(), PlacementError> {
         match memory.span() {
             Some(span) if self.lock_memory => lock(span),
@@ -72,63 +72,63 @@ impl PlacementRequest {
 }
 
 fn advise(span: Span, advice: i32) -> io::Result<()> {
-    // SAFETY: neither of the advices that are given here changes what the memory holds.
+    // SAFETY: the advices given here do not change the memory's contents.
     match unsafe { libc::madvise(span.start, span.bytes, advice) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }
 }
 
-/// Binds the file behind a mapping to a node: what is taken from now on comes from there.
+/// Binds the file behind a mapping to a node. Pages allocated from now on come from that node.
 fn bind(span: Span, node: u32, flags: u32) -> Result<(), PlacementError> {
     let mask = nodes::mask(node)?;
-    // One more than there are bits, as the kernel counts them.
-    let bits = u64::from(nodes::MOST) + 1;
+    // The kernel expects the number of bits plus one.
+    let bits = u64::from(nodes::MAX_NODES) + 1;
     let (mode, mask): (i32, *const Mask) = (libc::MPOL_BIND, &raw const mask);
-    // SAFETY: the kernel reads the mask, which outlives the call, and leaves what the memory holds as it is.
+    // SAFETY: the kernel reads the mask, which outlives the call, and does not change the memory's contents.
     let result = unsafe { libc::syscall(libc::SYS_mbind, span.start, span.bytes, mode, mask, bits, flags) };
-    refused(result, node)
+    bind_result(result, node)
 }
 
-fn refused(result: libc::c_long, node: u32) -> Result<(), PlacementError> {
+fn bind_result(result: libc::c_long, node: u32) -> Result<(), PlacementError> {
     match result {
         0 => Ok(()),
         _ => Err(PlacementError::Bind { node, source: io::Error::last_os_error(), allowed: nodes::allowed() }),
     }
 }
 
-/// Lets the calling thread, and every thread it starts from now on, take memory from one NUMA node only. What is there
-/// already stays where it is, and so does a ring that its publisher has [bound](crate::PublisherOptions::numa_node).
+/// Makes the calling thread, and every thread that it starts later, take memory from one NUMA node only. Memory that
+/// exists already stays where it is. So does a ring that its publisher has [bound](crate::PublisherOptions::numa_node).
 ///
-/// Call it before anything large is allocated. If the node has too little memory, the kernel kills the process rather than
-/// to take it from elsewhere.
+/// Call it before large allocations. If the node has too little memory, the kernel kills the process instead of using
+/// another node.
 ///
 /// # Errors
-/// [`PlacementError::Node`]: there is no such node. [`PlacementError::Bind`]: the process may not choose, or may not have
-/// memory from it.
+/// [`PlacementError::Node`] if there is no such node. [`PlacementError::Bind`] if the process may not choose a node, or
+/// may not take memory from this one.
 pub fn allocate_on_node(node: u32) -> Result<(), PlacementError> {
     let mask = nodes::mask(node)?;
-    let bits = u64::from(nodes::MOST) + 1;
+    let bits = u64::from(nodes::MAX_NODES) + 1;
     let (mode, mask): (i32, *const Mask) = (libc::MPOL_BIND, &raw const mask);
-    // SAFETY: the kernel reads the mask, which outlives the call; nothing that is mapped changes.
+    // SAFETY: the kernel reads the mask, which outlives the call, and changes no mapping.
     let result = unsafe { libc::syscall(libc::SYS_set_mempolicy, mode, mask, bits) };
-    refused(result, node)
+    bind_result(result, node)
 }
 
 fn lock(span: Span) -> Result<(), PlacementError> {
     let before = status_bytes("VmLck:");
-    // SAFETY: locking leaves what the memory holds as it is.
+    // SAFETY: locking does not change the memory's contents.
     unsafe { rustix::mm::mlock(span.start, span.bytes) }
         .map_err(|errno| memlock(errno, before.saturating_add(span.bytes as u64)))
 }
 
-/// Locks everything that is mapped now into memory: the program, its buffers, its rings. Returns how many bytes that is.
+/// Locks all memory that is mapped now: the program, its buffers, its rings. Returns the number of locked bytes.
 ///
-/// Call it once everything is open. What is mapped later is not locked, so that running into the limit is an error here
-/// and never an allocation that fails.
+/// Call it once everything is open. Later mappings are not locked, so a later allocation never fails because of the
+/// limit.
 ///
 /// # Errors
-/// [`PlacementError::Memlock`]: the limit is lower than what is mapped, and the process is without `CAP_IPC_LOCK`.
+/// [`PlacementError::Memlock`] if more is mapped than the limit allows and the process lacks `CAP_IPC_LOCK`.
 pub fn lock_memory() -> Result<u64, PlacementError> {
     rustix::mm::mlockall(MlockAllFlags::CURRENT).map_err(|errno| memlock(errno, status_bytes("VmSize:")))?;
     Ok(status_bytes("VmLck:"))
@@ -142,7 +142,7 @@ fn memlock(errno: rustix::io::Errno, needed: u64) -> PlacementError {
     PlacementError::Memlock { source: errno.into(), needed, limit }
 }
 
-/// A size in `/proc/self/status`; 0 if there is none, which only a machine without `/proc` does.
+/// A size in `/proc/self/status` in bytes. 0 if it cannot be read.
 fn status_bytes(field: &str) -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let kilobytes =

@@ -1,9 +1,9 @@
-//! Subscribers' entries in the control file: one line each, held by a lock of the kernel's.
+//! Subscribers' entries in the control file: one line each, held by a kernel lock.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
-use super::lock::{ofd, ofd_of};
+use super::lock::{lock_range, write_lock};
 use crate::format::layout::control;
 use crate::memory::{CreatorPid, Memory};
 use crate::sync::WriteWord;
@@ -13,24 +13,24 @@ pub(crate) const fn word_of(index: usize) -> usize {
     control::FIRST + index * control::ENTRY
 }
 
-/// The indices of the entries that somebody holds, in order: up to two system calls for each, and one more.
+/// The indices of the held entries, in ascending order. Costs up to two system calls per held entry, and one more.
 pub(crate) fn held(control: impl AsFd) -> io::Result<Vec<usize>> {
     let mut held = Vec::new();
     held_within(&control, 0, control::COUNT, &mut held)?;
     Ok(held)
 }
 
-/// The same for the entries from `start` to `end`. The kernel names any one lock in a range, not the first, so the ranges
-/// on either side of it are asked about again.
+/// [`held`] for the entries `start..end`. The kernel reports any one lock of a range, not the first, so the ranges on
+/// both sides of it are searched again.
 fn held_within(file: &impl AsFd, start: usize, end: usize, held: &mut Vec<usize>) -> io::Result<()> {
     if start >= end {
         return Ok(());
     }
-    let lock = ofd(file, libc::F_OFD_GETLK, word_of(start) * 8, (end - start) * control::ENTRY * 8)?;
+    let lock = write_lock(file, libc::F_OFD_GETLK, word_of(start) * 8, (end - start) * control::ENTRY * 8)?;
     if lock.l_type == libc::F_UNLCK as libc::c_short {
         return Ok(());
     }
-    // A lock that is no subscriber's may lie anywhere and be of any length: it counts as one entry.
+    // A foreign process may lock any range: such a lock counts as one entry.
     let at = usize::try_from(lock.l_start).unwrap_or(0).saturating_sub(word_of(0) * 8) / (control::ENTRY * 8);
     let at = at.clamp(start, end - 1);
     held_within(file, start, at, held)?;
@@ -38,7 +38,7 @@ fn held_within(file: &impl AsFd, start: usize, end: usize, held: &mut Vec<usize>
     held_within(file, at + 1, end, held)
 }
 
-/// A subscriber's entry in the control file, its own until the last descriptor of it is closed.
+/// A subscriber's entry in the control file. The lock holds it until the last duplicate of the descriptor is closed.
 pub(crate) struct Entry {
     control: Memory<WriteWord>,
     index: usize,
@@ -51,17 +51,17 @@ impl Drop for Entry {
         if !self.creator.is_this() {
             return;
         }
-        // Closing it does that, too, but a duplicate of it may live a moment longer: in a forked child, or in the publisher
-        // of a sealed ring that has just sent it.
-        let _ = ofd_of(libc::F_UNLCK, &self.lock, libc::F_OFD_SETLK, word_of(self.index) * 8, control::ENTRY * 8);
+        // Closing the descriptor alone could leave the entry held by a duplicate: in a forked child, or in the
+        // publisher of a sealed ring that has just sent it.
+        let _ = lock_range(libc::F_UNLCK, &self.lock, libc::F_OFD_SETLK, word_of(self.index) * 8, control::ENTRY * 8);
     }
 }
 
 impl Entry {
-    /// Takes the first free entry. With all of them taken there is none: such a subscriber is not counted, that is all.
+    /// Takes the first free entry. `None` if all are held; the subscriber then works but is not counted.
     pub(crate) fn claim(file: OwnedFd, control: Memory<WriteWord>, sequence: u64) -> io::Result<Option<Entry>> {
         for index in 0..control::COUNT {
-            match ofd(&file, libc::F_OFD_SETLK, word_of(index) * 8, control::ENTRY * 8) {
+            match write_lock(&file, libc::F_OFD_SETLK, word_of(index) * 8, control::ENTRY * 8) {
                 Ok(_) => {
                     let claimed = Entry { control, index, lock: file, creator: CreatorPid::this() };
                     claimed.word(control::PID).store(u64::from(std::process::id()));
@@ -76,7 +76,7 @@ impl Entry {
         Ok(None)
     }
 
-    /// Writes down how far the subscriber is, for those who look at the ring from outside.
+    /// Stores the subscriber's next sequence and its lost messages. Only tools read them.
     pub(crate) fn report(&self, sequence: u64, lost: u64) {
         self.word(control::CURSOR).store(sequence);
         self.word(control::LOST).store(lost);

@@ -1,4 +1,4 @@
-//! Whether a publisher lives.
+//! The check whether a publisher is alive.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -10,12 +10,12 @@ use crate::sync::Word;
 pub(crate) enum Liveness {
     /// The FIFO of a ring on disk, or the pipe of a sealed one.
     Fifo(OwnedFd),
-    /// A word that the publisher of a ring within the process sets when it goes, closed or not.
+    /// A word that the publisher of a ring within one process sets when it ends, closed or not.
     Word(Pinned<Word>),
 }
 
 impl Liveness {
-    /// The same for another thread.
+    /// A copy for another thread.
     pub(crate) fn try_clone(&self) -> io::Result<Self> {
         Ok(match self {
             Liveness::Fifo(fifo) => Liveness::Fifo(fifo.try_clone()?),
@@ -23,10 +23,10 @@ impl Liveness {
         })
     }
 
-    /// Whether no publisher lives: one system call.
+    /// Whether no publisher is alive. Costs one system call for a FIFO.
     pub(crate) fn is_dead(&self) -> bool {
         match self {
-            // Bytes in the FIFO mean nothing to us: whoever wrote them holds it open, like a publisher.
+            // Bytes in the FIFO do not matter. Only end of file tells that no process holds it open for writing.
             Liveness::Fifo(fifo) => matches!(rustix::io::read(fifo, &mut [0u8; 1]), Ok(0)),
             Liveness::Word(dead) => dead.load() != 0,
         }

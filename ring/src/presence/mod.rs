@@ -1,11 +1,11 @@
-//! Who is there: the publisher's lock, its liveness, and the subscribers' entries. The kernel answers all three, so
-//! nothing is left over from a process that was killed.
+//! The presence of publisher and subscribers: the publisher's lock, its liveness, and the subscribers' entries. The
+//! kernel keeps all three, so a killed process leaves none of them behind.
 //!
-//! - **Exclusion** is an open-file-description lock on `lock`, a file of mode 0600: on a file that subscribers may open,
-//!   one of them could take the lock first.
-//! - **Liveness** is a FIFO that the publisher holds open for writing: a read gives `EAGAIN` while it lives and
-//!   end-of-file once it is dead, at once and without a timeout.
-//! - **Entries** are byte ranges of `control`, one for each subscriber, each locked by its subscriber.
+//! - **Exclusion** is an open-file-description lock on the file `lock`. The file has mode 0600, because a subscriber
+//!   that could open it could take the lock first.
+//! - **Liveness** is a FIFO that the publisher holds open for writing. A read gives `EAGAIN` while the publisher lives,
+//!   and end of file from the moment it is dead, without a timeout.
+//! - **Entries** are byte ranges of the file `control`. Each subscriber locks its own.
 
 pub(crate) mod entries;
 pub(crate) mod liveness;

@@ -1,23 +1,23 @@
-//! Death at a chosen point, in builds with `--cfg feed_ring_faults`.
+//! Kills the process at a chosen point, in builds with `--cfg feed_ring_faults`.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-static LEFT: AtomicU64 = AtomicU64::new(u64::MAX);
+static POINTS_LEFT: AtomicU64 = AtomicU64::new(u64::MAX);
 
-/// Kills this process with SIGKILL at the fault point after `points` more. `u64::MAX` disarms.
+/// Kills this process with SIGKILL at the fault point that follows `points` more. `u64::MAX` disarms.
 pub fn arm(points: u64) {
-    LEFT.store(points, Ordering::Relaxed);
+    POINTS_LEFT.store(points, Ordering::Relaxed);
 }
 
 static UNREGISTERED: AtomicBool = AtomicBool::new(false);
 static WITHOUT_BARRIER: AtomicBool = AtomicBool::new(false);
 
-/// Lets the next publisher of this process claim that barriers reach it, without having registered for them.
+/// From now on publishers of this process claim that barriers reach them, but do not register for them.
 pub fn leave_unregistered() {
     UNREGISTERED.store(true, Ordering::Relaxed);
 }
 
-/// Lets the subscribers of this process go to sleep without a barrier on the publisher.
+/// From now on subscribers of this process fall asleep without a barrier on the publisher.
 pub fn leave_out_barrier() {
     WITHOUT_BARRIER.store(true, Ordering::Relaxed);
 }
@@ -31,11 +31,11 @@ pub(super) fn is_without_barrier() -> bool {
 }
 
 pub(super) fn point() {
-    let left = LEFT.load(Ordering::Relaxed);
+    let left = POINTS_LEFT.load(Ordering::Relaxed);
     if left == 0 {
         let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
     }
     if left != u64::MAX {
-        LEFT.store(left - 1, Ordering::Relaxed);
+        POINTS_LEFT.store(left - 1, Ordering::Relaxed);
     }
 }

@@ -1,12 +1,13 @@
-//! Atomics, fences and futexes: std's in programs, loom's in models. No other folder names either.
+//! The shim: atomics, fences and futexes, std's in programs and loom's in models. No other folder names std's or
+//! loom's.
 //!
-//! A segment is a slice of words. [`Word`] offers a load and nothing else, which is all that a subscriber's read-only
-//! mapping allows. [`WriteWord`] adds stores. Loads are always relaxed: on read-only memory std promises nothing
-//! stronger ("Atomic accesses to read-only memory" in `std::sync::atomic`), so every acquire is a `fence` of its own.
+//! A segment is a slice of words. `Word` has only a load, because a subscriber maps the segment read-only.
+//! `WriteWord` adds stores. Loads are always relaxed, and every acquire is a `fence` of its own: std guarantees
+//! nothing stronger on read-only memory ("Atomic accesses to read-only memory" in `std::sync::atomic`).
 //!
-//! Each ordering and each check of the protocol has a name, its *site* (`"P1"`). docs/protocol.md argues it under that
-//! name, and the models weaken exactly that one to see that something fails. In programs a site costs nothing: the name
-//! is never looked at, and `on` is the constant `true`.
+//! Each ordering and each check of the protocol is a *site* with a name (`"P1"`). docs/protocol.md argues it under that
+//! name. The models weaken one site at a time and check that a test fails. In programs a site costs nothing: the name
+//! is unused, and `on` is the constant `true`.
 
 #[cfg(feed_ring_faults)]
 pub mod faults;
@@ -39,12 +40,12 @@ pub(crate) use real::{
 };
 pub(crate) use word::{Word, WriteWord};
 
-/// std's own atomics, for what no model runs: the guard's table, which a signal handler reads.
+/// std's own atomics, for code that no model runs: the guard's table, which a signal handler reads.
 pub(crate) mod outside_models {
     use std::sync::atomic::Ordering;
     pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize};
 
-    /// An ordering under a name. The name stands for its argument and its litmus test.
+    /// The ordering itself. `site` is its name in docs/protocol.md and in the litmus tests.
     #[inline(always)]
     pub(crate) const fn ordered(_site: &str, ordering: Ordering) -> Ordering {
         ordering

@@ -1,9 +1,9 @@
-//! Sleeping, waking and the barrier on all processors, as programs have them: the kernel's.
+//! Sleeping, waking and the barrier on all processors in programs: the kernel does all three.
 
 use super::futex;
 pub(crate) use super::futex::{sleep, wake};
 
-/// Lets the barriers of others reach this process's threads. False where the kernel refuses.
+/// Registers this process, so that other processes' barriers reach its threads. False if the kernel refuses.
 pub(crate) fn register_for_barriers() -> bool {
     #[cfg(feed_ring_faults)]
     if super::faults::is_unregistered() {
@@ -13,7 +13,7 @@ pub(crate) fn register_for_barriers() -> bool {
     !cfg!(miri) && futex::register_for_barriers()
 }
 
-/// Makes every running thread of every registered process fence. False where the kernel refuses.
+/// Makes every running thread of every registered process execute a full fence. False if the kernel refuses.
 pub(crate) fn barrier_on_all() -> bool {
     #[cfg(feed_ring_faults)]
     if super::faults::is_without_barrier() {

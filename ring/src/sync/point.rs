@@ -1,6 +1,6 @@
-//! Where a publisher may be killed in a build that injects faults.
+//! The points at which a fault-injecting build can kill a publisher.
 
-/// Stands after each store into shared memory and after each change of a file. Nothing at all in any other build.
+/// Called after each store into shared memory and after each change of a file. Compiles to nothing in any other build.
 #[inline(always)]
 pub(crate) fn fault_point() {
     #[cfg(feed_ring_faults)]

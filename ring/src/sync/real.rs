@@ -1,22 +1,22 @@
-//! What programs run on: std's atomics and fences.
+//! The atomics and fences of programs: std's.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 pub(crate) use std::thread::panicking;
 
 use super::point::fault_point;
 
-/// Words of a cache line: the unit in which payloads are copied and lines are owned.
+/// Words of a cache line (64 bytes). Payloads are copied line by line.
 pub(crate) const LINE_WORDS: usize = 8;
 
-/// Words between two header words that change at different times: 128 bytes, because x86-64 fetches lines in pairs.
+/// Words between two header words that change at different times: 128 bytes, because x86-64 prefetches lines in pairs.
 pub(crate) const PAD_WORDS: usize = 16;
 
-/// The first sequence number of a ring within a process.
+/// The first sequence of a ring within one process.
 pub(crate) const fn base() -> u64 {
     0
 }
 
-/// Whether words may lie over mapped memory.
+/// Whether an atomic may lie over mapped memory.
 pub(crate) const MAPPABLE: bool = true;
 
 #[repr(transparent)]
@@ -39,20 +39,20 @@ impl Atomic {
     }
 }
 
-/// A fence. `site` names it.
+/// A fence. `site` is its name in docs/protocol.md.
 #[inline(always)]
 pub(crate) fn fence(_site: &str, ordering: Ordering) {
     std::sync::atomic::fence(ordering);
 }
 
-/// Keeps the compiler from moving memory accesses across, and emits no instruction. `site` names it. The kernel's
-/// `membarrier` makes a fence for the processor of it.
+/// Keeps the compiler from moving memory accesses across it. Emits no instruction: another process's `membarrier`
+/// fences the processor. `site` is its name in docs/protocol.md.
 #[inline(always)]
 pub(crate) fn compiler_fence(_site: &str, ordering: Ordering) {
     std::sync::atomic::compiler_fence(ordering);
 }
 
-/// Whether a named store or check of the protocol is in force: always, except where a model leaves it out.
+/// Whether the store or check of this name is done. Always true here; a model can leave it out.
 #[inline(always)]
 pub(crate) const fn on(_site: &str) -> bool {
     true
@@ -63,7 +63,7 @@ pub(super) const fn weakened(_site: &str, ordering: Ordering) -> Ordering {
     ordering
 }
 
-/// Tells the processor that this is a waiting loop.
+/// Tells the processor that the thread is polling.
 #[inline(always)]
 pub(crate) fn spin_loop() {
     std::hint::spin_loop();

@@ -1,4 +1,4 @@
-//! A word of shared memory: eight bytes, loaded and stored in one piece.
+//! A word of shared memory: eight bytes, loaded and stored as one.
 
 use std::sync::atomic::Ordering;
 
@@ -7,11 +7,11 @@ use super::modelled::atomic::{Atomic, weakened};
 #[cfg(not(loom))]
 use super::real::{Atomic, weakened};
 
-/// A word that may only be read. Its memory may be mapped read-only.
+/// A word without stores. Its memory may be mapped read-only.
 #[repr(transparent)]
 pub(crate) struct Word(Atomic);
 
-/// A word that may also be written. It dereferences to [`Word`] for reading.
+/// A word with loads and stores. It dereferences to [`Word`] for loads.
 #[repr(transparent)]
 pub(crate) struct WriteWord(Word);
 
@@ -24,12 +24,12 @@ impl Word {
 }
 
 impl WriteWord {
-    /// A word of heap memory, for rings within one process.
+    /// A word in heap memory, for rings within one process.
     pub(crate) fn new(value: u64) -> Self {
         WriteWord(Word(Atomic::new(value)))
     }
 
-    /// A word at a chosen address: models only.
+    /// A word at a chosen address. For models only.
     #[cfg(loom)]
     pub(super) fn placed(atomic: Atomic) -> Self {
         WriteWord(Word(atomic))
@@ -41,7 +41,7 @@ impl WriteWord {
         self.0.0.store(value, Ordering::Relaxed);
     }
 
-    /// A store that is ordered after everything before it. `site` names it.
+    /// A store with an ordering. `site` is its name in docs/protocol.md.
     #[inline(always)]
     pub(crate) fn store_ordered(&self, site: &str, ordering: Ordering, value: u64) {
         self.0.0.store(value, weakened(site, ordering));

@@ -1,4 +1,4 @@
-//! What models run on: loom's atomics and fences, each under its site's name.
+//! The atomics and fences of models: loom's, each under its site's name.
 
 use std::sync::atomic::Ordering;
 
@@ -6,13 +6,12 @@ use loom::sync::atomic::AtomicU64;
 
 use super::model;
 
-/// A line holds a message of two words beside its sequence, so that such a message can be torn within its line.
+/// The sequence and two payload words, so that a message can be torn within its line.
 pub(crate) const LINE_WORDS: usize = 3;
 pub(crate) const PAD_WORDS: usize = 1;
 pub(crate) const MAPPABLE: bool = false;
 
-/// A word as the processor has it: one atomic, or, where it lies across a boundary that the processor does not bridge
-/// in one piece, one atomic for each side.
+/// A word as the processor accesses it: one atomic, or one for each part if the word crosses a boundary.
 pub(in crate::sync) enum Atomic {
     Whole(AtomicU64),
     Cut(Vec<(AtomicU64, u64)>),
@@ -20,14 +19,13 @@ pub(in crate::sync) enum Atomic {
 
 impl Atomic {
     pub(in crate::sync) fn new(value: u64) -> Self {
-        match model::place() {
+        match model::next_place() {
             Some((offset, grain)) => Self::at(offset, grain, value),
             None => Atomic::Whole(AtomicU64::new(value)),
         }
     }
 
-    /// The word of the eight bytes from `offset`, on a processor that loads and stores what lies within `grain`
-    /// aligned bytes in one piece.
+    /// The word at byte `offset`, on a processor that is atomic only within `grain` aligned bytes.
     pub(in crate::sync) fn at(offset: usize, grain: usize, value: u64) -> Self {
         let masks = model::cut(offset, grain);
         match masks.len() {
@@ -37,31 +35,31 @@ impl Atomic {
     }
 
     pub(in crate::sync) fn load(&self) -> u64 {
-        if model::is_over() {
+        if model::is_torn_down() {
             return 0;
         }
         match self {
             Atomic::Whole(word) => word.load(Ordering::Relaxed),
-            Atomic::Cut(pieces) => pieces.iter().fold(0, |all, (piece, _)| all | piece.load(Ordering::Relaxed)),
+            Atomic::Cut(parts) => parts.iter().fold(0, |all, (part, _)| all | part.load(Ordering::Relaxed)),
         }
     }
 
     pub(in crate::sync) fn store(&self, value: u64, ordering: Ordering) {
-        let Some(value) = model::storing(value) else { return };
+        let Some(value) = model::next_store(value) else { return };
         match self {
             Atomic::Whole(word) => word.store(value, ordering),
-            Atomic::Cut(pieces) => pieces.iter().for_each(|(piece, mask)| piece.store(value & mask, ordering)),
+            Atomic::Cut(parts) => parts.iter().for_each(|(part, mask)| part.store(value & mask, ordering)),
         }
     }
 }
 
 pub(crate) fn fence(site: &str, ordering: Ordering) {
-    if on(site) && !model::is_over() {
+    if on(site) && !model::is_torn_down() {
         loom::sync::atomic::fence(ordering);
     }
 }
 
-/// Nothing: loom reorders no program text.
+/// Does nothing: loom has no compiler that reorders.
 pub(crate) fn compiler_fence(_site: &str, _ordering: Ordering) {}
 
 pub(crate) fn base() -> u64 {

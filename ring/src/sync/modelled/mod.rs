@@ -1,4 +1,4 @@
-//! The half of this folder that models run on.
+//! Loom's side of the shim: models run on it in place of `real` and `park`.
 
 pub(super) mod atomic;
 pub mod model;

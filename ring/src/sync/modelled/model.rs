@@ -1,10 +1,11 @@
-//! What a model can change in the ring it runs: one site weakened, a publisher that dies or stores a forged word at a
-//! chosen store, a panic that unwinds, memory at an odd address. All of it holds for the thread that runs the model, on
-//! which loom runs every thread of the model, so models may run side by side.
+//! Faults that a model injects into the ring it runs: a weakened site, a publisher that dies or stores a forged word at
+//! a chosen store, an unwinding panic, memory at an odd address.
+//!
+//! The settings are thread-local. Loom runs all threads of a model on one thread, so several models can run at a time.
 
 use std::cell::Cell;
 
-/// A lapped subscriber leaves this part of the window between itself and the oldest message.
+/// A lapped subscriber resumes at most `1 / MARGIN_PART` of the window after the oldest message.
 pub const MARGIN_PART: u64 = 2;
 
 thread_local! {
@@ -25,12 +26,12 @@ enum Fault {
     Forge(usize, u64),
 }
 
-/// Weakens one site in everything that runs from now on, or none.
+/// Weakens this site from now on. `None` weakens no site.
 pub fn weaken(site: Option<&'static str>) {
     WEAKENED.set(site);
 }
 
-/// Ends every other change, and counts stores from 0.
+/// Ends every injected fault except the weakened site, and counts stores from 0.
 pub fn behave() {
     STORES.set(0);
     FAULT.set(Fault::None);
@@ -41,30 +42,30 @@ pub fn behave() {
     PLACE.set(None);
 }
 
-/// Lets `stores` more stores into shared memory happen, and none after them, until [`behave`]: to everybody else,
-/// a publisher killed there.
+/// Drops every store into shared memory after `stores` more, until [`behave`]. To the other threads the publisher was
+/// killed there.
 pub fn die_after(stores: usize) {
     STORES.set(0);
     FAULT.set(Fault::DieAfter(stores));
 }
 
-/// Whether a store was left out since [`die_after`].
+/// Whether a store was dropped since [`die_after`].
 pub fn died() -> bool {
     matches!(FAULT.get(), Fault::DieAfter(stores) if STORES.get() > stores)
 }
 
-/// Lets the store after `stores` more say `value`, whatever it would have said.
+/// Replaces the value of the store after `stores` more by `value`.
 pub fn forge(stores: usize, value: u64) {
     STORES.set(0);
     FAULT.set(Fault::Forge(stores, value));
 }
 
-/// Stores since any of the three was called.
+/// Stores since the last call of [`behave`], [`die_after`] or [`forge`].
 pub fn stores() -> usize {
     STORES.get()
 }
 
-/// Does something as a thread does it that a panic unwinds.
+/// Runs `run` as if a panic were unwinding its thread.
 pub fn unwind<R>(run: impl FnOnce() -> R) -> R {
     UNWINDING.set(true);
     let result = run();
@@ -72,43 +73,43 @@ pub fn unwind<R>(run: impl FnOnce() -> R) -> R {
     result
 }
 
-/// Lays the words that are made from now on one behind the other from byte `offset`, where what lies within
-/// `grain` aligned bytes is loaded and stored in one piece.
+/// Gives the words made from now on consecutive addresses from byte `offset`. The modelled processor loads and stores
+/// atomically only within `grain` aligned bytes.
 pub fn arena(offset: usize, grain: usize) {
     PLACE.set(Some((offset, grain)));
 }
 
-/// The pieces in which the eight bytes from `offset` are loaded and stored, as masks, lowest address first.
+/// The parts in which the eight bytes from `offset` are loaded and stored, as masks, lowest address first.
 pub fn cut(offset: usize, grain: usize) -> Vec<u64> {
     let mut masks = Vec::new();
     let mut from = offset;
     while from < offset + 8 {
         let to = (from / grain + 1).saturating_mul(grain).min(offset + 8);
-        // Little-endian: the byte at the lowest address is the lowest of the value.
+        // Little-endian: the lowest address holds the value's lowest byte.
         masks.push((u64::MAX >> (64 - 8 * (to - from))) << (8 * (from - offset)));
         from = to;
     }
     masks
 }
 
-/// How often somebody went to sleep in this execution, and how many sleep now.
+/// The number of sleeps in this execution so far, and the number of threads asleep now.
 pub fn sleeps() -> (usize, usize) {
     SLEEPS.get()
 }
 
-pub(super) fn asleep(asleep: bool) {
+/// Counts a thread that falls asleep (`true`) or wakes (`false`).
+pub(super) fn count_sleeper(asleep: bool) {
     let (slept, now) = SLEEPS.get();
     SLEEPS.set(if asleep { (slept + 1, now + 1) } else { (slept, now - 1) });
 }
 
-/// Lets the publishers that are made from now on fence after each message. Without it they do not, as where
-/// `membarrier` does it for them: loom has none, so nobody may sleep then; and a fence there would hide that another
-/// one is missing.
+/// Makes publishers created from now on fence after each message. By default they do not, as if sleepers called
+/// `membarrier`; loom has none, so nobody may sleep then. The default has no fence because it would hide a missing one.
 pub fn fence_for_sleepers() {
     FENCES.set(true);
 }
 
-/// Lets the rings that are made from now on begin at sequence `base`, as one does that takes the place of another.
+/// Makes rings created from now on begin at sequence `base`, as a ring does that replaces another.
 pub fn begin_at(base: u64) {
     BASE.set(base);
 }
@@ -117,13 +118,12 @@ pub(super) fn base() -> u64 {
     BASE.get()
 }
 
-pub(super) fn fences() -> bool {
+pub(super) fn publisher_fences() -> bool {
     FENCES.get()
 }
 
-/// Whether a failed model is being torn down, by unwinding its threads: nothing of that is part of it, and loom would
-/// abort.
-pub(super) fn is_over() -> bool {
+/// Whether a failed model is being torn down by unwinding its threads. Loom aborts if one of them uses an atomic then.
+pub(super) fn is_torn_down() -> bool {
     std::thread::panicking()
 }
 
@@ -135,15 +135,16 @@ pub(super) fn unwinding() -> bool {
     UNWINDING.get()
 }
 
-pub(super) fn place() -> Option<(usize, usize)> {
+/// The offset and grain of the next word, if [`arena`] was called.
+pub(super) fn next_place() -> Option<(usize, usize)> {
     let place = PLACE.get();
     PLACE.set(place.map(|(offset, grain)| (offset + 8, grain)));
     place
 }
 
-/// What the next store says, if it happens.
-pub(super) fn storing(value: u64) -> Option<u64> {
-    if is_over() {
+/// Counts a store of `value`. Returns the value to store; `None` drops the store.
+pub(super) fn next_store(value: u64) -> Option<u64> {
+    if is_torn_down() {
         return None;
     }
     let stores = STORES.get();

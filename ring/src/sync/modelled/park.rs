@@ -1,4 +1,4 @@
-//! The kernel's sleep as loom has it: one queue, a comparison and a sleep in one step.
+//! The kernel's sleep in models: one queue, and a comparison that is atomic with falling asleep.
 
 use std::time::Instant;
 
@@ -7,23 +7,23 @@ use super::super::word::Word;
 use super::model;
 
 loom::lazy_static! {
-    /// The kernel's queue of sleepers. Who is woken looks again at what it waits for, so one queue does for all words.
+    /// The kernel's queue of sleepers. One queue serves all words, because a woken thread checks its condition again.
     static ref QUEUE: (loom::sync::Mutex<()>, loom::sync::Condvar) = Default::default();
 }
 
-/// As the kernel does it: the comparison and the going to sleep are one step to whoever wakes.
+/// Holds the lock from the comparison until the thread sleeps, so that no wake can come in between.
 pub(crate) fn sleep(words: &[(&Word, u64)], _deadline: Option<Instant>) {
     let (lock, queue) = &*QUEUE;
     let held = lock.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     if words.iter().all(|(word, seen)| word.load() == *seen) {
-        model::asleep(true);
+        model::count_sleeper(true);
         drop(queue.wait(held));
-        model::asleep(false);
+        model::count_sleeper(false);
     }
 }
 
 pub(crate) fn wake(_word: &Word) {
-    if model::is_over() {
+    if model::is_torn_down() {
         return;
     }
     let (lock, queue) = &*QUEUE;
@@ -31,15 +31,15 @@ pub(crate) fn wake(_word: &Word) {
     queue.notify_all();
 }
 
-// The kernel's half is for programs; here it is only compiled.
+// Models use none of these. They are named only to be compiled.
 const _: () = {
     let _ = (futex::sleep, futex::wake);
     let _ = (futex::register_for_barriers, futex::barrier_on_all);
 };
 
-/// Loom knows no membarrier: see [`model::fence_for_sleepers`].
+/// Loom has no membarrier: see [`model::fence_for_sleepers`].
 pub(crate) fn register_for_barriers() -> bool {
-    !model::fences()
+    !model::publisher_fences()
 }
 
 pub(crate) fn barrier_on_all() -> bool {

@@ -1,13 +1,13 @@
-//! A word of the ring's own kind at any address, to show what becomes of it there.
+//! One of the ring's words at any address, to show torn reads.
 
 use super::super::word::WriteWord;
 use super::atomic::Atomic;
 
-/// Eight bytes that may lie across a boundary.
+/// A word that may cross a boundary within which the processor is atomic.
 pub struct PlacedWord(WriteWord);
 
 impl PlacedWord {
-    /// Eight bytes from `offset`: see [`arena`](super::model::arena).
+    /// A word at byte `offset`: see [`arena`](super::model::arena).
     pub fn at(offset: usize, grain: usize, value: u64) -> Self {
         PlacedWord(WriteWord::placed(Atomic::at(offset, grain, value)))
     }
