@@ -43,7 +43,11 @@ fn publish_without_system_calls() {
     let mut publisher = Publisher::<[u64; 7]>::options("hot").root(&root).capacity(1024).create().unwrap();
     let mut subscriber = Subscriber::<[u64; 7]>::options("hot").root(&root).join(Join::Oldest).open().unwrap();
     let with_syscall = std::env::var_os("SYSCALL").is_some();
-    assert_eq!(subscriber.try_recv(), Err(TryRecvError::Empty), "this call also asks the kernel whether the publisher lives");
+    assert_eq!(
+        subscriber.try_recv(),
+        Err(TryRecvError::Empty),
+        "this call also asks the kernel whether the publisher lives"
+    );
 
     static DONE: AtomicU64 = AtomicU64::new(0);
     std::thread::spawn(move || {

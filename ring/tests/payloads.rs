@@ -11,7 +11,10 @@ fn types_that_cannot_be_shared_do_not_compile() {
     let version = Command::new(std::env::var("RUSTC").unwrap_or_else(|_| "rustc".into())).arg("--version").output();
     let version = version.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
     if !version.starts_with(TEXTS_FROM) {
-        feed_testing::skipped(&format!("the compiler's error texts were taken from {TEXTS_FROM}, this is {}", version.trim()));
+        feed_testing::skipped(&format!(
+            "the compiler's error texts were taken from {TEXTS_FROM}, this is {}",
+            version.trim()
+        ));
         return;
     }
     let tests = trybuild::TestCases::new();
