@@ -29,7 +29,7 @@ use feed_ring::{Ahead, InProcess, Join, Payload, Publisher, Subscriber, TryRecvE
 
 use crate::explore::{met, violated};
 
-/// A message each word of which contains its number and epoch.
+/// A message. Each of its words contains its number and epoch.
 pub trait Message: Payload {
     /// The message with this number and epoch.
     fn of(sequence: u64, epoch: u64) -> Self;

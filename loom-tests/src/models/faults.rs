@@ -277,10 +277,7 @@ pub(super) fn forged_takeover(which: usize) {
     feed.unwind();
     let taken = ring.take_over(seen);
     if seen.is_some() != taken.is_some() {
-        violated(
-            "next",
-            format!("a slot says {word}: the takeover {}", if taken.is_some() { "succeeds" } else { "is refused" }),
-        );
+        violated("next", format!("a slot says {word}; the takeover succeeded: {}", taken.is_some()));
     }
     std::mem::forget(taken);
 }
