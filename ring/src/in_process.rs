@@ -11,7 +11,8 @@ use crate::publisher::options::{check_capacity, check_message};
 use crate::subscriber::handle::Subscriber;
 use crate::transport::heap::Heap;
 
-/// Makes a ring of `capacity` slots (a power of two from 2) on the heap: its publisher, and what subscribers join by.
+/// Makes a ring on the heap, of `capacity` slots (a power of two, at least 2). Returns its publisher, and the handle
+/// that subscribers join with.
 ///
 /// ```
 /// use feed_ring::{Join, in_process};
@@ -25,7 +26,8 @@ use crate::transport::heap::Heap;
 /// ```
 ///
 /// # Errors
-/// [`CreateError::Capacity`] and [`CreateError::Message`].
+/// [`CreateError::Capacity`] if there is no ring of that many slots, [`CreateError::Message`] if `T` cannot be a
+/// message.
 pub fn in_process<T: Payload>(capacity: usize) -> Result<(Publisher<T>, InProcess<T>), CreateError> {
     check_message(&MessageFormat::of::<T>())?;
     check_capacity(capacity as u64)?;
@@ -35,7 +37,7 @@ pub fn in_process<T: Payload>(capacity: usize) -> Result<(Publisher<T>, InProces
     Ok((publisher, ring))
 }
 
-/// A ring within the process: subscribers join by it, and another publisher takes over by it.
+/// A ring within the process. Subscribers join with it, and a new publisher takes over with it.
 #[derive(Clone)]
 pub struct InProcess<T> {
     heap: Heap,
@@ -48,13 +50,13 @@ impl<T: Payload> InProcess<T> {
         self.subscribe_with(join, WaitStrategy::Spin)
     }
 
-    /// Joins with another way to wait.
+    /// Joins with the given [`WaitStrategy`].
     pub fn subscribe_with(&self, join: Join, wait: WaitStrategy) -> Subscriber<T> {
-        Subscriber::new(self.heap.open(), join, wait).expect("there is no entry to be claimed")
+        Subscriber::new(self.heap.open(), join, wait).expect("a ring within the process has no entries to claim")
     }
 
-    /// Goes on with a ring whose publisher is gone, as [`PublisherOptions::create`](crate::PublisherOptions::create) does;
-    /// `None` while there is one.
+    /// Takes over the ring after its publisher ended, as [`PublisherOptions::create`](crate::PublisherOptions::create)
+    /// does. `None` while it has a publisher.
     pub fn take_over(&self) -> Option<Publisher<T>> {
         self.heap.take_over().map(|made| Publisher::new(made, Wake::default()))
     }
@@ -65,7 +67,7 @@ mod tests {
     use super::*;
     use crate::error::TryRecvError;
 
-    /// For Miri above all, which sees a data race and whatever else is undefined.
+    /// Mainly for Miri, which detects data races and other undefined behaviour.
     #[test]
     fn two_subscribers_read_a_running_ring() {
         let (mut publisher, ring) = in_process::<[u64; 9]>(4).unwrap();
@@ -95,10 +97,10 @@ mod tests {
     }
 
     #[test]
-    fn a_ring_is_handed_over() {
+    fn a_new_publisher_takes_over_after_a_close() {
         let (mut publisher, ring) = in_process::<u64>(4).unwrap();
         let mut subscriber = ring.subscribe(Join::Oldest);
-        assert!(ring.take_over().is_none(), "there is a publisher");
+        assert!(ring.take_over().is_none(), "the ring has a publisher");
         publisher.publish(&1);
         publisher.close().unwrap();
         assert_eq!(subscriber.try_recv(), Ok(1));

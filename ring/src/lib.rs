@@ -1,17 +1,17 @@
 //! A broadcast ring in shared memory for trading feeds: one publisher process, any number of subscriber processes.
 //!
-//! - **Never torn.** A message is accepted only if no word of it changed while it was copied; the protocol is model-checked
-//!   in this very source, and every ordering in it has a test that fails without it (docs/protocol.md).
-//! - **Never silently lost.** The publisher waits for nobody. A subscriber that falls behind is told exactly how many
+//! - **Never torn.** A subscriber accepts a message only if no word of it changed while it was copied. Models run this
+//!   very source, and every ordering in it has a test that fails without it (docs/protocol.md).
+//! - **Never silently lost.** The publisher waits for nobody. A subscriber that falls behind learns exactly how many
 //!   messages it lost: at every moment `first + received + lost + skipped = sequence`.
-//! - **Nothing in the way.** Publishing 56 bytes is some forty instructions into one cache line. Once the ring is open,
-//!   neither side allocates or makes a system call for a message; a publisher makes one where a subscriber sleeps
-//!   ([`WaitStrategy::Block`], or a [`Notifier`]), to wake it, and a subscriber that finds nothing asks the kernel now and
-//!   then whether its publisher lives, and sleeps if it was told to.
-//! - **Death is survived.** A publisher that is killed at any store leaves a ring that a new one goes on with, under the
-//!   next sequence number; its subscribers stay attached and are told.
-//! - **Nobody is let in.** Subscribers map the ring read-only, which the kernel enforces, and believe nothing in it that
-//!   was not checked.
+//! - **No overhead per message.** Publishing 56 bytes takes some forty instructions and writes one cache line. Once the
+//!   ring is open, neither side allocates or makes a system call for a message, with these exceptions. A publisher
+//!   makes one to wake subscribers that sleep ([`WaitStrategy::Block`], or a [`Notifier`]). A subscriber that finds
+//!   nothing asks the kernel now and then whether its publisher lives, and sleeps if it was told to.
+//! - **Death is survived.** A publisher may be killed at any store. A new publisher then continues the ring it left,
+//!   with the next sequence number. Subscribers stay attached and learn of the new publisher.
+//! - **Subscribers cannot write.** They map the ring read-only, which the kernel enforces. They trust no value in the
+//!   ring that they have not checked.
 //!
 //! # A publisher and a subscriber
 //!
@@ -28,7 +28,7 @@
 //!     size: u64,
 //! }
 //!
-//! // In one process. Without `root`, the ring stands in /dev/shm/ticks.ring.
+//! // In one process. Without `root`, the ring is /dev/shm/ticks.ring.
 //! let mut publisher = Publisher::<Tick>::options("ticks").capacity(4096).root(root.path()).create()?;
 //!
 //! // In any number of others.
@@ -42,7 +42,7 @@
 //!         Ok(received) => assert_eq!(received, tick),
 //!         Err(TryRecvError::Empty) => std::hint::spin_loop(),
 //!         Err(TryRecvError::Lagged { missed }) => eprintln!("{missed} messages lost"),
-//!         Err(TryRecvError::Restarted { .. }) => eprintln!("a new publisher: rebuild what was built from messages"),
+//!         Err(TryRecvError::Restarted { .. }) => eprintln!("a new publisher: rebuild all state that came from messages"),
 //!         Err(end) => break assert_eq!(end, TryRecvError::Closed),
 //!     }
 //! }
@@ -55,9 +55,9 @@
 //!
 //! ```text
 //!  /dev/shm/ticks.ring/     segment   header and slots       publisher read-write, subscribers read-only
-//!                           control   who sleeps, how far each subscriber is
-//!                           lock      who publishes          held by the publisher
-//!                           live      a FIFO                 open while the publisher lives
+//!                           control   which subscribers sleep, how far each has read
+//!                           lock      held by the publisher
+//!                           live      a FIFO, open while the publisher lives
 //!
 //!  slot n & mask            one cache line for messages of up to 56 bytes, whole lines for longer ones
 //!  ┌──────────┬─────────────────────────────────────┐
@@ -66,12 +66,13 @@
 //!   0        8                                      64
 //! ```
 //!
-//! A ring of `capacity` slots holds the last `capacity - 1` messages: one slot is always marked for the next.
+//! A ring of `capacity` slots holds the last `capacity - 1` messages: one slot is always marked for the next message.
 //!
-//! # What it is not
+//! # What it is not for
 //!
-//! It keeps nothing: a subscriber that is not there misses what is overwritten meanwhile. It does not hold the publisher
-//! back, so it is no queue for work that must be done by somebody. It does not leave the machine. It runs on 64-bit Linux.
+//! The ring keeps no history: an absent subscriber misses the messages that are overwritten meanwhile. The publisher
+//! never waits for a subscriber, so the ring is not a queue for work that must be done. It does not leave the machine.
+//! It runs on 64-bit Linux.
 
 #[cfg(not(all(target_pointer_width = "64", target_os = "linux")))]
 compile_error!("feed-ring needs 64-bit Linux: its rings are read and written in words of eight bytes");

@@ -1,7 +1,7 @@
-//! Publishers and subscribers of messages that are bytes, of a size known when the program runs.
+//! Publishers and subscribers of untyped messages: bytes, of a size known only at run time.
 //!
-//! For programs that carry any ring's messages: bindings for other languages, recorders, bridges. The rings are the same as
-//! the typed ones, and so is what is told of loss, restarts and ends.
+//! For programs that handle any ring: bindings for other languages, recorders, bridges. They use the same rings as the
+//! typed publishers and subscribers, and report losses, restarts and ends in the same way.
 
 pub use crate::format::message::MessageFormat;
 pub use crate::publisher::raw::RawPublisher as Publisher;

@@ -1,4 +1,5 @@
-//! Every message is accounted for: random lives of a ring, held against a plain list of what was published.
+//! Every message is accounted for: random sequences of operations on a ring, checked against a plain list of what was
+//! published.
 
 use feed_ring::{Join, Subscriber, TryRecvError, in_process};
 use proptest::prelude::*;
@@ -22,12 +23,12 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What message `sequence` says.
-fn said(sequence: u64) -> [u64; 3] {
+/// The content of message `sequence`.
+fn content(sequence: u64) -> [u64; 3] {
     [sequence, !sequence, sequence.wrapping_mul(0x9e37_79b9_7f4a_7c15)]
 }
 
-fn conserved(subscriber: &Subscriber<[u64; 3]>) -> bool {
+fn is_conserved(subscriber: &Subscriber<[u64; 3]>) -> bool {
     let s = subscriber;
     s.first() + s.received() + s.lost() + s.skipped() == s.sequence()
 }
@@ -46,13 +47,13 @@ proptest! {
             match step {
                 Step::Publish(count) => {
                     for sequence in published..published + u64::from(count) {
-                        prop_assert_eq!(publisher.publish(&said(sequence)), sequence);
+                        prop_assert_eq!(publisher.publish(&content(sequence)), sequence);
                     }
                 }
                 Step::Receive(count) => for _ in 0..count {
                     let at = subscriber.sequence();
                     match subscriber.try_recv() {
-                        Ok(message) => prop_assert_eq!(message, said(at)),
+                        Ok(message) => prop_assert_eq!(message, content(at)),
                         Err(TryRecvError::Empty) => prop_assert!(at >= published),
                         Err(TryRecvError::Lagged { missed }) => {
                             prop_assert!(at < oldest);
@@ -67,7 +68,7 @@ proptest! {
                         Ok(got) => {
                             prop_assert_eq!(got as u64, u64::from(count).min(published - at));
                             for (sequence, message) in (at..).zip(&batch[..got]) {
-                                prop_assert_eq!(message, &said(sequence));
+                                prop_assert_eq!(message, &content(sequence));
                             }
                         }
                         Err(TryRecvError::Empty) => prop_assert!(at >= published),
@@ -76,7 +77,7 @@ proptest! {
                     }
                 }
                 Step::Latest => match subscriber.latest() {
-                    Ok(message) => prop_assert_eq!(message, said(published - 1)),
+                    Ok(message) => prop_assert_eq!(message, content(published - 1)),
                     Err(TryRecvError::Empty) => prop_assert!(at >= published),
                     Err(error) => prop_assert!(false, "{}", error),
                 },
@@ -90,7 +91,7 @@ proptest! {
                     prop_assert_eq!(subscriber.first(), first);
                 }
             }
-            prop_assert!(conserved(&subscriber), "{:?}", subscriber);
+            prop_assert!(is_conserved(&subscriber), "{:?}", subscriber);
             prop_assert_eq!(subscriber.lag(), publisher.published().saturating_sub(subscriber.sequence()));
         }
     }

@@ -1,4 +1,4 @@
-//! Subscribers that sleep: woken by everything they wait for, and by nothing else.
+//! Sleeping subscribers: everything they wait for wakes them, and nothing else does.
 
 use std::time::{Duration, Instant};
 
@@ -10,10 +10,10 @@ fn blocking(root: &std::path::Path) -> Subscriber<u64> {
     options.open_timeout(Duration::MAX).open().unwrap()
 }
 
-/// Follows the ring and says all that it is told, sleeping between.
+/// Receives from the ring, sleeping in between, and prints every message and event.
 #[test]
 #[ignore = "a child of other tests"]
-fn sleep_and_tell() {
+fn sleep_and_print_events() {
     if !as_child() {
         return;
     }
@@ -27,14 +27,14 @@ fn sleep_and_tell() {
                 if error == feed_ring::RecvError::Superseded {
                     return;
                 }
-                // Dead until somebody takes over.
+                // `PublisherDead` comes again at once until a publisher takes over.
                 std::thread::sleep(Duration::from_millis(1));
             }
         }
     }
 }
 
-/// Processor time of all threads of a process, ns.
+/// Processor time of all threads of a process, in ns.
 fn on_cpu(pid: u32) -> u64 {
     let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
     let times = tasks.map(|task| std::fs::read_to_string(task.path().join("schedstat")).unwrap());
@@ -54,7 +54,7 @@ fn every_event_wakes() {
         let options = || Publisher::<u64>::options("block").root(&root).capacity(8).keep(true).wake(wake);
         let mut publisher = options().fresh(true).create().unwrap();
         println!("{:?}", publisher.wake());
-        let mut sleeper = Child::start(child("sleep_and_tell").env("ROOT", root.path()));
+        let mut sleeper = Child::start(child("sleep_and_print_events").env("ROOT", root.path()));
         sleeper.wait_for("attached");
         await_sleep(&sleeper);
         publisher.publish(&7);
@@ -94,7 +94,7 @@ fn a_death_wakes() {
     let root = PrivateRoot::new();
     let mut publisher = Child::start(child("publish_and_wait").env("ROOT", root.path()));
     publisher.wait_for("published");
-    let mut sleeper = Child::start(child("sleep_and_tell").env("ROOT", root.path()));
+    let mut sleeper = Child::start(child("sleep_and_print_events").env("ROOT", root.path()));
     assert_eq!(sleeper.wait_for("message"), "1");
     for epoch in 2..5 {
         await_sleep(&sleeper);
@@ -128,13 +128,13 @@ fn timeouts_and_interruptions_end_a_sleep() {
     assert_eq!(sleeping.join().unwrap(), Ok(1));
 }
 
-/// What this thread has used of a processor.
+/// Processor time that this thread has used.
 fn own_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     Duration::try_from(time).unwrap()
 }
 
-/// `recv` has no way to say that it was interrupted: it sleeps on, and the next wait that can say so does.
+/// `recv` cannot return that it was interrupted: it sleeps on, and the next wait that can return it does.
 #[test]
 fn an_interruption_does_not_keep_recv_from_sleeping() {
     let root = PrivateRoot::new();
@@ -162,11 +162,11 @@ fn an_interruption_does_not_keep_recv_from_sleeping() {
     assert!(used < Duration::from_millis(100), "{used:?} of processor time: it did not sleep");
     let begun = Instant::now();
     assert_eq!(subscriber.recv_timeout(Duration::from_secs(20)), Err(TryRecvError::Empty));
-    assert!(begun.elapsed() < Duration::from_secs(10), "the interruption is kept for who can tell of it");
+    assert!(begun.elapsed() < Duration::from_secs(10), "the interruption is kept for a wait that can return it");
     drop(publisher);
 }
 
-/// Waits for a publisher again and again, and says what came of it.
+/// Waits for a publisher again and again, and prints the outcome.
 #[test]
 #[ignore = "a child of other tests"]
 fn outlive_publishers() {
@@ -187,7 +187,7 @@ fn outlive_publishers() {
             told => println!("told {told:?}"),
         }
         if subscriber.publisher_is_alive() {
-            std::thread::sleep(Duration::from_millis(1)); // it spins otherwise
+            std::thread::sleep(Duration::from_millis(1)); // otherwise it would spin
         }
     }
 }
@@ -219,7 +219,7 @@ fn a_takeover_is_waited_for_asleep() {
         drop(publisher);
         assert_eq!(waiting.wait_for("told"), "Closed");
     }
-    // Each would be found by the next look, too, within 100 ms: most are woken for.
+    // Without a wake-up, the next look would find each within 100 ms. Most are faster, so they were woken.
     took.sort();
     assert!(took[5] < Duration::from_millis(30), "{took:?}: a takeover wakes nobody");
     let _other = options(16).create().unwrap();
@@ -227,7 +227,7 @@ fn a_takeover_is_waited_for_asleep() {
     assert_eq!(waiting.wait_for("told"), "Err(Superseded)");
 }
 
-/// What came between the end and the wait for another publisher is not waited for once more.
+/// A publisher that came between the end and the wait is not waited for once more.
 #[test]
 fn a_publisher_that_came_before_the_wait_is_not_missed() {
     let root = PrivateRoot::new();
@@ -238,7 +238,7 @@ fn a_publisher_that_came_before_the_wait_is_not_missed() {
     drop(options(8).create().unwrap()); // took over, and closed
     assert!(subscriber.wait_for_publisher(Duration::from_secs(20)));
     assert_eq!(subscriber.try_recv(), Err(TryRecvError::Closed));
-    assert!(!subscriber.wait_for_publisher(Duration::from_millis(20)), "it is told of once");
+    assert!(!subscriber.wait_for_publisher(Duration::from_millis(20)), "the wait reports it once");
     let _other = options(16).create().unwrap();
     assert!(subscriber.wait_for_publisher(Duration::from_secs(20)));
     assert_eq!(subscriber.try_recv(), Err(TryRecvError::Superseded));
@@ -248,7 +248,7 @@ fn a_publisher_that_came_before_the_wait_is_not_missed() {
 fn waiting_for_a_publisher_ends_in_time_and_when_interrupted() {
     let (publisher, ring) = in_process::<u64>(8).unwrap();
     let mut subscriber = ring.subscribe(Join::Oldest);
-    assert!(subscriber.wait_for_publisher(Duration::ZERO), "there is one");
+    assert!(subscriber.wait_for_publisher(Duration::ZERO), "there is a publisher");
     drop(publisher);
     assert_eq!(subscriber.recv(), Err(feed_ring::RecvError::Closed));
     let begun = Instant::now();
@@ -260,7 +260,7 @@ fn waiting_for_a_publisher_ends_in_time_and_when_interrupted() {
     interrupter.interrupt();
     let (came, mut subscriber) = waiting.join().unwrap();
     assert!(!came, "it was interrupted");
-    // One that came and went leaves something to be told.
+    // A publisher that came and went leaves something to be received.
     let mut publisher = ring.take_over().unwrap();
     publisher.publish(&1);
     drop(publisher);
@@ -271,23 +271,23 @@ fn waiting_for_a_publisher_ends_in_time_and_when_interrupted() {
     assert!(!subscriber.wait_for_publisher(Duration::ZERO));
 }
 
-/// Sleeps, but not for ever, and says what it is told.
+/// Sleeps, but not for ever, and prints every message and event.
 #[test]
 #[ignore = "a child of other tests"]
-fn sleep_and_tell_in_time() {
+fn sleep_with_timeouts_and_print() {
     if !as_child() {
         return;
     }
     let mut subscriber = blocking(std::env::var("ROOT").unwrap().as_ref());
     println!("\nattached");
     for _ in 0..3 {
-        // One whom nobody wakes says Empty in the end.
+        // If nobody wakes it, it returns Empty in the end.
         println!("told {:?}", subscriber.recv_timeout(Duration::from_secs(10)));
     }
 }
 
-/// The end of a FIFO wakes every sleeper, by way of its watcher. Here somebody else holds it open, as a forked child does:
-/// what wakes is the event word, or nothing.
+/// The end of a FIFO wakes every sleeper, through its watcher. Here another process holds the FIFO open, as a forked
+/// child does, so only the event word can wake.
 #[test]
 fn close_takeover_and_supersede_wake_by_the_event_word() {
     for how in ["close", "takeover", "supersede"] {
@@ -304,7 +304,7 @@ fn close_takeover_and_supersede_wake_by_the_event_word() {
         };
         let fifo = root.path().join("block.ring/live");
         let held = std::fs::OpenOptions::new().read(true).write(true).open(fifo).unwrap();
-        let mut sleeper = Child::start(child("sleep_and_tell_in_time").env("ROOT", root.path()));
+        let mut sleeper = Child::start(child("sleep_with_timeouts_and_print").env("ROOT", root.path()));
         sleeper.wait_for("attached");
         if let Some(mut publisher) = died {
             assert_eq!(sleeper.wait_for("told"), "Ok(1)");
@@ -356,14 +356,14 @@ fn in_futex_waitv(pid: u32) -> Option<(std::path::PathBuf, String)> {
 fn a_sleeper_is_in_one_call_without_a_timeout() {
     let root = PrivateRoot::new();
     let _publisher = Publisher::<u64>::options("block").root(&root).capacity(8).create().unwrap();
-    let mut sleeper = Child::start(child("sleep_and_tell").env("ROOT", root.path()));
+    let mut sleeper = Child::start(child("sleep_and_print_events").env("ROOT", root.path()));
     sleeper.wait_for("attached");
     await_sleep(&sleeper);
     let Some((task, call)) = in_futex_waitv(sleeper.id()) else {
         feed_testing::skipped("the kernel does not show what a process waits in, or has no futex_waitv");
         return;
     };
-    // Number, words, how many, flags, timeout, clock.
+    // The fields: number, words, count, flags, timeout, clock.
     assert_eq!(call.split(' ').nth(4), Some("0x0"), "a timeout in {call}");
     let switches = || {
         let status = std::fs::read_to_string(task.join("status")).unwrap();
@@ -377,14 +377,14 @@ fn a_sleeper_is_in_one_call_without_a_timeout() {
     assert!(used < 10_000_000, "{used} ns");
 }
 
-/// One who may write to `control` clears the sleepers' flag: it costs time, not the message.
+/// Somebody who may write to `control` clears the sleepers' flag: that costs time, but not the message.
 #[test]
-fn a_cleared_flag_does_not_let_a_sleeper_sleep_for_ever() {
+fn a_sleeper_whose_flag_is_cleared_still_wakes() {
     use std::os::unix::fs::FileExt;
     let root = PrivateRoot::new();
     let mut publisher = Publisher::<u64>::options("block").root(&root).capacity(8).create().unwrap();
     let control = std::fs::OpenOptions::new().write(true).open(publisher.path().unwrap().join("control")).unwrap();
-    let mut sleeper = Child::start(child("sleep_and_tell").env("ROOT", root.path()));
+    let mut sleeper = Child::start(child("sleep_and_print_events").env("ROOT", root.path()));
     sleeper.wait_for("attached");
     for number in 0..3 {
         await_sleep(&sleeper);

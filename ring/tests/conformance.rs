@@ -1,4 +1,5 @@
-//! What a ring promises, whatever its transport: every test here runs over files, through a socket and on the heap.
+//! What every ring guarantees, whatever its transport: each test here runs over files, through a socket and on the
+//! heap.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -30,7 +31,7 @@ impl Transport {
         self.open(join, WaitStrategy::Spin)
     }
 
-    /// Another publisher of the same ring. A sealed ring has no other.
+    /// Another publisher takes the ring over. `None` for a sealed ring, which nobody can take over.
     fn take_over(&self) -> Option<Publisher<u64>> {
         match self {
             Transport::Disk(root) => Some(Publisher::options("r").root(root).capacity(8).create().unwrap()),
@@ -40,7 +41,7 @@ impl Transport {
     }
 }
 
-/// Runs a test with a ring of 8 slots over each transport. A test says which one it was when it fails.
+/// Runs a test with a ring of 8 slots over each transport. The output names the transport, in case the test fails.
 fn over_each(test: impl Fn(Publisher<u64>, &Transport)) {
     let (root, sealed_root) = (PrivateRoot::new(), PrivateRoot::new());
     let on_disk = Publisher::options("r").root(&root).capacity(8).create().unwrap();
@@ -55,16 +56,16 @@ fn over_each(test: impl Fn(Publisher<u64>, &Transport)) {
         println!("over {name}");
         test(publisher, &transport);
         if let Transport::Disk(root) | Transport::Sealed(root) = transport {
-            assert_eq!(root.names(), [""; 0], "{name}: it is left behind");
+            assert_eq!(root.names(), [""; 0], "{name}: files are left behind");
         }
     }
 }
 
-/// A publisher that ends as one does whose thread panics.
+/// Ends a publisher by a panic of its thread.
 fn panic_with(publisher: Publisher<u64>) {
     let panicked = catch_unwind(AssertUnwindSafe(move || {
         let _publisher = publisher;
-        panic!("as was to be");
+        panic!("on purpose");
     }));
     assert!(panicked.is_err());
 }
@@ -106,7 +107,7 @@ fn a_subscriber_begins_where_it_joined() {
             (Join::Latest, 20, Err(TryRecvError::Empty)),
             (Join::Sequence(15), 15, Ok(15)),
             (Join::Sequence(22), 22, Err(TryRecvError::Empty)),
-            // Seven are held, from 13 on, and a margin of none of them in so small a ring.
+            // The ring holds seven messages, from 13 on. In so small a ring the margin is 0.
             (Join::Sequence(3), 3, Err(TryRecvError::Lagged { missed: 10 })),
         ] {
             let mut subscriber = ring.join(join);
@@ -118,7 +119,7 @@ fn a_subscriber_begins_where_it_joined() {
 }
 
 #[test]
-fn what_is_lost_is_counted() {
+fn lost_messages_are_counted() {
     over_each(|mut publisher, ring| {
         let mut subscriber = ring.join(Join::Oldest);
         for round in 1..=5 {
@@ -137,7 +138,7 @@ fn what_is_lost_is_counted() {
 }
 
 #[test]
-fn the_newest_passes_over_the_rest() {
+fn latest_skips_the_messages_before_the_newest() {
     over_each(|mut publisher, ring| {
         let mut subscriber = ring.join(Join::Oldest);
         publisher.publish_batch(&[1, 2, 3, 4]);
@@ -151,7 +152,7 @@ fn the_newest_passes_over_the_rest() {
 }
 
 #[test]
-fn those_who_are_attached_are_counted() {
+fn attached_subscribers_are_counted() {
     over_each(|publisher, ring| {
         assert_eq!(publisher.subscribers().unwrap(), 0);
         let one = ring.join(Join::Latest);
@@ -189,7 +190,7 @@ fn a_wait_ends_in_time_or_when_it_is_interrupted() {
         for wait in [WaitStrategy::Spin, WaitStrategy::Yield, WaitStrategy::Block] {
             let mut subscriber = ring.open(Join::Oldest, wait);
             assert_eq!(subscriber.recv_timeout(Duration::from_millis(2)), Err(TryRecvError::Empty));
-            assert!(subscriber.wait_for_publisher(Duration::ZERO), "there is one");
+            assert!(subscriber.wait_for_publisher(Duration::ZERO), "there is a publisher");
             let interrupter = subscriber.interrupter();
             let interrupting = std::thread::spawn(move || {
                 std::thread::sleep(Duration::from_millis(20));
@@ -212,7 +213,7 @@ fn a_panic_is_a_death() {
         assert_eq!(subscriber.recv(), Err(RecvError::PublisherDead));
         assert!(!subscriber.publisher_is_alive());
         assert!(!subscriber.wait_for_publisher(Duration::from_millis(1)));
-        // What it left on disk is taken over, or else it would be left here.
+        // The dead ring on disk is taken over so that its files are removed.
         if let Some(publisher) = ring.take_over() {
             publisher.close().unwrap();
         }
@@ -220,7 +221,7 @@ fn a_panic_is_a_death() {
 }
 
 #[test]
-fn another_publisher_goes_on() {
+fn another_publisher_takes_over() {
     over_each(|mut publisher, ring| {
         let mut subscriber = ring.open(Join::Oldest, WaitStrategy::Block);
         publisher.publish_batch(&[1, 2]);
@@ -239,7 +240,7 @@ fn another_publisher_goes_on() {
 }
 
 #[test]
-fn a_notifier_tells_of_messages_and_ends() {
+fn a_notifier_reports_messages_and_ends() {
     over_each(|mut publisher, ring| {
         let mut subscriber = ring.join(Join::Oldest);
         let notifier = subscriber.notifier().unwrap();

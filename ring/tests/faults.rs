@@ -1,6 +1,6 @@
-//! Killed at every store: a publisher that dies after its k-th store or change of a file, for k from 0 until it lives
-//! through the whole of what it does. After each death the ring is whole: nobody sees half a message, no sequence number
-//! stands for two messages, everything is accounted for, and a new publisher goes on.
+//! A publisher that is killed at every store: after its k-th store or change of a file, for k from 0 until it survives
+//! its whole task. After each death the ring is intact: nobody sees half a message, no sequence number stands for two
+//! messages, everything is accounted for, and a new publisher takes over.
 //!
 //! Only in a build that injects faults: `make faults`.
 #![cfg(feed_ring_faults)]
@@ -14,20 +14,20 @@ use feed_ring::inspect::Ring;
 use feed_ring::{Ahead, Join, Payload, Publisher, Subscriber, TryRecvError, sync::faults};
 use feed_testing::{PrivateRoot, as_child, child};
 
-/// Two cache lines: with its sequence word a message of one line would leave the stores into further lines untried. Longer
-/// ones would add nothing: whole further lines go in by the assembly of copy.rs, between whose stores nobody dies here. To
-/// the slot's protocol they are stores like the others, all between the same two fault points; `make chaos` kills within
-/// them.
+/// A message of two cache lines: a shorter one would leave the stores into further lines untested. A longer one would
+/// test nothing more. The assembly of copy.rs copies whole further lines, and no fault point lies between its stores.
+/// For the slot's protocol they are stores like the others, between the same two fault points; `make chaos` kills
+/// within them.
 const WORDS: usize = 9;
 type Message = [u64; WORDS];
 
-/// A message that says who published it and as which of its messages; its other words follow from these.
+/// A message that contains its publisher and its number; its other words follow from these.
 fn message(publisher: u64, number: u64) -> Message {
     let start = publisher << 32 | number;
     std::array::from_fn(|index| start.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(start) ^ (index as u64) << 60)
 }
 
-/// Whether all its words belong together: whether it is one of those that are published here.
+/// Whether all its words belong together: whether it is one of the messages that are published here.
 fn is_whole(found: &Message) -> bool {
     (0..8).any(|publisher| (0..8).any(|number| message(publisher, number) == *found))
 }
@@ -36,7 +36,7 @@ fn create<T: Payload>(root: &Path, capacity: usize, keep: bool) -> Publisher<T> 
     Publisher::options("faults").root(root).capacity(capacity).keep(keep).create().unwrap()
 }
 
-/// What a publisher does, and dies doing.
+/// The tasks during which a publisher is killed.
 const SCENARIOS: [&str; 9] = ["create", "publish", "ahead", "batch", "close", "takeover", "supersede", "one", "resume"];
 
 fn run(scenario: &str, root: &Path, points: u64) {
@@ -99,12 +99,12 @@ fn run(scenario: &str, root: &Path, points: u64) {
 fn publish_and_die() {
     if as_child() {
         let var = |name| std::env::var(name).unwrap();
-        // It may be killed before anybody attached; who attaches does so in the parent, which waits for a first ring.
+        // It may be killed before anybody attached. Subscribers run in the parent, which waits for a first ring.
         run(&var("SCENARIO"), Path::new(&var("ROOT")), var("POINTS").parse().unwrap());
     }
 }
 
-/// One that reads along and remembers which message each sequence number stood for.
+/// A subscriber that remembers which message each sequence number stood for.
 struct Witness {
     subscriber: Option<Subscriber<Message>>,
 }
@@ -115,7 +115,7 @@ impl Witness {
         Witness { subscriber }
     }
 
-    /// Reads all there is; returns what ended it.
+    /// Reads everything there is; returns the error that ended it.
     fn drain(&mut self, seen: &mut HashMap<u64, Message>, context: &str) -> Option<TryRecvError> {
         let subscriber = self.subscriber.as_mut()?;
         loop {
@@ -138,7 +138,7 @@ impl Witness {
     }
 }
 
-/// Nothing that a killed publisher leaves may look damaged to who verifies the ring.
+/// `verify` must accept whatever a killed publisher leaves.
 fn verify(root: &Path, context: &str) {
     if let Ok(ring) = Ring::open(root, "faults") {
         let verdict = ring.verify();
@@ -146,13 +146,13 @@ fn verify(root: &Path, context: &str) {
     }
 }
 
-/// Runs publishers one after the other, each of which dies at its point or does not; returns how the last one ended.
+/// Runs publishers one after the other and kills each at its point, if it gets there. Returns how the last one ended.
 fn die_at(deaths: &[(&str, u64)]) -> ExitStatus {
     let context = format!("{deaths:?}");
     assert!(deaths.iter().all(|(scenario, _)| SCENARIOS.contains(scenario)));
     let root = PrivateRoot::new();
-    // The ring is there from the beginning and has been lapped, so that a witness is attached all along and every slot
-    // holds a message that half of another one would spoil.
+    // The ring exists from the beginning and has been lapped. So a witness is attached all the time, and half a message
+    // in any slot would spoil a whole one.
     let mut seen = HashMap::new();
     if deaths[0].0 != "create" {
         create::<Message>(root.path(), 4, true)
@@ -175,23 +175,24 @@ fn die_at(deaths: &[(&str, u64)]) -> ExitStatus {
     verify(root.path(), &context);
     let mut late = Witness::join(root.path(), Join::Oldest);
     late.drain(&mut seen, &context);
-    // Whatever anybody could ask for is whole or lost: also the slot that the oldest message has just left.
+    // Whatever sequence a subscriber asks for, its message is whole or lost. This includes the slot that the oldest
+    // message has just left.
     let asked = if deaths.len() > 1 { 0..12 } else { 0..0 };
     for sequence in asked {
         Witness::join(root.path(), Join::Sequence(sequence)).drain(&mut seen, &context);
     }
 
-    // A new publisher starts by itself and goes on; nobody is left behind.
+    // A new publisher starts without help and takes over; no subscriber is left behind.
     let mut next = create::<Message>(root.path(), 4, true);
     let first = next.published();
-    // A ring that was closed for good, so that its files went, is over: the next of that name is another one.
+    // A ring that was closed and whose files are gone is over: the next ring of that name is another one.
     if deaths[0].0 == "close" && first == 0 {
         let end = all_along.drain(&mut seen, &context);
         assert!(matches!(end, Some(TryRecvError::Closed | TryRecvError::Superseded)), "{context}: {end:?}");
         seen.clear();
     }
     assert!(seen.keys().all(|&sequence| sequence < first), "{context}: {first} was published already");
-    // Fewer than would lap a sequence number that was left out: to one who waits for it that is a permanent gap.
+    // Too few to lap a sequence number that was left out: a subscriber that waits for that number would wait for ever.
     for number in 0..2 {
         next.publish(&message(3, number));
     }
@@ -215,7 +216,7 @@ fn die_at(deaths: &[(&str, u64)]) -> ExitStatus {
     status
 }
 
-/// The last of `deaths` at every point; returns how many there were.
+/// Kills the last publisher, which runs `scenario`, at every point in turn; returns how many points there were.
 fn die_everywhere(before: &[(&str, u64)], scenario: &str) -> u64 {
     for points in 0.. {
         let mut deaths = before.to_vec();
@@ -239,7 +240,7 @@ fn killed_while_creating() {
 
 #[test]
 fn killed_while_publishing_and_with_lines_owned_two_ahead() {
-    // More stores than without: else nothing was owned.
+    // Owning lines takes more stores. Otherwise no line was owned.
     assert!(die_everywhere(&[], "ahead") > die_everywhere(&[], "publish"));
 }
 
@@ -263,8 +264,8 @@ fn killed_while_superseding() {
     die_everywhere(&[], "supersede");
 }
 
-/// A takeover that is itself cut off, after each death that one message can die: it is the second half-written message in
-/// a slot that would show that the first takeover did not mark it.
+/// A takeover that is itself killed, after each death that publishing one message can have. Only a second half-written
+/// message in the same slot would show that the first takeover did not mark it.
 #[test]
 fn killed_while_taking_over_from_one_that_was_killed() {
     for points in 0..die_everywhere(&[], "one") {

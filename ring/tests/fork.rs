@@ -1,4 +1,4 @@
-//! What a forked child inherits: copies of publishers and subscribers, whose end there undoes nothing of the parent's.
+//! Forked children: ending a copy of a publisher or subscriber there changes nothing for the parent.
 #![allow(unsafe_code)] // fork, which copies a process in the middle of whatever it does
 
 use std::path::{Path, PathBuf};
@@ -7,10 +7,10 @@ use std::time::Duration;
 use feed_ring::{Join, Notifier, Publisher, RecvError, Subscriber, TryRecvError, WaitStrategy};
 use feed_testing::{Child, PrivateRoot, as_child, child};
 
-/// Does something in a forked child, which ends with it; says whether it came to its end within ten seconds.
+/// Runs `what` in a forked child, which then exits. Returns whether it finished within ten seconds.
 fn forked(what: impl FnOnce()) -> bool {
-    // SAFETY: the child calls nothing but `what` and `_exit`. The C library's own locks are as good as new in it, and the
-    // parent's other threads, which are the library's, wait in the kernel and hold none of Rust's.
+    // SAFETY: the child calls nothing but `what` and `_exit`. The C library resets its own locks in a child. The
+    // parent's other threads are the library's; they wait in the kernel and hold no lock of Rust's.
     let pid = unsafe { libc::fork() };
     if pid == 0 {
         what();
@@ -31,7 +31,7 @@ fn forked(what: impl FnOnce()) -> bool {
     false
 }
 
-/// Everything that a process can hold of rings.
+/// Every kind of handle that a process can hold.
 struct Held {
     disk: Publisher<u64>,
     sealed: Publisher<u64>,
@@ -50,7 +50,7 @@ fn options(root: &Path) -> feed_ring::PublisherOptions<u64> {
     Publisher::options("r").root(root).capacity(8)
 }
 
-/// Runs where no other thread is, and forks; the parent of this process sees what has become of the rings.
+/// Runs in a process without other threads, and forks. Its parent checks the rings.
 #[test]
 #[ignore = "a child of other tests"]
 fn hold_and_fork() {
@@ -67,7 +67,7 @@ fn hold_and_fork() {
     let (spinning, sleeping) = (subscribe(WaitStrategy::Spin), subscribe(WaitStrategy::Block));
     let mut held = Some(Held { disk, sealed, spinning, sleeping, notified, notifier, connected });
     let all = held.as_mut().unwrap();
-    // Both threads run and wait.
+    // Both threads, the watcher and the notifier's, run and wait.
     assert_eq!(all.sleeping.recv_timeout(Duration::from_millis(20)), Err(TryRecvError::Empty));
     all.notifier.arm(&all.notified);
     assert_eq!(held.as_ref().unwrap().disk.subscribers().unwrap(), 3);
@@ -82,7 +82,7 @@ fn hold_and_fork() {
         "a close in a forked child crashed or hung"
     );
 
-    // The parent has everything still.
+    // The parent still has everything.
     let Held { mut disk, mut sealed, mut spinning, mut sleeping, mut notified, notifier, mut connected } =
         held.take().unwrap();
     assert!(root.join("r.ring/segment").exists() && socket(&root).exists(), "its files are there");
@@ -108,21 +108,21 @@ fn hold_and_fork() {
 }
 
 #[test]
-fn what_a_forked_child_drops_is_its_parents_still() {
+fn handles_dropped_in_a_forked_child_still_work_in_its_parent() {
     let root = PrivateRoot::new();
     let (told, tell) = std::io::pipe().unwrap();
     let mut parent = Child::start(child("hold_and_fork").env("ROOT", root.path()).stdin(told));
     parent.wait_for("forked");
     let second = options(root.path()).create();
-    assert!(matches!(second, Err(feed_ring::CreateError::AlreadyPublished { .. })), "the lock is held still");
-    // Somebody new is served: the thread that serves goes on.
+    assert!(matches!(second, Err(feed_ring::CreateError::AlreadyPublished { .. })), "the lock is still held");
+    // A new client is served, so the serving thread still runs.
     drop(Subscriber::<u64>::connect(socket(root.path())).open().unwrap());
     drop(tell);
     let (status, said) = parent.finish();
     assert!(status.success() && said.contains("whole"), "{status}: {said}");
 }
 
-/// A watcher that was started before the fork goes on in the parent: a death is noticed.
+/// Starts a watcher, forks, and waits for the publisher's death.
 #[test]
 #[ignore = "a child of other tests"]
 fn sleep_and_fork() {

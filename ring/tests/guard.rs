@@ -1,4 +1,4 @@
-//! Files cut short under those who have them mapped: with the guard an error, without it a death by SIGBUS, and never a
+//! Files that are cut short while they are mapped: with the guard an error, without it a death by SIGBUS, and never a
 //! message that nobody published.
 #![allow(unsafe_code)] // reading beyond the end of a mapped file, to raise SIGBUS on purpose
 
@@ -14,7 +14,7 @@ use feed_ring::{Join, Publisher, Subscriber, TryRecvError, WaitStrategy, guard};
 use feed_testing::{Child, PrivateRoot, as_child, child};
 use rustix::process::{Resource, Rlimit, setrlimit};
 
-/// A message of three cache lines, every word of which follows from its sequence number and none of which is zero.
+/// A message of three cache lines. Each word follows from the sequence number, and none is zero.
 type Message = [u64; 22];
 
 fn message(sequence: u64) -> Message {
@@ -25,7 +25,7 @@ fn cut(path: &std::path::Path, bytes: u64) {
     OpenOptions::new().write(true).open(path).unwrap().set_len(bytes).unwrap();
 }
 
-/// Begins a child that may die of a signal: it leaves no core file behind, and does not spin for ever.
+/// Starts a child that may die of a signal: it leaves no core file behind, and its processor time is limited.
 fn as_mortal_child() -> bool {
     let limit = |resource, value| setrlimit(resource, Rlimit { current: Some(value), maximum: Some(value) }).is_ok();
     as_child() && limit(Resource::Core, 0) && limit(Resource::Cpu, 300)
@@ -41,7 +41,7 @@ fn root() -> String {
     std::env::var("ROOT").unwrap()
 }
 
-/// Subscribes with a guard or without one, and reads until an error.
+/// Subscribes, with a guard if `GUARD` is set, and reads until an error.
 #[test]
 #[ignore = "a child of other tests"]
 fn subscribe_until_the_end() {
@@ -63,7 +63,7 @@ fn subscribe_until_the_end() {
                 Ok(found) => assert_eq!(found, message(subscriber.sequence() - 1), "a message that nobody published"),
                 Err(TryRecvError::Empty | TryRecvError::Lagged { .. }) => thread::yield_now(),
                 Err(error) => {
-                    assert_eq!(subscriber.try_recv(), Err(error), "an end is an end");
+                    assert_eq!(subscriber.try_recv(), Err(error), "the same error comes again");
                     println!("ended: {error}");
                     return;
                 }
@@ -72,7 +72,8 @@ fn subscribe_until_the_end() {
     }
 }
 
-/// Cuts `file` to `bytes` under a subscriber that is a process of its own; returns how that ended and what it said.
+/// Cuts `file` to `bytes` under a subscriber in a process of its own. Returns how that process ended and what it
+/// printed.
 fn cut_under_a_subscriber(file: &str, bytes: u64, environment: &[&str]) -> (ExitStatus, String) {
     let root = PrivateRoot::new();
     let mut publisher = Publisher::<Message>::options("cut").root(&root).capacity(64).create().unwrap();
@@ -91,8 +92,8 @@ fn cut_under_a_subscriber(file: &str, bytes: u64, environment: &[&str]) -> (Exit
             std::mem::forget(publisher);
             return ended;
         }
-        // The subscriber writes down how far it is, and is not disturbed: it reads to the end. This process has no guard,
-        // so the ring is ended in another way.
+        // The subscriber writes its position into `control` and is not disturbed: it reads to the end. This process has
+        // no guard, so the ring is ended by writing into its file.
         thread::sleep(Duration::from_millis(50));
         let segment = OpenOptions::new().write(true).open(publisher.path().unwrap().join("segment")).unwrap();
         segment.write_all_at(&2u64.to_ne_bytes(), 16 * 8).unwrap();
@@ -189,7 +190,7 @@ fn an_unguarded_publisher_dies_of_sigbus() {
 const ROUNDS: u64 = 300;
 const READERS: u64 = 4;
 
-/// Rounds of cutting a ring short at some page while one thread publishes and four read.
+/// In each round, cuts a ring short at some page while one thread publishes and four read.
 #[test]
 #[ignore = "a child of other tests"]
 fn read_while_it_is_cut() {
@@ -241,7 +242,7 @@ fn read_while_it_is_cut() {
                     thread::yield_now();
                 }
                 cut(&segment, (round * 7 % pages) * 4096);
-                assert!(publishing.join().unwrap(), "the publisher is told");
+                assert!(publishing.join().unwrap(), "the publisher learns of it");
             });
         }
         println!("\nrounds {ROUNDS} received {}", received.into_inner());
@@ -256,23 +257,23 @@ fn nothing_but_whole_messages_is_ever_read() {
     assert_eq!(root.names(), [""; 0]);
 }
 
-/// Reads a byte of a mapped file that was cut short: SIGBUS on a mapping that is no ring's.
+/// Reads a byte of a mapped file that was cut short: SIGBUS on a mapping that does not belong to a ring.
 fn raise_sigbus_elsewhere() {
     let file = rustix::fs::memfd_create("elsewhere", rustix::fs::MemfdFlags::CLOEXEC).unwrap();
     rustix::fs::ftruncate(&file, 4096).unwrap();
     let map = memmap2::MmapOptions::new().len(4096).map_raw(&file).unwrap();
     rustix::fs::ftruncate(&file, 0).unwrap();
-    // SAFETY: the address is mapped; that the access raises a signal is what it is for.
+    // SAFETY: the address is mapped; the access is meant to raise a signal.
     unsafe { map.as_ptr().read_volatile() };
 }
 
-/// The embedder's own handler: says that it was reached and ends.
+/// The program's own handler: ends the process with 42 to show that it was called.
 extern "C" fn own_handler(_: libc::c_int) {
     // SAFETY: _exit has no conditions.
     unsafe { libc::_exit(42) };
 }
 
-/// A SIGBUS that has nothing to do with a ring.
+/// Raises a SIGBUS that has nothing to do with a ring.
 #[test]
 #[ignore = "a child of other tests"]
 fn fault_elsewhere() {
@@ -313,18 +314,18 @@ fn fault(what: &str) -> (ExitStatus, String) {
 #[test]
 fn other_faults_are_passed_on() {
     let (status, said) = fault("own handler");
-    assert_eq!(status.code(), Some(42), "the handler before is called; {said}");
+    assert_eq!(status.code(), Some(42), "the previous handler is called; {said}");
     for what in ["runtime", "default"] {
         let (status, said) = fault(what);
         assert_eq!(status.signal(), Some(libc::SIGBUS), "{what}: {status}: {said}");
         assert!(!said.contains("survived"), "{said}");
     }
     let (status, said) = fault("ignored");
-    assert!(said.contains("still here"), "a signal that was sent is ignored as before; {said}");
-    assert_eq!(status.signal(), Some(libc::SIGBUS), "an access cannot be; {said}");
+    assert!(said.contains("still here"), "a signal that was sent is still ignored; {said}");
+    assert_eq!(status.signal(), Some(libc::SIGBUS), "a faulting access cannot be ignored; {said}");
 }
 
-/// More mappings than the table holds: those beyond it work, and are not guarded.
+/// Maps more rings than the table holds. The mappings beyond it work, and are not guarded.
 #[test]
 #[ignore = "a child of other tests"]
 fn overfill() {
@@ -342,8 +343,8 @@ fn overfill() {
         drop(early);
         let mut later = open();
         cut(&publisher.path().unwrap().join("segment"), 0);
-        assert_eq!(later.try_recv(), Err(TryRecvError::CutShort), "places are free again");
-        println!("\nnow the one that found no place");
+        assert_eq!(later.try_recv(), Err(TryRecvError::CutShort), "the table has room again");
+        println!("\nnow the mapping that found no room");
         let _ = late.try_recv();
         println!("survived");
     }
@@ -354,7 +355,7 @@ fn a_mapping_beyond_the_table_is_not_guarded() {
     let root = PrivateRoot::new();
     let (status, said) = Child::start(&mut start("overfill", &root)).finish();
     assert_eq!(status.signal(), Some(libc::SIGBUS), "{status}: {said}");
-    assert!(said.contains("now the one that found no place") && !said.contains("survived"), "{said}");
+    assert!(said.contains("now the mapping that found no room") && !said.contains("survived"), "{said}");
 }
 
 #[test]
@@ -373,7 +374,7 @@ fn an_unlinked_ring_goes_on() {
     assert_eq!(subscriber.try_recv(), Err(TryRecvError::Closed));
 }
 
-/// What no guard can notice, so that nobody believes otherwise: a file cut short and grown again raises no signal.
+/// Shows a limit of the guard: a file cut short and grown again raises no signal.
 #[test]
 fn cut_and_grown_again_raises_no_signal() {
     let root = PrivateRoot::new();

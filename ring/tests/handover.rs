@@ -1,4 +1,4 @@
-//! Sealed rings: who gets them, how they end, and what stays of them.
+//! Sealed rings: who is served, how they end, and what they leave behind.
 
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
@@ -25,7 +25,7 @@ fn subscriber(root: &PrivateRoot) -> SubscriberOptions<u64> {
 }
 
 fn refused(root: &PrivateRoot) -> OpenError {
-    subscriber(root).open().map(|_| ()).expect_err("it is to be refused")
+    subscriber(root).open().map(|_| ()).expect_err("it should be refused")
 }
 
 fn mode(path: &Path) -> u32 {
@@ -43,7 +43,7 @@ fn a_sealed_ring_from_its_beginning_to_its_end() {
     assert_eq!(publisher.subscribers().unwrap(), 1);
     publisher.publish_batch(&(0..5).collect::<Vec<_>>());
     let mut late = subscriber(&root).join(Join::Oldest).open().unwrap();
-    assert_eq!(publisher.subscribers().unwrap(), 2, "each has an entry of its own");
+    assert_eq!(publisher.subscribers().unwrap(), 2, "each subscriber has an entry of its own");
     for subscriber in [&mut attached, &mut late] {
         let received: Vec<_> = std::iter::from_fn(|| subscriber.try_recv().ok()).collect();
         assert_eq!(received, [0, 1, 2, 3, 4]);
@@ -54,7 +54,7 @@ fn a_sealed_ring_from_its_beginning_to_its_end() {
     publisher.publish(&5);
     publisher.close().unwrap();
     assert_eq!(root.names(), [""; 0], "nothing is left behind");
-    // A child that another test has just forked keeps the pipe open until it is another program.
+    // A child that another test has just forked keeps the pipe open until it calls exec.
     while attached.publisher_is_alive() {
         thread::yield_now();
     }
@@ -73,13 +73,13 @@ fn a_panic_is_a_death_and_leaves_nothing() {
     });
     assert!(publishing.join().is_err());
     assert_eq!(subscriber.try_recv(), Ok(7));
-    // A child that another test has just forked keeps the pipe open until it is another program.
+    // A child that another test has just forked keeps the pipe open until it calls exec.
     assert_eq!(subscriber.recv_timeout(Duration::from_secs(60)), Err(TryRecvError::PublisherDead));
     assert_eq!(root.names(), [""; 0]);
 }
 
 #[test]
-fn a_long_path_will_do() {
+fn a_long_socket_path_works() {
     let root = PrivateRoot::new();
     let path = root.path().join("d".repeat(200));
     fs::create_dir(&path).unwrap();
@@ -90,7 +90,7 @@ fn a_long_path_will_do() {
     assert_eq!(subscriber.try_recv(), Ok(1));
 }
 
-/// Publishes 0 to 4 in a sealed ring, says so, and waits to be killed.
+/// Publishes 0 to 4 in a sealed ring, prints that, and waits to be killed.
 #[test]
 #[ignore = "a child of other tests"]
 fn publish_and_wait() {
@@ -119,7 +119,7 @@ fn a_killed_publisher_is_dead_and_the_next_has_a_new_ring() {
     assert!(matches!(publisher(&root).create(), Err(CreateError::AlreadyPublished { .. })));
     dead.kill();
     let received: Vec<_> = std::iter::from_fn(|| attached.try_recv().ok()).collect();
-    assert_eq!(received, [0, 1, 2, 3, 4], "what it published is there");
+    assert_eq!(received, [0, 1, 2, 3, 4], "its messages can still be read");
     assert_eq!(attached.recv_timeout(Duration::from_secs(60)), Err(TryRecvError::PublisherDead));
     assert_eq!(root.names(), ["s", "s.lock"]);
     let error = refused(&root);
@@ -148,7 +148,7 @@ fn a_place_that_is_served_is_refused() {
     assert_eq!(subscriber(&root).join(Join::Oldest).open().unwrap().try_recv(), Ok(1), "the first is not disturbed");
     drop(first);
 
-    // Somebody else's socket, of another type even.
+    // Another program's socket, even of another type.
     let listener = UnixListener::bind(socket(&root)).unwrap();
     let error = publisher(&root).create().unwrap_err();
     assert!(matches!(error, CreateError::AlreadyPublished { .. }), "{error}");
@@ -156,7 +156,7 @@ fn a_place_that_is_served_is_refused() {
     assert_eq!(root.names(), ["s"], "it is not touched");
     drop(listener);
     drop(publisher(&root).create().unwrap());
-    assert_eq!(root.names(), [""; 0], "that of a dead program is replaced");
+    assert_eq!(root.names(), [""; 0], "a dead program's socket is replaced");
 }
 
 #[test]
@@ -210,14 +210,14 @@ fn so_many_clients_and_no_more() {
     assert!(error.to_string().contains("2 clients are connected, 2 allowed"), "{error}");
     drop(first);
     let third = subscriber(&root).open();
-    assert!(third.is_ok(), "whoever hung up makes room at once: {third:?}");
+    assert!(third.is_ok(), "a client that hung up makes room at once: {third:?}");
     drop(publisher);
 }
 
-/// Looks at what a publisher holds while subscribers come and go.
+/// Counts the descriptors and threads of a publisher while subscribers come and go.
 #[test]
 #[ignore = "a child of other tests"]
-fn count_what_is_held() {
+fn count_descriptors_and_threads() {
     if as_child() {
         let path = PathBuf::from(std::env::var("SOCKET").unwrap());
         let descriptors = || fs::read_dir("/proc/self/fd").unwrap().count();
@@ -228,26 +228,26 @@ fn count_what_is_held() {
         for _ in 0..300 {
             let served = Subscriber::<u64>::connect(&path).open();
             let refused = Subscriber::<u64>::connect(&path).open();
-            assert!(served.is_ok() && refused.is_err(), "who hung up makes room at once");
+            assert!(served.is_ok() && refused.is_err(), "a client that hung up makes room at once");
         }
         while descriptors() != serving.0 {
-            thread::yield_now(); // until it has seen the last one hang up
+            thread::yield_now(); // until the publisher has seen the last client hang up
         }
         publisher.close().unwrap();
         assert_eq!((descriptors(), threads()), before);
-        println!("\nall given back");
+        println!("\nall released");
     }
 }
 
 #[test]
 fn descriptors_and_threads_are_given_back() {
     let root = PrivateRoot::new();
-    let (status, said) = Child::start(child("count_what_is_held").env("SOCKET", socket(&root))).finish();
-    assert!(status.success() && said.contains("all given back"), "{status}: {said}");
+    let (status, said) = Child::start(child("count_descriptors_and_threads").env("SOCKET", socket(&root))).finish();
+    assert!(status.success() && said.contains("all released"), "{status}: {said}");
     assert_eq!(root.names(), [""; 0]);
 }
 
-/// Opens as another user, on a thread of its own that gives its rights up; needs root.
+/// Opens as another user, on a thread of its own that drops its privileges. Needs root.
 fn open_as(uid: u32, gid: u32, groups: &[u32], options: SubscriberOptions<u64>) -> Result<(), OpenError> {
     let groups: Vec<_> = groups.iter().map(|group| rustix::process::Gid::from_raw(*group)).collect();
     thread::spawn(move || {
@@ -297,7 +297,7 @@ fn who_is_served() {
     assert!(matches!(open_as(4242, 4343, &[4445], connect()), Err(OpenError::Refused { .. })));
     drop(group_allowed);
 
-    // The group's mode lets its members connect, and nobody else.
+    // The mode lets only members of the group connect.
     let for_the_group = serve(publisher(&root).mode(0o640).group(4444).allow_gid(4444));
     assert_eq!(mode(&socket(&root)), 0o660);
     open_as(4242, 4343, &[4444], connect()).unwrap();
@@ -305,7 +305,7 @@ fn who_is_served() {
     drop(for_the_group);
 }
 
-/// Publishes as another user; root then looks at whom it trusts.
+/// Publishes as another user; root opens the ring only if it trusts that user.
 #[test]
 fn whose_rings_are_believed() {
     if !rustix::process::geteuid().is_root() {
@@ -334,7 +334,7 @@ fn whose_rings_are_believed() {
     assert_eq!(root.names(), [""; 0]);
 }
 
-/// Serves with a umask that would take everything away, or nothing, and tells the modes.
+/// Serves rings under a umask and checks the modes of their files.
 #[test]
 #[ignore = "a child of other tests"]
 fn serve_under_a_umask() {

@@ -1,4 +1,4 @@
-//! A subscriber holds back in a stream at full speed, and at no other time.
+//! A subscriber holds back in a stream at full speed, and only then.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -9,8 +9,8 @@ use feed_testing::alone;
 type Message<const W: usize> = [u64; W];
 type Received<const W: usize> = Result<Message<W>, TryRecvError>;
 
-/// A publisher that publishes some messages at once and then goes on slowly, and a subscriber that receives them, again and
-/// again. By default everything is as it must be for holding back.
+/// A publisher that publishes some messages at once and then goes on slowly, and a subscriber that receives them, again
+/// and again. By default every condition for holding back is met.
 struct Stream<const W: usize> {
     capacity: usize,
     wanted: bool,
@@ -21,7 +21,7 @@ struct Stream<const W: usize> {
     between: fn(),
 }
 
-/// In a ring of 4 MiB and more.
+/// In a ring of at least 4 MiB.
 const fn stream<const W: usize>() -> Stream<W> {
     Stream { capacity: 65_536, wanted: true, at_once: 192, goes_on: true, receive: recv, between: || {} }
 }
@@ -44,13 +44,13 @@ fn recv_now<const W: usize>(subscriber: &mut Subscriber<Message<W>>) -> Received
 }
 
 impl<const W: usize> Stream<W> {
-    /// Whether the subscriber ever holds back: a machine that stops in the middle makes the stream a slow one, so there are
-    /// many attempts.
+    /// Whether the subscriber ever holds back. It gets many attempts, because a machine that pauses in the middle makes
+    /// the stream a slow one.
     fn holds_back(self) -> bool {
         self.held_back(2_000_000) > 0
     }
 
-    /// How far ahead the publisher goes.
+    /// How many messages ahead the publisher goes at most.
     fn at_most(&self) -> u64 {
         (10 * self.at_once).min(self.capacity as u64 / 2 + 100)
     }
@@ -105,49 +105,49 @@ impl<const W: usize> Stream<W> {
     }
 }
 
-/// Whether publisher and subscriber can run at the same time; said if not.
+/// Whether publisher and subscriber can run at the same time; prints if not.
 fn two_run_at_once() -> bool {
     let two = std::thread::available_parallelism().is_ok_and(|processors| processors.get() > 1);
     if !two {
-        feed_testing::skipped("nothing follows on the heels of another on one processor");
+        feed_testing::skipped("on one processor a subscriber is never right behind its publisher");
     }
     two
 }
 
 #[test]
-fn in_a_stream_it_lets_the_publisher_get_ahead() {
+fn it_holds_back_in_a_stream_at_full_speed() {
     if two_run_at_once() {
         assert!(stream::<1>().holds_back());
-        assert!(stream::<15>().holds_back(), "of two lines");
+        assert!(stream::<15>().holds_back(), "messages of two lines");
         assert!(Stream { receive: recv_into, ..stream::<1>() }.holds_back());
         assert!(Stream { receive: recv_timeout, ..stream::<1>() }.holds_back());
     }
 }
 
 #[test]
-fn not_if_that_is_not_wanted() {
+fn it_does_not_hold_back_when_switched_off() {
     assert!(Stream { wanted: false, ..stream::<1>() }.never_holds_back());
 }
 
 #[test]
-fn not_in_a_small_ring() {
+fn it_does_not_hold_back_in_a_small_ring() {
     assert!(Stream { capacity: 8_192, ..stream::<1>() }.never_holds_back(), "half a MiB");
     assert!(Stream { capacity: 1_024, at_once: 500, ..stream::<127>() }.never_holds_back(), "a MiB, but 1,024 slots");
 }
 
 #[test]
-fn not_if_nobody_would_wait() {
+fn it_does_not_hold_back_in_calls_that_do_not_wait() {
     assert!(Stream { receive: Subscriber::try_recv, ..stream::<1>() }.never_holds_back());
     assert!(Stream { receive: recv_now, ..stream::<1>() }.never_holds_back());
 }
 
 #[test]
-fn not_if_the_publisher_stands_still() {
+fn it_does_not_hold_back_when_the_publisher_stands_still() {
     assert!(Stream { goes_on: false, ..stream::<1>() }.never_holds_back());
 }
 
 #[test]
-fn not_if_the_messages_are_received_slowly() {
+fn it_does_not_hold_back_when_messages_are_received_slowly() {
     let between = || {
         let begun = Instant::now();
         while begun.elapsed() < Duration::from_nanos(2_500) {}

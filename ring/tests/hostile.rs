@@ -1,6 +1,6 @@
-//! Segments that an enemy wrote: opening and reading any bytes whatever ends in a value or an error. Twenty thousand
-//! damaged rings, each a valid one with some words changed, cut short or made longer, and some rewritten while they are
-//! read. What would fail: a panic (these tests run with overflow checks), a crash, a call that does not return.
+//! Hostile segments: opening and reading any bytes whatever ends in a value or an error. The tests use twenty thousand
+//! damaged rings. Each is a valid ring with some words changed, cut short or made longer; some are rewritten while they
+//! are read. A test fails on a panic (overflow checks are on), a crash, or a call that does not return.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,7 +16,7 @@ use proptest::test_runner::{Config, TestRunner};
 
 const CASES: u32 = 20_000;
 
-/// The words of a header that mean something, by name.
+/// The words of a header that have a meaning, by name.
 const FIELDS: [(&str, u64); 27] = [
     ("magic", 0),
     ("abi", 1),
@@ -59,7 +59,7 @@ enum Damage {
     Length(u64),
 }
 
-/// Numbers that are wrong in interesting ways.
+/// Numbers that are likely to break arithmetic.
 fn number() -> impl Strategy<Value = u64> {
     prop_oneof![
         Just(0),
@@ -85,7 +85,7 @@ fn join() -> impl Strategy<Value = Join> {
     prop_oneof![Just(Join::Oldest), Just(Join::Latest), number().prop_map(Join::Sequence)]
 }
 
-/// Everything a subscriber can do, so often that every path is taken; returns whether it could be opened.
+/// Makes every call that a subscriber has, often enough to take every path. Returns whether the ring could be opened.
 fn exercise(root: &Path, join: Join) -> bool {
     let mut subscriber = match Subscriber::<[u64; 3]>::options("hostile").root(root).join(join).open() {
         Ok(subscriber) => subscriber,
@@ -108,7 +108,7 @@ fn exercise(root: &Path, join: Join) -> bool {
     true
 }
 
-/// A valid ring that was lapped, its publisher dead: state, slots and all.
+/// Makes a valid ring that was lapped and whose publisher ended. Returns its directory, segment and control file.
 fn valid(root: &PrivateRoot) -> (std::path::PathBuf, Vec<u8>, Vec<u8>) {
     let options = Publisher::<[u64; 3]>::options("hostile").root(root).capacity(CAPACITY as usize).keep(true);
     let mut publisher = options.create().unwrap();
@@ -165,7 +165,7 @@ fn damaged_segments_end_in_a_value_or_an_error() {
 }
 
 #[test]
-fn a_publisher_goes_on_from_damage_or_refuses() {
+fn a_publisher_takes_over_a_damaged_ring_or_refuses() {
     let root = PrivateRoot::new();
     let (ring, segment, control) = valid(&root);
     let mut runner = TestRunner::new(Config { cases: 1_000, failure_persistence: None, ..Config::default() });
@@ -204,7 +204,7 @@ fn a_publisher_goes_on_from_damage_or_refuses() {
     result.unwrap_or_else(|error| panic!("{error}"));
 }
 
-/// The words that are rewritten while somebody reads: one of what a header says, of where slots are, of slots.
+/// The words that are rewritten while a subscriber reads: some of the header's values, of the geometry, and of slots.
 const REWRITTEN: [u64; 29] = [
     0,
     1,
@@ -238,7 +238,7 @@ const REWRITTEN: [u64; 29] = [
 ];
 
 #[test]
-fn a_segment_rewritten_while_it_is_read() {
+fn a_segment_rewritten_while_it_is_read_ends_in_a_value_or_an_error() {
     let root = PrivateRoot::new();
     let (ring, segment, control) = valid(&root);
     let open = |name: &str| fs::OpenOptions::new().read(true).write(true).open(ring.join(name)).unwrap();
@@ -251,7 +251,7 @@ fn a_segment_rewritten_while_it_is_read() {
             while !stop.load(Ordering::Relaxed) {
                 random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                 let value = [0, random, random >> 56, u64::MAX, 1, 3][(random >> 13) as usize % 6].to_ne_bytes();
-                // Mostly what is looked at while receiving: with the rest damaged, nothing is opened.
+                // Mostly words that are read while receiving: if the others are damaged, nothing can be opened.
                 let word = match random % 8 {
                     0 => REWRITTEN[(random >> 33) as usize % REWRITTEN.len()],
                     _ => [16, 17, 18, 19, 26, 32, 64, SLOTS, SLOTS + 8, SLOTS + 16][(random >> 33) as usize % 10],
@@ -268,7 +268,8 @@ fn a_segment_rewritten_while_it_is_read() {
             }
         });
         let mut rounds = 0..;
-        // At least so often, and until enough could be opened: how often that is depends on the machine's other work.
+        // At least this often, and until enough rings could be opened. How often that takes depends on the machine's
+        // other work.
         while rounds.start < 3_000u64 || opened < 300 && rounds.start < 300_000 {
             let round = rounds.next().unwrap();
             let join = [Join::Oldest, Join::Latest, Join::Sequence(round)][round as usize % 3];

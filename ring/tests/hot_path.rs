@@ -13,16 +13,16 @@ struct Counting;
 
 static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
 
-// SAFETY: everything is the system's allocator; counting changes none of it.
+// SAFETY: forwards to the system's allocator; counting changes nothing.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller keeps the contract, which is the same.
+        // SAFETY: the caller keeps the same contract.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller keeps the contract, which is the same.
+        // SAFETY: the caller keeps the same contract.
         unsafe { System.dealloc(pointer, layout) }
     }
 }
@@ -32,7 +32,7 @@ static ALLOCATOR: Counting = Counting;
 
 const MESSAGES: u64 = 1_000_000;
 
-/// Publishes a million messages under the filter and receives each; with `SYSCALL` set, makes a system call, too.
+/// Publishes a million messages under the filter and receives each. With `SYSCALL` set, it also makes a system call.
 #[test]
 #[ignore = "a child of other tests"]
 fn publish_without_system_calls() {
@@ -43,13 +43,17 @@ fn publish_without_system_calls() {
     let mut publisher = Publisher::<[u64; 7]>::options("hot").root(&root).capacity(1024).create().unwrap();
     let mut subscriber = Subscriber::<[u64; 7]>::options("hot").root(&root).join(Join::Oldest).open().unwrap();
     let with_syscall = std::env::var_os("SYSCALL").is_some();
-    assert_eq!(subscriber.try_recv(), Err(TryRecvError::Empty), "and the publisher is known to live");
+    assert_eq!(
+        subscriber.try_recv(),
+        Err(TryRecvError::Empty),
+        "this call also asks the kernel whether the publisher lives"
+    );
 
     static DONE: AtomicU64 = AtomicU64::new(0);
     std::thread::spawn(move || {
         let filter = seccompiler::SeccompFilter::new(
             Default::default(),
-            seccompiler::SeccompAction::KillProcess, // for every system call: none has a rule
+            seccompiler::SeccompAction::KillProcess, // for every system call, because none has a rule
             seccompiler::SeccompAction::Allow,
             std::env::consts::ARCH.try_into().unwrap(),
         );
@@ -88,7 +92,7 @@ fn a_million_messages_without_a_system_call_or_an_allocation() {
 }
 
 #[test]
-fn the_filter_kills() {
+fn the_filter_kills_on_a_system_call() {
     let root = PrivateRoot::new();
     let publishing = Child::start(child("publish_without_system_calls").env("ROOT", root.path()).env("SYSCALL", "1"));
     let (status, output) = publishing.finish();

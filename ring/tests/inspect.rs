@@ -1,4 +1,5 @@
-//! Looking at rings: live, closed, dead, damaged, foreign; decoding by the schema; verifying; removing what is dead.
+//! Inspecting rings: live, closed, dead, damaged and foreign ones; decoding by the schema; verifying; removing dead
+//! rings.
 
 use std::fs;
 use std::os::unix::fs::FileExt;
@@ -29,7 +30,7 @@ struct Book {
     ratio: f32,
 }
 
-/// A kept, closed ring of 8 slots called `r`, with 20 messages.
+/// Makes a closed and kept ring of 8 slots called `r`, with 20 messages.
 fn closed(root: &PrivateRoot) -> PathBuf {
     let mut publisher = Publisher::<u64>::options("r").root(root).capacity(8).keep(true).create().unwrap();
     publisher.publish_batch(&(0..20).collect::<Vec<_>>());
@@ -50,7 +51,7 @@ fn findings(root: &PrivateRoot) -> Vec<String> {
     verdict.findings.iter().map(|f| format!("{}: {}, not {}", f.place, f.found, f.expected)).collect()
 }
 
-/// Publishes 20 messages, says so, and waits to be killed.
+/// Publishes 20 messages, prints that, and waits to be killed.
 #[test]
 #[ignore = "a child of other tests"]
 fn publish_and_wait() {
@@ -87,7 +88,7 @@ fn start(test: &str, root: &PrivateRoot) -> Child {
 }
 
 #[test]
-fn the_life_of_a_ring() {
+fn inspection_follows_the_life_of_a_ring() {
     let root = PrivateRoot::new();
     let mut publisher = start("publish_and_wait", &root);
     let ring = Ring::open(&root, "r").unwrap();
@@ -113,7 +114,7 @@ fn the_life_of_a_ring() {
 }
 
 #[test]
-fn messages_by_their_numbers() {
+fn messages_are_read_by_their_numbers() {
     let root = PrivateRoot::new();
     closed(&root);
     let ring = Ring::open(&root, "r").unwrap();
@@ -126,14 +127,14 @@ fn messages_by_their_numbers() {
     for (sequence, why) in [(12, Unread::Overwritten), (0, Unread::Overwritten), (20, Unread::NotYet)] {
         assert_eq!(ring.read(sequence, &mut bytes), Err(why));
     }
-    // The sequence word of the last one, were it computed, would wrap and be that of message 15.
+    // For the last of these, a computed sequence word would wrap and equal that of message 15.
     for sequence in [21, u64::MAX, u64::MAX - 1, 1 << 63, (1 << 63) + 15] {
         assert_eq!(ring.read(sequence, &mut bytes), Err(Unread::NotYet));
     }
 }
 
 #[test]
-fn values_by_the_schema() {
+fn values_are_decoded_by_the_schema() {
     let root = PrivateRoot::new();
     let mut publisher = Publisher::<Book>::options("r").root(&root).capacity(2).create().unwrap();
     publisher.publish(&Book {
@@ -179,7 +180,7 @@ fn a_publisher_at_full_speed_is_read_whole_and_verified() {
             Err(why) => assert_eq!(why, Unread::Overwritten),
         }
     }
-    assert!(read > 0, "never fast enough for one message");
+    assert!(read > 0, "no message was read before it was overwritten");
     for _ in 0..200 {
         let verdict = ring.verify();
         assert!(verdict.is_fine(), "{verdict:?}");
@@ -187,14 +188,14 @@ fn a_publisher_at_full_speed_is_read_whole_and_verified() {
 }
 
 #[test]
-fn every_state_that_a_publisher_leaves_is_fine() {
+fn verify_accepts_every_state_that_a_publisher_leaves() {
     for capacity in [2, 4, 8] {
         for count in 0..20u64 {
             let root = PrivateRoot::new();
             let mut publisher = Publisher::<u64>::options("r").root(&root).capacity(capacity).create().unwrap();
             publisher.publish_batch(&(0..count).collect::<Vec<_>>());
             assert_eq!(findings(&root), [""; 0], "{count} in {capacity}");
-            // Killed between publishing a message and marking the slot behind it, or before the count.
+            // As if killed between publishing a message and marking the next slot, or before storing the count.
             let segment = root.path().join("r.ring/segment");
             let (next, slots) = (count, capacity as u64);
             put(&segment, slot(next % slots), if next < slots { 0 } else { 2 * (next - slots) + 2 });
@@ -206,7 +207,7 @@ fn every_state_that_a_publisher_leaves_is_fine() {
 }
 
 #[test]
-fn what_is_wrong_and_where() {
+fn verify_says_what_is_wrong_and_where() {
     type Case<'a> = (&'a [(u64, u64)], &'a [&'a str]);
     let cases: [Case<'_>; 9] = [
         (&[(slot(3), 2 * 4 + 2)], &["slot 3: message 4 (10), not message 19 (40)"]),
@@ -239,7 +240,7 @@ fn what_is_wrong_and_where() {
 }
 
 #[test]
-fn the_files_beside_the_segment() {
+fn verify_checks_the_files_beside_the_segment() {
     let root = PrivateRoot::new();
     let ring = closed(&root);
     put(&ring.join("control"), 2, 0);
@@ -266,8 +267,8 @@ fn a_segment_with_holes_is_not_filled() {
 }
 
 #[test]
-fn garbage_is_looked_at_without_a_panic() {
-    // Every word of the header and of the slots, one after the other, with values that break arithmetic.
+fn inspecting_garbage_does_not_panic() {
+    // Sets each word of the header and of the slots in turn to values that break arithmetic.
     for word in (0..90).chain((0..8).map(slot)) {
         for value in
             [0, 1, 2, 3, 1 << 31, 1 << 61, (1 << 62) - 1, 1 << 63, u64::MAX - 1, u64::MAX, 0x2020_2020_2020_2020]
@@ -296,7 +297,7 @@ fn garbage_is_looked_at_without_a_panic() {
 }
 
 #[test]
-fn looking_takes_no_lock_and_maps_nothing_for_writing() {
+fn inspection_takes_no_lock_and_maps_nothing_for_writing() {
     let root = PrivateRoot::new();
     closed(&root);
     let ring = Ring::open(&root, "r").unwrap();
@@ -308,7 +309,7 @@ fn looking_takes_no_lock_and_maps_nothing_for_writing() {
 }
 
 #[test]
-fn only_what_is_dead_is_removed() {
+fn only_a_dead_ring_is_removed() {
     let root = PrivateRoot::new();
     let remove = |removal| inspect::remove_dead(&root, "r", removal);
     let removed = |dry_run| remove(Removal { dry_run, closed: true });
@@ -325,7 +326,7 @@ fn only_what_is_dead_is_removed() {
     }
     let late = Ring::open(&root, "r").unwrap();
     drop(subscriber);
-    // A forked child of the publisher's that kept the FIFO, as nobody else would.
+    // Holds the FIFO but not the lock, as only a forked child of the publisher would.
     let fifo = fs::OpenOptions::new().read(true).write(true).open(root.path().join("r.ring/live")).unwrap();
     for dry_run in [true, false] {
         assert!(matches!(removed(dry_run), Err(Kept::Alive { holds: "its FIFO, but not the lock", .. })));
@@ -336,7 +337,7 @@ fn only_what_is_dead_is_removed() {
     assert_eq!(removed(false).unwrap(), bytes);
     assert!(bytes >= 4096 + 8 * 64, "{bytes}");
     assert_eq!(root.names(), [""; 0]);
-    assert_eq!(late.state(), State::Superseded, "who attached at the last moment is told");
+    assert_eq!(late.state(), State::Superseded, "a subscriber that attached at the last moment learns of it");
 
     closed(&root);
     for dry_run in [true, false] {
@@ -347,14 +348,14 @@ fn only_what_is_dead_is_removed() {
     removed(false).unwrap();
     assert_eq!(root.names(), [""; 0]);
 
-    // Taken over, it is somebody else's, who was not told to keep it.
+    // After a takeover the ring belongs to the new publisher, which was not told to keep it.
     closed(&root);
     start("publish_and_wait", &root).kill();
     remove(Removal::default()).unwrap();
     assert_eq!(root.names(), [""; 0]);
 }
 
-/// What a publisher leaves that is killed between making its directory and taking the lock.
+/// A publisher that is killed between making its directory and taking the lock leaves an empty directory.
 #[test]
 fn an_empty_directory_is_removed() {
     let root = PrivateRoot::new();
@@ -367,12 +368,12 @@ fn an_empty_directory_is_removed() {
 }
 
 #[test]
-fn what_may_not_be_a_ring_is_kept() {
+fn a_directory_that_may_not_be_a_ring_is_kept() {
     let root = PrivateRoot::new();
     let kept = |what: &str| {
         for dry_run in [true, false] {
             let error = inspect::remove_dead(&root, "r", Removal { dry_run, closed: true })
-                .expect_err("it is to be kept")
+                .expect_err("it should be kept")
                 .to_string();
             assert!(error.contains(what), "{error}");
         }
@@ -392,13 +393,13 @@ fn what_may_not_be_a_ring_is_kept() {
     fs::write(path.join("segment"), vec![7; 8192]).unwrap();
     kept("begins with 0x0707070707070707");
     fs::remove_file(path.join("segment")).unwrap();
-    // What a publisher leaves that is killed while it makes its ring.
+    // These are the remains of a publisher that was killed while it made its ring.
     inspect::remove_dead(&root, "r", Removal::default()).unwrap();
     assert_eq!(root.names(), [""; 0]);
 }
 
 #[test]
-fn candidates_and_what_they_are() {
+fn names_lists_everything_that_may_be_a_ring() {
     let root = PrivateRoot::new();
     closed(&root);
     fs::write(root.path().join("file.ring"), "").unwrap();

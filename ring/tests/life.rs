@@ -1,4 +1,4 @@
-//! The life of a ring on disk: joining, closing, dying, being replaced, being counted.
+//! The life of a ring on disk: joining, closing, dying, replacement, counting subscribers.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ fn subscriber(root: &PrivateRoot) -> SubscriberOptions<u64> {
     Subscriber::options("life").root(root)
 }
 
-/// Publishes 0 to 19, says so, and waits to be killed.
+/// Publishes 0 to 19, prints that, and waits to be killed.
 #[test]
 #[ignore = "a child of other tests"]
 fn publish_and_wait() {
@@ -60,7 +60,7 @@ fn a_sequence_long_gone_is_an_exact_loss() {
 }
 
 #[test]
-fn a_sequence_to_come_is_waited_for() {
+fn a_sequence_not_yet_published_is_waited_for() {
     let root = PrivateRoot::new();
     let mut publisher = publisher(&root).create().unwrap();
     publisher.publish(&0);
@@ -76,7 +76,7 @@ fn a_sequence_to_come_is_waited_for() {
 }
 
 #[test]
-fn a_sequence_laps_ahead_is_waited_for() {
+fn a_sequence_several_laps_ahead_is_waited_for() {
     let root = PrivateRoot::new();
     let mut publisher = publisher(&root).create().unwrap();
     let mut subscriber = subscriber(&root).join(Join::Sequence(50)).open().unwrap();
@@ -121,7 +121,8 @@ fn a_killed_publisher_is_dead_at_once() {
     publisher.kill();
     assert!(!attached.publisher_is_alive());
     assert_eq!(attached.recv_timeout(Duration::from_secs(60)), Err(TryRecvError::PublisherDead));
-    // And for one who joins only now: everything that is there, then the death, on the first call that finds nothing.
+    // A subscriber that joins only now reads everything that is there. Its first call that finds nothing then reports
+    // the death.
     let mut late = subscriber(&root).join(Join::Oldest).open().unwrap();
     let received: Vec<_> = std::iter::from_fn(|| late.try_recv().ok()).collect();
     assert_eq!(received, (13..20).collect::<Vec<_>>());
@@ -139,7 +140,7 @@ fn a_panic_is_no_clean_close() {
     });
     assert!(publishing.join().is_err());
     assert_eq!(subscriber.try_recv(), Ok(7));
-    // A child that another test has just forked keeps the FIFO open until it is another program.
+    // A child that another test has just forked keeps the FIFO open until it calls exec.
     assert_eq!(subscriber.recv_timeout(Duration::from_secs(60)), Err(TryRecvError::PublisherDead));
 }
 
@@ -168,11 +169,12 @@ fn a_killed_publisher_is_taken_over_from() {
     assert_eq!((publisher.epoch(), publisher.published()), (2, 20));
     assert_eq!(attached.try_recv(), Ok(19), "what was published before comes first");
     assert_eq!(attached.epoch(), 1);
-    assert_eq!(publisher.publish(&200), 20, "the sequence goes on");
+    assert_eq!(publisher.publish(&200), 20, "the sequence continues");
     assert_eq!(attached.try_recv(), Err(TryRecvError::Restarted { epoch: 2, sequence: 20 }));
     assert_eq!(attached.try_recv(), Ok(200));
     assert_eq!(attached.try_recv(), Err(TryRecvError::Empty));
-    // One who joins in the old epoch is told on the way; one who joins in the new one is not.
+    // A subscriber that joins in the old epoch receives `Restarted` on the way. One that joins in the new epoch does
+    // not.
     let mut early = subscriber(&root).join(Join::Oldest).open().unwrap();
     let before: Vec<_> = std::iter::from_fn(|| early.try_recv().ok()).collect();
     assert_eq!(before, (14..20).collect::<Vec<_>>());
@@ -186,7 +188,7 @@ fn a_killed_publisher_is_taken_over_from() {
 }
 
 #[test]
-fn a_restart_is_told_of_at_once() {
+fn a_restart_is_reported_at_once() {
     let root = PrivateRoot::new();
     let first = publisher(&root).keep(true).create().unwrap();
     let mut attached = subscriber(&root).open().unwrap();
@@ -196,7 +198,7 @@ fn a_restart_is_told_of_at_once() {
     assert_eq!(attached.try_recv(), Err(TryRecvError::Restarted { epoch: 2, sequence: 0 }));
     assert_eq!(attached.try_recv(), Err(TryRecvError::Empty));
     second.close().unwrap();
-    // Two epochs without a message are one restart to whoever slept through both.
+    // A subscriber that was not looking sees two epochs without a message as one restart.
     let third = publisher(&root).keep(true).create().unwrap();
     third.close().unwrap();
     let mut fourth = publisher(&root).create().unwrap();
@@ -232,7 +234,7 @@ fn what_cannot_be_gone_on_with_is_superseded() {
     let mut subscriber_of_dead = subscriber(&root).join(Join::Sequence(19)).open().unwrap();
     dead.kill();
     let mut larger = publisher(&root).capacity(16).keep(true).create().unwrap();
-    assert_eq!((larger.epoch(), larger.published()), (1, 20), "the numbers go on, in a ring of its own");
+    assert_eq!((larger.epoch(), larger.published()), (1, 20), "the numbers continue in a ring of its own");
     assert_eq!(subscriber_of_dead.try_recv(), Ok(19), "an ended ring is read to its end");
     assert_eq!(subscriber_of_dead.try_recv(), Err(TryRecvError::Superseded));
     let next = subscriber_of_dead.sequence();
@@ -252,8 +254,8 @@ fn what_cannot_be_gone_on_with_is_superseded() {
     assert_eq!(from_before.try_recv(), Err(TryRecvError::Lagged { missed: 2 }), "from before this ring");
 }
 
-/// A publisher that takes lines over two messages ahead stores what they hold again: not what they would hold if the ring
-/// had not begun later, or if it had been lapped.
+/// A publisher that owns lines two messages ahead stores their present values again. These differ if the ring began
+/// later, or was lapped.
 #[test]
 fn lines_owned_two_ahead_hold_what_they_held() {
     let root = PrivateRoot::new();
@@ -264,7 +266,7 @@ fn lines_owned_two_ahead_hold_what_they_held() {
     second.set_ahead(Ahead::Two);
     for sequence in 20..60 {
         second.publish(&sequence);
-        // Everything that the ring is to hold, and nothing from before it.
+        // The ring must hold everything in its window, and nothing from before it began.
         let window = 15.min(sequence + 1 - 20);
         for asked in sequence.saturating_sub(20)..=sequence {
             let mut subscriber = subscriber(&root).join(Join::Sequence(asked)).open().unwrap();
@@ -281,7 +283,7 @@ fn lines_owned_two_ahead_hold_what_they_held() {
 fn a_thread_takes_over_from_one_that_panicked() {
     let (mut publisher, ring) = feed_ring::in_process::<u64>(4).unwrap();
     let mut subscriber = ring.subscribe(Join::Oldest);
-    assert!(ring.take_over().is_none(), "there is a publisher");
+    assert!(ring.take_over().is_none(), "the ring has a publisher");
     let _ = std::thread::spawn(move || {
         publisher.publish(&1);
         std::panic::resume_unwind(Box::new("on purpose"));
@@ -311,7 +313,7 @@ fn subscribers_are_counted_while_they_live() {
     assert_eq!(publisher.subscribers().unwrap(), 0);
 }
 
-/// Subscribes, says so, and waits to be killed.
+/// Subscribes, prints that, and waits to be killed.
 #[test]
 #[ignore = "a child of other tests"]
 fn subscribe_and_wait() {
@@ -339,7 +341,7 @@ fn killed_subscribers_do_not_count() {
 }
 
 #[test]
-fn a_ring_to_come_is_waited_for() {
+fn open_waits_for_a_ring_that_is_not_there_yet() {
     let root = PrivateRoot::new();
     assert!(matches!(subscriber(&root).open(), Err(OpenError::NotFound { .. })));
     let waiting = subscriber(&root).open_timeout(Duration::MAX);
@@ -354,7 +356,7 @@ fn a_ring_to_come_is_waited_for() {
     assert!(matches!(late.open(), Err(OpenError::NotFound { .. })));
 }
 
-/// How many messages a lapped subscriber of a ring of 64 slots gets, and how many it is told to have lost.
+/// Reads to the end of the ring: how many messages a lapped subscriber received, and how many it lost.
 fn left_to(subscriber: &mut Subscriber<u64>) -> (u64, u64) {
     loop {
         match subscriber.try_recv() {
@@ -367,7 +369,7 @@ fn left_to(subscriber: &mut Subscriber<u64>) -> (u64, u64) {
     }
 }
 
-/// A margin is left before what will be overwritten; once nobody publishes, nothing will be.
+/// A lapped subscriber leaves a margin before what will be overwritten. Once nobody publishes, nothing will be.
 #[test]
 fn a_lapped_subscriber_of_an_ended_ring_gets_all_that_it_holds() {
     let root = PrivateRoot::new();
@@ -392,7 +394,7 @@ fn a_lapped_subscriber_of_an_ended_ring_gets_all_that_it_holds() {
                 .join();
             }
             _ => {
-                // It goes on: the margin is left, and counts as lost.
+                // The publisher goes on, so the margin is left and counts as lost.
                 assert_eq!(subscriber.try_recv(), Err(TryRecvError::Lagged { missed: 200 - 63 + 63 / 8 }));
                 drop(publisher);
                 return left_to(&mut subscriber);
@@ -406,7 +408,7 @@ fn a_lapped_subscriber_of_an_ended_ring_gets_all_that_it_holds() {
     }
 }
 
-/// Two publishers that somebody made possible by removing the lock: neither takes the other's files away.
+/// Somebody removes the lock, so two publishers can run: neither removes the other's files.
 #[test]
 fn a_publisher_whose_lock_was_removed_removes_nothing() {
     let root = PrivateRoot::new();
@@ -422,7 +424,7 @@ fn a_publisher_whose_lock_was_removed_removes_nothing() {
     assert_eq!(root.names(), [""; 0]);
 }
 
-/// Where only the count of an old ring can be read, its publisher may have died before it counted its last message.
+/// If only the count of an old ring can be read, its publisher may have died before it counted its last message.
 #[test]
 fn numbers_go_on_behind_a_ring_that_cannot_be_read() {
     use std::os::unix::fs::FileExt;
@@ -439,7 +441,7 @@ fn numbers_go_on_behind_a_ring_that_cannot_be_read() {
         let next_one = publisher(&root).create().unwrap();
         assert_eq!(next_one.published(), next, "after word {word} said {value}");
     }
-    // Both at once: then nothing tells.
+    // With both damaged, nothing tells the next number.
     let root = PrivateRoot::new();
     drop(publisher(&root).keep(true).create().unwrap());
     let segment = std::fs::OpenOptions::new().write(true).open(root.path().join("life.ring/segment")).unwrap();
@@ -465,7 +467,8 @@ fn wait_for_a_ring() {
     }
 }
 
-/// A ring's directory is its publisher's alone for a moment: who waits for the ring goes on waiting.
+/// While a ring is being made, only its publisher may enter its directory. A subscriber that waits for the ring goes on
+/// waiting.
 #[test]
 fn a_ring_in_the_making_is_no_ring_without_permission() {
     use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
@@ -473,7 +476,7 @@ fn a_ring_in_the_making_is_no_ring_without_permission() {
     if !rustix::process::geteuid().is_root() {
         return feed_testing::skipped("another user needs root");
     }
-    // Another user must be able to run this program.
+    // Copies this program to where another user can run it.
     let directory = tempfile::tempdir().unwrap();
     std::fs::set_permissions(directory.path(), PermissionsExt::from_mode(0o755)).unwrap();
     let program = directory.path().join("life");
@@ -499,20 +502,20 @@ fn a_ring_in_the_making_is_no_ring_without_permission() {
     let mut waiting = run(&root);
     let _publisher = publisher(&root).mode(0o644).create().unwrap();
     let opened = waiting.wait_for("opened");
-    // One that stays closed is told, and soon.
+    // A directory that stays closed is reported soon.
     let told = run(&another).wait_for("opened");
     assert_eq!(opened, "");
     assert!(told.contains("permission denied"), "{told}");
 }
 
 #[test]
-fn a_root_that_is_not_there_is_not_waited_for() {
+fn open_does_not_wait_for_a_missing_root() {
     let root = PrivateRoot::new();
     let options = Subscriber::<u64>::options("life").root(root.path().join("nowhere")).open_timeout(Duration::MAX);
     let opening = std::thread::spawn(|| options.open().map(|_| ()));
     let begun = std::time::Instant::now();
     while !opening.is_finished() {
-        assert!(begun.elapsed() < Duration::from_secs(20), "it is waited for");
+        assert!(begun.elapsed() < Duration::from_secs(20), "it waits for the missing root");
         std::thread::sleep(Duration::from_millis(1));
     }
     let error = opening.join().unwrap().unwrap_err();

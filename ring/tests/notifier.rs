@@ -1,5 +1,5 @@
-//! A subscription that sits in epoll: its descriptor becomes readable for whatever there is to be told, once, and the
-//! subscriber of a process that publishes elsewhere needs no other way to wait.
+//! A notifier in epoll: its descriptor becomes readable once for each message or event, so a program that lives in
+//! epoll needs no other way to wait.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -19,7 +19,7 @@ fn subscriber(root: &PrivateRoot) -> Subscriber<u64> {
     Subscriber::options("r").root(root).join(Join::Oldest).open_timeout(Duration::MAX).open().unwrap()
 }
 
-/// A notifier in an epoll of its own.
+/// A notifier in an epoll instance of its own.
 struct Polled {
     epoll: OwnedFd,
     notifier: Notifier,
@@ -32,30 +32,30 @@ impl Polled {
         Polled { epoll, notifier }
     }
 
-    /// Whether it becomes readable within so long.
+    /// Whether it becomes readable within this time.
     fn is_readable(&self, within: Duration) -> bool {
         let mut events = [Event { flags: EventFlags::empty(), data: EventData::new_u64(0) }; 2];
         let timeout = Timespec::try_from(within).unwrap();
         epoll::wait(&self.epoll, &mut events[..], Some(&timeout)).unwrap() > 0
     }
 
-    /// Waits for it, for longer than anything takes, and makes it unreadable.
-    fn come(&self) {
+    /// Waits until it is readable, far longer than that should take, and clears it.
+    fn assert_readable(&self) {
         assert!(self.is_readable(Duration::from_secs(20)), "the descriptor did not become readable");
         self.notifier.clear();
-        assert!(!self.is_readable(Duration::ZERO), "it is readable once");
+        assert!(!self.is_readable(Duration::ZERO), "it is readable only once");
     }
 
-    /// Stays unreadable for a while.
-    fn stays_away(&self) {
-        assert!(!self.is_readable(Duration::from_millis(60)), "it became readable, and there is nothing");
+    /// Checks that it stays unreadable for a while.
+    fn assert_stays_unreadable(&self) {
+        assert!(!self.is_readable(Duration::from_millis(60)), "it became readable without a message or event");
     }
 }
 
-/// Does as it is told on its standard input: a number is published, `close` closes, `quit` dies without.
+/// Follows its standard input: publishes each number; `close` closes the ring.
 #[test]
 #[ignore = "a child of other tests"]
-fn publish_what_is_said() {
+fn publish_numbers_from_stdin() {
     if !as_child() {
         return;
     }
@@ -76,10 +76,10 @@ fn publish_what_is_said() {
     }
 }
 
-/// A publisher in a process of its own, and what it is told through.
+/// A publisher in a process of its own, and the pipe to its standard input.
 fn publisher(root: &PrivateRoot, capacity: usize) -> (Child, std::io::PipeWriter) {
     let (told, tell) = std::io::pipe().unwrap();
-    let mut command = child("publish_what_is_said");
+    let mut command = child("publish_numbers_from_stdin");
     let mut process = Child::start(command.env("ROOT", root.path()).env("CAPACITY", capacity.to_string()).stdin(told));
     process.wait_for("ready");
     (process, tell)
@@ -91,7 +91,7 @@ fn say(tell: &mut std::io::PipeWriter, line: &str) {
 }
 
 #[test]
-fn everything_makes_it_readable() {
+fn every_message_and_event_makes_it_readable() {
     let root = PrivateRoot::new();
     let (mut process, mut tell) = publisher(&root, 8);
     let mut subscriber = subscriber(&root);
@@ -100,57 +100,57 @@ fn everything_makes_it_readable() {
         assert_eq!(subscriber.try_recv(), Err(TryRecvError::Empty));
         polled.notifier.arm(&subscriber);
         if number < 3 {
-            polled.stays_away();
+            polled.assert_stays_unreadable();
         }
         say(&mut tell, &number.to_string());
-        polled.come();
+        polled.assert_readable();
         assert_eq!(subscriber.try_recv(), Ok(number));
     }
-    // A death, which goes on being there.
+    // A death, which is reported again and again.
     assert_eq!(subscriber.try_recv(), Err(TryRecvError::Empty));
     polled.notifier.arm(&subscriber);
-    polled.stays_away();
+    polled.assert_stays_unreadable();
     process.kill();
     for _ in 0..3 {
-        polled.come();
+        polled.assert_readable();
         let begun = Instant::now();
         while subscriber.try_recv() != Err(TryRecvError::PublisherDead) {
-            assert!(begun.elapsed() < Duration::from_secs(20), "the death is told of");
+            assert!(begun.elapsed() < Duration::from_secs(20), "the death is not reported");
         }
         polled.notifier.arm(&subscriber);
     }
-    polled.come();
+    polled.assert_readable();
 
     // Another publisher.
     polled.notifier.arm_for_publisher(&subscriber);
-    polled.stays_away();
+    polled.assert_stays_unreadable();
     let (mut process, mut tell) = publisher(&root, 8);
-    polled.come();
+    polled.assert_readable();
     assert_eq!(subscriber.try_recv(), Err(TryRecvError::Restarted { epoch: 2, sequence: 20 }));
     assert_eq!(subscriber.try_recv(), Err(TryRecvError::Empty));
     polled.notifier.arm(&subscriber);
     say(&mut tell, "21");
-    polled.come();
+    polled.assert_readable();
     assert_eq!(subscriber.try_recv(), Ok(21));
 
     // A close.
     assert_eq!(subscriber.try_recv(), Err(TryRecvError::Empty));
     polled.notifier.arm(&subscriber);
-    polled.stays_away();
+    polled.assert_stays_unreadable();
     say(&mut tell, "close");
-    polled.come();
+    polled.assert_readable();
     assert_eq!(subscriber.try_recv(), Err(TryRecvError::Closed));
     process.wait_for("closed");
 
-    // Another ring in its place.
+    // Another ring replaces it.
     polled.notifier.arm_for_publisher(&subscriber);
-    polled.stays_away();
+    polled.assert_stays_unreadable();
     let (_other, _tell) = publisher(&root, 16);
-    polled.come();
+    polled.assert_readable();
     assert_eq!(subscriber.try_recv(), Err(TryRecvError::Superseded));
 }
 
-/// Runs `what` and fails if it takes longer than anything takes: what would hang, fails.
+/// Runs `what`, and fails if it takes so long that it must hang.
 fn ends(what: impl FnOnce() + Send + 'static) {
     let running = std::thread::spawn(what);
     let begun = Instant::now();
@@ -162,7 +162,7 @@ fn ends(what: impl FnOnce() + Send + 'static) {
 }
 
 #[test]
-fn it_is_dropped_whatever_it_waits_for() {
+fn dropping_it_never_hangs() {
     let (_publisher, ring) = in_process::<u64>(8).unwrap();
     for arms in 0..4 {
         let mut subscriber = ring.subscribe(Join::Oldest);
@@ -170,7 +170,7 @@ fn it_is_dropped_whatever_it_waits_for() {
         let notifier = subscriber.notifier().unwrap();
         for _ in 0..arms {
             notifier.arm(&subscriber);
-            // Once the thread sleeps on the first, and once before it does.
+            // For two arms, the thread already sleeps on the ring; otherwise it may not.
             std::thread::sleep(Duration::from_millis(if arms == 2 { 20 } else { 0 }));
         }
         ends(move || drop(notifier));
@@ -186,7 +186,7 @@ fn it_is_dropped_whatever_it_waits_for() {
 }
 
 #[test]
-fn the_last_arm_counts() {
+fn only_the_last_arm_counts() {
     let root = PrivateRoot::new();
     let mut publisher = options(&root).create().unwrap();
     let mut subscriber = subscriber(&root);
@@ -195,23 +195,23 @@ fn the_last_arm_counts() {
     for _ in 0..1_000 {
         polled.notifier.arm(&subscriber);
     }
-    polled.stays_away();
+    polled.assert_stays_unreadable();
     publisher.publish(&0);
-    polled.come();
+    polled.assert_readable();
     assert_eq!(subscriber.try_recv(), Ok(0));
-    polled.stays_away();
-    // Armed for a message that is there, but then for the next: the thread may have noticed the first already.
+    polled.assert_stays_unreadable();
+    // Armed for a message that is there, and then for the next: the thread may have noticed the first already.
     publisher.publish(&1);
     assert_eq!(subscriber.try_recv(), Ok(1));
     polled.notifier.arm(&subscriber);
     std::thread::sleep(Duration::from_millis(20));
     publisher.publish(&2);
-    polled.come();
+    polled.assert_readable();
     assert_eq!(subscriber.try_recv(), Ok(2));
 }
 
 #[test]
-fn tools_see_how_far_its_subscriber_is() {
+fn arming_records_the_position_for_tools() {
     let root = PrivateRoot::new();
     let mut publisher = options(&root).create().unwrap();
     let mut subscriber = subscriber(&root);
@@ -221,13 +221,13 @@ fn tools_see_how_far_its_subscriber_is() {
         assert_eq!(subscriber.try_recv(), Ok(number));
         notifier.arm(&subscriber);
         let seen = Ring::open(root.path(), "r").unwrap().entries().unwrap().unwrap();
-        assert_eq!(seen[0].sequence, number + 1, "as far as when it was armed");
+        assert_eq!(seen[0].sequence, number + 1, "the position at the last arm");
     }
 }
 
-/// One that has not published yet: nothing but the epoch says that it is there.
+/// The new publisher has not published yet: only the epoch shows that it is there.
 #[test]
-fn a_restart_is_told_of() {
+fn a_restart_makes_it_readable() {
     let (publisher, ring) = in_process::<u64>(4).unwrap();
     let mut subscriber = ring.subscribe(Join::Oldest);
     let polled = Polled::new(&subscriber);
@@ -235,13 +235,13 @@ fn a_restart_is_told_of() {
     drop(publisher);
     let _publisher = ring.take_over().unwrap();
     polled.notifier.arm(&subscriber);
-    polled.come();
+    polled.assert_readable();
     assert_eq!(subscriber.try_recv(), Err(TryRecvError::Restarted { epoch: 2, sequence: 0 }));
 }
 
-/// Its slot stays empty, so nothing but where the ring begins says that it never comes.
+/// Its slot stays empty, so only the ring's base shows that the message never comes.
 #[test]
-fn a_message_from_before_the_ring_is_told_of() {
+fn a_message_from_before_the_ring_makes_it_readable() {
     let root = PrivateRoot::new();
     let mut publisher = options(&root).create().unwrap();
     publisher.publish_batch(&[0; 6]);
@@ -250,6 +250,6 @@ fn a_message_from_before_the_ring_is_told_of() {
     let mut subscriber = Subscriber::<u64>::options("r").root(&root).join(Join::Sequence(4)).open().unwrap();
     let polled = Polled::new(&subscriber);
     polled.notifier.arm(&subscriber);
-    polled.come();
+    polled.assert_readable();
     assert_eq!(subscriber.try_recv(), Err(TryRecvError::Lagged { missed: 2 }));
 }

@@ -1,16 +1,20 @@
-//! What must not compile as a message, and with which words. That it does not compile is shown on every compiler by the
-//! documentation of `Payload`; the words are the compiler's, so they are compared on the version they were taken from.
+//! Types that must not compile as a message, and the compiler's error messages. The documentation of `Payload` shows on
+//! every compiler that they do not compile. The error texts are compared only with the compiler version they were taken
+//! from.
 
 use std::process::Command;
 
-const WORDS_OF: &str = "rustc 1.95.";
+const TEXTS_FROM: &str = "rustc 1.95.";
 
 #[test]
-fn what_cannot_be_shared_does_not_compile() {
+fn types_that_cannot_be_shared_do_not_compile() {
     let version = Command::new(std::env::var("RUSTC").unwrap_or_else(|_| "rustc".into())).arg("--version").output();
     let version = version.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
-    if !version.starts_with(WORDS_OF) {
-        feed_testing::skipped(&format!("the compiler's words were taken from {WORDS_OF}, this is {}", version.trim()));
+    if !version.starts_with(TEXTS_FROM) {
+        feed_testing::skipped(&format!(
+            "the compiler's error texts were taken from {TEXTS_FROM}, this is {}",
+            version.trim()
+        ));
         return;
     }
     let tests = trybuild::TestCases::new();

@@ -1,6 +1,6 @@
-//! Who may do what to a ring on disk: read-only pages, modes and groups that are exact and never wider on the way, and a
-//! file system that is too small.
-#![allow(unsafe_code)] // writing through a read-only mapping, to see what the kernel says
+//! Permissions of a ring on disk: read-only pages; modes and groups that are exact, and never wider while the ring is
+//! made; and a file system that is too small.
+#![allow(unsafe_code)] // writing through a read-only mapping, to show that the kernel refuses
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,7 +15,7 @@ use feed_ring::{CreateError, Join, Mapping, Publisher, Subscriber};
 use feed_testing::{Child, PrivateRoot, as_child, child, skipped};
 use rustix::process::{Resource, Rlimit, setrlimit};
 
-/// The lines of `/proc/self/maps` for a file of the ring: address, permissions.
+/// The mappings of a file of the ring, from `/proc/self/maps`: address and permissions.
 fn mapped(name: &str) -> Vec<(usize, String)> {
     let maps = fs::read_to_string("/proc/self/maps").unwrap();
     maps.lines()
@@ -27,7 +27,7 @@ fn mapped(name: &str) -> Vec<(usize, String)> {
         .collect()
 }
 
-/// Subscribes, tells how the files are mapped, then writes into the segment.
+/// Subscribes, prints how the files are mapped, then writes into the segment.
 #[test]
 #[ignore = "a child of other tests"]
 fn subscribe_and_write() {
@@ -46,7 +46,7 @@ fn subscribe_and_write() {
     println!("control {}", control[0].1);
     println!("writing");
     let word = std::ptr::with_exposed_provenance_mut::<u64>(start + 128 * 8);
-    // SAFETY: the address is mapped; that the write may raise a signal is what it is for.
+    // SAFETY: the address is mapped; the write is meant to raise a signal if the pages are read-only.
     unsafe { word.write_volatile(0) };
     println!("written");
 }
@@ -77,7 +77,7 @@ fn unless_it_asked_for_writable_pages() {
     assert!(status.success() && said.contains("segment rw-s") && said.contains("written"), "{status}: {said}");
 }
 
-/// What the five files have for a segment's mode.
+/// The modes of the directory and its four files, for a segment's mode.
 fn expected_modes(mode: u32) -> [(&'static str, u32); 5] {
     let readers = mode & 0o044;
     [
@@ -89,12 +89,12 @@ fn expected_modes(mode: u32) -> [(&'static str, u32); 5] {
     ]
 }
 
-/// A group that this process may give its files: any for root, otherwise only its own, which shows less.
+/// A group that this process may give its files: any group for root, otherwise only its own, which tests less.
 fn some_group() -> u32 {
     if rustix::process::geteuid().is_root() { 4444 } else { rustix::process::getegid().as_raw() }
 }
 
-/// Makes, takes over and replaces rings under a umask, and looks at what their files have in the end.
+/// Makes, takes over and replaces rings under a umask, and checks the modes and groups of their files.
 #[test]
 #[ignore = "a child of other tests"]
 fn publish_under_a_umask() {
@@ -113,7 +113,7 @@ fn publish_under_a_umask() {
                 for (name, expected) in expected_modes(mode) {
                     let found = fs::symlink_metadata(publisher.path().unwrap().join(name)).unwrap();
                     let found = (found.mode() & 0o7777, found.gid());
-                    // The lock is nobody's but the publisher's.
+                    // The lock keeps the publisher's group.
                     let gid = group.filter(|_| name != "lock").unwrap_or(found.1);
                     assert_eq!(found, (expected, gid), "{name:?} of {mode:04o} under umask {umask:03o}");
                 }
@@ -136,10 +136,10 @@ fn modes_and_groups_are_exact() {
     }
 }
 
-/// What an observer saw of one name: the modes, with the group that the file had.
+/// What an observer saw: how often each name had each mode and group.
 type Seen = BTreeMap<(String, u32, u32), u64>;
 
-/// Looks at files again and again, until told to stop; says when it has seen each of them.
+/// Looks at files again and again until `over`; counts in `complete` when it has seen each of them.
 fn observe(root: &Path, names: &[&str], over: &AtomicBool, complete: &AtomicUsize) -> Seen {
     let (mut seen, mut unseen) = (Seen::new(), names.len());
     let paths: Vec<_> = names.iter().map(|name| (root.join(name), Path::new(name).file_name().unwrap())).collect();
@@ -158,11 +158,12 @@ fn observe(root: &Path, names: &[&str], over: &AtomicBool, complete: &AtomicUsiz
     seen
 }
 
-/// What is to be seen on the way, for an observer each: the fewer names one has, the less it misses.
+/// The names that each observer looks at: the fewer names, the less it misses.
 const OBSERVED: [&[&str]; 3] =
     [&["r.ring", "r.ring/lock", "r.ring/live", "r.ring/segment", "r.ring/control"], &["s", "s.lock"], &[".s.new"]];
 
-/// Makes and removes rings, on disk and sealed, with a umask that takes nothing away, while threads look at the files.
+/// Makes and removes rings, on disk and sealed, with a umask that removes no permission, while threads look at the
+/// files.
 #[test]
 #[ignore = "a child of other tests"]
 fn publish_while_observed() {
@@ -176,7 +177,7 @@ fn publish_while_observed() {
     let seen: Vec<Seen> = thread::scope(|scope| {
         let (over, complete) = (&over, &complete);
         let observers = OBSERVED.map(|names| scope.spawn(move || observe(root, names, over, complete)));
-        // At least so often, and until every name was caught standing there.
+        // At least this often, and until every name was seen.
         let mut rounds = 0..300;
         let publishing = || -> Result<(), Box<dyn std::error::Error>> {
             while rounds.next().is_some() || complete.load(Ordering::Relaxed) < OBSERVED.len() {
@@ -192,7 +193,7 @@ fn publish_while_observed() {
         observers.map(|observer| observer.join().unwrap()).into()
     });
     for ((name, mode, gid), times) in seen.into_iter().flatten() {
-        // Before a file has its final mode it is its owner's alone; afterwards it has its group, too.
+        // Before a file has its final mode, only its owner has permissions; afterwards its group is right too.
         let (before, after) = match &*name {
             "r.ring" => (0o700, 0o750),
             "segment" | "live" => (0o600, 0o640),
@@ -213,7 +214,7 @@ fn nothing_is_ever_wider_than_it_is_to_be() {
     assert!(status.success() && said.contains("never wider"), "{status}: {said}");
 }
 
-/// Makes rings in a file system of a mebibyte.
+/// Makes rings in a file system of one MiB.
 #[test]
 #[ignore = "a child of other tests"]
 fn publish_in_a_small_file_system() {
@@ -235,7 +236,7 @@ fn publish_in_a_small_file_system() {
         }
         assert_eq!(entries(), 0, "nothing is left behind");
     }
-    // One that fits stays usable however full the file system gets: its memory is reserved.
+    // A ring that fits stays usable however full the file system gets, because its memory is reserved.
     let mut publisher = options(1 << 12).create().unwrap();
     let mut subscriber = Subscriber::<[u64; 7]>::options("r").root(&root).open().unwrap();
     let filler = fs::write(Path::new(&root).join("filler"), vec![1; 1 << 20]);
@@ -244,10 +245,10 @@ fn publish_in_a_small_file_system() {
         publisher.publish(&[number; 7]);
         assert_eq!(subscriber.try_recv(), Ok([number; 7]));
     }
-    println!("\ntold and usable");
+    println!("\nreported and usable");
 }
 
-/// Makes a ring in a file system that has no limit of its own, and so tells no size.
+/// Makes a ring in a file system without a limit of its own, which reports no size.
 #[test]
 #[ignore = "a child of other tests"]
 fn publish_in_a_file_system_without_a_limit() {
@@ -256,11 +257,11 @@ fn publish_in_a_file_system_without_a_limit() {
     }
     let mut publisher = Publisher::<u64>::options("r").root(std::env::var("ROOT").unwrap()).create().unwrap();
     assert_eq!(publisher.publish(&1), 0);
-    println!("\ntold and usable");
+    println!("\nreported and usable");
 }
 
-/// Runs a child of this program in a file system of its own, in a mount namespace of its own; who is not root needs a user
-/// namespace, too. `None` where that is not allowed, which is said.
+/// Runs a child of this program in a file system and mount namespace of its own. Without root it also needs a user
+/// namespace. `None`, with a message, where that is not allowed.
 fn in_file_system(size: &str, program: &Command) -> Option<(std::process::ExitStatus, String)> {
     let root = PrivateRoot::new();
     let namespaces = if rustix::process::geteuid().is_root() { "-m" } else { "-Urm" };
@@ -283,13 +284,13 @@ fn in_file_system(size: &str, program: &Command) -> Option<(std::process::ExitSt
 #[test]
 fn a_small_file_system_is_an_error() {
     if let Some((status, said)) = in_file_system("1m", &child("publish_in_a_small_file_system")) {
-        assert!(status.success() && said.contains("told and usable"), "{status}: {said}");
+        assert!(status.success() && said.contains("reported and usable"), "{status}: {said}");
     }
 }
 
 #[test]
-fn a_file_system_without_a_limit_is_not_full() {
+fn a_file_system_without_a_limit_is_not_taken_for_full() {
     if let Some((status, said)) = in_file_system("0", &child("publish_in_a_file_system_without_a_limit")) {
-        assert!(status.success() && said.contains("told and usable"), "{status}: {said}");
+        assert!(status.success() && said.contains("reported and usable"), "{status}: {said}");
     }
 }

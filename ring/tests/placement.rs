@@ -1,5 +1,5 @@
-//! Where a ring's memory lies, read back from `/proc` by the test itself and held against what the library tells; and what
-//! is said where the machine refuses.
+//! Placement of a ring's memory: what the library reports is compared with what the test reads from `/proc`. And what
+//! is reported where the machine refuses.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,10 +15,10 @@ use feed_ring::{
 use feed_testing::{Child, PrivateRoot, as_child, child, skipped};
 use rustix::process::{Resource, Rlimit, setrlimit};
 
-/// One cache line for each.
+/// A message that fills one cache line.
 type Message = [u64; 7];
 
-/// Slots of a ring of 4 MiB: two huge pages and a little more.
+/// Slots of a ring of 4 MiB and a little more: two huge pages.
 const LARGE: usize = 65_536;
 
 fn publisher(root: &PrivateRoot, capacity: usize) -> PublisherOptions<Message> {
@@ -36,7 +36,7 @@ fn publish(publisher: &mut Publisher<Message>, count: u64) {
     }
 }
 
-/// Receives so many messages and holds them against their numbers.
+/// Receives `count` messages and compares each with its number.
 fn receive(subscriber: &mut Subscriber<Message>, count: u64) {
     for _ in 0..count {
         let sequence = subscriber.sequence();
@@ -44,8 +44,8 @@ fn receive(subscriber: &mut Subscriber<Message>, count: u64) {
     }
 }
 
-/// What `smaps` says of each of this process's mappings of the ring's segment, by address; the file was mapped before it
-/// had a name, so that it is known by its inode. And the line of `numa_maps`.
+/// What `smaps` says of each of this process's mappings of the segment, by address, with the line of `numa_maps`. The
+/// file was mapped before it had a name, so its inode identifies it.
 fn mappings(root: &PrivateRoot) -> BTreeMap<String, BTreeMap<String, String>> {
     let inode = fs::metadata(root.path().join("r.ring/segment")).unwrap().ino().to_string();
     let numa = fs::read_to_string("/proc/self/numa_maps").unwrap_or_default();
@@ -69,7 +69,7 @@ fn mappings(root: &PrivateRoot) -> BTreeMap<String, BTreeMap<String, String>> {
     found
 }
 
-/// Whether huge pages that did not come are the machine's fault; said if so.
+/// Whether huge pages are missing because of the machine; prints if so.
 fn excused(placement: &Placement) -> bool {
     placement.huge_pages_missing().is_some_and(|missing| is_excuse(&missing))
 }
@@ -78,7 +78,7 @@ fn is_excuse(missing: &str) -> bool {
     let memory = fs::read_to_string("/proc/meminfo").unwrap();
     let available = memory.lines().find_map(|line| line.strip_prefix("MemAvailable:")).unwrap();
     let kilobytes: u64 = available.trim().strip_suffix(" kB").unwrap().parse().unwrap();
-    // Everything else that can be named lies in the kernel and its settings.
+    // Every other reason that the library names lies in the kernel and its settings.
     let excused = !missing.contains("not asked for") && (!missing.contains("compact_memory") || kilobytes < 1 << 20);
     assert!(excused, "{missing}");
     skipped(&format!("huge pages: {missing}"));
@@ -108,7 +108,7 @@ fn a_ring_lies_on_huge_pages_and_is_reached_through_them() {
     assert_eq!(placed.locked, 0);
     assert_eq!(asks.placement().unwrap().huge, placed.huge);
     let not = asks_not.placement().unwrap();
-    // A file system that was told to use huge pages maps them on its own accord.
+    // A file system that was told to use huge pages maps them even if nobody asks.
     if not.huge == 0 {
         assert!(not.huge_pages_missing().unwrap().contains("not asked for"), "{not:?}");
     }
@@ -120,7 +120,7 @@ fn a_ring_lies_on_huge_pages_and_is_reached_through_them() {
 }
 
 #[test]
-fn a_ring_smaller_than_a_huge_page_says_so() {
+fn a_ring_smaller_than_a_huge_page_says_why_it_has_none() {
     let root = PrivateRoot::new();
     let feed = publisher(&root, 64).huge_pages(true).create().unwrap();
     let missing = feed.placement().unwrap().huge_pages_missing().unwrap();
@@ -130,7 +130,7 @@ fn a_ring_smaller_than_a_huge_page_says_so() {
     }
 }
 
-/// Where there are none, and where memory may not be bound.
+/// Runs where there are no huge pages, and memory may not be bound.
 #[test]
 #[ignore = "a child of other tests"]
 fn create_on_a_poor_machine() {
@@ -147,7 +147,7 @@ fn create_on_a_poor_machine() {
     println!("subscriber {}", follower.placement().unwrap().huge_pages_missing().unwrap());
     feed.close().unwrap();
 
-    // What comes first fails first: nothing may be taken for a file that is not bound yet.
+    // The first call fails first: a file must not take memory before it is bound.
     refuse(&[(libc::SYS_fallocate, None)], libc::EIO);
     refuse(&[(libc::SYS_mbind, None), (libc::SYS_set_mempolicy, None)], libc::EPERM);
     println!("mbind {}", publisher(&root, 64).numa_node(first_node()).create().unwrap_err());
@@ -157,7 +157,7 @@ fn create_on_a_poor_machine() {
     println!("left {:?}", root.names());
 }
 
-/// Lets these system calls fail from now on: always, or with this third argument only.
+/// Makes these system calls fail from now on: always, or only with this third argument.
 fn refuse(calls: &[(libc::c_long, Option<u32>)], errno: i32) {
     use seccompiler::{
         BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
@@ -177,7 +177,7 @@ fn refuse(calls: &[(libc::c_long, Option<u32>)], errno: i32) {
 }
 
 #[test]
-fn what_the_machine_refuses_is_told() {
+fn a_refusal_by_the_machine_is_reported() {
     let mut poor = Child::start(&mut child("create_on_a_poor_machine"));
     for who in ["publisher", "subscriber"] {
         let missing = poor.wait_for(who);
@@ -198,7 +198,7 @@ fn what_the_machine_refuses_is_told() {
     assert!(poor.finish().0.success());
 }
 
-/// On a kernel that does not collapse, as those before 6.1.
+/// Runs as on a kernel before 6.1, which cannot collapse memory into huge pages.
 #[test]
 #[ignore = "a child of other tests"]
 fn create_on_an_old_kernel() {
@@ -277,7 +277,7 @@ fn a_ring_comes_from_the_node_it_was_bound_to() {
         let (_, mapping) = mappings(&root).pop_first().unwrap();
         assert_eq!(mapping["numa"].split(' ').nth(1), Some(&*format!("bind:{node}")));
         assert!(mapping["numa"].contains(&format!(" N{node}={} ", placed.mapped / 4096)), "{mapping:?}");
-        // A subscriber finds it there.
+        // A subscriber finds it on the same node.
         assert_eq!(subscriber(&root).open().unwrap().placement().unwrap().nodes, placed.nodes);
     }
     let root = PrivateRoot::new();
@@ -286,7 +286,7 @@ fn a_ring_comes_from_the_node_it_was_bound_to() {
 }
 
 #[test]
-fn a_node_that_is_not_there_is_refused() {
+fn a_node_that_does_not_exist_is_refused() {
     let root = PrivateRoot::new();
     for node in [1023, 1024, u32::MAX] {
         let error = publisher(&root, 64).numa_node(node).create().unwrap_err();
@@ -306,14 +306,14 @@ fn allocate() {
         return;
     }
     println!("\nbound {:?}", allocate_on_node(first_node()).map_err(|error| error.to_string()));
-    // From the thread itself and from one that it starts.
+    // `numa_maps` as seen by a thread that this thread starts.
     let maps = std::thread::spawn(|| fs::read_to_string("/proc/thread-self/numa_maps").unwrap()).join().unwrap();
     let heap = maps.lines().find(|line| line.contains(" heap ")).unwrap();
     println!("heap {heap}");
 }
 
 #[test]
-fn what_is_allocated_comes_from_the_node() {
+fn allocations_come_from_the_bound_node() {
     if nodes().is_none() {
         return skipped("this kernel has no NUMA nodes");
     }
@@ -327,10 +327,10 @@ fn what_is_allocated_comes_from_the_node() {
     assert!(allocating.finish().0.success());
 }
 
-/// More than the large rings of all tests together: they run in one process, and the limit is the process's.
+/// More than the large rings of all tests together. They run in one process, and the limit is for the process.
 const LOCKED: u64 = 64 << 20;
 
-/// Whether this process may lock so many bytes.
+/// Whether this process may lock this many bytes.
 fn may_lock(bytes: u64) -> bool {
     let limit = rustix::process::getrlimit(Resource::Memlock).current;
     rustix::process::geteuid().is_root() || limit.is_none_or(|limit| limit >= bytes)
@@ -354,7 +354,7 @@ fn both_sides_lock_what_they_map() {
     assert_eq!(flags.iter().filter(|&&locked| locked).count(), 2, "{flags:?}");
 }
 
-/// Creates and opens under a limit that is too low.
+/// Creates and opens rings under a limit that is too low.
 #[test]
 #[ignore = "a child of other tests"]
 fn lock_too_much() {
@@ -376,7 +376,7 @@ fn lock_too_much() {
 }
 
 #[test]
-fn too_low_a_limit_is_told_with_what_is_needed() {
+fn a_lock_limit_that_is_too_low_is_reported() {
     let mut locking = Child::start(&mut child("lock_too_much"));
     for error in [locking.wait_for("opened"), locking.wait_for("created")] {
         let says = " bytes needed, RLIMIT_MEMLOCK is 65536 bytes: raise it (ulimit -l";
@@ -445,7 +445,7 @@ fn a_sealed_ring_is_placed_as_well() {
     assert!(error.to_string().contains("NUMA node 1023: there is no such node"), "{error}");
 }
 
-/// Cuts a ring short that is mapped on a boundary.
+/// Cuts short a ring that is mapped on a huge page boundary.
 #[test]
 #[ignore = "a child of other tests"]
 fn cut_short_on_huge_pages() {
@@ -467,7 +467,7 @@ fn cut_short_on_huge_pages() {
 }
 
 #[test]
-fn the_guard_covers_them() {
+fn the_guard_covers_rings_on_huge_pages() {
     let mut cut = Child::start(&mut child("cut_short_on_huge_pages"));
     assert_eq!(cut.wait_for("received"), "Err(CutShort)");
     assert_eq!(cut.wait_for("cut off"), "true");
@@ -475,7 +475,7 @@ fn the_guard_covers_them() {
 }
 
 #[test]
-fn a_ring_within_the_process_lies_nowhere_in_particular() {
+fn a_ring_within_the_process_has_no_placement() {
     let (publisher, _ring) = in_process::<u64>(4).unwrap();
     assert_eq!(publisher.placement().unwrap_err().kind(), io::ErrorKind::Unsupported);
 }

@@ -1,4 +1,4 @@
-//! Handles of bytes say what typed handles say, of the same ring.
+//! Untyped handles behave as typed ones on the same ring.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use rustix::event::{PollFd, PollFlags, poll};
 use zerocopy::IntoBytes;
 
-/// What a program does with its ring.
+/// One operation on a ring.
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Publish(u8),
@@ -17,7 +17,7 @@ enum Step {
     RecvTimeout,
     Batch(u8),
     Latest,
-    /// The publisher panics, and another takes over.
+    /// The publisher closes, and another of the other kind takes over.
     Restart,
 }
 
@@ -32,7 +32,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// The `number`th message of some type: no two bytes that follow each other are the same in two messages.
+/// Message `number` of some type. Its bytes differ from those of neighbouring messages.
 fn message<T: Payload>(number: u64) -> T {
     let bytes: Vec<u8> = (0..size_of::<T>()).map(|place| (number * 31 + place as u64 * 7) as u8).collect();
     T::read_from_bytes(&bytes).unwrap()
@@ -71,7 +71,8 @@ impl<T: Payload> Either<T> {
     }
 }
 
-/// A typed subscriber and one of bytes do the same, whichever kind of publisher they follow: they return the same.
+/// Runs the same operations on a typed and an untyped subscriber, with publishers of either kind, and compares what
+/// they return.
 fn both_agree<T: Payload + PartialEq + std::fmt::Debug>(steps: &[Step], mut raw: bool) {
     let root = PrivateRoot::new();
     let mut publisher = Either::<T>::make(&root, raw);
@@ -134,7 +135,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn typed_and_raw_say_the_same(steps in prop::collection::vec(step(), 1..40), raw: bool) {
+    fn typed_and_raw_handles_agree(steps in prop::collection::vec(step(), 1..40), raw: bool) {
         both_agree::<u8>(&steps, raw);
         both_agree::<u64>(&steps, raw);
         both_agree::<[u8; 57]>(&steps, raw);
@@ -173,7 +174,7 @@ fn a_raw_publisher_owns_lines_ahead_and_serves() {
 }
 
 #[test]
-fn what_does_not_fit_is_refused() {
+fn formats_and_buffers_that_do_not_fit_are_refused() {
     let root = PrivateRoot::new();
     for schema in ["", "Tick", "Tick 8 3\n", "Tick 8 8\nprice i64 4\n", "Tick 8 0\n"] {
         assert!(MessageFormat::parse(schema).is_err(), "{schema:?}");

@@ -1,4 +1,5 @@
-//! What is refused, with which words: names, capacities, modes, files that are no ring's, rings of other programs.
+//! What is refused, and with which error: names, capacities, modes, files that are not a ring's, rings of other
+//! programs.
 
 use std::fs;
 use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
@@ -8,7 +9,7 @@ use feed_ring::{CreateError, OpenError, Payload, Publisher, Subscriber};
 use feed_testing::{PrivateRoot, skipped};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// A kept, closed ring of `u64`s called `r`.
+/// Makes a closed and kept ring of `u64`s called `r`.
 fn ring(root: &PrivateRoot) -> PathBuf {
     let mut publisher = Publisher::<u64>::options("r").root(root).capacity(4).keep(true).create().unwrap();
     publisher.publish(&1);
@@ -17,11 +18,11 @@ fn ring(root: &PrivateRoot) -> PathBuf {
 }
 
 fn open<T: Payload>(root: &PrivateRoot) -> OpenError {
-    Subscriber::<T>::options("r").root(root).open().map(|_| ()).expect_err("it is to be refused")
+    Subscriber::<T>::options("r").root(root).open().map(|_| ()).expect_err("it should be refused")
 }
 
 fn create(root: &PrivateRoot) -> CreateError {
-    Publisher::<u64>::options("r").root(root).create().map(|_| ()).expect_err("it is to be refused")
+    Publisher::<u64>::options("r").root(root).create().map(|_| ()).expect_err("it should be refused")
 }
 
 /// Overwrites one word of the segment's header.
@@ -31,7 +32,7 @@ fn damage(ring: &std::path::Path, word: u64, value: u64) {
 }
 
 #[test]
-fn names() {
+fn invalid_names_are_refused() {
     let root = PrivateRoot::new();
     for name in ["", "a/b", "..", ".a", "a\0b", &"x".repeat(300)] {
         let error = Publisher::<u64>::options(name).root(&root).create().unwrap_err();
@@ -43,7 +44,7 @@ fn names() {
 }
 
 #[test]
-fn capacities() {
+fn invalid_capacities_are_refused() {
     let root = PrivateRoot::new();
     for (capacity, nearest) in [(0, 2), (1, 2), (3, 4), (1000, 1024), (1 << 40, 1 << 32)] {
         match Publisher::<u64>::options("r").root(&root).capacity(capacity).create() {
@@ -65,7 +66,7 @@ fn too_little_room_leaves_nothing_behind() {
 }
 
 #[test]
-fn modes() {
+fn invalid_modes_are_refused_and_valid_ones_exact() {
     let root = PrivateRoot::new();
     for mode in [0, 0o400, 0o700, 0o1600, 0o604 | 0o100] {
         let error = Publisher::<u64>::options("r").root(&root).mode(mode).create().unwrap_err();
@@ -80,7 +81,7 @@ fn modes() {
 }
 
 #[test]
-fn other_messages() {
+fn a_ring_of_other_messages_is_refused() {
     #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Payload)]
     #[repr(C)]
     struct Tick {
@@ -96,7 +97,7 @@ fn other_messages() {
 }
 
 #[test]
-fn other_versions() {
+fn a_ring_of_another_version_is_refused() {
     let root = PrivateRoot::new();
     damage(&ring(&root), 1, 2);
     let error = open::<u64>(&root);
@@ -105,7 +106,7 @@ fn other_versions() {
 }
 
 #[test]
-fn damaged_geometry() {
+fn a_damaged_geometry_is_refused() {
     for (word, what) in [
         (48, "start of the slots"),
         (49, "slot's size"),
@@ -135,7 +136,7 @@ fn damaged_geometry() {
 }
 
 #[test]
-fn a_segment_cut_short() {
+fn a_segment_cut_short_is_refused() {
     let root = PrivateRoot::new();
     let segment = ring(&root).join("segment");
     for (bytes, expected) in [(4096, "damaged"), (640, "damaged"), (100, "not a ring"), (0, "not a ring")] {
@@ -146,16 +147,16 @@ fn a_segment_cut_short() {
 }
 
 #[test]
-fn no_ring_at_all() {
+fn a_missing_ring_is_refused() {
     let root = PrivateRoot::new();
     let error = open::<u64>(&root);
     assert!(matches!(error, OpenError::NotFound { .. }), "{error}");
     assert!(error.to_string().contains("start its publisher"), "{error}");
 }
 
-/// Puts something else in place of each of a ring's files.
+/// Replaces each of a ring's files by something else.
 #[test]
-fn files_of_other_kinds() {
+fn files_of_another_kind_are_refused() {
     for name in ["segment", "control", "live", "lock"] {
         for kind in ["a symbolic link", "a directory", "a FIFO", "a regular file"] {
             if matches!((name, kind), ("live", "a FIFO") | ("lock" | "segment" | "control", "a regular file")) {
@@ -186,7 +187,7 @@ fn files_of_other_kinds() {
 }
 
 #[test]
-fn what_is_no_segment_is_not_replaced() {
+fn a_file_that_is_no_segment_is_not_replaced() {
     let root = PrivateRoot::new();
     let segment = ring(&root).join("segment");
     for content in ["", "precious", &"precious".repeat(1000)] {
@@ -198,7 +199,7 @@ fn what_is_no_segment_is_not_replaced() {
 }
 
 #[test]
-fn the_directory_of_other_kinds() {
+fn a_directory_of_another_kind_is_refused() {
     let root = PrivateRoot::new();
     let ring = ring(&root);
     fs::rename(&ring, root.path().join("away")).unwrap();

@@ -1,5 +1,5 @@
-//! Where the kernel refuses a system call, as a container's filter, a limit or an old kernel does: sleepers sleep all the
-//! same, are woken, and do not burn the processor; what cannot be had is said.
+//! Where the kernel refuses a system call (a container's filter, a limit, an old kernel): sleepers still sleep and are
+//! woken, and do not burn the processor. What cannot be had is reported.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use feed_ring::{CreateError, Join, Publisher, Subscriber, TryRecvError, WaitStrategy, Wake};
 use feed_testing::{Child, PrivateRoot, as_child, child};
 
-/// Lets these system calls fail from now on, in this thread and those that it starts.
+/// Makes these system calls fail from now on, in this thread and those that it starts.
 fn refuse(calls: &[libc::c_long], errno: i32) {
     use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
     let filter = SeccompFilter::new(
@@ -20,7 +20,7 @@ fn refuse(calls: &[libc::c_long], errno: i32) {
     seccompiler::apply_filter(&program).unwrap();
 }
 
-/// What a sleeper may be refused, by name.
+/// What the kernel may refuse to a sleeper, by name.
 const REFUSALS: [(&str, &[libc::c_long], i32); 5] = [
     ("an old kernel", &[libc::SYS_futex_waitv], libc::ENOSYS),
     ("a filter of futex_waitv", &[libc::SYS_futex_waitv], libc::EPERM),
@@ -29,7 +29,7 @@ const REFUSALS: [(&str, &[libc::c_long], i32); 5] = [
     ("a filter of membarrier", &[libc::SYS_membarrier], libc::EPERM),
 ];
 
-/// Follows a ring with what is refused, and says all that it is told.
+/// Subscribes while some system calls are refused, and prints every message and event.
 #[test]
 #[ignore = "a child of other tests"]
 fn sleep_where_refused() {
@@ -52,10 +52,10 @@ fn sleep_where_refused() {
     }
 }
 
-/// Publishes numbers that it is told.
+/// Publishes the numbers from its standard input.
 #[test]
 #[ignore = "a child of other tests"]
-fn publish_what_is_said() {
+fn publish_numbers_from_stdin() {
     if !as_child() {
         return;
     }
@@ -79,7 +79,7 @@ fn a_sleeper_is_woken_whatever_is_refused() {
     for (refused, ..) in REFUSALS {
         let root = PrivateRoot::new();
         let (told, mut tell) = std::io::pipe().unwrap();
-        let mut publisher = Child::start(child("publish_what_is_said").env("ROOT", root.path()).stdin(told));
+        let mut publisher = Child::start(child("publish_numbers_from_stdin").env("ROOT", root.path()).stdin(told));
         let wake = publisher.wait_for("wakes");
         let mut sleeper = Child::start(child("sleep_where_refused").env("ROOT", root.path()).env("REFUSED", refused));
         sleeper.wait_for("attached");
@@ -87,7 +87,8 @@ fn a_sleeper_is_woken_whatever_is_refused() {
             use std::io::Write;
             writeln!(tell, "{number}").unwrap();
         };
-        // Long enough to be asleep each time, and far from the end of a nap. The fastest counts: the machine may be busy.
+        // Long enough for the sleeper to be asleep each time, and far from the end of a bounded sleep. Only the fastest
+        // counts, because the machine may be busy.
         let mut fastest = Duration::MAX;
         for number in 0..40 {
             std::thread::sleep(Duration::from_millis(3));
@@ -97,14 +98,14 @@ fn a_sleeper_is_woken_whatever_is_refused() {
             fastest = fastest.min(begun.elapsed());
         }
         say(u64::MAX);
-        assert_eq!(sleeper.wait_for("told"), "Err(Empty)", "{refused}: it is interrupted");
+        assert_eq!(sleeper.wait_for("told"), "Err(Empty)", "{refused}: it was interrupted");
 
         let before = on_cpu(sleeper.id());
         std::thread::sleep(Duration::from_secs(1));
         let used = on_cpu(sleeper.id()) - before;
         println!("{refused} ({wake}): a wake-up in {fastest:?}, {used:?} of processor time in a second of silence");
         assert!(fastest < Duration::from_millis(10), "{refused}: a message wakes nobody, it is found in {fastest:?}");
-        // A busy loop uses all of it, or what it gets.
+        // A busy loop would use all of the second, or as much as it gets.
         assert!(used < Duration::from_millis(50), "{refused}: {used:?} of processor time in a second of silence");
 
         publisher.kill();
@@ -112,14 +113,14 @@ fn a_sleeper_is_woken_whatever_is_refused() {
     }
 }
 
-/// The calls that tasks of a process wait in, if the kernel shows them: the number and the arguments.
+/// The calls that the tasks of a process wait in, if the kernel shows them: number and arguments.
 fn calls(pid: u32) -> Vec<Vec<String>> {
     let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     let calls = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("syscall")).ok());
     calls.map(|call| call.split_whitespace().map(str::to_owned).collect()).collect()
 }
 
-/// Waits until a task waits in a call like this, and returns its number and arguments.
+/// Waits until a task waits in a call that `like` accepts, and returns its number and arguments.
 fn await_call(pid: u32, like: impl Fn(&[String]) -> bool) -> Option<Vec<String>> {
     for _ in 0..2_000 {
         if let Some(call) = calls(pid).into_iter().find(|call| like(call)) {
@@ -130,9 +131,9 @@ fn await_call(pid: u32, like: impl Fn(&[String]) -> bool) -> Option<Vec<String>>
     None
 }
 
-/// Whether the kernel shows what a process waits in; said if not.
+/// Whether the kernel shows which call a process waits in; prints if not.
 fn shows_calls() -> bool {
-    // This thread is in the read of that very file.
+    // This thread is just reading that file.
     let shows = std::fs::read_to_string("/proc/thread-self/syscall").is_ok();
     if !shows {
         feed_testing::skipped("the kernel does not show what a process waits in");
@@ -140,7 +141,7 @@ fn shows_calls() -> bool {
     shows
 }
 
-/// A message wakes at once, not when the next look comes: the sleeper sleeps on the event word, through `FUTEX_WAIT`.
+/// A message wakes at once, not at the next look: the sleeper sleeps on the event word, with `FUTEX_WAIT`.
 #[test]
 fn without_futex_waitv_a_message_wakes_at_once() {
     let root = PrivateRoot::new();
@@ -151,7 +152,7 @@ fn without_futex_waitv_a_message_wakes_at_once() {
         if !shows_calls() {
             return;
         }
-        // Number, word, operation, value, timeout. Not in a nap.
+        // The fields: number, word, operation, value, timeout. The sleep must not be on a private word.
         let on_event = |call: &[String]| {
             call[0] == libc::SYS_futex.to_string() && mapped(sleeper.id(), &call[1], "segment") && call[2] == "0x0"
         };
@@ -172,7 +173,7 @@ fn mapped(pid: u32, address: &str, file: &str) -> bool {
     })
 }
 
-/// One whose barrier is refused may have missed a message, so it does not sleep without an end.
+/// A sleeper whose barrier is refused may have missed a message, so its sleep must end by itself.
 #[test]
 fn without_membarrier_a_sleep_is_bounded() {
     let root = PrivateRoot::new();
@@ -195,7 +196,7 @@ fn without_membarrier_a_sleep_is_bounded() {
     assert_ne!(call[4], "0x0", "no timeout in {call:?}");
 }
 
-/// Publishes where membarrier is refused, and says how it finds out who sleeps.
+/// Publishes where membarrier is refused, and prints how it finds out that a subscriber sleeps.
 #[test]
 #[ignore = "a child of other tests"]
 fn publish_without_membarrier() {
@@ -256,7 +257,7 @@ fn create_where_full() {
     println!("left {:?}", std::fs::read_dir(&root).unwrap().count());
 }
 
-/// The check before may be overtaken by somebody who takes the room.
+/// Another process may take the memory after the check.
 #[test]
 fn room_that_is_gone_when_it_is_taken_is_told() {
     let root = PrivateRoot::new();
@@ -266,10 +267,10 @@ fn room_that_is_gone_when_it_is_taken_is_told() {
     assert_eq!(full.wait_for("left"), "0");
 }
 
-/// Is to replace a ring and cannot.
+/// Tries to replace a ring where that fails.
 #[test]
 #[ignore = "a child of other tests"]
-fn replace_in_vain() {
+fn fail_to_replace() {
     if !as_child() {
         return;
     }
@@ -278,14 +279,14 @@ fn replace_in_vain() {
     println!("\nfailed {}", options.create().unwrap_err());
 }
 
-/// The old ring ends only when nothing can fail any more.
+/// The old ring ends only once nothing can fail any more.
 #[test]
 fn a_ring_that_cannot_be_replaced_stays_as_it_is() {
     let root = PrivateRoot::new();
     let options = || Publisher::<u64>::options("r").root(&root).capacity(8).keep(true);
     options().create().unwrap().publish(&1);
     let mut subscriber = Subscriber::<u64>::options("r").root(&root).join(Join::Oldest).open().unwrap();
-    let failed = Child::start(child("replace_in_vain").env("ROOT", root.path())).wait_for("failed");
+    let failed = Child::start(child("fail_to_replace").env("ROOT", root.path())).wait_for("failed");
     assert!(failed.contains("cannot give a name to"), "{failed}");
     assert_eq!(subscriber.try_recv(), Ok(1));
     assert_eq!(subscriber.try_recv(), Err(TryRecvError::Closed), "not superseded: there is nothing in its place");
@@ -323,7 +324,7 @@ fn create_under_a_limit() {
 struct Cgroup(PathBuf);
 
 impl Cgroup {
-    /// With a limit of 64 MiB, of whichever version there is; `None` where this process may not make one.
+    /// Makes one with a limit of 64 MiB, of cgroup version 1 or 2. `None` where this process may not.
     fn new() -> Option<Self> {
         let name = format!("feed-ring-test.{}", std::process::id());
         let places = [("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max")];
@@ -331,7 +332,7 @@ impl Cgroup {
             let path = Path::new(place).join(&name);
             std::fs::create_dir(&path).ok()?;
             let cgroup = Cgroup(path);
-            // Without the memory controller there is no such file; and what is no cgroup is no place for one.
+            // Without the memory controller, or outside a cgroup file system, there is no such file.
             cgroup.0.join(limit).exists().then_some(())?;
             std::fs::write(cgroup.0.join(limit), (64 << 20).to_string()).ok()?;
             Some(cgroup)

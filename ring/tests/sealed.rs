@@ -1,4 +1,4 @@
-//! Sealed rings under attack: what a hostile subscriber tries, what a hostile server sends.
+//! Sealed rings under attack: by a hostile subscriber, and by a hostile server.
 #![allow(unsafe_code)] // borrowing the descriptors that a publisher holds, and mapping them, to attack them
 
 use std::fs;
@@ -35,7 +35,7 @@ fn subscriber(root: &PrivateRoot) -> SubscriberOptions<u64> {
 }
 
 fn refused(root: &PrivateRoot) -> OpenError {
-    subscriber(root).open().map(|_| ()).expect_err("it is to be refused")
+    subscriber(root).open().map(|_| ()).expect_err("it should be refused")
 }
 
 /// A connection made without this library.
@@ -57,7 +57,7 @@ fn garbage_does_no_harm() {
     let mut noisy = Vec::new();
     for round in 0..100_usize {
         let client = connect_raw(&socket(&root));
-        // Until it is full, or refused and hung up on.
+        // Sends until the socket is full, or the publisher hangs up.
         while rustix::net::send(&client, &vec![round as u8; 1 + round * 100], SendFlags::NOSIGNAL).is_ok() {}
         if round % 2 == 0 {
             noisy.push(client);
@@ -73,7 +73,7 @@ fn garbage_does_no_harm() {
     assert_eq!(subscriber.try_recv(), Err(TryRecvError::Closed));
 }
 
-/// The descriptors of this process that are open for a memory file whose name ends so.
+/// Descriptors of this process for memory files whose name contains `name`.
 fn descriptors_of(name: &str) -> Vec<RawFd> {
     let entries = fs::read_dir("/proc/self/fd").unwrap().flatten();
     entries
@@ -87,7 +87,7 @@ fn map(file: impl AsFd, protection: ProtFlags) -> Result<*mut std::ffi::c_void, 
     unsafe { rustix::mm::mmap(std::ptr::null_mut(), 4096, protection, MapFlags::SHARED, file, 0) }
 }
 
-/// A hostile subscriber: tries to change the segment in every way there is. Says which ones worked.
+/// A hostile subscriber: tries every way to change the segment, and prints those that worked.
 #[test]
 #[ignore = "a child of other tests"]
 fn attack() {
@@ -101,7 +101,8 @@ fn attack() {
     println!("\nmapped {line}");
     let start = usize::from_str_radix(line.split('-').next().unwrap(), 16).unwrap();
 
-    // This library keeps no descriptor of the segment: the attacker asks for the files itself, as the library does.
+    // The library keeps no descriptor of the segment, so the attacker asks the publisher for the files, as the library
+    // does.
     let connection = connect_raw(Path::new(&path));
     let [segment, control, live] = receive(&connection);
     let mut worked = Vec::new();
@@ -113,7 +114,7 @@ fn attack() {
     let flags = rustix::fs::fcntl_getfl(&segment).unwrap();
     attempt("get a descriptor for writing", flags.intersects(rustix::fs::OFlags::RDWR | rustix::fs::OFlags::WRONLY));
     let mut files = vec![("as given", segment)];
-    // Root, or its owner, may open it again for writing; it does not help.
+    // Root or the owner may open it again for writing. The seals must still prevent changes.
     if let Ok(again) = rustix::fs::open(
         format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&files[0].1)),
         rustix::fs::OFlags::RDWR | rustix::fs::OFlags::CLOEXEC,
@@ -125,7 +126,7 @@ fn attack() {
     for (which, file) in &files {
         attempt(&format!("mmap for writing, {which}"), map(file, ProtFlags::READ | ProtFlags::WRITE).is_ok());
         let mapped = map(file, ProtFlags::READ).expect("reading is allowed");
-        // SAFETY: the range is the mapping of a line ago, which nothing refers to.
+        // SAFETY: the range is the mapping made above, which nothing refers to.
         let made_writable = unsafe { rustix::mm::mprotect(mapped, 4096, MprotectFlags::READ | MprotectFlags::WRITE) };
         attempt(&format!("mprotect, {which}"), made_writable.is_ok());
         // SAFETY: as above.
@@ -142,19 +143,19 @@ fn attack() {
         );
         attempt(&format!("add a seal, {which}"), rustix::fs::fcntl_add_seals(file, SealFlags::WRITE).is_ok());
     }
-    // Through the back door that a process has to its own memory.
+    // Through the file that gives a process write access to its own memory.
     if let Ok(memory) = fs::OpenOptions::new().write(true).open("/proc/self/mem") {
         attempt("write to /proc/self/mem", memory.write_all_at(&[1; 8], start as u64 + 4096).is_ok());
     }
     attempt("shrink control", rustix::fs::ftruncate(&control, 0).is_ok());
     attempt("grow control", rustix::fs::ftruncate(&control, 1 << 20).is_ok());
     attempt("write to the pipe", rustix::io::write(&live, &[0]).is_ok());
-    // What is allowed, and must do no harm: garbage in control, and a hole in it.
+    // These attempts are allowed and must do no harm: garbage in control, and a hole in it.
     rustix::io::pwrite(&control, &[0xff; 4096], 0).unwrap();
     rustix::io::pwrite(&control, &vec![0xff; 64 * 1024], 4096).unwrap();
     let hole = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
     rustix::fs::fallocate(&control, hole, 0, 64 * 1024).unwrap();
-    // Nor does taking the blocking out of the pipe that it has reach anybody else's.
+    // Making its own end of the pipe blocking must not affect other processes.
     let flags = rustix::fs::fcntl_getfl(&live).unwrap();
     rustix::fs::fcntl_setfl(&live, flags - rustix::fs::OFlags::NONBLOCK).unwrap();
     println!("worked {worked:?}");
@@ -165,7 +166,7 @@ fn attack() {
     let _ = std::io::Read::read(&mut std::io::stdin(), &mut [0]);
 }
 
-/// Takes the three descriptors that come through a connection.
+/// Receives the three descriptors that come through a connection.
 fn receive(connection: &OwnedFd) -> [OwnedFd; 3] {
     let mut bytes = [0; 512];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
@@ -205,7 +206,7 @@ fn no_subscriber_can_write() {
     }
     assert_eq!(attacker.wait_for("worked"), "[]");
     attacker.wait_for("read all");
-    // Nobody else noticed. (A pipe that the attacker could make blocking for all would keep this thread for ever.)
+    // No other subscriber is disturbed. (If the attacker could make the pipe blocking for all, this thread would hang.)
     let (done, in_time) = std::sync::mpsc::channel();
     thread::spawn(move || {
         assert!(bystander.publisher_is_alive());
@@ -225,7 +226,8 @@ fn no_subscriber_can_write() {
     assert_eq!(bystander.try_recv(), Err(TryRecvError::Closed));
 }
 
-/// `control` is for every subscriber to write. Whoever clears the sleepers' flag again and again delays others, and no more.
+/// Every subscriber may write to `control`. If one clears the sleepers' flag again and again, it delays others but
+/// cannot stop them.
 #[test]
 fn a_sleeper_whose_flag_is_cleared_sleeps_no_longer_than_a_nap() {
     let root = PrivateRoot::new();
@@ -249,7 +251,7 @@ fn a_sleeper_whose_flag_is_cleared_sleeps_no_longer_than_a_nap() {
     });
 }
 
-/// Not even its own publisher's process can map the segment for writing a second time.
+/// Not even the publisher's own process can map the segment for writing a second time.
 #[test]
 fn a_sealed_ring_cannot_be_taken_over() {
     let root = PrivateRoot::new();
@@ -264,7 +266,7 @@ fn a_sealed_ring_cannot_be_taken_over() {
     publisher.close().unwrap();
 }
 
-/// A socket that answers one connection with these bytes and descriptors.
+/// Answers one connection with these bytes and descriptors; returns the client's error.
 fn answer(root: &PrivateRoot, bytes: &[u8], files: &[BorrowedFd<'_>]) -> OpenError {
     let path = socket(root);
     let listener =

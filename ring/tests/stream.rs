@@ -1,5 +1,5 @@
-//! Ten million messages at full speed between two processes, every word of every payload a function of its sequence
-//! number: none torn, none unaccounted for.
+//! Ten million messages at full speed between two processes. Every word of every payload follows from its sequence
+//! number: none is torn, none unaccounted for.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -9,15 +9,15 @@ use feed_testing::{Child, PrivateRoot, as_child, child};
 
 const MESSAGES: u64 = 10_000_000;
 
-/// So many of them a subscriber must have received while the publisher ran: those that are left in the ring at the end
+/// A subscriber must receive at least this many while the publisher runs. The messages left in the ring at the end
 /// prove little.
 const ENOUGH: u64 = 100_000;
 
-/// How long the publisher rests between messages, ns, until the subscriber got enough: on a machine that is busy with other
-/// things it may not run for as long as ten million messages take at full speed.
+/// Pauses of the publisher between messages, in ns. They grow until the subscriber received enough: on a busy machine
+/// it may not run at all during ten million messages at full speed.
 const PACES: [u64; 5] = [0, 100, 300, 1_000, 3_000];
 
-/// The word at `index` of message `sequence`: another one for every pair.
+/// The word at `index` of message `sequence`, different for every pair.
 fn word(sequence: u64, index: usize) -> u64 {
     (sequence ^ (index as u64) << 48).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(index as u32 % 64)
 }
@@ -66,7 +66,7 @@ where
     [u64; N]: Payload,
 {
     let enough = PACES.iter().any(|pace| {
-        // All but what the ring held in the end was received while it was being published.
+        // Subtracts what the ring may still have held after the publisher ended.
         let while_it_ran = receive_all::<N>(publisher().env("PACE", pace.to_string())).saturating_sub(1023);
         println!("{while_it_ran} of {MESSAGES} received while the publisher ran, with {pace} ns between messages");
         while_it_ran >= ENOUGH
@@ -74,7 +74,8 @@ where
     assert!(enough, "fewer than {ENOUGH} messages were received while they were published: nothing was shown");
 }
 
-/// Receives what comes, and holds all of it against what was published; returns how many messages that were.
+/// Receives until the ring is closed, and compares each message with what was published. Returns how many messages it
+/// received.
 fn receive_all<const N: usize>(publisher: &mut Command) -> u64
 where
     [u64; N]: Payload,

@@ -1,10 +1,11 @@
-//! No wake-up is lost: ten thousand sleeps and wakes between two processes, each wake racing with the sleep before it. A
-//! message that came to one awake does not count: it goes on until ten thousand met a sleeper.
+//! No wake-up is lost: ten thousand sleeps and wakes between two processes, where each wake races with the sleep before
+//! it. A message that finds the subscriber awake does not count: the test goes on until ten thousand found a sleeper.
 //!
-//! The publisher's store buffer is kept full, because only there can its look at the sleepers' flag overtake the message:
-//! with an idle store buffer this test would pass whatever the code did. Each of the two has a processor of its own, and
-//! one test runs at a time: two that take turns on one processor never race. In a build that injects faults (`make faults`)
-//! it is run without the publisher's registration and without the sleeper's barrier, and must then lose a wake-up.
+//! The publisher's store buffer is kept full, because only then can its look at the sleepers' flag overtake the
+//! message. With an idle store buffer this test would pass whatever the code did. Each process has a processor of its
+//! own and one test runs at a time, because two processes that share a processor never race. A build that injects
+//! faults (`make faults`) runs it without the publisher's registration and without the sleeper's barrier, and must then
+//! lose a wake-up.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -16,15 +17,15 @@ use rustix::thread::{CpuSet, sched_getaffinity};
 
 const WAKES: u64 = 10_000;
 
-/// The processors of the publisher and of the sleeper, if this process may run on two. Asked of the process's first thread,
-/// which no test keeps on one of them.
+/// The processors for the publisher and the sleeper, if this process may run on two. Read from the process's first
+/// thread, which no test pins.
 fn two_processors() -> Option<[usize; 2]> {
     let allowed = sched_getaffinity(Some(rustix::process::getpid())).unwrap();
     let mut allowed = (0..CpuSet::MAX_CPU).filter(|&cpu| allowed.is_set(cpu));
     Some([allowed.next()?, allowed.next()?])
 }
 
-/// Receives numbers by sleeping, and answers each with itself.
+/// Receives numbers, sleeping in between, and answers each with itself.
 #[test]
 #[ignore = "a child of other tests"]
 fn sleep_and_answer() {
@@ -48,15 +49,15 @@ fn sleep_and_answer() {
     }
 }
 
-/// What a publisher has in its store buffer: stores into lines that are not in its cache.
-struct Distraction {
+/// Keeps a publisher's store buffer full: stores into lines that are not in its cache.
+struct SlowStores {
     memory: Vec<std::sync::atomic::AtomicU64>,
     at: usize,
 }
 
-impl Distraction {
+impl SlowStores {
     fn new() -> Self {
-        Distraction { memory: (0..8 << 20).map(|_| Default::default()).collect(), at: 0 }
+        SlowStores { memory: (0..8 << 20).map(|_| Default::default()).collect(), at: 0 }
     }
 
     fn store(&mut self) {
@@ -67,7 +68,7 @@ impl Distraction {
     }
 }
 
-/// Whether the kernel lets a publisher here count on membarrier; said if not.
+/// Whether the kernel allows a publisher here to rely on membarrier; prints if not.
 fn has_membarrier() -> bool {
     let root = PrivateRoot::new();
     let has = Publisher::<u64>::options("any").root(&root).create().unwrap().wake() == Wake::Membarrier;
@@ -77,7 +78,7 @@ fn has_membarrier() -> bool {
     has
 }
 
-/// Whether no wake-up is lost until so many messages met a sleeper.
+/// Whether no wake-up is lost until this many messages found a sleeper.
 fn none_is_lost(wake: Wake, wakes: u64) -> bool {
     if two_processors().is_none() {
         feed_testing::skipped(
@@ -86,8 +87,9 @@ fn none_is_lost(wake: Wake, wakes: u64) -> bool {
     }
     let mut woken = 0;
     for round in 0.. {
-        // Far more than were ever needed: each fourth is sent at random, the others when the other is about to sleep.
-        assert!(round < 100, "only {woken} of {} messages met a sleeper: nothing was shown", round * wakes);
+        // Far more rounds than were ever needed. A fourth of the messages is sent at random times, the others when the
+        // subscriber is about to sleep.
+        assert!(round < 100, "only {woken} of {} messages found a sleeper: nothing was shown", round * wakes);
         match send(wake, wakes, &mut child("sleep_and_answer")) {
             Some(more) => woken += more,
             None => return false,
@@ -99,8 +101,8 @@ fn none_is_lost(wake: Wake, wakes: u64) -> bool {
     true
 }
 
-/// Sends so many messages; returns how many of them met a sleeper, or `None` once one that did not arrive. `sleeper` is how
-/// the other process is to be run.
+/// Sends this many messages. Returns how many of them found a sleeper, or `None` as soon as one did not arrive.
+/// `sleeper` starts the other process.
 fn send(wake: Wake, wakes: u64, sleeper: &mut Command) -> Option<u64> {
     let root = PrivateRoot::new();
     let mut numbers = Publisher::<u64>::options("numbers").root(&root).wake(wake).create().unwrap();
@@ -112,7 +114,7 @@ fn send(wake: Wake, wakes: u64, sleeper: &mut Command) -> Option<u64> {
     sleeper.wait_for("attached");
     let answers = Subscriber::<u64>::options("answers").root(&root).join(Join::Oldest);
     let mut answers = answers.open_timeout(Duration::MAX).open().unwrap();
-    let mut distraction = Distraction::new();
+    let mut slow_stores = SlowStores::new();
     let segment = std::fs::File::open(root.path().join("numbers.ring/segment")).unwrap();
     let event = || {
         let mut word = [0; 8];
@@ -121,7 +123,8 @@ fn send(wake: Wake, wakes: u64, sleeper: &mut Command) -> Option<u64> {
     };
     let first_event = event();
     let mut random = 0x9e37_79b9_7f4a_7c15u64;
-    // The time, ns, that the other takes to go to sleep: longer if it was met awake, shorter if it was met asleep.
+    // Estimated time in ns until the other process sleeps: longer after it was found awake, shorter after it was found
+    // asleep.
     let (mut edge, mut before) = (20_000, first_event);
     for number in 0..wakes {
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -133,9 +136,9 @@ fn send(wake: Wake, wakes: u64, sleeper: &mut Command) -> Option<u64> {
         while begun.elapsed() < delay {
             std::hint::spin_loop();
         }
-        distraction.store();
+        slow_stores.store();
         numbers.publish(&number);
-        // Far longer than any delay of a living machine; a lost wake-up lasts for ever.
+        // Far longer than any delay of a working machine. A lost wake-up would last for ever.
         match answers.recv_timeout(Duration::from_secs(5)) {
             Ok(answer) => assert_eq!(answer, number),
             Err(feed_ring::TryRecvError::Empty) => {
@@ -151,7 +154,7 @@ fn send(wake: Wake, wakes: u64, sleeper: &mut Command) -> Option<u64> {
         before = event();
     }
     let woken = before - first_event;
-    println!("{wake:?}: {wakes} messages, {woken} met a sleeper, none lost");
+    println!("{wake:?}: {wakes} messages, {woken} found a sleeper, none lost");
     Some(woken)
 }
 
@@ -173,7 +176,7 @@ fn none_of_ten_thousand_is_lost_with_a_fence() {
 mod faults {
     use super::*;
 
-    /// Until one is lost, or so many were not.
+    /// Number of messages after which the attempt to lose one ends.
     const LONGER: u64 = 50 * WAKES;
 
     /// Publishes from a process that did not register.
@@ -182,17 +185,20 @@ mod faults {
     fn publish_unregistered() {
         if as_child() {
             feed_ring::sync::faults::leave_unregistered();
-            let lost = one_is_lost(&mut child("sleep_and_answer"));
-            println!("\none is lost {lost}");
+            let lost = a_wake_up_is_lost(&mut child("sleep_and_answer"));
+            println!("\nlost {lost}");
         }
     }
 
-    /// Whether one is lost. On a machine where the two never ran at the same time nothing can be, and that is said.
-    fn one_is_lost(sleeper: &mut Command) -> bool {
+    /// Whether a wake-up is lost. On a machine where the two processes never run at the same time none can be, and the
+    /// test prints that.
+    fn a_wake_up_is_lost(sleeper: &mut Command) -> bool {
         match send(Wake::Membarrier, LONGER, sleeper) {
             None => true,
             Some(woken) if woken > LONGER / 10 * 9 => {
-                feed_testing::skipped(&format!("{woken} of {LONGER} messages met a sleeper: none raced with it here"));
+                feed_testing::skipped(&format!(
+                    "{woken} of {LONGER} messages found a sleeper: no wake raced with a sleep here"
+                ));
                 true
             }
             Some(_) => false,
@@ -200,18 +206,18 @@ mod faults {
     }
 
     #[test]
-    fn without_the_barrier_one_is_lost() {
+    fn without_the_barrier_a_wake_up_is_lost() {
         let _alone = alone();
-        assert!(!has_membarrier() || one_is_lost(child("sleep_and_answer").env("WITHOUT_BARRIER", "1")));
+        assert!(!has_membarrier() || a_wake_up_is_lost(child("sleep_and_answer").env("WITHOUT_BARRIER", "1")));
     }
 
     #[test]
-    fn without_the_registration_one_is_lost() {
+    fn without_the_registration_a_wake_up_is_lost() {
         let _alone = alone();
         if !has_membarrier() {
             return;
         }
         let mut unregistered = Child::start(&mut child("faults::publish_unregistered"));
-        assert_eq!(unregistered.wait_for("one is lost"), "true");
+        assert_eq!(unregistered.wait_for("lost"), "true");
     }
 }

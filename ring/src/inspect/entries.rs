@@ -1,4 +1,4 @@
-//! The control file, looked at: which of its lines a subscriber holds, and what the subscriber wrote into it.
+//! The control file: which entries subscribers hold, and what they wrote into them.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -14,25 +14,25 @@ use crate::sync::Word;
 use crate::sync::tuning::REPORT_EVERY;
 use crate::transport::files::{Directory, Fault, Trust, What, file};
 
-/// A subscriber writes its sequence into its [`Entry`] each time it has received so many messages, when it has lost some,
-/// and, within a millisecond, when it has received all there is. Lag is exact for a waiting subscriber, up to 1,023 too high
-/// for a busy one. Read [`Ring::held`](super::Ring::held) before [`Ring::entries`](super::Ring::entries): the other way
-/// round, what is published in between is added to it.
+/// A subscriber writes its sequence into its [`Entry`] each time it has received this many messages, when it has lost
+/// some, and, within a millisecond, when it has received all there is. Lag is exact for a waiting subscriber, up to
+/// 1,023 too high for a busy one. Read [`Ring::held`](super::Ring::held) before
+/// [`Ring::entries`](super::Ring::entries): in the other order, messages published in between are added to the lag.
 pub const REPORTED_EVERY: u64 = REPORT_EVERY;
 
-/// One subscriber's line of the control file. What stands in it was written by the subscriber, and is only as true.
+/// One subscriber's entry in the control file. The subscriber wrote it, and nothing checks that it is true.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Which line, from 0.
+    /// Index of the entry, from 0.
     pub index: usize,
-    /// The process id, as the subscriber sees itself: in another container it is another number.
+    /// The process id as the subscriber sees it: in another container it is another number.
     pub pid: u64,
-    /// The next sequence that the subscriber will read, as it last said: see [`REPORTED_EVERY`]. One
-    /// that is in the middle of reading may be up to 1,023 messages further.
+    /// The next sequence that the subscriber will read, as it last wrote: see [`REPORTED_EVERY`]. A busy subscriber may
+    /// be up to 1,023 messages further.
     pub sequence: u64,
     /// How many messages it lost.
     pub lost: u64,
-    /// Whether the kernel says that a process holds the line. If not, it is what a subscriber left that is gone.
+    /// Whether the kernel says that a process holds the entry. If not, the subscriber that wrote it is gone.
     pub held: bool,
 }
 
@@ -43,7 +43,7 @@ pub(super) struct Control {
 }
 
 impl Control {
-    /// The control file that belongs to the segment of this nonce, or what is wrong with it.
+    /// Opens the control file that belongs to the segment with this nonce. The error says what is wrong with it.
     pub(super) fn open(ring: &Directory, nonce: u64) -> Result<Self, String> {
         let (file, stat) = match ring.open(file::CONTROL, OFlags::RDONLY, FileType::RegularFile, Trust::Anybody) {
             Err(Fault { what: What::Missing, .. }) => return Err("missing".to_owned()),
@@ -52,13 +52,13 @@ impl Control {
         Self::of(file, &stat, nonce)
     }
 
-    /// The same for a control file that is open.
+    /// The same for an open control file.
     pub(super) fn of(file: OwnedFd, stat: &Stat, nonce: u64) -> Result<Self, String> {
         let memory = check::control_read_only(&file, stat, nonce)?;
         Ok(Control { file, memory })
     }
 
-    /// The lines that are held, or were used.
+    /// The entries that are held, or were used.
     pub(super) fn entries(&self) -> io::Result<Vec<Entry>> {
         let held = held(&self.file)?;
         let word = |index: usize, which: usize| self.memory[word_of(index) + which].load();

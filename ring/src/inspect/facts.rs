@@ -1,4 +1,4 @@
-//! What is told of a ring: its files, its header, its publisher, and why a message was not read.
+//! The values that inspection returns: a ring's files, header and publisher, and why a message was not read.
 
 use std::ffi::OsString;
 use std::io;
@@ -6,7 +6,8 @@ use std::path::Path;
 
 use rustix::fs::Stat;
 
-/// What ends in `.ring` in `root`, without that ending, sorted: candidates, of which [`Ring::open`] says what they are.
+/// The names of all directory entries in `root` that end in `.ring`, without that ending, sorted. They are candidates:
+/// [`Ring::open`](super::Ring::open) says whether they are rings.
 ///
 /// # Errors
 /// If the directory cannot be read.
@@ -39,45 +40,45 @@ impl FileFacts {
         FileFacts { uid: stat.st_uid, gid: stat.st_gid, mode: stat.st_mode & 0o7777, bytes: stat.st_size as u64 }
     }
 
-    /// What stands in `root` under the ring's name, whatever it is: for what cannot be opened.
+    /// Owner, mode and size of whatever has the ring's name in `root`, even if it cannot be opened.
     ///
     /// # Errors
-    /// If there is nothing, or it may not be looked at.
+    /// If there is nothing, or permission is missing.
     pub fn of_candidate(root: impl AsRef<Path>, name: impl AsRef<std::ffi::OsStr>) -> io::Result<Self> {
         let mut file = name.as_ref().to_owned();
         file.push(".ring");
         FileFacts::of_path(root.as_ref().join(file))
     }
 
-    /// What stands at a path, whatever it is; of a link, the link.
+    /// Owner, mode and size of whatever is at a path. If it is a link, of the link.
     ///
     /// # Errors
-    /// If there is nothing, or it may not be looked at.
+    /// If there is nothing, or permission is missing.
     pub fn of_path(path: impl AsRef<Path>) -> io::Result<Self> {
         Ok(FileFacts::of(&rustix::fs::lstat(path.as_ref())?))
     }
 }
 
-/// What stands in a ring's header and never changes.
+/// The part of a ring's header that never changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
     /// The version of the segment's format.
     pub abi: u64,
-    /// Slots; the ring holds one message less.
+    /// Number of slots. The ring holds one message less.
     pub capacity: u64,
     /// Bytes from one slot to the next.
     pub slot_size: usize,
     /// Bytes before the first slot.
     pub slots_at: usize,
-    /// Bytes of a message.
+    /// Size of a message in bytes.
     pub payload_size: usize,
-    /// The alignment of the message's type in its publisher, in bytes.
+    /// Alignment in bytes of the message type in its publisher.
     pub payload_align: u64,
     /// The hash of the schema's text.
     pub fingerprint: u64,
     /// The schema's text: see [`crate::payload`].
     pub schema: String,
-    /// The random number that pairs the segment with its control file, and tells two rings of one name apart.
+    /// The random number that pairs the segment with its control file, and distinguishes two rings of one name.
     pub nonce: u64,
     /// The ring's first sequence number.
     pub base: u64,
@@ -85,20 +86,20 @@ pub struct Facts {
     pub created: u64,
 }
 
-/// What the state word of a header says.
+/// The state word of a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// Being published, or its publisher died.
+    /// A publisher is publishing, or it died without closing.
     Live,
     /// Closed by its publisher.
     Closed,
     /// Another ring took its name.
     Superseded,
-    /// A value that no publisher stores.
+    /// No publisher stores this value.
     Unknown(u64),
 }
 
-/// What became of a ring's publisher: the state word and the kernel's word together.
+/// The state of a ring's publisher, from the state word and the kernel's answer together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Life {
     /// It lives.
@@ -109,7 +110,7 @@ pub enum Life {
     Closed,
     /// Another ring took the name.
     Superseded,
-    /// The ring does not say: its FIFO is missing or may not be read, or its state is damaged.
+    /// Cannot be decided: the FIFO is missing or may not be read, or the state word is damaged.
     Unknown,
 }
 
@@ -120,19 +121,20 @@ pub enum Unread {
     /// It is not published yet.
     #[error("not published yet")]
     NotYet,
-    /// It was overwritten, or is from before the ring began.
+    /// It was overwritten, or its number is from before the ring began.
     #[error("overwritten: the ring holds only the newest messages")]
     Overwritten,
-    /// Its slot holds what no publisher can have stored there.
+    /// No publisher can have stored the sequence word of its slot.
     #[error("corrupt: the slot's sequence word is {found}: the segment was damaged; restart its publisher")]
     Corrupt {
         /// The slot's sequence word.
         found: u64,
     },
-    /// The segment's file was cut short while it was looked at; only with the [`guard`](crate::guard), else SIGBUS.
+    /// The segment's file was cut short during the inspection. Needs the [`guard`](crate::guard); without it the
+    /// process gets SIGBUS.
     #[error("the segment was cut short: restart its publisher with a new ring")]
     CutShort,
-    /// The segment's file has holes: reading would fill them.
+    /// The segment's file has holes. It is not read, because reading would fill them.
     #[error("the segment has holes: it was not made by a publisher, or was cut and grown")]
     Holes,
 }

@@ -1,9 +1,8 @@
-//! Looking at any ring without its Rust type, and without disturbing it.
+//! Inspecting any ring without its Rust type, and without disturbing it.
 //!
-//! Everything is seen through read-only mappings, of the segment and of the control file, and through questions to the
-//! kernel; no lock is taken and no entry claimed, so nobody can tell that somebody looks. The one function that changes
-//! anything is [`remove_dead`]. Nothing that a segment says is believed: no bytes whatever make a panic, an endless loop
-//! or an allocation larger than the file.
+//! Tools read the segment and the control file through read-only mappings, and ask the kernel. They take no lock and
+//! claim no entry, so nobody can tell that a tool looks. Only [`remove_dead`] changes anything. No value in a segment
+//! is trusted: no content whatever causes a panic, an endless loop, or an allocation larger than the file.
 //!
 //! ```
 //! # let root = tempfile::tempdir()?;

@@ -1,4 +1,4 @@
-//! Removing what a dead publisher left, and nothing else.
+//! Removing the ring of a dead publisher, and nothing else.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -21,21 +21,21 @@ pub enum Kept {
     /// The name is not one that a ring can have.
     #[error(transparent)]
     Name(#[from] NameError),
-    /// There is nothing under the name (any more).
+    /// There is no ring of this name, or it was removed meanwhile.
     #[error("{}: no such ring", path.display())]
     NotFound {
         /// The ring's directory.
         path: PathBuf,
     },
-    /// What is there is no ring, or not only one.
+    /// The directory is not a ring, or holds other files as well.
     #[error("{}: not a ring: {found}: remove it by hand if it is yours", path.display())]
     NotARing {
-        /// What was looked at.
+        /// The file or directory in question.
         path: PathBuf,
         /// What it is.
         found: String,
     },
-    /// Only the owner can ask whether anybody publishes.
+    /// The ring belongs to another user. Only its owner can ask whether anybody publishes.
     #[error("{}: owned by uid {found}, this program is uid {expected}: run as its owner or as root", path.display())]
     Owner {
         /// The ring's directory.
@@ -53,7 +53,8 @@ pub enum Kept {
         /// The file that is held.
         holds: &'static str,
     },
-    /// Subscribers are attached: a new publisher may take the ring over, and they would never know.
+    /// Subscribers are attached. They wait for a new publisher to take the ring over, and would not learn that it was
+    /// removed.
     #[error("{}: subscribers are attached to it ({count}): stop them, or restart its publisher", path.display())]
     Attached {
         /// The ring's directory.
@@ -61,7 +62,7 @@ pub enum Kept {
         /// How many subscribers.
         count: usize,
     },
-    /// Its publisher closed it and left it there, which it does only when it is told to keep it.
+    /// Its publisher closed it and was told to keep it.
     #[error("{}: its publisher closed and kept it", path.display())]
     Closed {
         /// The ring's directory.
@@ -72,7 +73,7 @@ pub enum Kept {
     Io {
         /// What was being done.
         doing: &'static str,
-        /// To which file.
+        /// The file it was done to.
         path: PathBuf,
         /// What the kernel said.
         source: io::Error,
@@ -91,27 +92,28 @@ impl From<Fault> for Kept {
     }
 }
 
-/// What [`remove_dead`] is to do.
+/// Options of [`remove_dead`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Removal {
-    /// Only say whether it would remove the ring: no lock is taken then.
+    /// Only check whether the ring would be removed. Takes no lock.
     pub dry_run: bool,
-    /// Remove a ring, too, that its publisher closed and kept.
+    /// Also remove a ring that its publisher closed and kept.
     pub closed: bool,
 }
 
-/// Removes the ring `name` from `root` if it is dead for certain, and returns how many bytes of memory that frees.
+/// Removes the ring `name` from `root` if it is certainly dead. Returns how many bytes of memory that frees.
 ///
-/// Dead is a ring whose publisher ended, however it did, and to which nobody is attached; also what a publisher left that
-/// was killed while it made a ring. That nobody publishes is asked of the lock, which is held until all is removed, so that
-/// no publisher can begin meanwhile; one that tries at that moment is told that the name is taken.
+/// A ring is dead if its publisher ended, in whatever way, and no subscriber is attached. The remains of a publisher
+/// that was killed while it made a ring count as dead too. The ring's lock tells that nobody publishes. It is held
+/// until all is removed, so no publisher can begin meanwhile; a publisher that tries at that moment finds the name
+/// taken.
 ///
-/// A ring that is **closed** and still there was kept on purpose: its publisher would have removed it otherwise. (One that
-/// was killed between closing its ring and removing it leaves one that looks the same.) It stays unless
-/// [`Removal::closed`] says otherwise.
+/// A **closed** ring that is still there was kept on purpose: otherwise its publisher would have removed it. (A
+/// publisher that was killed between closing and removing its ring leaves the same files.) Such a ring stays, unless
+/// [`Removal::closed`] is set.
 ///
 /// # Errors
-/// [`Kept`], with the reason; the ring is as it was then.
+/// [`Kept`], with the reason. The ring is then unchanged.
 pub fn remove_dead(root: impl AsRef<Path>, name: &str, removal: Removal) -> Result<u64, Kept> {
     name::check(name)?;
     let root = Directory::root(root.as_ref())?;
@@ -121,7 +123,7 @@ pub fn remove_dead(root: impl AsRef<Path>, name: &str, removal: Removal) -> Resu
     };
     let not_a_ring = |found: String| Kept::NotARing { path: ring.path.clone(), found };
     let alive = |holds| Kept::Alive { path: ring.path.clone(), holds };
-    // Root may ask about anybody's ring.
+    // Root may ask about every user's ring.
     let (owner, own) = (ring.stat()?.st_uid, rustix::process::geteuid());
     if owner != own.as_raw() && !own.is_root() {
         return Err(Kept::Owner { path: ring.path.clone(), found: owner, expected: own.as_raw() });
@@ -134,10 +136,11 @@ pub fn remove_dead(root: impl AsRef<Path>, name: &str, removal: Removal) -> Resu
         }
         empty = false;
     }
-    // Left by a publisher that was killed before it had a lock. One that lives, and is just there, makes it again.
+    // A publisher that was killed before it had a lock left the directory empty. A live publisher that is just making
+    // its ring makes the directory again.
     if empty && !removal.dry_run {
         root.remove_ring(name, &ring)?;
-        // Unless it was quicker: only what is empty is removed.
+        // Only an empty directory is removed, so a publisher that was quicker keeps its ring.
         return if root.is_ring(name, &ring)? { Err(alive("its directory")) } else { Ok(0) };
     }
     if empty {
@@ -157,7 +160,7 @@ pub fn remove_dead(root: impl AsRef<Path>, name: &str, removal: Removal) -> Resu
     if !free.map_err(|source| io_error("lock", &ring.path.join(file::LOCK), source))? {
         return Err(alive("the lock"));
     }
-    // A publisher that closed meanwhile removed the lock that was waited for.
+    // A publisher that closed meanwhile has removed this lock file.
     if !ring.holds(file::LOCK, &held.1)? || !root.is_ring(name, &ring)? {
         return Err(Kept::NotFound { path: ring.path.clone() });
     }
@@ -173,7 +176,7 @@ pub fn remove_dead(root: impl AsRef<Path>, name: &str, removal: Removal) -> Resu
         0 => {}
         count => return Err(Kept::Attached { path: ring.path.clone(), count }),
     }
-    // Behind the lock, so that what is read is what the last publisher left.
+    // Read under the lock, so this is the state that the last publisher left.
     if !removal.closed && is_closed(&ring, segment.as_ref())? {
         return Err(Kept::Closed { path: ring.path.clone() });
     }
@@ -188,7 +191,7 @@ pub fn remove_dead(root: impl AsRef<Path>, name: &str, removal: Removal) -> Resu
     Ok(bytes)
 }
 
-/// Why a ring's directory cannot be opened: it is another user's.
+/// Why a ring's directory cannot be opened: another user owns it, or permission is missing.
 fn denied(path: PathBuf) -> Kept {
     let expected = rustix::process::geteuid().as_raw();
     match rustix::fs::lstat(&path) {
@@ -197,37 +200,39 @@ fn denied(path: PathBuf) -> Kept {
     }
 }
 
-/// The segment, if there is one: what is there must be a ring's, of whatever version.
+/// Opens the segment, if there is one. It must be a ring's segment, of any version.
 fn open_segment(ring: &Directory) -> Result<Option<OwnedFd>, Kept> {
     let path = ring.path.join(file::SEGMENT);
     let (segment, stat) = match ring.open(file::SEGMENT, OFlags::RDWR, FileType::RegularFile, Trust::Anybody) {
         Err(Fault { what: What::Missing, .. }) => return Ok(None),
         segment => segment?,
     };
-    if stat.st_size < PREFIX as i64 {
+    if stat.st_size < PREFIX_BYTES as i64 {
         return Err(Kept::NotARing { path, found: format!("a file of {} bytes", stat.st_size) });
     }
-    let words = Memory::<Word>::map_read_only(&segment, PREFIX).map_err(|source| io_error("map", &path, source))?;
+    let words =
+        Memory::<Word>::map_read_only(&segment, PREFIX_BYTES).map_err(|source| io_error("map", &path, source))?;
     match words[word::MAGIC].load() {
         MAGIC => Ok(Some(segment)),
         found => Err(Kept::NotARing { path, found: format!("a file that begins with {found:#018x}") }),
     }
 }
 
-/// Bytes of a segment that every version has.
-const PREFIX: usize = word::SLOTS_AT * 8;
+/// Size in bytes of the part of a segment that is the same in every version.
+const PREFIX_BYTES: usize = word::SLOTS_AT * 8;
 
-/// Whether its publisher closed it. The state stands where every version has it.
+/// Whether its publisher closed it. The state word is at the same place in every version.
 fn is_closed(ring: &Directory, segment: Option<&OwnedFd>) -> Result<bool, Kept> {
     let Some(segment) = segment else { return Ok(false) };
-    let words = Memory::<Word>::map_read_only(segment, PREFIX)
+    let words = Memory::<Word>::map_read_only(segment, PREFIX_BYTES)
         .map_err(|source| io_error("map", &ring.path.join(file::SEGMENT), source))?;
     Ok(words[word::STATE].load() == state::CLOSED)
 }
 
-/// Tells whoever attaches at this moment that the ring will never be taken over. This process holds the publisher's lock.
+/// Tells subscribers that attach at this moment that the ring will never be taken over. The caller holds the
+/// publisher's lock.
 fn supersede(ring: &Directory, segment: &OwnedFd) -> Result<(), Kept> {
-    let words = Memory::<WriteWord>::map_writable(segment, PREFIX)
+    let words = Memory::<WriteWord>::map_writable(segment, PREFIX_BYTES)
         .map_err(|source| io_error("map", &ring.path.join(file::SEGMENT), source))?;
     if words[word::STATE].load() == state::LIVE {
         words[word::STATE].store(state::SUPERSEDED);

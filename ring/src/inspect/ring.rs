@@ -1,4 +1,4 @@
-//! One ring, looked at through read-only mappings.
+//! One ring under inspection, read through read-only mappings.
 
 use std::io;
 use std::ops::Range;
@@ -18,7 +18,7 @@ use crate::memory::{Mapping, Memory};
 use crate::placement::PlacementRequest;
 use crate::presence::liveness::Liveness;
 use crate::protocol::end;
-use crate::protocol::slot::{self, Other};
+use crate::protocol::slot::{self, Absence};
 use crate::protocol::view::View;
 use crate::protocol::wait::Wake;
 use crate::segment::check;
@@ -28,15 +28,15 @@ use crate::transport::files::{Directory, Trust, file};
 use crate::transport::sealed::client::{Received, receive};
 use crate::transport::sealed::memory_file::reopen;
 
-/// Attempts at a ring that is being replaced at this moment.
+/// Attempts to open a ring that is being replaced.
 const ATTEMPTS: u32 = 20;
 
-/// A ring that is looked at: its segment and its control file, mapped read-only.
+/// A ring under inspection: its segment and its control file, mapped read-only.
 pub struct Ring {
     path: PathBuf,
     /// The ring's directory. A sealed ring has none.
     pub(super) directory: Option<Directory>,
-    /// What stands under the ring's name as long as this is the current one: the segment, or the socket of a sealed ring.
+    /// The file under the ring's name while this is the current ring: the segment, or the socket of a sealed ring.
     current: (PathBuf, Stat),
     pub(super) view: View,
     pub(super) stat: Stat,
@@ -46,18 +46,19 @@ pub struct Ring {
 }
 
 impl Ring {
-    /// Opens the ring `name` in `root` for looking, whoever owns it.
+    /// Opens the ring `name` in `root` for inspection, whoever owns it.
     ///
-    /// A ring whose control file or FIFO is missing or damaged opens all the same; [`verify`](Self::verify) tells of it.
+    /// If its control file or FIFO is missing or damaged, the ring opens all the same, and [`verify`](Self::verify)
+    /// reports it.
     ///
     /// # Errors
-    /// [`OpenError`]: there is none, it may not be read, it is not a ring, or its header is damaged.
+    /// [`OpenError`]: there is no such ring, it may not be read, it is not a ring, or its header is damaged.
     pub fn open(root: impl AsRef<Path>, name: &str) -> Result<Self, OpenError> {
         name::check(name)?;
         let root = Directory::root_to_look_in(root.as_ref())?;
         for _ in 1..ATTEMPTS {
             match Self::open_once(root.ring(name, Trust::Anybody)?) {
-                // It may be on the way to being replaced, made, or removed.
+                // Another process may be making, replacing or removing it: try again.
                 Ok(ring) if ring.state() == State::Superseded || ring.control.is_err() || ring.live.is_err() => {}
                 Err(OpenError::NotFound { .. }) => {}
                 result => return result,
@@ -74,11 +75,11 @@ impl Ring {
         }
     }
 
-    /// Has the sealed ring handed over that a publisher serves at the socket `path`, whoever that is, for looking: see
-    /// [`PublisherOptions::serve`](crate::PublisherOptions::serve).
+    /// Opens, for inspection, the sealed ring that a publisher serves at the socket `path`, whoever the publisher is:
+    /// see [`PublisherOptions::serve`](crate::PublisherOptions::serve).
     ///
-    /// The publisher decides whom it serves, as for a subscriber. The connection is closed at once: who looks takes no
-    /// client's place.
+    /// The publisher decides whom it serves, as for a subscriber. The connection is closed at once, so an inspection
+    /// takes no client's place.
     ///
     /// ```
     /// # let directory = tempfile::tempdir()?;
@@ -94,14 +95,14 @@ impl Ring {
     /// ```
     ///
     /// # Errors
-    /// [`OpenError`]: nobody serves there, or not this program; what is there is no such socket; what it sends is not
-    /// sealed, or no ring.
+    /// [`OpenError`]: nobody serves there, or the publisher does not serve this user; the file is not such a socket;
+    /// what the publisher sends is not sealed, or not a ring.
     pub fn connect(path: impl AsRef<Path>) -> Result<Self, OpenError> {
         let path = path.as_ref();
         let Received { segment, control, live, socket, .. } = receive(path, Trust::Anybody)?;
         let (memory, header) = read_segment(&segment.0, &segment.1, path)?;
-        // Every client is given the control file for writing, too, because a subscriber needs that. Who only looks does
-        // without, where the kernel lets it: the file belongs to the publisher's user.
+        // The publisher sends every client the control file for writing, because a subscriber needs that. An inspection
+        // reopens it read-only, if the kernel allows it: the file belongs to the publisher's user.
         let file = reopen(&control.0, OFlags::RDONLY).unwrap_or(control.0);
         let control = Control::of(file, &control.1, header.nonce);
         let current = (path.to_owned(), socket);
@@ -130,7 +131,7 @@ impl Ring {
     ) -> Self {
         let geometry = &header.geometry;
         let facts = Facts {
-            abi: ABI, // no other passes Header::read
+            abi: ABI, // Header::read accepts no other
             capacity: geometry.capacity,
             slot_size: geometry.slot_size,
             slots_at: geometry.slots_at,
@@ -146,17 +147,17 @@ impl Ring {
         Ring { path, directory, current, view, stat, facts, control, live }
     }
 
-    /// The ring's directory, or the socket of a sealed one.
+    /// The ring's directory, or the socket of a sealed ring.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Whether it is a sealed ring, which came through a socket: it ends with its publisher, for nobody can take it over.
+    /// Whether it is a sealed ring, which came through a socket. It ends with its publisher: nobody can take it over.
     pub fn is_sealed(&self) -> bool {
         self.directory.is_none()
     }
 
-    /// What never changes.
+    /// The part of the header that never changes.
     pub fn facts(&self) -> &Facts {
         &self.facts
     }
@@ -166,10 +167,10 @@ impl Ring {
         FileFacts::of(&self.stat)
     }
 
-    /// The fields of the message, out of the schema.
+    /// The fields of the message, from the schema.
     ///
     /// # Errors
-    /// If the schema cannot be understood, or contradicts the header: then there are only bytes.
+    /// If the schema cannot be parsed, or contradicts the header. The messages are then only bytes.
     pub fn message_type(&self) -> Result<MessageType, SchemaError> {
         let message = MessageType::parse(&self.facts.schema)?;
         match message.size == self.facts.payload_size {
@@ -178,7 +179,7 @@ impl Ring {
         }
     }
 
-    /// What the state word says now.
+    /// The present state.
     pub fn state(&self) -> State {
         match self.view.state() {
             state::LIVE => State::Live,
@@ -188,9 +189,10 @@ impl Ring {
         }
     }
 
-    /// What became of the publisher: one system call.
+    /// Whether the publisher lives, or how it ended. Costs one system call.
     pub fn publisher(&self) -> Life {
-        // I1. As E2 and E4: first the kernel, then the word, for a publisher that closes stores the word before it is gone.
+        // I1. As E2 and E4. The kernel is asked first and the state read second: a publisher that closes stores the
+        // state before it is gone.
         let dead = self.live.as_ref().map(Liveness::is_dead);
         fence("I1", Ordering::Acquire);
         match (self.state(), dead) {
@@ -202,12 +204,12 @@ impl Ring {
         }
     }
 
-    /// The process id of the publisher, as it sees itself.
+    /// The process id of the publisher, as the publisher sees it.
     pub fn publisher_pid(&self) -> u64 {
         self.word(word::PUBLISHER_PID)
     }
 
-    /// How the publisher finds out that a subscriber sleeps; `None` if the header says neither.
+    /// How the publisher finds out that a subscriber sleeps. `None` if the header names no such way.
     pub fn wake(&self) -> Option<Wake> {
         match self.word(word::WAKE) {
             wake::FENCE => Some(Wake::Fence),
@@ -216,43 +218,43 @@ impl Ring {
         }
     }
 
-    /// How often the event word changed: once for each time that sleepers were woken, by a message or by what else they are
-    /// to be told of, and once for each start and each end of a publisher, whether anybody slept or not. Begins again after
-    /// 2^32.
+    /// How often the event word changed: once for each time that sleepers were woken, by a message or another event,
+    /// and once for each start and each end of a publisher, even if nobody slept. Wraps after 2^32.
     pub fn wakes(&self) -> u64 {
         self.word(word::EVENT) & u64::from(u32::MAX)
     }
 
-    /// The epoch: 1 for the first publisher, one more for each that took over.
+    /// The epoch: 1 for the first publisher, and one more for each publisher that took the ring over.
     pub fn epoch(&self) -> u64 {
         self.view.epoch()
     }
 
-    /// The epochs that the header knows of, the newest last, each with its first sequence. At most seven.
+    /// The epochs that the header knows, the newest last, each with its first sequence. At most seven.
     pub fn epochs(&self) -> Vec<(u64, u64)> {
         let now = self.epoch();
         // I2. As V1.
         fence("I2", Ordering::Acquire);
-        // One place fewer than there are: the oldest is the next to be written.
+        // The header has one place more: the oldest place is overwritten next.
         (now.saturating_sub(EPOCHS - 2).max(1)..=now).map(|epoch| (epoch, self.view.begin(epoch))).collect()
     }
 
-    /// The next sequence to be published: so many were, counted from 0. Reads the line of the published count, once or
-    /// twice, and that of the next slot. The publisher writes to both with each message and then has to fetch them back.
+    /// The next sequence to be published: the number of messages published, counted from 0. Reads the cache line of the
+    /// published count, once or twice, and that of the next slot. The publisher writes both for each message and must
+    /// then fetch them back.
     pub fn published(&self) -> u64 {
-        end::of_running(&self.view)
+        end::next_of_running(&self.view)
     }
 
-    /// The sequences that the ring holds now. The oldest of a live ring may be gone before it is read.
+    /// The sequences that the ring holds now. In a live ring the oldest may be overwritten before it is read.
     pub fn held(&self) -> Range<u64> {
         let published = self.published();
         published.saturating_sub(self.facts.capacity - 1).max(self.facts.base)..published
     }
 
-    /// Reads the bytes of one message into `bytes`, replacing what was there.
+    /// Reads the bytes of one message into `bytes`, replacing its content.
     ///
     /// # Errors
-    /// [`Unread`]; `bytes` has no meaning then.
+    /// [`Unread`]. `bytes` then has no meaning.
     pub fn read(&self, sequence: u64, bytes: &mut Vec<u8>) -> Result<(), Unread> {
         if self.has_holes() {
             return Err(Unread::Holes);
@@ -261,7 +263,7 @@ impl Ring {
             return Err(Unread::Overwritten);
         }
         if sequence >= MAX_SEQUENCE {
-            // No ring comes so far, and the sequence word would wrap and look like that of another message.
+            // No ring reaches such a number. Its sequence word would wrap and look like that of another message.
             return Err(Unread::NotYet);
         }
         let size = self.facts.payload_size;
@@ -269,41 +271,41 @@ impl Ring {
             bytes.clear();
             bytes.extend(words.iter().flat_map(|word| word.load().to_ne_bytes()).take(size));
         });
-        read.map_err(|seen| match slot::other(seen, sequence, self.view.mask()) {
-            // The guard put zeros in its place, and zero is what no publisher has written yet.
-            Other::NotYet if self.is_cut_short() => Unread::CutShort,
-            Other::NotYet => Unread::NotYet,
-            Other::Lapped { .. } => Unread::Overwritten,
-            Other::Corrupt => Unread::Corrupt { found: seen },
+        read.map_err(|seen| match slot::why_absent(seen, sequence, self.view.mask()) {
+            // The guard replaced the segment by zeros, and a zero looks like a slot that was never written.
+            Absence::NotYet if self.is_cut_short() => Unread::CutShort,
+            Absence::NotYet => Unread::NotYet,
+            Absence::Lapped { .. } => Unread::Overwritten,
+            Absence::Corrupt => Unread::Corrupt { found: seen },
         })
     }
 
-    /// The lines of the control file that are held, or were used; `None` if the control file is missing or damaged. Up to
-    /// two system calls for each that is held, and one more; reads every line, of which a subscriber then has to fetch its
-    /// own back, the next time that it reports.
+    /// The entries of the control file that are held, or were used. `None` if the control file is missing or damaged.
+    /// Costs up to two system calls for each held entry, and one more. Reads the cache line of every entry, which its
+    /// subscriber must then fetch back when it next writes its position.
     ///
     /// # Errors
-    /// What the kernel says, which it has no reason to.
+    /// If the kernel refuses the question, for which it has no reason.
     pub fn entries(&self) -> io::Result<Option<Vec<Entry>>> {
         self.control.as_ref().ok().map(Control::entries).transpose()
     }
 
-    /// Whether this is still what stands under the name: it may have been removed, or replaced. For a sealed ring, whether
-    /// its socket is still there; a publisher that was killed leaves it.
+    /// Whether this is still the ring under its name: it may have been removed or replaced. For a sealed ring, whether
+    /// its socket is still there; a publisher that was killed leaves its socket.
     pub fn is_current(&self) -> bool {
         let (path, stat) = &self.current;
-        // A socket may stand behind a link, as it may when it is connected to.
+        // A client may connect to a socket through a link, so the link is followed.
         let found = if self.is_sealed() { rustix::fs::stat(path) } else { rustix::fs::lstat(path) };
         found.is_ok_and(|found| (found.st_dev, found.st_ino) == (stat.st_dev, stat.st_ino))
     }
 
     /// Whether the segment's file was cut short since it was opened, and the [`guard`](crate::guard) put zeros in its
-    /// place: nothing that is read from here on means anything.
+    /// place. Nothing read from then on has a meaning.
     pub fn is_cut_short(&self) -> bool {
         self.view.memory().is_cut_short()
     }
 
-    /// Whether not all of the segment is there.
+    /// Whether the segment's file has holes.
     pub(super) fn has_holes(&self) -> bool {
         check::has_holes(&self.stat)
     }

@@ -1,4 +1,4 @@
-//! Is a ring what its publisher made? Header, control file, FIFO, epochs, and every slot's sequence word.
+//! Verifying a ring: header, control file, FIFO, epochs, and every slot's sequence word.
 
 use std::fmt::Write as _;
 
@@ -7,23 +7,24 @@ use super::ring::Ring;
 use crate::format::layout::{MAX_SEQUENCE, word};
 use crate::protocol::{end, slot};
 
-/// Findings that are listed, at most; further ones are counted.
+/// Number of findings that are listed. Further findings are only counted.
 const LISTED: usize = 100;
 
-/// Slots that are read between two looks at how far the publisher is.
+/// Number of slots that are read between two readings of the publisher's position.
 const CHUNK: u64 = 1024;
 
-/// Further looks at a slot that seems wrong: a publisher that laps it meanwhile makes it look so, but not every time.
-const LOOKS: u32 = 8;
+/// How often a slot that seems wrong is read again. It may only seem wrong because the publisher laps it meanwhile, but
+/// that does not happen every time.
+const RECHECKS: u32 = 8;
 
 /// What [`Ring::verify`] found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verdict {
-    /// What is wrong: up to 100 things.
+    /// What is wrong: the first 100 findings.
     pub findings: Vec<Finding>,
-    /// How many more there are.
+    /// Number of further findings.
     pub more: u64,
-    /// Slots that were looked at.
+    /// Number of slots that were checked.
     pub slots: u64,
 }
 
@@ -32,9 +33,9 @@ pub struct Verdict {
 pub struct Finding {
     /// Where: a file, a word of the header, or a slot.
     pub place: String,
-    /// What stands there.
+    /// What was found there.
     pub found: String,
-    /// What should.
+    /// What was expected there.
     pub expected: String,
 }
 
@@ -59,11 +60,11 @@ impl Verdict {
 }
 
 impl Ring {
-    /// Holds the ring against what a publisher makes: the words that change, the files beside the segment, the schema, and
-    /// every slot's sequence word against its place and against what was published.
+    /// Compares the ring with what a publisher makes: the header words that change, the files beside the segment, the
+    /// schema, and every slot's sequence word.
     ///
-    /// It may be run on a live ring. It reads the first line of every slot, which the publisher then has to fetch back,
-    /// once for each look.
+    /// It may be run on a live ring. It reads the first line of every slot, and the publisher must fetch that line back
+    /// after each reading.
     pub fn verify(&self) -> Verdict {
         let mut verdict = Verdict::default();
         self.verify_header(&mut verdict);
@@ -75,7 +76,7 @@ impl Ring {
             self.verify_slots(&mut verdict);
         }
         if self.is_cut_short() {
-            // All else that was found, was found in the zeros that stand in its place.
+            // All other findings come from the zeros that replaced the segment.
             verdict = Verdict::default();
             verdict.note("segment", "a file that was cut short meanwhile", format!("{} bytes", self.stat.st_size));
         }
@@ -86,7 +87,7 @@ impl Ring {
         if let State::Unknown(found) = self.state() {
             verdict.note("header, the state", found, "1 (live), 2 (closed) or 3 (superseded)");
         }
-        // A publisher that was killed while it made the ring did not come to say how it wakes.
+        // 0 is right if the publisher was killed before it stored how it wakes.
         let wake = self.word(word::WAKE);
         if wake != 0 && self.wake().is_none() {
             verdict.note("header, the wake word", wake, "1 (fence) or 2 (membarrier)");
@@ -113,7 +114,8 @@ impl Ring {
     }
 
     fn verify_files(&self, verdict: &mut Verdict) {
-        // The control file of the ring that takes the name is put into place before its segment is.
+        // A ring that replaces this one puts its control file in place before its segment, so a superseded ring may
+        // have none that belongs to it.
         if let Err(problem) = &self.control
             && self.state() != State::Superseded
         {
@@ -131,7 +133,7 @@ impl Ring {
         }
         let published = self.published();
         for entry in self.entries().ok().flatten().unwrap_or_default() {
-            // A subscriber may wait for a sequence far ahead, but no publisher can come so far.
+            // A subscriber may wait for a sequence far ahead, but no publisher can reach this one.
             if entry.held && entry.sequence >= MAX_SEQUENCE {
                 let place = format!("control, entry {} (pid {})", entry.index, entry.pid);
                 verdict.note(place, entry.sequence, format!("a sequence; {published} are published"));
@@ -140,12 +142,12 @@ impl Ring {
     }
 
     fn verify_slots(&self, verdict: &mut Verdict) {
-        let mut slots = self.slots_against(|| self.published());
+        let mut slots = self.impossible_slots(|| self.published());
         let count = self.word(word::PUBLISHED);
-        // If most of the slots are wrong it is the count that is.
-        let (end, before) = (end::of_stopped(&self.view), self.published());
+        // If most slots seem wrong, the count is wrong and not the slots.
+        let (end, before) = (end::next_of_stopped(&self.view), self.published());
         if count > MAX_SEQUENCE || count < self.facts.base || slots.count() > self.facts.capacity / 2 {
-            let again = self.slots_against(|| end);
+            let again = self.impossible_slots(|| end);
             if again.count() < slots.count() && before == self.published() {
                 verdict.note("header, the published count", count, format!("{end}, where the slots end"));
                 slots = again;
@@ -160,27 +162,27 @@ impl Ring {
         verdict.slots = self.facts.capacity;
     }
 
-    /// The slots that cannot be as they are, if the next sequence to be published is what `next` says.
-    fn slots_against(&self, next: impl Fn() -> u64) -> Verdict {
+    /// The slots whose sequence word is impossible if `next` returns the next sequence to be published.
+    fn impossible_slots(&self, next: impl Fn() -> u64) -> Verdict {
         let mut verdict = Verdict::default();
         let mut seen = Vec::with_capacity(CHUNK as usize);
         for start in (0..self.facts.capacity).step_by(CHUNK as usize) {
             let before = next();
             seen.clear();
-            seen.extend((start..self.facts.capacity.min(start + CHUNK)).map(|index| self.view.seen(index)));
+            seen.extend((start..self.facts.capacity.min(start + CHUNK)).map(|index| self.view.sequence_word(index)));
             let after = next();
             for (index, &seen) in (start..).zip(&seen) {
                 if self.is_possible(index, seen, before, after) {
                     continue;
                 }
-                let once_more = || {
+                let look_again = || {
                     let before = next();
-                    let seen = self.view.seen(index);
+                    let seen = self.view.sequence_word(index);
                     let after = next();
                     (seen, before, after)
                 };
-                let looks: Option<Vec<_>> = (0..LOOKS)
-                    .map(|_| once_more())
+                let looks: Option<Vec<_>> = (0..RECHECKS)
+                    .map(|_| look_again())
                     .map(|look| (!self.is_possible(index, look.0, look.1, look.2)).then_some(look))
                     .collect();
                 if let Some(&(seen, before, _)) = looks.as_ref().and_then(|looks| looks.last()) {
@@ -191,33 +193,34 @@ impl Ring {
         verdict
     }
 
-    /// Whether the slot of this index can hold that sequence word, when the next sequence was between `before` and `after`.
+    /// Whether the slot at `index` can hold the sequence word `seen` when the next sequence was between `before` and
+    /// `after`.
     fn is_possible(&self, index: u64, seen: u64, before: u64, after: u64) -> bool {
         let (capacity, base) = (self.facts.capacity, self.facts.base);
         if seen == 0 {
-            return self.first(index) >= before; // never written
+            return self.first_sequence(index) >= before; // never written
         }
         let number = (seen - 1) / 2;
         if number & (capacity - 1) != index || number < base {
             return false;
         }
         match seen.is_multiple_of(2) {
-            // Published, and not followed in its slot by anything but the next message.
+            // Published: the publisher has reached it, and has not lapped it.
             true => number < after && number.saturating_add(capacity) >= before,
-            // Marked: the next message, and no other.
+            // Marked: only the next message is.
             false => (before..=after).contains(&number),
         }
     }
 
-    /// The first sequence that the slot of this index holds in its life.
-    fn first(&self, index: u64) -> u64 {
+    /// The first sequence that the slot at `index` ever holds.
+    fn first_sequence(&self, index: u64) -> u64 {
         let (base, mask) = (self.facts.base, self.facts.capacity - 1);
         base + (index.wrapping_sub(base) & mask)
     }
 
-    /// What the slot of this index should hold, when `next` is the next sequence.
+    /// What the slot at `index` should hold if `next` is the next sequence.
     fn expected(&self, index: u64, next: u64) -> String {
-        let (mask, first) = (self.facts.capacity - 1, self.first(index));
+        let (mask, first) = (self.facts.capacity - 1, self.first_sequence(index));
         let mut text = String::new();
         if next & mask == index {
             let _ = write!(text, "{}", describe(slot::marked(next)));
@@ -231,7 +234,7 @@ impl Ring {
     }
 }
 
-/// What a sequence word says.
+/// The meaning of a sequence word, in words.
 fn describe(seen: u64) -> String {
     match seen {
         0 => "never written".to_owned(),

@@ -1,18 +1,18 @@
-//! Race-free copies of a payload, into words and out of them.
+//! Race-free copies of a payload, into the words of a slot and out of them.
 //!
-//! A payload may be overwritten while it is read. In Rust's model every word is therefore a relaxed atomic: no data race,
-//! and what came out torn is thrown away by the slot's re-check. Words are copied one by one, though, which takes a
-//! subscriber so many loads that it falls behind a publisher at full speed, and large messages half of memcpy's speed. So
-//! bytes are copied out by inline assembly, and large messages in as well: machine loads and stores that the compiler
-//! cannot see into, and that are no race in its model either. They are ordinary ones, kept in order by the processor as
-//! the words are (no non-temporal ones, which would need a fence of their own). Elsewhere, under loom and under Miri it is
-//! the words.
+//! A payload may be overwritten while it is read. In Rust's memory model each word is therefore a relaxed atomic: there
+//! is no data race, and the slot's second look discards a torn copy. But copying word by word needs so many loads that
+//! a subscriber falls behind a publisher at full speed, and large messages reach only half of memcpy's speed. So inline
+//! assembly copies bytes out, and large messages in as well. The compiler cannot see into it, so it is no race in its
+//! model either. The assembly uses ordinary loads and stores, which the processor keeps in order as it does those of
+//! the words. (Non-temporal stores would need a fence of their own.) On other processors, under loom and under Miri,
+//! everything is copied by words.
 //!
-//! A short message is loaded by words on its way *in*, on purpose: its fields were stored a moment ago, one by one, and a
-//! load that is wider than they waits until they have left the store buffer. It is stored by two words at a time: the fewer
-//! stores wait for their line, the more messages fit into the store buffer.
+//! A short message is loaded word by word on its way *in*, on purpose. Its fields were stored a moment ago, one by one,
+//! and a wider load would wait until they have left the store buffer. It is stored two words at a time: fewer stores
+//! wait for their line, so more messages fit into the store buffer.
 //!
-//! Bytes beyond the payload in its last word are stored as zero.
+//! Bytes of the last word that lie beyond the payload are stored as zero.
 #![allow(unsafe_code)] // a value from bytes that were all written; inline assembly
 
 use std::mem::MaybeUninit;
@@ -26,14 +26,14 @@ use crate::sync::{LINE_WORDS, Word, WriteWord};
 /// Bytes of payload that share the first line of a slot with its sequence word.
 const FIRST_LINE: usize = (LINE_WORDS - 1) * size_of::<u64>();
 
-/// Copies a message into the payload words of a slot: further lines first, the first line last, so that the line a
-/// waiting subscriber polls is touched once.
+/// Copies a message into the payload words of a slot. It writes further lines first and the first line last, so the
+/// line that a waiting subscriber polls is touched once.
 #[inline(always)]
 pub(crate) fn store<T: IntoBytes + Immutable>(words: &[WriteWord], message: &T) {
     store_bytes(words, message.as_bytes());
 }
 
-/// The same for a message as bytes.
+/// As [`store`], for a message that is bytes.
 #[inline(always)]
 pub(crate) fn store_bytes(words: &[WriteWord], bytes: &[u8]) {
     let (first, further) = bytes.split_at(bytes.len().min(FIRST_LINE));
@@ -57,7 +57,7 @@ fn store_words(words: &[WriteWord], bytes: &[u8]) {
     }
 }
 
-/// Copies the payload words of a slot out. What comes back may be torn: only the slot's re-check tells.
+/// Copies the payload words of a slot out. The result may be torn: only the slot's second look tells.
 #[inline(always)]
 pub(crate) fn load<'a, T: FromBytes>(words: &[Word], message: &'a mut MaybeUninit<T>) -> &'a mut T {
     let bytes: *mut MaybeUninit<u8> = message.as_mut_ptr().cast();
@@ -67,7 +67,7 @@ pub(crate) fn load<'a, T: FromBytes>(words: &[Word], message: &'a mut MaybeUnini
     unsafe { message.assume_init_mut() }
 }
 
-/// The same over a message that is there already.
+/// As [`load`], over an existing message.
 #[inline(always)]
 pub(crate) fn load_over<T: FromBytes + IntoBytes>(words: &[Word], message: &mut T) {
     let message: *mut T = message;
@@ -75,7 +75,7 @@ pub(crate) fn load_over<T: FromBytes + IntoBytes>(words: &[Word], message: &mut 
     load(words, unsafe { &mut *message.cast::<MaybeUninit<T>>() });
 }
 
-/// The same over bytes that are there already.
+/// As [`load`], over existing bytes.
 #[inline(always)]
 pub(crate) fn load_over_bytes(words: &[Word], bytes: &mut [u8]) {
     let bytes: *mut [u8] = bytes;
@@ -84,7 +84,7 @@ pub(crate) fn load_over_bytes(words: &[Word], bytes: &mut [u8]) {
     load_bytes(words, unsafe { &mut *(bytes as *mut [MaybeUninit<u8>]) });
 }
 
-/// Copies words out into bytes, all of which are written.
+/// Copies words out into bytes, and writes every byte.
 #[inline(always)]
 pub(crate) fn load_bytes(words: &[Word], bytes: &mut [MaybeUninit<u8>]) {
     assert!(words.len() >= bytes.len().div_ceil(8), "fewer words than the message has");
@@ -106,8 +106,8 @@ fn load_words(words: &[Word], bytes: &mut [MaybeUninit<u8>]) {
     }
 }
 
-/// Copies by inline assembly. Each copies what it can of the bytes and returns how many these are, from the first on: the
-/// rest, less than 16 or 64 bytes, is for the words.
+/// Copies by inline assembly. Each function copies as many bytes as it can, from the first on, and returns how many.
+/// The rest, less than 16 or 64 bytes, is copied by words.
 #[cfg(all(target_arch = "x86_64", not(loom), not(miri)))]
 mod bulk {
     use std::arch::asm;
@@ -115,17 +115,17 @@ mod bulk {
 
     use super::{FIRST_LINE, MaybeUninit, Word, WriteWord};
 
-    /// What a step with wide registers copies.
+    /// Bytes that one step with wide registers copies.
     const STEP: usize = 128;
 
-    /// From so many bytes on with the wider registers of AVX, where the processor has it: see docs/performance.md. A head of
-    /// 64 bytes and a step, so that there is one for sure.
+    /// From this many bytes on, AVX's wider registers are used if the processor has them: see docs/performance.md. It
+    /// is a head of 64 bytes and one step, so there is at least one step.
     const WIDE: usize = 64 + STEP;
 
-    /// From so many bytes on with those of AVX-512.
+    /// From this many bytes on, AVX-512's registers are used if the processor has them.
     const WIDEST: usize = 512;
 
-    /// The whole lines.
+    /// Stores the whole lines.
     #[inline(always)]
     pub(super) fn store(words: &[WriteWord], bytes: &[u8]) -> usize {
         let length = bytes.len() / 64 * 64;
@@ -144,7 +144,7 @@ mod bulk {
         length
     }
 
-    /// The blocks of 16 bytes of what shares a line with the sequence word: two loads and one store for each.
+    /// Stores the blocks of 16 bytes that share a line with the sequence word: two loads and one store for each.
     #[inline(always)]
     pub(super) fn store_short(words: &[WriteWord], bytes: &[u8]) -> usize {
         assert!(
@@ -152,7 +152,7 @@ mod bulk {
             "more bytes than words, or than a line"
         );
         if cfg!(feed_ring_faults) {
-            return 0; // word by word, as a publisher may die after each
+            return 0; // word by word: fault tests kill a publisher after each store
         }
         let (to, from) = (words.as_ptr(), bytes.as_ptr());
         macro_rules! pairs {
@@ -183,7 +183,7 @@ mod bulk {
         blocks * 16
     }
 
-    /// All of a large message, blocks of 16 bytes of others.
+    /// Loads all of a large message, or the blocks of 16 bytes of a smaller one.
     #[inline(always)]
     pub(super) fn load(words: &[Word], bytes: &mut [MaybeUninit<u8>]) -> usize {
         assert!(size_of_val(words) >= bytes.len(), "fewer words than bytes");
@@ -193,13 +193,13 @@ mod bulk {
         }
         let (pairs, blocks) = (words.as_chunks::<2>().0, bytes.as_chunks_mut::<16>().0);
         for (pair, block) in pairs.iter().zip(&mut *blocks) {
-            // SAFETY: any 16 bytes are 16 bytes.
+            // SAFETY: both types are 16 bytes, and any value of them is valid.
             *block = unsafe { std::mem::transmute::<__m128i, [MaybeUninit<u8>; 16]>(load_pair(pair)) };
         }
         size_of_val(blocks)
     }
 
-    /// Two words in one load.
+    /// Loads two words at once.
     #[inline(always)]
     fn load_pair(pair: &[Word; 2]) -> __m128i {
         let value;
@@ -210,8 +210,8 @@ mod bulk {
         value
     }
 
-    /// So that no store crosses from one line into another, which would cost twice what it does for a load: first what lies
-    /// before the first line of `bytes`, then whole lines, then the end. Some bytes are copied twice for it.
+    /// Copies what lies before the first line of `bytes`, then whole lines, then the end, so that no store crosses a
+    /// line boundary. A crossing costs twice as much for a store as for a load. Some bytes are copied twice for it.
     #[inline(always)]
     fn load_wide(words: &[Word], bytes: &mut [MaybeUninit<u8>]) {
         let (from, to, length) = (words.as_ptr().cast::<u8>(), bytes.as_mut_ptr().cast::<u8>(), bytes.len());
@@ -229,7 +229,8 @@ mod bulk {
     /// Copies `length` bytes, a multiple of [`STEP`] and not 0.
     ///
     /// # Safety
-    /// They can be read at `from` and written at `to`. Others may write at `from`, or read at `to`, meanwhile.
+    /// They must be readable at `from` and writable at `to`. Other threads may write at `from`, or read at `to`,
+    /// meanwhile.
     #[inline(always)]
     unsafe fn copy(to: *mut u8, from: *const u8, length: usize) {
         if length >= WIDEST && std::is_x86_feature_detected!("avx512f") {
@@ -244,13 +245,14 @@ mod bulk {
         }
     }
 
-    /// A loop over `length` bytes, `$step` at a time, that ends when the negative index has become 0.
+    /// A loop that copies `length` bytes, `$step` at a time. Its index starts negative and ends at 0.
     macro_rules! copy_loop {
         ($(#[$doc:meta])* $name:ident, $step:literal, $($line:literal),+ ; $last:literal) => {
             $(#[$doc])*
             #[inline(always)]
             unsafe fn $name(to: *mut u8, from: *const u8, length: usize) {
-                // SAFETY: the caller's; without `nomem` the compiler keeps it in its place between the fences.
+                // SAFETY: as the caller promises. Without `nomem` the compiler keeps it in its place between the
+                // fences.
                 unsafe {
                     asm!(
                         "2:",
@@ -262,7 +264,7 @@ mod bulk {
                         to = in(reg) to.wrapping_add(length),
                         i = inout(reg) -length.cast_signed() => _,
                         step = const $step,
-                        // vzeroupper clears the upper halves of all of them.
+                        // vzeroupper clears the upper halves of all sixteen.
                         out("xmm0") _, out("xmm1") _, out("xmm2") _, out("xmm3") _,
                         out("xmm4") _, out("xmm5") _, out("xmm6") _, out("xmm7") _,
                         out("xmm8") _, out("xmm9") _, out("xmm10") _, out("xmm11") _,
@@ -322,7 +324,7 @@ mod bulk {
     }
 }
 
-/// Where there is no assembly.
+/// The same functions where there is no assembly: they leave all bytes to the words.
 #[cfg(not(all(target_arch = "x86_64", not(loom), not(miri))))]
 mod bulk {
     use super::{MaybeUninit, Word, WriteWord};
@@ -343,7 +345,7 @@ mod bulk {
     }
 }
 
-/// The copies alone, for the report to hold against memcpy. No part of the interface.
+/// The copies alone, so that the report can compare them with memcpy. Not part of the interface.
 #[doc(hidden)]
 pub struct Alone<T> {
     slot: Memory<WriteWord>,
@@ -359,13 +361,13 @@ impl<T: FromBytes + IntoBytes + Immutable> Default for Alone<T> {
 }
 
 impl<T: FromBytes + IntoBytes + Immutable> Alone<T> {
-    /// Into a slot.
+    /// Copies into a slot.
     #[inline(always)]
     pub fn store(&self, message: &T) {
         store(&self.slot[1..], message);
     }
 
-    /// Out of it.
+    /// Copies out of the slot.
     #[inline(always)]
     pub fn load(&self, message: &mut T) {
         load_over(&self.reader[1..], message);
@@ -386,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn every_length_and_tail_comes_back() {
+    fn messages_of_every_kind_of_length_come_back() {
         there_and_back::<1>();
         there_and_back::<7>();
         there_and_back::<8>();
@@ -406,9 +408,9 @@ mod tests {
         there_and_back::<4093>();
     }
 
-    /// The assembly and the words copy the same bytes, and not one beyond, for every length.
+    /// For every length, assembly and words copy the same bytes and none beyond.
     #[test]
-    fn both_ways_to_copy_agree() {
+    fn assembly_and_words_copy_the_same_bytes() {
         let longest: usize = if cfg!(miri) { 300 } else { 4096 };
         let bytes: Vec<u8> = (0..longest + 8).map(|i| (i * 31 + i / 251) as u8).collect();
         for length in 8..=longest {

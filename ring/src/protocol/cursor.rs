@@ -1,20 +1,21 @@
-//! A reader's place in a ring: where it joined, what it reads next, what it lost, what it was told. Untyped, and without a
-//! question to the kernel: whoever owns the cursor asks those.
+//! A reader's position in a ring: where it joined, what it reads next, what it lost, what its caller was told.
 //!
-//! | what the slot of the next message says | what a receive says |
+//! It knows neither the message type nor the kernel. Its owner asks the kernel whether the publisher lives.
+//!
+//! | the slot of the next message holds | a receive returns |
 //! |---|---|
-//! | the message, of the epoch told last | the message |
+//! | the message, of the epoch reported last | the message |
 //! | the message, of a newer epoch | `Restarted`, then the message |
-//! | a newer message | `Lagged`, with how many were lost |
-//! | a number that belongs into another slot | `Corrupt` |
-//! | nothing yet, and the ring is live | nothing; its owner may ask whether the publisher lives |
+//! | a newer message | `Lagged`, with the number of lost messages |
+//! | a number that belongs in another slot | `Corrupt` |
+//! | nothing yet, and the ring is live | nothing, or `PublisherDead` if the owner finds the publisher dead |
 //! | nothing yet, and the ring ended | how it ended |
 //!
 //! At every moment `first + received + lost + skipped = next`.
 
 use super::end;
 use super::pending::Told;
-use super::slot::{self, Other};
+use super::slot::{self, Absence};
 use super::view::View;
 use crate::error::{Corrupt, TryRecvError};
 use crate::format::layout::{EPOCHS, MAX_SEQUENCE, state};
@@ -22,28 +23,28 @@ use crate::memory::Pinned;
 use crate::sync::tuning::{MARGIN, MARGIN_PART};
 use crate::sync::{Ordering, Word, fence, on};
 
-/// Where a subscriber begins.
+/// Where a subscriber begins to read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Join {
-    /// With the oldest message that the ring still holds.
+    /// At the oldest message that the ring still holds.
     Oldest,
-    /// With the first message that is published after joining.
+    /// At the first message that is published after joining.
     #[default]
     Latest,
-    /// With the message of this sequence number. One not yet published is waited for. One that is gone counts as lost,
-    /// and so do those behind it that are gone too.
+    /// At the message with this sequence number. If it is not published yet, the subscriber waits for it. If it was
+    /// overwritten, it counts as lost, and so does every later message that was overwritten too.
     Sequence(u64),
 }
 
-/// What stands where the next message is to be.
-pub(crate) enum Next {
-    /// The message. It is to be read now, whatever the epoch in the header says by then.
+/// What [`Cursor::resolve`] found in place of an error.
+pub(crate) enum Resolution {
+    /// The message. Its epoch was reported; read it now without comparing epochs again.
     Message,
     /// Nothing yet, in a live ring.
     Nothing,
 }
 
-/// A reader's place in a ring.
+/// A reader's position in a ring.
 pub(crate) struct Cursor {
     view: View,
     epoch_word: Pinned<Word>,
@@ -53,8 +54,9 @@ pub(crate) struct Cursor {
     lost: u64,
     skipped: u64,
     first: u64,
-    /// State and epoch of the ring when its end was told. Live if that was a death, or if no end was told.
-    told: (u64, u64),
+    /// State and epoch of the ring when its end was reported. The state is `LIVE` if the publisher died, or if no end
+    /// was reported.
+    reported_end: (u64, u64),
 }
 
 impl Cursor {
@@ -62,8 +64,8 @@ impl Cursor {
     pub(crate) fn join(view: View, join: Join) -> Self {
         let first = match join {
             Join::Sequence(sequence) => sequence,
-            Join::Latest => end::of_running(&view),
-            Join::Oldest => oldest(&view, end::of_running(&view)),
+            Join::Latest => end::next_of_running(&view),
+            Join::Oldest => oldest(&view, end::next_of_running(&view)),
         };
         let epoch_word = view.epoch_word();
         let mut cursor = Cursor {
@@ -75,10 +77,10 @@ impl Cursor {
             lost: 0,
             skipped: 0,
             first,
-            told: (state::LIVE, 0),
+            reported_end: (state::LIVE, 0),
         };
         cursor.epoch = cursor.epoch_at(first);
-        cursor.told.1 = cursor.epoch_word.load();
+        cursor.reported_end.1 = cursor.epoch_word.load();
         cursor
     }
 
@@ -86,7 +88,7 @@ impl Cursor {
         &self.view
     }
 
-    /// The sequence number of the next message.
+    /// Sequence number of the next message.
     #[inline(always)]
     pub(crate) fn next(&self) -> u64 {
         self.next
@@ -108,79 +110,83 @@ impl Cursor {
         self.skipped
     }
 
-    /// The epoch that was told of last.
+    /// The epoch that was reported last.
     pub(crate) fn epoch(&self) -> u64 {
         self.epoch
     }
 
-    /// How many messages are published and not yet received.
+    /// Number of messages that are published and not yet received.
     pub(crate) fn lag(&self) -> u64 {
-        end::of_running(&self.view).saturating_sub(self.next)
+        end::next_of_running(&self.view).saturating_sub(self.next)
     }
 
-    /// What this reader was told, for a sleep until the next message.
+    /// What the caller was told so far. Used to sleep until the next message.
     pub(crate) fn told(&self) -> Told {
         Told { sequence: self.next, epoch: self.epoch, state: state::LIVE }
     }
 
-    /// What this reader was told, for a wait until a publisher takes over after an end.
+    /// What the caller was told so far. Used to wait, after an end, until a publisher takes over.
     pub(crate) fn told_of_end(&self) -> Told {
-        let (state, epoch) = self.told;
+        let (state, epoch) = self.reported_end;
         Told { sequence: self.next, epoch, state }
     }
 
-    /// True if the header's epoch is the last one told, so a message that was just read is of that epoch.
+    /// True if the header's epoch is the one reported last. Then a message that was just read is of that epoch.
     #[inline(always)]
     pub(crate) fn is_of_this_epoch(&self) -> bool {
-        // V2. A message's epoch was stored before it, so whoever has read the message sees the epoch.
+        // V2. The epoch was stored before its first message, so a reader of the message sees the epoch.
         self.epoch_word.load() == self.epoch || !on("V2")
     }
 
-    /// The next message was received.
+    /// Counts the next message as received.
     #[inline(always)]
     pub(crate) fn advance(&mut self) {
         self.next += 1;
         self.received += 1;
     }
 
-    /// What stands in the way of the next message. `seen` is what its slot says instead. It is `None` if the message is
-    /// there and an epoch began since the last one told. `goes_on` tells whether a publisher lives: it is asked only
-    /// after a loss.
+    /// Decides why the next message was not received. `seen` is the sequence word of its slot, or `None` if the message
+    /// was read but the epoch has changed. `goes_on` tells whether a publisher lives; it is called only after a loss.
     ///
     /// # Errors
-    /// What is to be told before the message, or instead of it.
+    /// The event to report before the message, or instead of it.
     #[inline]
-    pub(crate) fn resolve(&mut self, seen: Option<u64>, goes_on: impl Fn() -> bool) -> Result<Next, TryRecvError> {
+    pub(crate) fn resolve(
+        &mut self,
+        seen: Option<u64>,
+        goes_on: impl Fn() -> bool,
+    ) -> Result<Resolution, TryRecvError> {
         let Some(seen) = seen else {
-            // The first message since an epoch began elsewhere: the epoch is told before the message.
-            return self.tell_of_epoch().map(|()| Next::Message);
+            // The first message since another epoch began: report the epoch before the message.
+            return self.report_epoch().map(|()| Resolution::Message);
         };
-        match slot::other(seen, self.next, self.view.mask()) {
-            Other::Lapped { published } => Err(self.lapped(published, goes_on)),
-            Other::Corrupt => Err(self.corrupt(seen)),
-            Other::NotYet => self.not_yet(goes_on),
+        match slot::why_absent(seen, self.next, self.view.mask()) {
+            Absence::Lapped { published } => Err(self.lapped(published, goes_on)),
+            Absence::Corrupt => Err(self.corrupt(seen)),
+            Absence::NotYet => self.not_yet(goes_on),
         }
     }
 
-    /// Why a message was not read that was there a moment before: it may have been overwritten since.
+    /// Why a message could not be read that was there a moment ago. It may have been overwritten since.
     #[inline]
-    pub(crate) fn missed(&mut self, seen: u64, goes_on: impl Fn() -> bool) -> TryRecvError {
-        match slot::other(seen, self.next, self.view.mask()) {
-            Other::Lapped { published } => self.lapped(published, goes_on),
-            Other::Corrupt => self.corrupt(seen),
-            Other::NotYet => TryRecvError::Empty,
+    pub(crate) fn why_missed(&mut self, seen: u64, goes_on: impl Fn() -> bool) -> TryRecvError {
+        match slot::why_absent(seen, self.next, self.view.mask()) {
+            Absence::Lapped { published } => self.lapped(published, goes_on),
+            Absence::Corrupt => self.corrupt(seen),
+            Absence::NotYet => TryRecvError::Empty,
         }
     }
 
-    /// How the ring ended, now that the kernel says that its publisher is gone.
+    /// How the ring ended, after the kernel said that the publisher is gone.
     ///
     /// # Errors
-    /// The end, unless there is a message still to be read.
+    /// The end of the ring, unless a message is still to be read.
     #[inline]
     pub(crate) fn publisher_gone(&mut self, goes_on: impl Fn() -> bool) -> Result<(), TryRecvError> {
-        // E2. Pairs with C2, and with the kernel's word: all that the publisher stored is seen from here.
+        // E2. Pairs with C2, and with the kernel's answer. From here on this reader sees all that the publisher stored.
         fence("E2", Ordering::Acquire);
-        // E4. A publisher that closes is gone as well: the look at the state may have been before that.
+        // E4. A publisher that closes is gone as well, and may have closed after the first look at the state. Without a
+        // second look a clean close would be reported as a death.
         let now = if on("E4") { self.view.state() } else { state::LIVE };
         self.ended(now, goes_on)
     }
@@ -189,22 +195,23 @@ impl Cursor {
         Corrupt { what: "a slot", found, sequence: self.next }.into()
     }
 
-    /// Counts what was lost and goes on behind it. `published` is what the slot said.
+    /// Counts the lost messages and moves the cursor past them. `published` is the count that the slot implies.
     fn lapped(&mut self, published: u64, goes_on: impl Fn() -> bool) -> TryRecvError {
-        // The count may know of later messages.
-        let count = self.view.count();
-        // L2. A count that no publisher can have reached is not believed.
+        // The header's count may be ahead of the slot.
+        let count = self.view.published_count();
+        // L2. No publisher can reach such a count; believing it would report a false loss.
         let published = if count < MAX_SEQUENCE || !on("L2") { published.max(count) } else { published };
         let oldest = oldest(&self.view, published);
-        // L3. Without it the next message would be overwritten at once.
+        // L3. The oldest message is overwritten next: without a margin the reader would be lapped again at once.
         let margin = if on("L3") { (self.view.window() / MARGIN_PART).min(MARGIN) } else { 0 };
-        // L4. The messages that the ring began with are not about to be overwritten, and none is once nobody publishes.
-        let about_to_go = oldest > self.view.layout().base || !on("L4");
+        // L4. The first messages of the ring are not about to be overwritten, and once nobody publishes no message is.
+        // A margin there would count them as lost.
+        let ring_has_wrapped = oldest > self.view.layout().base || !on("L4");
         let margin =
-            if margin > 0 && about_to_go && self.view.state() == state::LIVE && goes_on() { margin } else { 0 };
+            if margin > 0 && ring_has_wrapped && self.view.state() == state::LIVE && goes_on() { margin } else { 0 };
         let resume = oldest + margin;
         let missed = resume.saturating_sub(self.next).max(1);
-        // L1. Every message that is passed over is counted.
+        // L1. Every message that the cursor passes over counts as lost.
         if on("L1") {
             self.lost = self.lost.wrapping_add(missed);
         }
@@ -212,40 +219,42 @@ impl Cursor {
         TryRecvError::Lagged { missed }
     }
 
-    /// Nothing in the slot yet: has the ring ended, has an epoch begun?
+    /// The slot has no message yet. Checks whether the ring ended or an epoch began.
     #[inline]
-    fn not_yet(&mut self, goes_on: impl Fn() -> bool) -> Result<Next, TryRecvError> {
-        // L5. A message from before this ring never comes.
+    fn not_yet(&mut self, goes_on: impl Fn() -> bool) -> Result<Resolution, TryRecvError> {
+        // L5. This ring never gets a message from before its base: waiting for one would never end.
         let base = self.view.layout().base;
         if self.next < base && on("L5") {
             return Err(self.lapped(base, goes_on));
         }
         let now = self.view.state();
         if now != state::LIVE {
-            // E1. Pairs with C1 and C3: a message published before the ring ended is seen by the last look.
+            // E1. Pairs with C1 and C3: the last look sees every message that was published before the ring ended.
             fence("E1", Ordering::Acquire);
-            return self.ended(now, goes_on).map(|()| Next::Message);
+            return self.ended(now, goes_on).map(|()| Resolution::Message);
         }
-        self.tell_of_epoch().map(|()| Next::Nothing)
+        self.report_epoch().map(|()| Resolution::Nothing)
     }
 
-    /// A last look, behind the fence that made the end certain. If there is still nothing, how the ring ended.
+    /// Looks at the slot once more, after the fence that follows the end. If there is still no message, returns how the
+    /// ring ended.
     #[cold]
     fn ended(&mut self, now: u64, goes_on: impl Fn() -> bool) -> Result<(), TryRecvError> {
-        // E3. Without it a message that came between the first look and the end would be kept back.
+        // E3. A message may have been published between the first look and the end. Without this look it would never be
+        // received.
         if on("E3") {
             match slot::read(self.view.slot(self.next), self.next, |_| ()) {
-                // V3. Another publisher may have taken over since, and this may be its first message: its epoch is told
-                // first.
-                Ok(()) if on("V3") => return self.tell_of_epoch(),
+                // V3. Another publisher may have taken over since, and this may be its first message. Its epoch is
+                // reported first.
+                Ok(()) if on("V3") => return self.report_epoch(),
                 Ok(()) => return Ok(()),
-                Err(seen) => match self.missed(seen, goes_on) {
+                Err(seen) => match self.why_missed(seen, goes_on) {
                     TryRecvError::Empty => {}
                     error => return Err(error),
                 },
             }
         }
-        self.told = (now, self.epoch_word.load());
+        self.reported_end = (now, self.epoch_word.load());
         Err(match now {
             state::LIVE => TryRecvError::PublisherDead,
             state::CLOSED => TryRecvError::Closed,
@@ -255,16 +264,17 @@ impl Cursor {
         })
     }
 
-    /// Passes over all messages before the newest, but not over the beginning of an epoch that was not told.
+    /// Skips all messages before the newest, but stops at the first message of an epoch that was not reported.
     ///
     /// # Errors
-    /// `Restarted`, with the cursor at the epoch's first message.
+    /// `Restarted`, with the cursor at that epoch's first message, or where it was if that is further on.
     pub(crate) fn skip_to_newest(&mut self) -> Result<(), TryRecvError> {
-        let newest = end::of_running(&self.view).saturating_sub(1);
-        // V7. Pairs with P1 and P2: who knows how far the publisher is sees the epoch that it publishes in, below.
+        let newest = end::next_of_running(&self.view).saturating_sub(1);
+        // V7. Pairs with P1 and P2: a reader that sees how far the publisher is also sees, below, the epoch that it
+        // publishes in.
         fence("V7", Ordering::Acquire);
         if newest > self.next {
-            // V4. An epoch that began on the way is told where it begins, as it is when reading one by one.
+            // V4. The skip stops where an epoch begins, so a caller that then reads one by one gets all its messages.
             if let Some((epoch, sequence)) = self.epoch_begun(newest).filter(|_| on("V4")) {
                 self.epoch = epoch;
                 self.skip_to(sequence.clamp(self.next, newest));
@@ -280,9 +290,9 @@ impl Cursor {
         self.next = sequence;
     }
 
-    /// Tells of the last epoch that began at or before the next message, unless it was told.
+    /// Reports the last epoch that began at or before the next message, unless it was reported.
     #[inline(always)]
-    fn tell_of_epoch(&mut self) -> Result<(), TryRecvError> {
+    fn report_epoch(&mut self) -> Result<(), TryRecvError> {
         match self.epoch_begun(self.next) {
             Some((epoch, sequence)) => {
                 self.epoch = epoch;
@@ -292,7 +302,7 @@ impl Cursor {
         }
     }
 
-    /// The last epoch that began at or before `sequence` and was not told.
+    /// The last epoch that began at or before `sequence`, with its first sequence, if it was not reported.
     #[inline]
     fn epoch_begun(&self, sequence: u64) -> Option<(u64, u64)> {
         let now = self.epoch_word.load();
@@ -300,24 +310,24 @@ impl Cursor {
             return None;
         }
         let epoch = self.epoch_at(sequence);
-        // V5. The header may say that another epoch begins further on: that one is not to be told yet.
+        // V5. The header may already name an epoch that begins after `sequence`. Reporting it now would be too early.
         (epoch > self.epoch || !on("V5")).then(|| (epoch, self.view.begin(epoch)))
     }
 
-    /// The epoch of the message of this sequence number, as far back as the header knows.
+    /// The epoch of message `sequence`, as far back as the header knows.
     fn epoch_at(&self, sequence: u64) -> u64 {
         let now = self.epoch_word.load();
-        // V1. Pairs with T2: the beginnings of the epoch that was seen, or of later ones.
+        // V1. Pairs with T2: a reader that sees an epoch sees where that epoch, or a later one in its place, begins.
         fence("V1", Ordering::Acquire);
         let oldest = now.saturating_sub(EPOCHS - 2).max(1);
-        // V6. Not simply the last that has begun: messages of the one before may be still to be read.
+        // V6. The last epoch may begin after `sequence`: messages of the epoch before may still have to be read.
         let begun = |&epoch: &u64| self.view.begin(epoch) <= sequence || !on("V6");
         (oldest..=now).rev().find(begun).unwrap_or(oldest.min(now))
     }
 }
 
-/// The oldest sequence that a ring holds of which `published` is the next.
+/// The oldest sequence that a ring holds when `published` is the next to be published.
 fn oldest(view: &View, published: u64) -> u64 {
-    // J3. A ring that took the place of another does not begin at 0.
+    // J3. A ring that replaced another does not begin at 0. A join before its base would begin with a false loss.
     published.saturating_sub(view.window()).max(if on("J3") { view.layout().base } else { 0 })
 }

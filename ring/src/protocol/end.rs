@@ -1,31 +1,33 @@
 //! Where a ring ends: the sequence number after its last published message.
 //!
-//! The slots decide. The count in the header may be behind them, because a publisher stores it after the slot and may be
-//! killed in between. A running ring is followed from the count on. In one that nobody publishes in any more every slot is
-//! asked: nothing moves meanwhile, and a count that was damaged does no harm.
+//! The slots decide, not the count in the header. A publisher stores the count after the slot, so the count is too low
+//! if it was killed in between. In a running ring, the search starts at the count and follows the slots. In a stopped
+//! ring, nothing changes any more: every slot is read, so even a damaged count does no harm.
 
 use super::slot;
 use super::view::View;
 use crate::format::layout::MAX_SEQUENCE;
 use crate::sync::on;
 
-/// The next sequence of a ring that somebody may be publishing in. Reads the line of the count, once or twice, and that of
-/// the next slot. The publisher writes to both with each message and then has to fetch them back.
-pub(crate) fn of_running(view: &View) -> u64 {
+/// The next sequence of a ring that may have a running publisher. Reads the cache line of the count, once or twice, and
+/// that of the next slot. The publisher writes both for each message and must then fetch them back.
+pub(crate) fn next_of_running(view: &View) -> u64 {
     let count = || {
-        let count = view.count();
-        // J2. Only a count that a publisher can have reached can be counted on from.
+        let count = view.published_count();
+        // J2. No publisher can reach a count outside this range, and counting on from 2^64 - 1 would overflow.
         if on("J2") { count.clamp(view.layout().base, MAX_SEQUENCE) } else { count }
     };
-    follow(count, |sequence| view.seen(sequence) == slot::published(sequence), view.capacity())
+    follow(count, |sequence| view.sequence_word(sequence) == slot::published(sequence), view.capacity())
 }
 
-/// The first sequence from the count on that is not published. A count that moves meanwhile is that of a live publisher and
-/// as good as any: following its slots one by one would run behind it for a whole ring, and take a line from it each time.
+/// The first sequence, from the count on, that is not published. If the count moves meanwhile, a publisher is running
+/// and its newest count is the answer. Following its slots one by one could take a whole lap, and would take one cache
+/// line from the publisher at each step.
 fn follow(count: impl Fn() -> u64, is_published: impl Fn(u64) -> bool, capacity: u64) -> u64 {
     let counted = count();
     let mut next = counted;
-    // J1. The count is stored after the slot. A publisher may have died between the two.
+    // J1. The publisher stores the count after the slot, and may have died in between. Its last message would be
+    // missed.
     while next - counted < capacity && is_published(next) && on("J1") {
         let again = count();
         if again > next {
@@ -36,17 +38,19 @@ fn follow(count: impl Fn() -> u64, is_published: impl Fn(u64) -> bool, capacity:
     next
 }
 
-/// The next sequence of a ring that nobody publishes in: after the last message that any slot holds.
-pub(crate) fn of_stopped(view: &View) -> u64 {
+/// The next sequence of a ring without a running publisher: one after the last message that any slot holds.
+pub(crate) fn next_of_stopped(view: &View) -> u64 {
     let mut next = view.layout().base;
     for index in 0..view.capacity() {
-        let seen = view.seen(index);
-        // T4. Even, so published. A marker promises nothing: its message may be half written.
+        let seen = view.sequence_word(index);
+        // T4. Only an even word means published. The message of an odd word may be half written, and would be a gap for
+        // ever.
         if seen == 0 || !seen.is_multiple_of(2) && on("T4") {
             continue;
         }
         let number = (seen - 1) / 2;
-        // T6. Message n can stand only in slot `n & mask`: no publisher stored any other number there.
+        // T6. Message n can stand only in slot `n & mask`. No publisher stored any other number; continuing after it
+        // would leave a gap.
         if number & view.mask() != index && on("T6") {
             continue;
         }
@@ -61,11 +65,11 @@ mod tests {
     use std::cell::Cell;
 
     #[test]
-    fn the_end_of_a_ring_whose_publisher_was_killed_is_after_its_last_slot() {
+    fn a_killed_publishers_ring_ends_after_its_last_published_slot() {
         for (count, published, expected) in [(20, 20, 20), (19, 20, 20), (17, 20, 20), (20, 19, 20)] {
             assert_eq!(follow(|| count, |sequence| sequence < published, 8), expected, "{count} {published}");
         }
-        assert_eq!(follow(|| 3, |_| true, 8), 11, "it ends, whatever the slots say");
+        assert_eq!(follow(|| 3, |_| true, 8), 11, "the search ends after one lap, whatever the slots say");
     }
 
     #[test]
@@ -76,6 +80,6 @@ mod tests {
             |_| looks.replace(looks.get() + 1) < u64::MAX,
             1 << 16,
         );
-        assert_eq!((next, looks.get()), (10, 1), "one slot, not all of them");
+        assert_eq!((next, looks.get()), (10, 1), "it looks at one slot, not at all of them");
     }
 }

@@ -1,5 +1,5 @@
-//! What a publisher and its subscribers do with the words they share. docs/protocol.md argues it, and the models of
-//! loom-tests run all of it.
+//! How a publisher and its subscribers use the words they share. docs/protocol.md has the argument; the models of
+//! loom-tests run all of this code.
 
 pub(crate) mod copy;
 pub(crate) mod cursor;

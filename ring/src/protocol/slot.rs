@@ -1,12 +1,12 @@
-//! The seqlock protocol of one slot: the whole of what keeps a message from being torn.
+//! The seqlock protocol of one slot. This file alone prevents torn messages.
 //!
-//! Message `n` lives in slot `n & mask`. The slot's first word, its sequence, is `2n + 1` while `n` is being written and
-//! `2n + 2` once it is published. The marker carries the number, so a lapped subscriber knows where the publisher is,
-//! even if it died there. One slot is always marked: the next one. Marking it a message ahead puts its line into the
-//! publisher's hands before the next message comes.
+//! Message `n` is written to slot `n & mask`. The first word of a slot is its sequence word: `2n + 1` (the marker)
+//! while `n` is being written, and `2n + 2` once it is published. The marker contains the number, so a lapped
+//! subscriber knows where the publisher is, even if it died there. The slot of the next message is always marked.
+//! Marking it one message ahead brings its cache line to the publisher's core before the next message comes.
 //!
-//! The names `"P1"`, `"R2"`, … are the sites of docs/protocol.md: each ordering below stands there with its argument, its
-//! counterpart and the mutant that fails without it.
+//! The names `"P1"`, `"R2"`, … are the sites of docs/protocol.md. It lists each ordering with its argument, the site it
+//! pairs with, and the mutant that fails without it.
 
 use crate::sync::{LINE_WORDS, Ordering, Word, WriteWord, fence, on};
 
@@ -22,112 +22,118 @@ pub(crate) fn published(sequence: u64) -> u64 {
     numbered(sequence).wrapping_mul(2).wrapping_add(2)
 }
 
-/// S1: the number itself. Without it a slot on its next lap looks as it did before, and a subscriber that slept through
-/// a whole lap accepts a message of two laps.
+/// S1. The message number in the sequence word. Without it a slot looks the same on every lap, and a subscriber that
+/// paused for a whole lap would accept a message mixed from two laps.
 #[inline(always)]
 fn numbered(sequence: u64) -> u64 {
     if on("S1") { sequence } else { 0 }
 }
 
-/// Publishes message `sequence` in `slot`, which carries its marker already, and marks `next`, the slot after it. `copy` is
-/// given the payload's words and stores the message into them.
+/// Publishes message `sequence` in `slot`, which is already marked, and marks `next`, the slot after it. `copy` stores
+/// the message into the payload words that it is given.
 #[inline(always)]
 pub(crate) fn publish(slot: &[WriteWord], next: &[WriteWord], sequence: u64, copy: impl FnOnce(&[WriteWord])) {
-    // P1. Pairs with R2. The marker was stored before this fence and the payload is stored after it: who reads a word of
-    // the new payload, and then looks at the sequence again behind its own fence, sees the marker or something newer.
+    // P1. Pairs with R2. The marker was stored before this fence, and the payload is stored after it. A reader that
+    // copied a word of the new payload, and then reads the sequence behind its own fence, sees the marker or something
+    // newer.
     fence("P1", Ordering::Release);
     copy(&slot[1..]);
-    // P2. Pairs with R1. Who sees the message published sees all of its payload.
+    // P2. Pairs with R1. A reader that sees the message published sees all of its payload.
     slot[0].store_ordered("P2", Ordering::Release, published(sequence));
     mark(next, sequence.wrapping_add(1));
 }
 
-/// Marks a slot as the one in which message `sequence` is to be written.
+/// Marks a slot: message `sequence` will be written to it.
 #[inline(always)]
 pub(crate) fn mark(slot: &[WriteWord], sequence: u64) {
-    // P3. The marker: from here on the message that the slot held is gone, and whoever is copying it will find out.
+    // P3. The marker. From here on the slot's old message is gone. A reader that is still copying it finds the marker
+    // when it checks again.
     if on("P3") {
         slot[0].store(marked(sequence));
     }
     if slot.len() > LINE_WORDS {
-        // P4. Pairs with R2, as P1: the stores below are the first into the payload, so the marker must come before them.
+        // P4. Pairs with R2, as P1. The stores below are the first into the new payload, so the marker must come before
+        // them.
         fence("P4", Ordering::Release);
-        // A word stored into each further line takes the line over before the message comes. Which word it is and what
-        // it says does not matter: the slot is marked.
+        // One store into each further line brings that line to this core before the message comes. Which word and what
+        // value does not matter: the slot is marked.
         for line in slot[LINE_WORDS..].chunks_exact(LINE_WORDS) {
             line[0].store(0);
         }
     }
 }
 
-/// Stores each line's present value again, so that this core owns it. `word` must already be the sequence word.
+/// Stores each line's present value again, so this core owns it. `word` must already be the sequence word.
 #[inline(always)]
 pub(crate) fn own(slot: &[WriteWord], word: u64) {
-    // P5. Pairs with R1, as P2: who finds the message through this store sees all of its payload.
+    // P5. Pairs with R1, as P2. A reader that finds the message through this store sees all of its payload.
     slot[0].store_ordered("P5", Ordering::Release, word);
     for line in slot[LINE_WORDS..].chunks_exact(LINE_WORDS) {
         line[0].store(line[0].load());
     }
 }
 
-/// Reads message `sequence` out of `slot`. `copy` is given the payload's words and copies them out; unless its result is
-/// returned, what it copied has no meaning. The error is the sequence word that was there instead: [`other`] tells what it
-/// means.
+/// Reads message `sequence` from `slot`. `copy` copies the payload words that it is given; its result may be torn and
+/// is returned only if the sequence word did not change. The error is the sequence word that was there instead:
+/// [`why_absent`] says what it means.
 #[inline(always)]
 pub(crate) fn read<C>(slot: &[Word], sequence: u64, copy: impl FnOnce(&[Word]) -> C) -> Result<C, u64> {
     let seen = slot[0].load();
-    // R4. Exactly this message: a newer one in its slot is another message.
+    // R4. Exactly this message: a newer number in its slot is another message.
     if seen != published(sequence) && (on("R4") || seen < published(sequence) || !seen.is_multiple_of(2)) {
         return Err(seen);
     }
-    // R1. Pairs with P2: the payload of the message that the sequence announced, or something newer.
+    // R1. Pairs with P2. The copy gets the payload that this sequence word announced, or newer words.
     fence("R1", Ordering::Acquire);
     let copied = copy(&slot[1..]);
-    // R2. Pairs with P1 and P4: if any word of the copy is newer than the message, so is the sequence below.
+    // R2. Pairs with P1 and P4. If any word of the copy is newer than the message, so is the sequence word read below.
     fence("R2", Ordering::Acquire);
     let again = slot[0].load();
-    // R3. Unchanged, so every word of the copy was this message's. Else the copy is thrown away.
+    // R3. The sequence is unchanged, so every word of the copy belongs to this message. If not, the copy is torn and
+    // thrown away.
     if again == seen || !on("R3") { Ok(copied) } else { Err(again) }
 }
 
-/// Whether a slot says something other than that message `sequence` is yet to come.
-pub(crate) fn is_there(slot: &[Word], sequence: u64, mask: u64) -> bool {
+/// Whether the slot decides what becomes of message `sequence`: it is there, was overwritten, or the slot is corrupt.
+/// False while the message is still to come.
+pub(crate) fn is_decided(slot: &[Word], sequence: u64, mask: u64) -> bool {
     let seen = slot[0].load();
-    seen == published(sequence) || other(seen, sequence, mask) != Other::NotYet
+    seen == published(sequence) || why_absent(seen, sequence, mask) != Absence::NotYet
 }
 
-/// What a slot says about a message that it does not hold.
+/// Why a slot does not hold a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Other {
+pub(crate) enum Absence {
     /// Not published yet.
     NotYet,
     /// Overwritten, or about to be: at least `published` messages have been published, counted from sequence 0.
     Lapped {
-        /// The sequence after the last that is known to have been published.
+        /// The sequence after the last message that is known to be published.
         published: u64,
     },
-    /// A sequence word that no publisher can have stored in this slot.
+    /// No publisher can have stored this sequence word in this slot.
     Corrupt,
 }
 
-/// What a sequence word other than `published(sequence)` says about message `sequence`, in a ring of `mask + 1` slots.
+/// Why the slot of message `sequence` does not hold it. `seen` is its sequence word, which is not
+/// `published(sequence)`, in a ring of `mask + 1` slots.
 #[inline]
-pub(crate) fn other(seen: u64, sequence: u64, mask: u64) -> Other {
+pub(crate) fn why_absent(seen: u64, sequence: u64, mask: u64) -> Absence {
     if seen == 0 {
-        return Other::NotYet; // never written
+        return Absence::NotYet; // never written
     }
-    // 2k + 1 says that message k is being written, 2k + 2 that it was.
+    // 2k + 1: message k is being written. 2k + 2: message k is published.
     let number = (seen - 1) / 2;
     // R5. Message n can stand only in slot `n & mask`. No publisher wrote any other number; accepting it would count a
     // false loss.
     if number & mask != sequence & mask && on("R5") {
-        return Other::Corrupt;
+        return Absence::Corrupt;
     }
-    // R6. Only a newer lap is a loss; an older one is a message still to come.
+    // R6. Only a newer number is a loss. After an older one the message is still to come.
     if number <= sequence && on("R6") {
-        return Other::NotYet;
+        return Absence::NotYet;
     }
-    Other::Lapped { published: number.wrapping_add(u64::from(seen.is_multiple_of(2))) }
+    Absence::Lapped { published: number.wrapping_add(u64::from(seen.is_multiple_of(2))) }
 }
 
 #[cfg(test)]
@@ -137,15 +143,15 @@ mod tests {
     const MASK: u64 = 3;
 
     fn said(seen: u64, sequence: u64) -> &'static str {
-        match other(seen, sequence, MASK) {
-            Other::NotYet => "not yet",
-            Other::Lapped { .. } => "lapped",
-            Other::Corrupt => "corrupt",
+        match why_absent(seen, sequence, MASK) {
+            Absence::NotYet => "not yet",
+            Absence::Lapped { .. } => "lapped",
+            Absence::Corrupt => "corrupt",
         }
     }
 
     #[test]
-    fn a_sequence_word_says_where_the_publisher_is() {
+    fn a_sequence_word_tells_not_yet_from_lapped_and_corrupt() {
         assert_eq!(said(0, 6), "not yet");
         assert_eq!(said(marked(6), 6), "not yet");
         assert_eq!(said(published(2), 6), "not yet");
@@ -157,9 +163,9 @@ mod tests {
     }
 
     #[test]
-    fn a_lapped_subscriber_learns_what_was_published() {
-        let count = |seen| match other(seen, 6, MASK) {
-            Other::Lapped { published } => published,
+    fn a_lapped_subscriber_learns_how_many_messages_were_published() {
+        let count = |seen| match why_absent(seen, 6, MASK) {
+            Absence::Lapped { published } => published,
             _ => panic!("not lapped"),
         };
         assert_eq!(count(marked(10)), 10, "10 is being written: 0 to 9 were published");
@@ -168,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn no_sequence_word_whatever_panics() {
+    fn no_sequence_word_causes_a_panic() {
         for seen in [1, 2, u64::MAX, u64::MAX - 1, u64::MAX / 2, 1 << 63] {
             for sequence in [0, 1, u64::MAX, u64::MAX / 2, 1 << 62] {
                 said(seen, sequence);

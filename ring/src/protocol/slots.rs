@@ -7,45 +7,45 @@ use std::ptr::NonNull;
 use crate::format::layout::{Layout, slot_words};
 use crate::memory::Memory;
 
-/// How many words lie between the beginnings of two slots. It never changes.
+/// The distance in words from one slot to the next. It is constant for a ring.
 pub(crate) trait Stride: Copy + Send + Sync + 'static {
-    /// The number of words.
+    /// Number of words.
     fn words(self) -> usize;
 }
 
-/// The stride for messages `T`: a constant, so that a slot's address is computed by shifts.
-pub(crate) struct Of<T>(PhantomData<fn() -> T>);
+/// The stride for messages of type `T`. It is a constant, so the compiler computes a slot's address with shifts.
+pub(crate) struct StrideOf<T>(PhantomData<fn() -> T>);
 
-impl<T> Of<T> {
-    pub(crate) const STRIDE: Self = Of(PhantomData);
+impl<T> StrideOf<T> {
+    pub(crate) const STRIDE: Self = StrideOf(PhantomData);
 }
 
-impl<T> Clone for Of<T> {
+impl<T> Clone for StrideOf<T> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<T> Copy for Of<T> {}
+impl<T> Copy for StrideOf<T> {}
 
-impl<T: 'static> Stride for Of<T> {
+impl<T: 'static> Stride for StrideOf<T> {
     #[inline(always)]
     fn words(self) -> usize {
         const { slot_words(size_of::<T>()) }
     }
 }
 
-/// The stride that a ring's layout tells.
+/// The stride from a ring's layout, known only at run time.
 #[derive(Clone, Copy)]
-pub(crate) struct Dynamic(usize);
+pub(crate) struct DynamicStride(usize);
 
-impl Dynamic {
+impl DynamicStride {
     pub(crate) fn of(layout: &Layout) -> Self {
-        Dynamic(layout.slot_words)
+        DynamicStride(layout.slot_words)
     }
 }
 
-impl Stride for Dynamic {
+impl Stride for DynamicStride {
     #[inline(always)]
     fn words(self) -> usize {
         self.0
@@ -90,7 +90,7 @@ impl<W, S: Stride> Slots<W, S> {
     /// The slots of the ring in `memory`.
     ///
     /// # Panics
-    /// If they do not lie within it, or are of another stride: callers check what a segment says before they come here.
+    /// If the slots do not lie within `memory`, or have another stride. Callers must check the header first.
     pub(crate) fn new(memory: Memory<W>, layout: &Layout, stride: S) -> Self {
         let capacity = layout.capacity;
         assert!(capacity.is_power_of_two() && capacity >= 2, "a capacity of {capacity}");
@@ -101,7 +101,7 @@ impl<W, S: Stride> Slots<W, S> {
         Slots { base: NonNull::from(&memory[layout.slots]), mask: capacity - 1, stride, memory }
     }
 
-    /// Words of a slot.
+    /// Number of words in a slot.
     #[inline(always)]
     pub(crate) fn words(&self) -> usize {
         self.stride.words()

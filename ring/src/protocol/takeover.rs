@@ -1,45 +1,44 @@
-//! Takeover in place: a new publisher goes on with the ring of one that ended, under the next sequence number.
+//! Takeover in place: a new publisher continues the ring of a publisher that ended, with the next sequence number.
 //!
-//! Where to go on is worked out from the slots. The published count may be behind them: a publisher can die between the
-//! two. What a subscriber may have seen is what a slot says is published, and that number is never given to another
-//! message; what was only marked nobody can have seen, and that number is used.
+//! The slots tell which number is next, because the published count may be too low: a publisher can die between storing
+//! the slot and storing the count. A subscriber may have seen any message that a slot says is published, so its number
+//! is never used again. Nobody can have seen a message that is only marked, so its number is used.
 //!
-//! A takeover may itself be cut off after any of its stores. Each is therefore such that another takeover, which begins
-//! anew, comes to the same next sequence.
+//! A takeover may itself be killed after any of its stores. Another takeover then starts from the beginning, and must
+//! find the same next sequence whatever was already stored.
 
 use super::slot;
-use super::slots::{Dynamic, Slots};
+use super::slots::{DynamicStride, Slots};
 use super::{end, view::View};
 use crate::format::layout::{Layout, MAX_SEQUENCE, state};
 use crate::memory::Memory;
 use crate::sync::{Ordering, WriteWord, fence, on};
 
-/// The sequence that the next message of a ring has, as its slots tell; `None` if they tell of one that no publisher can
-/// have reached. The caller has learned that the last publisher is gone: from the kernel's lock, or from the word that
-/// stands for it.
+/// The next sequence of a ring, from its slots. `None` if it is higher than any publisher can reach. The caller must
+/// know that the last publisher is gone: from the kernel's lock or, within a process, from the word that replaces it.
 pub(crate) fn next_sequence(view: &View) -> Option<u64> {
-    // T1. Pairs with C2: all that the last publisher stored is seen below, and comes before all that this one stores. The
-    // kernel's lock does the same for a ring on disk.
+    // T1. Pairs with C2. This publisher sees below all that the last publisher stored, and its own stores come after.
+    // For a ring on disk the kernel's lock has the same effect.
     fence("T1", Ordering::Acquire);
     if !on("T5") {
-        // The mistake that the models are to catch: the count is stored after the slot.
-        return Some(view.count());
+        // A wrong answer, for the models to catch: the count is stored after the slot and may be too low.
+        return Some(view.published_count());
     }
-    let next = end::of_stopped(view);
-    // T7. Sequence numbers would run out from there on.
+    let next = end::next_of_stopped(view);
+    // T7. Beyond this, sequence numbers would run out.
     (next < MAX_SEQUENCE || !on("T7")).then_some(next)
 }
 
-/// Begins a new epoch at sequence `next`: the ring is this publisher's from here on.
+/// Begins a new epoch at sequence `next`. From here on the ring belongs to this publisher.
 pub(crate) fn begin_epoch(memory: &Memory<WriteWord>, layout: &Layout, next: u64) {
-    // T3. The slot is marked whether it was or not: the last publisher may have died between publishing a message and
-    // marking the slot after it.
+    // T3. Marks the slot even if it may be marked already: the last publisher may have died between publishing a
+    // message and marking the next slot. Without it a reader could accept a torn message.
     if on("T3") {
-        slot::mark(Slots::new(memory.clone(), layout, Dynamic::of(layout)).at(next), next);
+        slot::mark(Slots::new(memory.clone(), layout, DynamicStride::of(layout)).at(next), next);
     }
     let epoch = memory[layout.epoch()].load().wrapping_add(1).max(1);
     memory[layout.begin(epoch)].store(next);
-    // T2. Pairs with V1: who sees the epoch sees where it begins.
+    // T2. Pairs with V1. A reader that sees the epoch sees where it begins.
     memory[layout.epoch()].store_ordered("T2", Ordering::Release, epoch);
     memory[layout.published].store(next);
     memory[layout.state()].store(state::LIVE);

@@ -1,14 +1,14 @@
-//! A ring's words as a reader sees them, whatever its messages are.
+//! Read access to the words of a ring, whatever its message type.
 
-use super::slots::{Dynamic, Slots};
+use super::slots::{DynamicStride, Slots};
 use crate::format::layout::Layout;
 use crate::memory::{Memory, Pinned};
 use crate::sync::Word;
 
-/// A ring that may be read.
+/// Read access to a ring.
 #[derive(Clone)]
 pub(crate) struct View {
-    slots: Slots<Word, Dynamic>,
+    slots: Slots<Word, DynamicStride>,
     layout: Layout,
 }
 
@@ -18,7 +18,7 @@ impl View {
     /// # Panics
     /// As [`Slots::new`].
     pub(crate) fn new(memory: &Memory<Word>, layout: Layout) -> Self {
-        View { slots: Slots::new(memory.clone(), &layout, Dynamic::of(&layout)), layout }
+        View { slots: Slots::new(memory.clone(), &layout, DynamicStride::of(&layout)), layout }
     }
 
     #[inline]
@@ -37,13 +37,13 @@ impl View {
         self.slots.capacity()
     }
 
-    /// What a sequence number is masked with to find its slot.
+    /// The slot of message `n` is `n & mask()`.
     #[inline]
     pub(crate) fn mask(&self) -> u64 {
         self.slots.capacity() - 1
     }
 
-    /// Messages that the ring holds: one slot is always marked for the next.
+    /// Number of messages that the ring holds: one slot is always marked for the next message.
     #[inline]
     pub(crate) fn window(&self) -> u64 {
         self.slots.capacity() - 1
@@ -57,11 +57,11 @@ impl View {
 
     /// The sequence word of the slot of message `sequence`.
     #[inline]
-    pub(crate) fn seen(&self, sequence: u64) -> u64 {
+    pub(crate) fn sequence_word(&self, sequence: u64) -> u64 {
         self.slots.at(sequence)[0].load()
     }
 
-    /// The word that says whether the ring is live.
+    /// The state word: live, closed or superseded.
     #[inline]
     pub(crate) fn state(&self) -> u64 {
         self.memory()[self.layout.state()].load()
@@ -72,20 +72,20 @@ impl View {
         self.memory()[self.layout.epoch()].load()
     }
 
-    /// The epoch's word, found once.
+    /// The epoch word, located once for fast access.
     pub(crate) fn epoch_word(&self) -> Pinned<Word> {
         Pinned::new(self.memory(), self.layout.epoch())
     }
 
-    /// The sequence that an epoch began with, if it is one of the last few.
+    /// The first sequence of an epoch. Valid only for the last few epochs.
     #[inline]
     pub(crate) fn begin(&self, epoch: u64) -> u64 {
         self.memory()[self.layout.begin(epoch)].load()
     }
 
-    /// How many messages the publisher says that it published. The slots may be ahead of it.
+    /// The published count in the header. The slots may be ahead of it.
     #[inline]
-    pub(crate) fn count(&self) -> u64 {
+    pub(crate) fn published_count(&self) -> u64 {
         self.memory()[self.layout.published].load()
     }
 }

@@ -1,14 +1,16 @@
-//! How a subscriber waits for the next message: it spins, yields, or sleeps until it is woken.
+//! How a subscriber waits for the next message: it spins, yields, or sleeps until the publisher wakes it.
 //!
-//! A sleeper sets a flag in `control`, not a count, which a killed one would leave behind for ever. It sleeps on the event
-//! word, which the publisher changes when it has seen the flag. Between setting the flag and looking at the slot once more
-//! there must be a full barrier, as there must be in the publisher between publishing and looking at the flag: else each
-//! could miss what the other did. `membarrier` lets the sleeper make both, so that a publisher whom nobody sleeps on pays
-//! one load and nothing else.
+//! A sleeper sets a flag in `control`, then sleeps on the event word. A publisher that sees the flag clears it, changes
+//! the event and wakes all sleepers. It is a flag and not a count, because a killed sleeper would leave a count too
+//! high for ever.
+//!
+//! A sleeper sets the flag and then looks at the slot once more; a publisher publishes and then looks at the flag. Both
+//! need a full barrier in between, or each could miss what the other did. The sleeper's `membarrier` makes both
+//! barriers, so while nobody sleeps the publisher pays for one load only.
 
 use std::time::{Duration, Instant};
 
-use super::watch::{DEAD, INTERRUPTED, NUDGED, OWN, UNWATCHED, VIGILANCE, Watched, Watcher};
+use super::watch::{DEAD, INTERRUPTED, MAX_UNWATCHED_SLEEP, NUDGED, OWN_WORDS, WATCH_INTERVAL, Watched, Watcher};
 use crate::format::layout::{Layout, wake as mode};
 use crate::memory::{Memory, Pinned};
 use crate::presence::liveness::Liveness;
@@ -20,34 +22,35 @@ use crate::sync::{
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WaitStrategy {
-    /// Polls without ever giving the processor away: the lowest latency, for a subscriber with a core to itself.
+    /// Polls and never gives up the processor. Lowest latency, for a subscriber with a core of its own.
     #[default]
     Spin,
     /// Polls a little, then lets other threads run between polls.
     Yield,
-    /// Polls a little, then sleeps until the publisher wakes it: for a subscriber that shares its core. On a ring on disk
-    /// it starts a thread of its own that sleeps, too, and would notice the publisher's death.
+    /// Polls a little, then sleeps until the publisher wakes it. For a subscriber that shares its core. On a ring on
+    /// disk it also starts a thread that sleeps until the publisher dies.
     ///
-    /// Where the kernel refuses something of that to this process (a filter of system calls, a limit on threads, an old
-    /// kernel), it wakes up now and then to look for itself: for a death or an interruption every 20 ms without
-    /// `futex_waitv` (Linux 5.16) or without the thread; for a message every 5 ms without `membarrier`, if the publisher
-    /// counts on that ([`Wake::Membarrier`]).
+    /// If the kernel refuses a part of this (a filter of system calls, a limit on threads, an old kernel), the
+    /// subscriber wakes up at intervals to look for itself. Without `futex_waitv` (Linux 5.16) or without the thread,
+    /// it looks for a death or an interruption every 20 ms. Without `membarrier`, it looks for a message every 5 ms, if
+    /// the publisher relies on that ([`Wake::Membarrier`]).
     Block,
 }
 
 /// How a publisher finds out that a subscriber sleeps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Wake {
-    /// It looks at a flag after each message, without a fence: a subscriber that goes to sleep makes the publisher's
-    /// processor fence, with `membarrier`. That costs the subscriber one or two microseconds and interrupts the publisher
-    /// for less, each time that somebody goes to sleep; nothing while nobody does. Where the kernel refuses, `Fence`.
+    /// It looks at a flag after each message, without a fence. A subscriber that goes to sleep makes the publisher's
+    /// processor fence, with `membarrier`: that takes the subscriber one or two microseconds and interrupts the
+    /// publisher for less. While nobody goes to sleep it costs nothing. Where the kernel refuses `membarrier`, `Fence`
+    /// is used.
     #[default]
     Membarrier,
-    /// It fences after each message: a few nanoseconds each time, and nobody ever interrupts it.
+    /// It fences after each message. That costs a few nanoseconds each time, and no subscriber ever interrupts it.
     Fence,
 }
 
-/// The publisher's half: looks whether anybody sleeps, and wakes them.
+/// The publisher's half: checks whether a subscriber sleeps, and wakes all sleepers.
 pub(crate) struct Waker {
     event: Pinned<WriteWord>,
     sleepers: Pinned<WriteWord>,
@@ -55,7 +58,8 @@ pub(crate) struct Waker {
 }
 
 impl Waker {
-    /// Says in the header how it looks, and wakes whoever sleeps in a way that another publisher asked for.
+    /// Writes its mode into the header, then wakes all sleepers: they may sleep in the way that suits another
+    /// publisher's mode.
     pub(crate) fn new(memory: &Memory<WriteWord>, layout: &Layout, sleepers: Pinned<WriteWord>, wanted: Wake) -> Self {
         let fence = wanted == Wake::Fence || !register_for_barriers();
         memory[layout.wake()].store(if fence { mode::FENCE } else { mode::MEMBARRIER });
@@ -64,19 +68,20 @@ impl Waker {
         waker
     }
 
-    /// How it looks.
+    /// How it finds out that a subscriber sleeps.
     pub(crate) fn mode(&self) -> Wake {
         if self.fence { Wake::Fence } else { Wake::Membarrier }
     }
 
-    /// After each message.
+    /// Called after each message.
     #[inline(always)]
     pub(crate) fn published(&self) {
         if self.fence {
             return self.published_with_fence();
         }
-        // W0. Pairs with B2, whose membarrier makes a full fence of wherever this processor is. That orders what the
-        // processor was given, in the order of the program: so the compiler must not put this load before the stores.
+        // W0. Pairs with B2, whose membarrier puts a full fence wherever this processor is in its program. That orders
+        // the load after the message only if the compiled program does, so the compiler must not move the load before
+        // the stores.
         compiler_fence("W0", Ordering::SeqCst);
         if self.sleepers.load() != 0 {
             self.wake_all();
@@ -86,24 +91,26 @@ impl Waker {
     /// The path for [`Wake::Fence`]. Not inlined, so other publishers do not pay.
     #[inline(never)]
     fn published_with_fence(&self) {
-        // W1. Pairs with B2: either this publisher sees the flag, or the sleeper's second look sees the message. It stands
-        // between a store and a later load, which nothing less than SeqCst keeps in order.
+        // W1. Pairs with B2: either this publisher sees the flag, or the sleeper's second look sees the message. Only
+        // SeqCst keeps a store and a later load in order.
         fence("W1", Ordering::SeqCst);
         if self.sleepers.load() != 0 {
             self.wake_all();
         }
     }
 
-    /// After a message that somebody may sleep on, and after everything else that a sleeper must be told of.
+    /// Wakes all sleepers. Called when the flag is set after a message, and after every other change that a sleeper
+    /// must learn of.
     #[cold]
     pub(crate) fn wake_all(&self) {
-        // W3. Cleared before the event changes: whoever sets it from now on has seen the change, or will not sleep.
+        // W3. The flag is cleared before the event changes. Cleared afterwards, it could erase the flag of a sleeper
+        // that already sleeps on the new event.
         let first = on("W3");
         if first {
             self.sleepers.store(0);
         }
-        // W2. Pairs with B1: who sees the event changed sets its flag after it was cleared here, and sees what it is woken
-        // for. Only the low half is compared by the kernel; it may wrap.
+        // W2. Pairs with B1. A sleeper that sees the event changed sets its flag after it was cleared here, and sees
+        // why it is woken. The kernel compares only the low half; it may wrap.
         self.event.store_ordered("W2", Ordering::Release, self.event.load().wrapping_add(1) & u64::from(u32::MAX));
         wake(&self.event);
         if !first {
@@ -112,30 +119,30 @@ impl Waker {
     }
 }
 
-/// How long a sleeper sleeps whose barrier was refused: a message may come unseen.
-const WITHOUT_BARRIER: Duration = Duration::from_millis(5);
+/// How long a sleeper may sleep if the kernel refused its barrier: a message may come unseen.
+const MAX_SLEEP_WITHOUT_BARRIER: Duration = Duration::from_millis(5);
 
-/// What may end a sleep beside what it waits for.
+/// What ends a sleep apart from what it waits for.
 #[derive(Clone, Copy)]
 pub(crate) struct Until {
     /// When to give up.
     pub(crate) deadline: Option<Instant>,
-    /// Whether an [`Interrupter`] ends it. If not, the interruption is kept for the next wait that it does end.
+    /// Whether an [`Interrupter`] ends the sleep. If not, the interruption is kept for the next wait that it can end.
     pub(crate) interruptible: bool,
 }
 
 impl Until {
-    /// Nothing else.
-    pub(crate) const WHATEVER: Self = Until { deadline: None, interruptible: false };
+    /// Neither a deadline nor an interruption.
+    pub(crate) const UNLIMITED: Self = Until { deadline: None, interruptible: false };
 
-    /// In so long at the latest.
+    /// The same, ending after `most` at the latest.
     fn within(self, most: Duration) -> Self {
         let latest = Instant::now() + most;
         Until { deadline: Some(self.deadline.map_or(latest, |deadline| deadline.min(latest))), ..self }
     }
 }
 
-/// The subscriber's half.
+/// The subscriber's half: sleeps until the publisher wakes it.
 pub(crate) struct Sleeper {
     event: Pinned<Word>,
     mode: Pinned<Word>,
@@ -150,19 +157,19 @@ impl Sleeper {
             event: Pinned::new(memory, layout.event),
             mode: Pinned::new(memory, layout.wake()),
             sleepers,
-            own: Memory::heap(OWN),
+            own: Memory::heap(OWN_WORDS),
             watcher: None,
         }
     }
 
-    /// Sleeps until the publisher has something to tell, dies, or `until` says so; not at all if `ready` says that there is
-    /// something already. Returns whether the publisher may be dead.
+    /// Sleeps until the publisher wakes it, the publisher dies, or `until` ends the sleep. Does not sleep if `ready` is
+    /// true already. Returns whether the publisher may be dead.
     pub(crate) fn sleep(&mut self, liveness: &Liveness, mut until: Until, ready: impl Fn() -> bool) -> bool {
         if self.own[DEAD].load() != 0 {
             if liveness.is_dead() {
                 return true;
             }
-            // Taken over since.
+            // Another publisher has taken over since.
             self.own[DEAD].store(0);
             self.watcher = None;
         }
@@ -172,23 +179,26 @@ impl Sleeper {
             let watched = Watched { event: self.event.clone(), sleepers: self.sleepers.clone(), own: self.own.clone() };
             match Watcher::start(fifo, watched) {
                 Ok(watcher) => self.watcher = Some(watcher),
-                // Nobody would tell of a death: whoever waits comes back and asks, but not in a busy loop.
+                // Nobody would report a death: the sleeper returns soon and asks the kernel itself, but not in a busy
+                // loop.
                 Err(_) if liveness.is_dead() => return true,
-                Err(_) => until = until.within(UNWATCHED),
+                Err(_) => until = until.within(MAX_UNWATCHED_SLEEP),
             }
         }
         let nudged = self.own[NUDGED].load();
         let seen = self.event.load();
-        // B1. Pairs with W2: the flag is set after the publisher cleared it, and what it woke for is seen.
+        // B1. Pairs with W2: the flag is set after the publisher cleared it, and this sleeper sees why the event
+        // changed.
         fence("B1", Ordering::Acquire);
         self.sleepers.store(1);
         // B2. Pairs with W1: either the second look sees the message, or the publisher sees the flag.
         fence("B2", Ordering::SeqCst);
         if self.mode.load() != mode::FENCE && !barrier_on_all() {
-            // The publisher may look at the flag before its message is out, and see none; so this must look again.
-            until = until.within(WITHOUT_BARRIER);
+            // The publisher may read the flag too early and miss it, so this sleeper must look again soon.
+            until = until.within(MAX_SLEEP_WITHOUT_BARRIER);
         }
-        // B3. The second look. Within a process a death is a word, too, and wakes as a message does.
+        // B3. The second look. A message that came before the flag was set woke nobody. Within a process a death is a
+        // word too, and wakes like a message.
         let gone: &Word = match liveness {
             Liveness::Fifo(_) => &self.own[DEAD],
             Liveness::Word(gone) => gone,
@@ -197,22 +207,24 @@ impl Sleeper {
         if (dead || ready()) && on("B3") {
             return dead;
         }
-        // B4. The value from before the second look: what changed since then must not be slept over.
+        // B4. The event's value from before the second look. A later value could be the very change that was to wake
+        // this sleeper.
         let seen = if on("B4") { seen } else { self.event.load() };
-        // The event comes first: where the kernel lets nobody sleep on several words, it is the one to sleep on.
+        // The event comes first: where the kernel allows a sleep on one word only, it is the one used.
         let words: [(&Word, u64); 4] =
             [(&self.event, seen), (gone, 0), (&self.own[NUDGED], nudged), (&self.own[INTERRUPTED], 0)];
         sleep(if until.interruptible { &words } else { &words[..3] }, until.deadline);
         gone.load() != 0
     }
 
-    /// Sleeps until the event changes, as it does when another publisher takes the ring over or replaces it, or `until`
-    /// says so; not at all if `ready` says that there is something already, and no longer than the watcher would leave
-    /// a sleeper alone. Nobody needs a flag for that, or tells of a death: the publisher is gone.
+    /// Sleeps until the event changes or `until` ends the sleep. Does not sleep if `ready` is true already. The event
+    /// changes when another publisher takes the ring over or replaces it, which wakes without a flag. The publisher is
+    /// gone, so there is no death to wait for. It sleeps for at most [`WATCH_INTERVAL`], so it notices a damaged ring
+    /// as soon as a watched sleeper does.
     pub(crate) fn sleep_on_event(&self, until: Until, ready: impl Fn() -> bool) {
-        let until = until.within(VIGILANCE);
+        let until = until.within(WATCH_INTERVAL);
         let seen = self.event.load();
-        // B5. Pairs with W2 and W4: who sees the event changed sees what for.
+        // B5. Pairs with W2 and W4: a sleeper that sees the event changed sees why.
         fence("B5", Ordering::Acquire);
         if !ready() {
             let words: [(&Word, u64); 2] = [(&self.event, seen), (&self.own[INTERRUPTED], 0)];
@@ -220,13 +232,13 @@ impl Sleeper {
         }
     }
 
-    /// Another sleeper on the same ring, for another thread.
-    pub(crate) fn another(&self) -> Self {
+    /// Another sleeper on the same ring, for use by another thread.
+    pub(crate) fn for_another_thread(&self) -> Self {
         let (event, mode, sleepers) = (self.event.clone(), self.mode.clone(), self.sleepers.clone());
-        Sleeper { event, mode, sleepers, own: Memory::heap(OWN), watcher: None }
+        Sleeper { event, mode, sleepers, own: Memory::heap(OWN_WORDS), watcher: None }
     }
 
-    /// Whether it was interrupted since it was last asked.
+    /// Whether it was interrupted since the last call.
     pub(crate) fn was_interrupted(&self) -> bool {
         let interrupted = self.own[INTERRUPTED].load() != 0;
         if interrupted {
@@ -240,7 +252,7 @@ impl Sleeper {
     }
 }
 
-/// Calls a subscriber back that waits, from another thread or from a signal handler's: see
+/// Ends a subscriber's wait from another thread or from a signal handler: see
 /// [`Subscriber::interrupter`](crate::Subscriber::interrupter).
 #[derive(Clone)]
 pub struct Interrupter {
@@ -248,10 +260,10 @@ pub struct Interrupter {
 }
 
 impl Interrupter {
-    /// Lets the subscriber's [`recv_timeout`](crate::Subscriber::recv_timeout) return `Empty`, or its
-    /// [`wait_for_publisher`](crate::Subscriber::wait_for_publisher) `false`: the one that waits now or the next. Two
-    /// interruptions before it returns are one. [`recv`](crate::Subscriber::recv), which has no way to say so, goes on
-    /// waiting.
+    /// Makes the subscriber's [`recv_timeout`](crate::Subscriber::recv_timeout) return `Empty`, or its
+    /// [`wait_for_publisher`](crate::Subscriber::wait_for_publisher) `false`. This ends the current wait, or else the
+    /// next one. Two interruptions before it returns count as one. [`recv`](crate::Subscriber::recv) cannot return
+    /// without a message or an event, so it goes on waiting.
     pub fn interrupt(&self) {
         self.own[INTERRUPTED].store(1);
         wake(&self.own[INTERRUPTED]);

@@ -1,4 +1,4 @@
-//! The thread that wakes a sleeping subscriber when its publisher dies: a death wakes nobody by itself.
+//! The watcher thread: wakes a sleeping subscriber when its publisher dies, because the dead publisher cannot.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::thread::JoinHandle;
@@ -11,31 +11,32 @@ use crate::memory::{CreatorPid, Memory, Pinned};
 use crate::presence::liveness::Liveness;
 use crate::sync::{Word, WriteWord, wake};
 
-/// Words of a sleeper's own memory, on which it sleeps as well.
+/// Indices of the words in a sleeper's private memory. It sleeps on them as well as on the ring's event word.
 pub(super) const DEAD: usize = 0;
 pub(super) const INTERRUPTED: usize = 1;
 pub(super) const NUDGED: usize = 2;
-pub(super) const OWN: usize = 3;
+pub(super) const OWN_WORDS: usize = 3;
 
-/// How often the watcher looks whether its sleeper might sleep for ever.
-pub(super) const VIGILANCE: Duration = Duration::from_millis(100);
+/// How often the watcher checks that its sleeper can still be woken.
+pub(super) const WATCH_INTERVAL: Duration = Duration::from_millis(100);
 
-/// How long a sleeper without a watcher sleeps before it asks for itself whether its publisher lives.
-pub(super) const UNWATCHED: Duration = Duration::from_millis(20);
+/// A sleeper without a watcher sleeps this long before it asks the kernel itself whether the publisher lives.
+pub(super) const MAX_UNWATCHED_SLEEP: Duration = Duration::from_millis(20);
 
-/// What a watcher looks at.
+/// What a watcher reads.
 pub(super) struct Watched {
     pub(super) event: Pinned<Word>,
     pub(super) sleepers: Pinned<WriteWord>,
-    /// The sleeper's own words.
+    /// The sleeper's private words.
     pub(super) own: Memory<WriteWord>,
 }
 
-/// A thread that sleeps on the publisher's FIFO and wakes the sleeper when it ends: a death wakes nobody by itself.
+/// A thread that polls the publisher's FIFO and wakes the sleeper when the FIFO closes.
 ///
-/// Now and then it also looks whether its sleeper has been done harm: a flag that stays cleared though the event does not
-/// change, which no publisher does, but whoever may write to `control` can; or a segment that was cut short. The sleeper is
-/// nudged then, so that such harm costs useless wakes and not a sleep for ever. No ordinary wake-up depends on this.
+/// Every [`WATCH_INTERVAL`] it also checks whether its sleeper can still be woken. Two faults prevent that: a flag that
+/// stays cleared while the event does not change, which no publisher causes but anybody with write access to `control`
+/// can; and a segment that was cut short. The watcher then nudges the sleeper, so such a fault causes useless wake-ups
+/// and not an endless sleep. No ordinary wake-up depends on this.
 pub(super) struct Watcher {
     stop: OwnedFd,
     thread: Option<JoinHandle<()>>,
@@ -50,9 +51,9 @@ impl Watcher {
         let thread = std::thread::Builder::new().name("feed-ring watch".to_owned()).spawn(move || {
             let liveness = Liveness::Fifo(fifo);
             let Liveness::Fifo(fifo) = &liveness else { return };
-            let vigilance = Timespec { tv_sec: 0, tv_nsec: i64::from(VIGILANCE.subsec_nanos()) };
+            let vigilance = Timespec { tv_sec: 0, tv_nsec: i64::from(WATCH_INTERVAL.subsec_nanos()) };
             let mut before = None;
-            // A FIFO that was opened after the death never hangs up: so it is asked first.
+            // A FIFO that was opened after the death never hangs up, so the loop asks first.
             while !liveness.is_dead() {
                 let mut fds = [PollFd::new(fifo, PollFlags::empty()), PollFd::new(&stopped, PollFlags::IN)];
                 let polled = poll(&mut fds, Some(&vigilance));
@@ -60,9 +61,9 @@ impl Watcher {
                     return;
                 }
                 if polled.is_err_and(|errno| errno != rustix::io::Errno::INTR) {
-                    // Who cannot watch must not let anybody rely on it: the sleeper is sent to ask for itself, and will
-                    // start another watcher, but not in a busy loop.
-                    std::thread::sleep(UNWATCHED);
+                    // The watcher cannot watch, so nobody may rely on it. It wakes the sleeper, which asks the kernel
+                    // itself and starts another watcher. The pause keeps that from becoming a busy loop.
+                    std::thread::sleep(MAX_UNWATCHED_SLEEP);
                     break;
                 }
                 let now = (event.load(), sleepers.load());
@@ -83,7 +84,7 @@ impl Drop for Watcher {
     fn drop(&mut self) {
         let Some(thread) = self.thread.take() else { return };
         if !self.creator.is_this() {
-            return std::mem::forget(thread); // the parent's watcher, which is to go on
+            return std::mem::forget(thread); // a forked child's copy: the parent's watcher must go on
         }
         let _ = rustix::io::write(self.stop.as_fd(), &1u64.to_ne_bytes());
         let _ = thread.join();

@@ -1,14 +1,15 @@
-//! How far ahead a publisher owns cache lines.
+//! How many messages ahead a publisher's core owns the cache lines that it will write.
 
-/// How many messages ahead a publisher takes cache lines into its hands: [`Publisher::set_ahead`](crate::Publisher::set_ahead).
+/// How many messages ahead a publisher brings cache lines to its core:
+/// [`Publisher::set_ahead`](crate::Publisher::set_ahead).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Ahead {
-    /// The lines of the next message, by marking its slot: at the end of each publish, at no cost.
+    /// One message: the lines of the next message, by marking its slot at the end of each publish. Costs nothing extra.
     #[default]
     One,
-    /// Those of the message after it, too, by storing into them what they hold. On some processors a message then arrives
-    /// a fifth sooner when the publisher idles in between and its subscriber spins on a writable
-    /// [mapping](crate::Mapping); a stream without pauses takes the publisher up to twice as long for each message.
-    /// docs/performance.md has the measurements.
+    /// Two messages: also the lines of the message after the next, by storing into them what they already hold. On some
+    /// processors a message then arrives a fifth sooner, if the publisher idles between messages and its subscriber
+    /// spins on a writable [mapping](crate::Mapping). In a stream without pauses each message takes the publisher up to
+    /// twice as long. docs/performance.md has the measurements.
     Two,
 }

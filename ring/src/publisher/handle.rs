@@ -1,4 +1,4 @@
-//! The publisher: the one handle that writes. It never waits for anybody.
+//! The typed publisher: the one handle that writes to a ring. It never waits for a subscriber.
 
 use std::io;
 use std::ops::Range;
@@ -10,18 +10,18 @@ use crate::error::CloseError;
 use crate::format::payload::Payload;
 use crate::placement::{Placement, Side, look::look};
 use crate::protocol::copy;
-use crate::protocol::slots::Of;
+use crate::protocol::slots::StrideOf;
 use crate::protocol::wait::Wake;
 use crate::transport::host::Made;
 
 /// The one publisher of a ring.
 ///
-/// Dropping it closes the ring, as [`close`](Self::close) does; only a panic that unwinds through it does not: then its
-/// subscribers learn that it died.
+/// Dropping it closes the ring, as [`close`](Self::close) does. The exception is a panic that unwinds through it:
+/// subscribers then learn that the publisher died.
 ///
 /// A forked child must not publish: the ring's memory is not mapped there. It may drop its copy, or call
-/// [`close`](Self::close), which do nothing to the ring. It should `exec` or end before the parent does: until then a
-/// parent that died looks alive to subscribers, and keeps the name taken.
+/// [`close`](Self::close); neither changes the ring. The child should `exec` or end before the parent does. Until then
+/// a parent that died looks alive to subscribers, and its name stays taken.
 ///
 /// ```
 /// # let root = tempfile::tempdir()?;
@@ -35,24 +35,24 @@ use crate::transport::host::Made;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Publisher<T> {
-    writer: Writer<Of<T>>,
+    writer: Writer<StrideOf<T>>,
 }
 
 impl<T: Payload> Publisher<T> {
-    /// Goes on with a ring in which an epoch was begun.
+    /// Publishes on a ring in which a new epoch has begun.
     pub(crate) fn new(made: Made, wake: Wake) -> Self {
-        Publisher { writer: Writer::new(made, Of::STRIDE, wake) }
+        Publisher { writer: Writer::new(made, StrideOf::STRIDE, wake) }
     }
 
-    /// Publishes one message and returns its sequence number. Wait-free: it writes the message's cache lines, and no
-    /// allocation is made; nor a system call, but for the one that wakes subscribers if some sleep: the first message after
-    /// they went to sleep wakes them all.
+    /// Publishes one message and returns its sequence number. Wait-free: it writes the message's cache lines and does
+    /// not allocate. It makes a system call only to wake subscribers that sleep: the first message after they went to
+    /// sleep wakes them all.
     #[inline]
     pub fn publish(&mut self, message: &T) -> u64 {
         self.writer.publish(|words| copy::store(words, message))
     }
 
-    /// From now on takes cache lines over so far ahead; [`Ahead::One`] until then.
+    /// Sets how many messages ahead it brings cache lines to its core. The default is [`Ahead::One`].
     pub fn set_ahead(&mut self, ahead: Ahead) {
         self.writer.ahead = ahead;
     }
@@ -67,8 +67,8 @@ impl<T: Payload> Publisher<T> {
         first..self.published()
     }
 
-    /// Publishes the message that `fill` makes out of one of all zero bytes, and returns its sequence number. The message
-    /// is made outside the ring and then published: nobody sees it half made.
+    /// Publishes the message that `fill` writes into a zeroed message, and returns its sequence number. `fill` works
+    /// outside the ring, so no subscriber sees a partial message.
     #[inline]
     pub fn publish_with(&mut self, fill: impl FnOnce(&mut T)) -> u64 {
         let mut message = T::new_zeroed();
@@ -76,64 +76,64 @@ impl<T: Payload> Publisher<T> {
         self.publish(&message)
     }
 
-    /// The sequence number that the next message will have: so many were published since the ring began at 0.
+    /// The sequence number of the next message: the number of messages published since the ring began at 0.
     #[inline]
     pub fn published(&self) -> u64 {
         self.writer.next()
     }
 
-    /// The epoch: 1 for a new ring's first publisher, one more for each that took it over.
+    /// The epoch: 1 for a new ring's first publisher, and one more for each publisher that took it over.
     pub fn epoch(&self) -> u64 {
         self.writer.epoch()
     }
 
-    /// Slots of the ring; it holds the last `capacity - 1` messages.
+    /// Number of slots. The ring holds the last `capacity - 1` messages.
     pub fn capacity(&self) -> usize {
         self.writer.slots().capacity() as usize
     }
 
-    /// How many subscribers are attached now. Those that died do not count, however they died. Up to 1,024 of them are
-    /// counted; more may subscribe. One system call for each subscriber.
+    /// How many subscribers are attached now. A subscriber that died, in whatever way, does not count. At most 1,024
+    /// are counted; more may subscribe. Costs one system call for each subscriber.
     ///
     /// # Errors
-    /// What the kernel says, which it has no reason to.
+    /// If the kernel refuses the question, for which it has no reason.
     pub fn subscribers(&self) -> io::Result<usize> {
         self.writer.host().subscribers()
     }
 
-    /// Whether the segment's file was cut short under this publisher, and the [`guard`](crate::guard) put private memory
-    /// in its place: what is published since then reaches nobody, and its subscribers meet
-    /// [`CutShort`](crate::TryRecvError::CutShort). End it, find out who may write to the file, and make a new ring. Without
-    /// the guard the process would have died of SIGBUS. One load of a word that does not change: cheap enough to ask
-    /// after every batch.
+    /// Whether the segment's file was cut short under this publisher, and the [`guard`](crate::guard) put private
+    /// memory in its place. Messages published since then reach nobody, and subscribers receive
+    /// [`CutShort`](crate::TryRecvError::CutShort). End this publisher, find out who may write to the file, and make a
+    /// new ring. Without the guard the process would have died of SIGBUS. Costs one load of a word that does not
+    /// change: cheap enough to check after every batch.
     pub fn is_cut_off(&self) -> bool {
         self.writer.slots().memory().is_cut_short()
     }
 
-    /// How this publisher finds out that a subscriber sleeps: as was asked for, or `Fence` where the kernel refused.
+    /// How this publisher finds out that a subscriber sleeps: as the options say, or `Fence` where the kernel refused.
     pub fn wake(&self) -> Wake {
         self.writer.wake()
     }
 
-    /// Where the ring's files are, or the socket of a sealed ring; `None` for a ring within the process.
+    /// The directory of the ring, or the socket of a sealed ring. `None` for a ring within the process.
     pub fn path(&self) -> Option<&Path> {
         self.writer.host().path()
     }
 
-    /// Ends the ring: subscribers read it to its end and then meet `Closed`. Its files are removed, unless they are to be
-    /// kept.
+    /// Ends the ring. Subscribers read it to its end and then receive `Closed`. Its files are removed, unless the
+    /// options say to keep them.
     ///
     /// # Errors
-    /// If they cannot be removed. The ring is closed all the same.
+    /// If the files cannot be removed. The ring is closed all the same.
     pub fn close(mut self) -> Result<(), CloseError> {
         self.writer.end()
     }
 
-    /// Where the kernel has the segment now. It reads `/proc/self/smaps`, which takes milliseconds in a large process: to be
-    /// called once the ring is there, not while publishing.
+    /// Where the kernel has placed the segment. Reads `/proc/self/smaps`, which takes milliseconds in a large process:
+    /// call it once the ring is made, not while publishing.
     ///
     /// # Errors
-    /// If `/proc` cannot be read, or for a ring within the process, which has no mapping of its own.
+    /// If `/proc` cannot be read, or the ring is within the process and so has no mapping.
     pub fn placement(&self) -> io::Result<Placement> {
         look(self.writer.slots().memory(), Side::Publisher)
     }

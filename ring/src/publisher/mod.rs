@@ -1,4 +1,4 @@
-//! The one that writes.
+//! The publisher: the one writer of a ring.
 
 pub(crate) mod ahead;
 pub(crate) mod handle;

@@ -1,4 +1,4 @@
-//! How a ring is to be made: all options of a publisher, and their making of it.
+//! All options of a publisher, and how they make or take over a ring.
 
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,7 @@ use crate::transport::files::Access;
 use crate::transport::host::Made;
 use crate::transport::request::{Place, Request, SealedOptions};
 
-/// How a ring is to be made: [`Publisher::options`].
+/// Options for making a ring: [`Publisher::options`].
 ///
 /// ```
 /// # let root = tempfile::tempdir()?;
@@ -41,7 +41,7 @@ pub struct PublisherOptions<T> {
     root: PathBuf,
     keep: bool,
     fresh: bool,
-    /// Where a sealed ring is served. Without it the ring stands on disk.
+    /// The socket that serves a sealed ring. `None` for a ring on disk.
     socket: Option<PathBuf>,
     sealed: SealedOptions,
     wake: Wake,
@@ -68,64 +68,64 @@ impl<T> PublisherOptions<T> {
         }
     }
 
-    /// Slots of the ring: a power of two from 2 to 2^32, by default 65,536. One of them is always being written, so a
-    /// subscriber may fall `capacity - 1` messages behind before it loses any.
+    /// Number of slots: a power of two from 2 to 2^32, by default 65,536. One slot is always reserved for the next
+    /// message, so a subscriber may fall `capacity - 1` messages behind before it loses any.
     pub fn capacity(self, capacity: usize) -> Self {
         PublisherOptions { capacity: capacity as u64, ..self }
     }
 
-    /// Who may subscribe, as the mode of the segment: 0600 by default, with any of the read bits 0044 added to admit the
-    /// group or others, and of the write bits 0022 to let them map the ring for writing as well.
+    /// Who may subscribe, as the file mode of the segment; 0600 by default. Add read bits (0044) to admit the group or
+    /// others, and write bits (0022) to let them map the ring for writing as well.
     ///
-    /// Whoever may read the segment may write to `control`, where subscribers say how far they are and that they sleep.
-    /// They cannot change a message by that, but they can cut the file short, which is a SIGBUS in whoever touches it next:
-    /// with other users admitted, have [`guard::install`](crate::guard::install) called, or publish a ring that is
-    /// [sealed](Self::serve).
+    /// A user who may read the segment may also write to `control`, where subscribers record their position and that
+    /// they sleep. This cannot change a message. But such a user can cut that file short, and the next process that
+    /// touches it then gets SIGBUS. If other users are admitted, have your programs call
+    /// [`guard::install`](crate::guard::install), or publish a [sealed](Self::serve) ring.
     pub fn mode(self, mode: u32) -> Self {
         PublisherOptions { mode, ..self }
     }
 
-    /// The directory that the ring stands in, by default `/dev/shm`. On anything but a file system in memory the kernel
-    /// will write the ring to disk now and then.
+    /// The directory that contains the ring, by default `/dev/shm`. If it is not on a file system in memory, the kernel
+    /// writes the ring to disk now and then.
     pub fn root(self, root: impl AsRef<Path>) -> Self {
         PublisherOptions { root: root.as_ref().to_owned(), ..self }
     }
 
-    /// Whether the ring stays when it is closed. By default its files are removed then; subscribers that are attached
-    /// keep it and read it to its end either way.
+    /// Whether the ring's files stay when it is closed. By default they are removed. Attached subscribers read the ring
+    /// to its end either way.
     pub fn keep(self, keep: bool) -> Self {
         PublisherOptions { keep, ..self }
     }
 
-    /// The group that the ring's files get, as a number; by default the one that the kernel gives them. To be combined with
-    /// a [`mode`](Self::mode) that admits the group.
+    /// The group of the ring's files, as a number; by default the kernel decides. Combine it with a
+    /// [`mode`](Self::mode) that admits the group.
     pub fn group(self, gid: u32) -> Self {
         PublisherOptions { group: Some(gid), ..self }
     }
 
-    /// How to find out that a subscriber sleeps, by default [`Wake::Membarrier`].
+    /// How the publisher finds out that a subscriber sleeps; by default [`Wake::Membarrier`].
     pub fn wake(self, wake: Wake) -> Self {
         PublisherOptions { wake, ..self }
     }
 
-    /// Whether to make a new ring even where one could be gone on with. By default a ring that an ended publisher left is
-    /// taken over: see [`create`](Self::create).
+    /// Whether to make a new ring even if an existing one could be taken over. By default the publisher takes over a
+    /// ring that an ended publisher left: see [`create`](Self::create).
     pub fn fresh(self, fresh: bool) -> Self {
         PublisherOptions { fresh, ..self }
     }
 
-    /// Makes a sealed ring instead of one on disk, and serves it at a Unix socket: nobody but this publisher can ever
-    /// write to it, whoever may read it. Subscribers join with [`Subscriber::connect`](crate::Subscriber::connect).
+    /// Makes a sealed ring instead of one on disk, and serves it at a Unix socket. Only this publisher can ever write
+    /// to it, whoever may read it. Subscribers join with [`Subscriber::connect`](crate::Subscriber::connect).
     ///
-    /// By default only this process's effective user is served, and only it can connect. Others need both: a
-    /// [`mode`](Self::mode) that admits them (0640 for the [`group`](Self::group), 0644 for everybody; who may read may
-    /// connect), and [`allow_uid`](Self::allow_uid) or [`allow_gid`](Self::allow_gid).
+    /// By default only this process's effective user can connect and is served. Other users need both: a
+    /// [`mode`](Self::mode) that admits them (0640 for the [`group`](Self::group), 0644 for everybody; read permission
+    /// allows connecting), and [`allow_uid`](Self::allow_uid) or [`allow_gid`](Self::allow_gid).
     ///
-    /// A sealed ring cannot be taken over: the next publisher's is a new one, and begins with sequence 0.
-    /// [`root`](Self::root), [`keep`](Self::keep) and [`fresh`](Self::fresh) mean nothing to it; the name is for looking at.
-    /// [`create`](Self::create) starts a thread, which inherits the processors that the caller may run on: create the
-    /// publisher before pinning its thread to a processor of its own. The thread ends, and the socket is removed, when
-    /// the publisher is closed or dropped.
+    /// A sealed ring cannot be taken over: the next publisher makes a new one, which begins with sequence 0.
+    /// [`root`](Self::root), [`keep`](Self::keep) and [`fresh`](Self::fresh) have no effect on it; its name is only for
+    /// display. [`create`](Self::create) starts a thread, which inherits the processors that the calling thread may run
+    /// on: create the publisher before pinning its thread to one processor. When the publisher is closed or dropped,
+    /// the thread ends and the socket is removed.
     ///
     /// ```
     /// # let directory = tempfile::tempdir()?;
@@ -142,58 +142,58 @@ impl<T> PublisherOptions<T> {
         PublisherOptions { socket: Some(path.as_ref().to_owned()), ..self }
     }
 
-    /// Also serves a sealed ring to this user. May be called again for further ones.
+    /// Also serves a sealed ring to this user. Call it again for further users.
     pub fn allow_uid(mut self, uid: u32) -> Self {
         self.sealed.uids.push(uid);
         self
     }
 
-    /// Also serves a sealed ring to whoever is in this group, be it as a supplementary one. May be called again for
-    /// further ones.
+    /// Also serves a sealed ring to users in this group, including those that have it as a supplementary group. Call it
+    /// again for further groups.
     pub fn allow_gid(mut self, gid: u32) -> Self {
         self.sealed.gids.push(gid);
         self
     }
 
-    /// How many clients of a sealed ring may be connected at a time, by default 256; further ones are told so. Each takes
-    /// one of this process's file descriptors (`ulimit -n`).
+    /// How many clients of a sealed ring may be connected at a time, by default 256. Further clients are refused with a
+    /// message that says so. Each client takes one file descriptor of this process (`ulimit -n`).
     pub fn max_clients(mut self, clients: usize) -> Self {
         self.sealed.max_clients = clients;
         self
     }
 
-    /// Whether to put the segment on huge pages, by default not: fewer address translations for a ring that is larger than
-    /// what the processor keeps of them (some MB). It is asked for and **not an error** where the machine refuses:
-    /// [`Publisher::placement`] tells what came of it, and why.
+    /// Whether to put the segment on huge pages; by default not. They save address translations for a ring that is
+    /// larger than the part the processor caches translations for (some MB). If the machine refuses, that is **not an
+    /// error**: [`Publisher::placement`] reports the outcome and the reason.
     ///
-    /// The memory is made of huge pages at once where the file system allows it (`huge=advise` among the mount's options;
-    /// for a sealed ring `shmem_enabled`), and is otherwise collapsed into them after it was touched (Linux 6.1 and later,
-    /// whatever `shmem_enabled` says, unless that is `deny`). It needs free huge pages, costs up to some ms for each of
-    /// them while the ring is made, and 2 MiB of address space. A ring taken over is collapsed, too; its subscribers wait
-    /// at a page for as long as it is copied.
+    /// Where the file system allows it (`huge=advise` among the mount's options; for a sealed ring `shmem_enabled`),
+    /// the memory is allocated as huge pages. Elsewhere it is collapsed into them after it was touched (Linux 6.1 and
+    /// later, whatever `shmem_enabled` says, unless that is `deny`). This needs free huge pages, up to some ms for each
+    /// of them while the ring is made, and 2 MiB of address space. A ring that is taken over is collapsed too; while a
+    /// page is copied, its subscribers wait for that page.
     ///
-    /// A subscriber reaches them through huge pages if it [asks](crate::SubscriberOptions::huge_pages) as well.
+    /// A subscriber uses huge pages only if it [asks for them](crate::SubscriberOptions::huge_pages) as well.
     pub fn huge_pages(mut self, huge_pages: bool) -> Self {
         self.placement.huge_pages = huge_pages;
         self
     }
 
-    /// The NUMA node that the ring's memory has to come from; by default it comes from that of the CPU that the caller runs
-    /// on. The files are bound to it before they are first touched, and stay bound for as long as they exist.
+    /// The NUMA node for the ring's memory; by default the node of the CPU that the caller runs on. The files are bound
+    /// to the node before they are first touched, and stay bound as long as they exist.
     ///
-    /// A ring taken over has its memory already: what no subscriber has mapped is moved, the rest stays where it is, and
-    /// [`Placement::missing_from_node`](crate::Placement::missing_from_node) tells how much that is. If the node has too little memory, the kernel kills the
-    /// process rather than to take it from elsewhere.
+    /// A ring that is taken over already has memory. Pages that no subscriber has mapped are moved; the others stay,
+    /// and [`Placement::missing_from_node`](crate::Placement::missing_from_node) reports how much that is. If the node
+    /// has too little memory, the kernel kills the process instead of taking memory from elsewhere.
     ///
-    /// [`create`](Self::create) fails with [`PlacementError::Node`](crate::PlacementError::Node) if there is no such node and with
-    /// [`PlacementError::Bind`](crate::PlacementError::Bind) if the process may not have memory from it.
+    /// [`create`](Self::create) fails with [`PlacementError::Node`](crate::PlacementError::Node) if there is no such
+    /// node, and with [`PlacementError::Bind`](crate::PlacementError::Bind) if the process may not use its memory.
     pub fn numa_node(mut self, node: u32) -> Self {
         self.placement.numa_node = Some(node);
         self
     }
 
-    /// Whether to lock the ring's files into memory, so that they are never swapped out; by default not. For the whole
-    /// process there is [`placement::lock_memory`](crate::placement::lock_memory).
+    /// Whether to lock the ring's files into memory, so that they are never swapped out; by default not.
+    /// [`placement::lock_memory`](crate::placement::lock_memory) locks the memory of the whole process.
     ///
     /// [`create`](Self::create) fails with [`PlacementError::Memlock`](crate::PlacementError::Memlock) if `RLIMIT_MEMLOCK` is too low.
     pub fn lock_memory(mut self, lock: bool) -> Self {
@@ -226,56 +226,56 @@ impl<T> PublisherOptions<T> {
 }
 
 impl<T: Payload> PublisherOptions<T> {
-    /// Goes on with the ring of this name that an ended publisher left (killed, or closed and kept), if it has this
-    /// capacity and these messages; otherwise makes a new one: reserves and touches all of its memory, then puts it into
+    /// Takes over the ring of this name if an ended publisher left it (killed, or closed and kept), and it has this
+    /// capacity and these messages. Otherwise makes a new ring: reserves and touches all of its memory, then puts it in
     /// place.
     ///
-    /// - A ring **taken over** goes on with the next sequence number under the next epoch. Its subscribers stay attached
-    ///   and meet [`Restarted`](crate::TryRecvError::Restarted) before the first message of the new epoch.
-    /// - A ring **replaced** is superseded: its subscribers read it to its end, meet
-    ///   [`Superseded`](crate::TryRecvError::Superseded), and find the new one under the same name. It begins with the
-    ///   old one's next sequence number, or one later where the old one's slots cannot be read (another version's, or
-    ///   damaged). Only where not even its count makes sense do numbers begin anew, at 0; as they do where there was no
-    ///   ring, or one that was closed and removed.
+    /// - A ring that is **taken over** continues with the next sequence number, in the next epoch. Its subscribers stay
+    ///   attached and receive [`Restarted`](crate::TryRecvError::Restarted) before the first message of the new epoch.
+    /// - A ring that is **replaced** is superseded. Its subscribers read it to its end, receive
+    ///   [`Superseded`](crate::TryRecvError::Superseded), and find the new ring under the same name. The new ring
+    ///   begins with the old one's next sequence number, or one later if the old one's slots cannot be read (another
+    ///   version's, or damaged). It begins at 0 if even the old one's count makes no sense, if there was no ring, or if
+    ///   it was closed and removed.
     ///
     /// # Errors
-    /// [`CreateError`], one variant for each thing that can be wrong; nothing is left behind then.
+    /// [`CreateError`], with one variant for each possible cause. Nothing is left behind then.
     pub fn create(self) -> Result<Publisher<T>, CreateError> {
         Ok(Publisher::new(self.make()?, self.wake))
     }
 }
 
 impl PublisherOptions<MessageFormat> {
-    /// Makes a ring of messages that are bytes, or takes one over, as a typed publisher does.
+    /// Makes a ring of untyped messages, or takes one over, as a typed publisher does.
     ///
     /// # Errors
-    /// [`CreateError`], one variant for each thing that can be wrong; nothing is left behind then.
+    /// [`CreateError`], with one variant for each possible cause. Nothing is left behind then.
     pub fn create_raw(self) -> Result<RawPublisher, CreateError> {
         Ok(RawPublisher::new(self.make()?, self.wake, self.format))
     }
 }
 
 impl<T: Payload> Publisher<T> {
-    /// How to make a ring of this name: 1 to 200 of `A-Z a-z 0-9 . _ -`, and no `.` at the start.
+    /// Options for a ring of this name: 1 to 200 characters of `A-Z a-z 0-9 . _ -`, with no `.` at the start.
     pub fn options(name: &str) -> PublisherOptions<T> {
         PublisherOptions::new(name, MessageFormat::of::<T>())
     }
 }
 
 impl RawPublisher {
-    /// How to make a ring of this name whose messages are of this format.
+    /// Options for a ring of this name whose messages have this format.
     pub fn options(name: &str, format: MessageFormat) -> PublisherOptions<MessageFormat> {
         PublisherOptions::new(name, format)
     }
 }
 
-/// Whether there can be a ring of so many slots.
+/// Checks that there can be a ring of this many slots.
 pub(crate) fn check_capacity(found: u64) -> Result<(), CreateError> {
     let nearest = found.clamp(2, MAX_CAPACITY).next_power_of_two();
     if found == nearest { Ok(()) } else { Err(CreateError::Capacity { found, nearest }) }
 }
 
-/// Whether there can be messages of this format.
+/// Checks that there can be messages of this format.
 pub(crate) fn check_message(format: &MessageFormat) -> Result<(), CreateError> {
     let schema = format.schema().len();
     let (what, found, expected) = if format.size() == 0 {

@@ -1,4 +1,4 @@
-//! A publisher of messages that are bytes, of a size known when the program runs.
+//! The untyped publisher: its messages are bytes, of a size known only at run time.
 
 use std::io;
 use std::path::Path;
@@ -8,14 +8,15 @@ use super::writer::Writer;
 use crate::error::CloseError;
 use crate::format::message::MessageFormat;
 use crate::protocol::copy;
-use crate::protocol::slots::Dynamic;
+use crate::protocol::slots::DynamicStride;
 use crate::protocol::wait::Wake;
 use crate::transport::host::Made;
 
-/// The one publisher of a ring whose messages are bytes. A typed [`Publisher`](crate::Publisher) of the same schema makes
-/// the same ring, and each may take over what the other left.
+/// The one publisher of a ring whose messages are bytes. A typed [`Publisher`](crate::Publisher) with the same schema
+/// makes the same ring, and each can take over the other's ring.
 ///
-/// It costs a few nanoseconds a message more than the typed one: the copy's length is not known to the compiler.
+/// A message costs a few nanoseconds more than with the typed publisher, because the compiler does not know the copy's
+/// length.
 ///
 /// ```
 /// # let root = tempfile::tempdir()?;
@@ -31,20 +32,20 @@ use crate::transport::host::Made;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct RawPublisher {
-    writer: Writer<Dynamic>,
+    writer: Writer<DynamicStride>,
     format: MessageFormat,
 }
 
 impl RawPublisher {
     pub(super) fn new(made: Made, wake: Wake, format: MessageFormat) -> Self {
-        let stride = Dynamic::of(&made.layout);
+        let stride = DynamicStride::of(&made.layout);
         RawPublisher { writer: Writer::new(made, stride, wake), format }
     }
 
     /// Publishes one message and returns its sequence number.
     ///
     /// # Panics
-    /// If it is not as long as the format says.
+    /// If `message` is not as long as the format says.
     #[inline]
     pub fn publish(&mut self, message: &[u8]) -> u64 {
         let (found, expected) = (message.len(), self.format.size());
@@ -52,27 +53,27 @@ impl RawPublisher {
         self.writer.publish(|words| copy::store_bytes(words, message))
     }
 
-    /// What its messages are.
+    /// The format of the messages.
     pub fn format(&self) -> &MessageFormat {
         &self.format
     }
 
-    /// From now on takes cache lines over so far ahead; [`Ahead::One`] until then.
+    /// Sets how many messages ahead it brings cache lines to its core. The default is [`Ahead::One`].
     pub fn set_ahead(&mut self, ahead: Ahead) {
         self.writer.ahead = ahead;
     }
 
-    /// The sequence number that the next message will have: so many were published since the ring began at 0.
+    /// The sequence number of the next message: the number of messages published since the ring began at 0.
     pub fn published(&self) -> u64 {
         self.writer.next()
     }
 
-    /// The epoch: 1 for a new ring's first publisher, one more for each that took it over.
+    /// The epoch: 1 for a new ring's first publisher, and one more for each publisher that took it over.
     pub fn epoch(&self) -> u64 {
         self.writer.epoch()
     }
 
-    /// Slots of the ring; it holds the last `capacity - 1` messages.
+    /// Number of slots. The ring holds the last `capacity - 1` messages.
     pub fn capacity(&self) -> usize {
         self.writer.slots().capacity() as usize
     }
@@ -80,7 +81,7 @@ impl RawPublisher {
     /// How many subscribers are attached: see [`Publisher::subscribers`](crate::Publisher::subscribers).
     ///
     /// # Errors
-    /// What the kernel says, which it has no reason to.
+    /// If the kernel refuses the question, for which it has no reason.
     pub fn subscribers(&self) -> io::Result<usize> {
         self.writer.host().subscribers()
     }
@@ -90,7 +91,7 @@ impl RawPublisher {
         self.writer.slots().memory().is_cut_short()
     }
 
-    /// Where the ring's files are, or the socket of a sealed ring.
+    /// The directory of the ring, or the socket of a sealed ring.
     pub fn path(&self) -> Option<&Path> {
         self.writer.host().path()
     }
@@ -98,7 +99,7 @@ impl RawPublisher {
     /// Ends the ring: see [`Publisher::close`](crate::Publisher::close).
     ///
     /// # Errors
-    /// If its files cannot be removed. The ring is closed all the same.
+    /// If the files cannot be removed. The ring is closed all the same.
     pub fn close(mut self) -> Result<(), CloseError> {
         self.writer.end()
     }

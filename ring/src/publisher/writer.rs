@@ -1,4 +1,4 @@
-//! What a publisher does, whatever its messages are: sequence numbers, the count, waking, and the end of a ring.
+//! The untyped core of a publisher: sequence numbers, the published count, waking, and the end of a ring.
 
 use super::ahead::Ahead;
 use crate::error::CloseError;
@@ -10,7 +10,7 @@ use crate::protocol::wait::{Wake, Waker};
 use crate::sync::{Ordering, WriteWord, on, panicking};
 use crate::transport::host::{Host, Made};
 
-/// The one writer of a ring, whose slots are found by the stride `S`.
+/// The one writer of a ring. `S` is the stride between its slots.
 pub(super) struct Writer<S> {
     slots: Slots<WriteWord, S>,
     published: Pinned<WriteWord>,
@@ -24,7 +24,7 @@ pub(super) struct Writer<S> {
 }
 
 impl<S: Stride> Writer<S> {
-    /// Goes on with a ring in which an epoch was begun.
+    /// Writes to a ring in which a new epoch has begun.
     pub(super) fn new(made: Made, stride: S, wake: Wake) -> Self {
         let Made { memory, layout, next, sleepers, host } = made;
         Writer {
@@ -40,28 +40,30 @@ impl<S: Stride> Writer<S> {
         }
     }
 
-    /// Publishes one message, which `copy` stores into the payload words that it is given.
+    /// Publishes one message and returns its sequence number. `copy` stores the message into the payload words that it
+    /// is given.
     #[inline(always)]
     pub(super) fn publish(&mut self, copy: impl FnOnce(&[WriteWord])) -> u64 {
         let sequence = self.next;
         let following = sequence + 1;
         slot::publish(self.slots.at(sequence), self.slots.at(following), sequence, copy);
         if self.ahead == Ahead::Two {
-            self.own_second(following + 1);
+            self.own_slot_after_next(following + 1);
         }
-        // Relaxed: it tells joining subscribers and tools where to begin looking. The slots tell them the rest.
+        // Relaxed: joining subscribers and tools only begin their search at the count. The slots tell them the rest.
         self.published.store(following);
         self.next = following;
         self.waker.published();
         sequence
     }
 
-    /// Takes over the lines of the slot that message `sequence` will have. Until then it holds the message of a lap before,
-    /// or has never been written.
+    /// Brings to this core the lines of the slot that message `sequence` will use. Until then the slot holds the
+    /// message of the lap before, or was never written.
     #[inline(always)]
-    fn own_second(&self, sequence: u64) {
+    fn own_slot_after_next(&self, sequence: u64) {
         let holds = match sequence.checked_sub(self.slots.capacity()) {
-            // P6, P7. Exactly what it holds: the message of the lap before, if there was one in this ring.
+            // P6, P7. The slot's present sequence word: of the message of the lap before if that was in this ring, else
+            // 0. Any other word would take back a published message, or announce one that never was.
             Some(holds) if (holds >= self.layout.base || !on("P7")) && on("P6") => slot::published(holds),
             _ => 0,
         };
@@ -98,7 +100,7 @@ impl<S> Writer<S> {
         if self.host.is_inherited() {
             return Ok(());
         }
-        // C1. Pairs with E1: who sees the ring closed sees every message that was published before.
+        // C1. Pairs with E1. A subscriber that sees the ring closed sees every message that was published before.
         self.slots.memory()[self.layout.state()].store_ordered("C1", Ordering::Release, state::CLOSED);
         self.waker.wake_all();
         self.host.end()
@@ -110,11 +112,11 @@ impl<S> Drop for Writer<S> {
         if !self.open {
             return;
         }
-        // A panic is no clean close: the ring stays as it is, and its subscribers learn that nobody is there.
+        // A panic is not a clean close: the ring stays as it is, and subscribers learn that the publisher is gone.
         if panicking() {
             return self.host.abandon();
         }
-        // Files that cannot be removed are for `close` to report; a drop has nobody to tell.
+        // A drop cannot return an error. `close` reports files that cannot be removed.
         let _ = self.end();
     }
 }

@@ -1,9 +1,11 @@
-//! A stream at full speed: a subscriber that is faster than its publisher follows on its heels, and whichever line the one
-//! is about to write, the other has just taken. Both then go at the pace of that quarrel. A subscriber that lets the
-//! publisher get a few hundred messages ahead reads lines that are done with, and neither waits for the other.
+//! Holding back: in a stream at full speed, a subscriber pauses so that its publisher gets ahead.
 //!
-//! It must not cost anybody else anything: so only a subscriber that found 64 messages in a row without waiting, and in no
-//! time, holds back; not while its publisher stands still, and for [`MOST`] at the most.
+//! A subscriber that is faster than its publisher stays right behind it and takes each cache line that the publisher is
+//! about to write. Both then wait for that line again and again. If the publisher is a few hundred messages ahead, the
+//! subscriber reads lines that the publisher has finished with, and neither waits for the other.
+//!
+//! Other streams must not be delayed. So a subscriber pauses only after 64 messages in a row that came at full speed
+//! and without waiting, only while its publisher goes on publishing, and for at most [`LONGEST`].
 
 use std::time::{Duration, Instant};
 
@@ -11,99 +13,99 @@ use crate::protocol::slot;
 use crate::protocol::view::View;
 use crate::sync::spin_loop;
 
-/// Messages between two looks at how far ahead the publisher is.
+/// Messages between two checks of how far ahead the publisher is.
 const EVERY: u64 = 64;
 
-/// How far ahead it is to be. On Zen 4 less than 200 gained little.
+/// How many messages the publisher gets ahead. On Zen 4, less than 200 gained little.
 const DISTANCE: u64 = 256;
 
-/// Messages that came slower than this are no stream at full speed.
+/// A stream is at full speed if [`EVERY`] messages come within this time.
 const AT_FULL_SPEED: Duration = Duration::from_nanos(64 * EVERY);
 
 /// In a smaller ring the slots never leave the subscriber's cache, and holding back gains nothing.
 const MIN_BYTES: u64 = 1 << 20;
 
-/// And one that is so far behind is to be far from being lapped.
+/// `DISTANCE` is at most an eighth of the ring, so holding back cannot cause a loss.
 const MIN_CAPACITY: u64 = 8 * DISTANCE;
 
-/// For so long it holds back.
-const MOST: Duration = Duration::from_nanos(1_500);
+/// The longest pause.
+const LONGEST: Duration = Duration::from_nanos(1_500);
 
-/// Pauses before it first looks whether the publisher moves, and between two looks at how far ahead it is.
+/// Spin-loop hints before the first check that the publisher moves, and between two checks of how far ahead it is.
 const FIRST_PAUSES: u32 = 4;
 const PAUSES: u32 = 16;
 
-/// What a subscriber remembers to know whether to hold back.
+/// What a subscriber remembers in order to decide whether to hold back.
 pub(super) struct HoldBack {
     pub(super) wanted: bool,
-    /// Whether it can gain anything in this ring.
+    /// Whether this ring is large enough to gain from it.
     pays: bool,
-    /// The sequence number of the last message that was not there at once when it was waited for.
+    /// The sequence number of the last message that the subscriber had to wait for.
     caught_up: u64,
-    /// When it last looked and the publisher was not far ahead.
-    near: Instant,
+    /// Time of the last check that found the publisher not far ahead.
+    last_near: Instant,
     /// How often it held back.
     pub(super) times: u64,
 }
 
 impl HoldBack {
-    /// For a ring of so many slots of so many words.
+    /// For a ring of `capacity` slots of `words` words.
     pub(super) fn new(capacity: u64, words: usize) -> Self {
         let pays = capacity >= MIN_CAPACITY && capacity.saturating_mul(8 * words as u64) >= MIN_BYTES;
-        HoldBack { wanted: true, pays, caught_up: 0, near: Instant::now(), times: 0 }
+        HoldBack { wanted: true, pays, caught_up: 0, last_near: Instant::now(), times: 0 }
     }
 
-    /// Message `next` was not there at once.
+    /// Notes that message `next` was not there at once.
     pub(super) fn caught_up(&mut self, next: u64) {
         self.caught_up = next;
     }
 
-    /// Holds back before message `next`, if that is worth it. `waits` tells whether the message would be waited for. Returns
-    /// the sequence number to ask again at.
-    pub(super) fn before(&mut self, view: &View, next: u64, waits: bool) -> u64 {
+    /// Holds back before message `next` if that is worth it. `waits` tells whether the caller would wait for the
+    /// message. Returns the sequence number at which to call again.
+    pub(super) fn hold_back_before(&mut self, view: &View, next: u64, waits: bool) -> u64 {
         if !self.pays {
             return u64::MAX;
         }
-        if waits && self.wanted && self.is_on_its_heels(view, next) {
-            self.let_it_get_ahead(view, next);
+        if waits && self.wanted && self.is_right_behind(view, next) {
+            self.let_publisher_get_ahead(view, next);
         }
         next.saturating_add(EVERY)
     }
 
-    /// Whether message `next` is there, as were the 64 before it, and the publisher not far ahead.
-    fn is_on_its_heels(&mut self, view: &View, next: u64) -> bool {
+    /// Whether message `next` and the [`EVERY`] before it were there at once, and the publisher is not far ahead.
+    fn is_right_behind(&mut self, view: &View, next: u64) -> bool {
         if !is_published(view, next) {
             self.caught_up(next);
         }
         next.saturating_sub(self.caught_up) > EVERY && !is_far_ahead(view, next)
     }
 
-    fn let_it_get_ahead(&mut self, view: &View, next: u64) {
+    fn let_publisher_get_ahead(&mut self, view: &View, next: u64) {
         let begun = Instant::now();
-        if begun.saturating_duration_since(self.near) < AT_FULL_SPEED {
+        if begun.saturating_duration_since(self.last_near) < AT_FULL_SPEED {
             let pause = |times: u32| (0..times).for_each(|_| spin_loop());
-            let published = view.count();
+            let published = view.published_count();
             pause(FIRST_PAUSES);
-            // A publisher that stands still gets no further ahead: what there is to receive is received.
-            if view.count() != published {
+            // A publisher that stands still gets no further ahead, so waiting for it gains nothing.
+            if view.published_count() != published {
                 self.times += 1;
-                while begun.elapsed() < MOST && !is_far_ahead(view, next) {
+                while begun.elapsed() < LONGEST && !is_far_ahead(view, next) {
                     pause(PAUSES);
                 }
             }
         }
-        self.near = Instant::now();
+        self.last_near = Instant::now();
     }
 }
 
-/// Whether the publisher is [`DISTANCE`] messages ahead of one that reads `next`.
+/// Whether the publisher is [`DISTANCE`] messages ahead of a subscriber that reads `next`.
 fn is_far_ahead(view: &View, next: u64) -> bool {
     is_published(view, next.saturating_add(DISTANCE - 1))
 }
 
-/// Whether this message was published, or a later one in its slot.
+/// Whether this message, or a later one in its slot, was published.
 fn is_published(view: &View, sequence: u64) -> bool {
-    view.seen(sequence) >= slot::published(sequence)
+    view.sequence_word(sequence) >= slot::published(sequence)
 }
 
 #[cfg(all(test, not(loom)))]
@@ -114,7 +116,7 @@ mod tests {
     use crate::{Join, Subscriber, in_process};
 
     #[test]
-    fn a_ring_is_large_enough_or_not() {
+    fn only_a_large_ring_gains_from_holding_back() {
         let pays = |capacity, words| HoldBack::new(capacity, words).pays;
         assert!(pays(16_384, 8) && pays(2_048, 64));
         assert!(!pays(8_192, 8), "half a MiB");
@@ -122,25 +124,25 @@ mod tests {
     }
 
     #[test]
-    fn it_is_on_the_heels_of_a_publisher_or_not() {
+    fn a_subscriber_is_right_behind_only_after_64_messages_without_waiting() {
         let (mut publisher, ring) = in_process::<u64>(1_024).unwrap();
         let mut subscriber = ring.subscribe(Join::Oldest);
         let mut go_on = |subscriber: &mut Subscriber<u64>, publish: u64, receive: u64| {
             (0..publish).for_each(|_| _ = publisher.publish(&0));
             (0..receive).for_each(|_| _ = subscriber.recv().unwrap());
             let (view, next) = (subscriber.receiver.cursor().view().clone(), subscriber.sequence());
-            subscriber.receiver.hold_back.is_on_its_heels(&view, next)
+            subscriber.receiver.hold_back.is_right_behind(&view, next)
         };
-        assert!(!go_on(&mut subscriber, 100, 64), "64 in a row are not yet more than 64");
+        assert!(!go_on(&mut subscriber, 100, 64), "only 64 in a row");
         assert!(go_on(&mut subscriber, 0, 1));
         assert!(!go_on(&mut subscriber, 221, 0), "256 ahead");
         assert!(go_on(&mut subscriber, 0, 1));
-        assert!(!go_on(&mut subscriber, 0, 255), "the next is not there");
-        assert!(!go_on(&mut subscriber, 100, 64), "64 since then");
+        assert!(!go_on(&mut subscriber, 0, 255), "the next message is not there");
+        assert!(!go_on(&mut subscriber, 100, 64), "only 64 since then");
         assert!(go_on(&mut subscriber, 0, 1));
     }
 
-    /// What is waited for is no stream at full speed, however it is waited for.
+    /// A message that had to be waited for does not belong to a stream at full speed, however the subscriber waited.
     #[test]
     fn a_message_that_was_waited_for_is_remembered() {
         fn waited<const W: usize>(receive: impl Fn(&mut Subscriber<[u64; W]>) -> [u64; W]) {
@@ -150,7 +152,7 @@ mod tests {
             receive(&mut subscriber);
             publisher.publish(&[1; W]);
             receive(&mut subscriber);
-            assert_eq!(subscriber.receiver.hold_back.caught_up, 0, "they were there");
+            assert_eq!(subscriber.receiver.hold_back.caught_up, 0, "both messages were there at once");
             std::thread::scope(|threads| {
                 threads.spawn(|| {
                     std::thread::sleep(Duration::from_millis(5));

@@ -1,4 +1,4 @@
-//! Those that read.
+//! The subscriber: a reader of a ring, typed or untyped.
 
 pub(crate) mod handle;
 mod hold_back;

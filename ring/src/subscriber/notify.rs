@@ -1,5 +1,6 @@
-//! A file descriptor that becomes readable when a subscriber has something to receive, for programs built around `epoll`
-//! and its like. The publisher knows nothing of it: a thread of the subscriber's own sleeps on the ring and writes to it.
+//! The notifier: a file descriptor that becomes readable when a subscriber has something to receive, for programs built
+//! around `epoll` and the like. The publisher does not know of it: a thread of the subscriber sleeps on the ring and
+//! writes to the descriptor.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -16,13 +17,14 @@ use crate::protocol::wait::{Interrupter, Sleeper, Until};
 
 /// An event descriptor for one subscriber: [`Subscriber::notifier`](crate::Subscriber::notifier).
 ///
-/// It becomes readable once after an [`arm`](Self::arm): as soon as the armed sequence can be received, or there is anything
-/// else to be told (a loss, the ring's end, a restart, the publisher's death). Receive until
-/// [`Empty`](crate::TryRecvError::Empty), then arm it again. It waits for one thing at a time: armed again before it became
-/// readable, it waits for the newer.
+/// It becomes readable once after each [`arm`](Self::arm): as soon as the awaited message can be received, or there is
+/// an event (a loss, the ring's end, a restart, the publisher's death). Receive until
+/// [`Empty`](crate::TryRecvError::Empty), then arm it again. It waits for one thing at a time: if it is armed again
+/// before it became readable, it waits only for the newer one.
 ///
-/// After `Closed`, `PublisherDead` or `Superseded` there is always something to be told, so that `arm` makes it readable
-/// at once, again and again: arm it with [`arm_for_publisher`](Self::arm_for_publisher) instead, or drop it.
+/// After `Closed`, `PublisherDead` or `Superseded` the subscriber has the same event to return again at once, so `arm`
+/// makes the descriptor readable at once, every time. Use [`arm_for_publisher`](Self::arm_for_publisher) instead, or
+/// drop the notifier.
 ///
 /// ```
 /// use std::os::fd::AsFd;
@@ -35,10 +37,10 @@ use crate::protocol::wait::{Interrupter, Sleeper, Until};
 /// let notifier = subscriber.notifier()?;
 /// notifier.arm(&subscriber);
 /// publisher.publish(&42);
-/// poll(&mut [PollFd::new(&notifier, PollFlags::IN)], None)?; // among whatever else the program waits for
+/// poll(&mut [PollFd::new(&notifier, PollFlags::IN)], None)?; // together with whatever else the program waits for
 /// notifier.clear();
 /// assert_eq!(subscriber.try_recv(), Ok(42));
-/// assert_eq!(subscriber.try_recv(), Err(TryRecvError::Empty)); // only now is it armed again
+/// assert_eq!(subscriber.try_recv(), Err(TryRecvError::Empty)); // only now arm it again
 /// notifier.arm(&subscriber);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -50,7 +52,7 @@ pub struct Notifier {
     creator: CreatorPid,
 }
 
-/// What a subscriber and its notifier's thread tell each other.
+/// What the notifier and its thread share.
 #[derive(Default)]
 struct Shared {
     orders: Mutex<Orders>,
@@ -59,11 +61,11 @@ struct Shared {
 
 #[derive(Default)]
 struct Orders {
-    /// The last that was asked for, until the thread has taken it up.
+    /// The newest request that the thread has not taken yet.
     armed: Option<Armed>,
-    /// Whether the thread sleeps on the ring, so that it has to be called back from there.
-    busy: bool,
-    over: bool,
+    /// Whether the thread is waiting on the ring and must be interrupted to see a new request.
+    waiting: bool,
+    stop: bool,
 }
 
 impl Shared {
@@ -72,16 +74,16 @@ impl Shared {
     }
 }
 
-/// What there is to wait for.
+/// What to wait for.
 #[derive(Clone, Copy)]
 pub(super) enum Armed {
-    /// Anything that the subscriber was not told.
+    /// Anything that the subscriber's caller was not told.
     Anything(Told),
-    /// A publisher, or anything else that it was not told.
+    /// A publisher, or anything else that the caller was not told.
     Publisher(Told),
 }
 
-/// What the thread looks at.
+/// What the thread reads.
 pub(super) struct Watched {
     pub(super) view: View,
     pub(super) liveness: Liveness,
@@ -97,45 +99,46 @@ impl Notifier {
         let ordered = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("feed-ring notify".to_owned())
-            .spawn(move || watch(watched, &ordered, &written))?;
+            .spawn(move || run(watched, &ordered, &written))?;
         Ok(Notifier { event, shared, interrupter, thread: Some(thread), creator: CreatorPid::this() })
     }
 
-    /// Lets the descriptor become readable as soon as there is what `armed` says.
+    /// Makes the descriptor readable once what `armed` describes is there.
     pub(super) fn arm_for(&self, armed: Armed) {
         self.order(|orders| orders.armed = Some(armed));
     }
 
-    /// Has the thread do something else than it does.
+    /// Gives the thread new orders.
     fn order(&self, change: impl FnOnce(&mut Orders)) {
         let mut orders = self.shared.orders();
         change(&mut orders);
-        if orders.busy {
+        if orders.waiting {
             self.interrupter.interrupt();
         }
         drop(orders);
         self.shared.changed.notify_one();
     }
 
-    /// Makes the descriptor unreadable until it is armed again and there is something.
+    /// Makes the descriptor unreadable. It becomes readable again after the next arm.
     pub fn clear(&self) {
-        // Nothing in it is as good as emptied.
+        // An error means that it was already empty.
         let _ = rustix::io::read(&self.event, &mut [0u8; 8]);
     }
 }
 
-/// Waits to be armed, then for what the subscriber waits for, and says so; until the notifier is dropped.
-fn watch(mut watched: Watched, shared: &Shared, event: &OwnedFd) {
+/// The thread: waits to be armed, then waits on the ring, then writes to the descriptor. Ends when the notifier is
+/// dropped.
+fn run(mut watched: Watched, shared: &Shared, event: &OwnedFd) {
     let mut orders = shared.orders();
-    while !orders.over {
+    while !orders.stop {
         match orders.armed.take() {
             None => orders = shared.changed.wait(orders).unwrap_or_else(PoisonError::into_inner),
             Some(armed) => {
-                orders.busy = true;
+                orders.waiting = true;
                 drop(orders);
-                let came = watched.await_once(armed);
+                let came = watched.wait_for(armed);
                 orders = shared.orders();
-                orders.busy = false;
+                orders.waiting = false;
                 // Interrupted. If no newer order arrived, wait for the same one again.
                 if came {
                     let _ = rustix::io::write(event, &1u64.to_ne_bytes());
@@ -148,8 +151,8 @@ fn watch(mut watched: Watched, shared: &Shared, event: &OwnedFd) {
 }
 
 impl Watched {
-    /// Waits until it is there, or this thread is interrupted. Returns whether it is there.
-    fn await_once(&mut self, armed: Armed) -> bool {
+    /// Waits until what `armed` describes is there: true. False if the thread is interrupted.
+    fn wait_for(&mut self, armed: Armed) -> bool {
         let Watched { view, liveness, sleeper } = self;
         let until = Until { deadline: None, interruptible: true };
         match armed {
@@ -162,7 +165,7 @@ impl Watched {
                 }
             }
             Armed::Publisher(told) => {
-                let is_over = || told.is_over(view, liveness);
+                let is_over = || told.publisher_wait_is_over(view, liveness);
                 while !is_over() {
                     sleeper.sleep_on_event(until, is_over);
                     if sleeper.was_interrupted() {
@@ -187,7 +190,7 @@ impl Drop for Notifier {
         if !self.creator.is_this() {
             return std::mem::forget(thread); // the thread is not in this process
         }
-        self.order(|orders| orders.over = true);
+        self.order(|orders| orders.stop = true);
         let _ = thread.join();
     }
 }

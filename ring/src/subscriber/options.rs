@@ -1,4 +1,4 @@
-//! How a subscriber joins: where to look, where to begin, how to wait, whom to trust.
+//! All options of a subscriber, and how they open and join a ring.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -19,21 +19,21 @@ use crate::transport::attachment::Opened;
 use crate::transport::files::Trust;
 use crate::transport::request::{Expected, Place};
 
-/// Between two attempts at a ring that is waited for.
-const PATIENCE_STEP: Duration = Duration::from_millis(2);
+/// Time between two attempts to open a ring that is waited for.
+const RETRY_AFTER: Duration = Duration::from_millis(2);
 
-/// For so long permission may be missing because a ring is being made.
-const BEING_MADE: Duration = Duration::from_millis(500);
+/// How long a missing permission may mean that the ring is still being made.
+const PERMISSION_GRACE: Duration = Duration::from_millis(500);
 
-/// How a ring is to be opened: [`Subscriber::options`].
+/// Options for opening a ring: [`Subscriber::options`].
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct SubscriberOptions<T> {
     name: String,
     root: PathBuf,
-    /// Where a sealed ring is served. Without it the ring stands on disk.
+    /// The socket of a sealed ring. `None` for a ring on disk.
     socket: Option<PathBuf>,
-    /// The messages that it can read. None: any.
+    /// The format that the messages must have. `None` accepts any.
     format: Option<MessageFormat>,
     join: Join,
     wait: WaitStrategy,
@@ -65,49 +65,50 @@ impl<T> SubscriberOptions<T> {
         SubscriberOptions { socket: Some(path.to_owned()), ..SubscriberOptions::new("", format) }
     }
 
-    /// The directory that the ring stands in, by default `/dev/shm`.
+    /// The directory that contains the ring, by default `/dev/shm`.
     pub fn root(self, root: impl AsRef<Path>) -> Self {
         SubscriberOptions { root: root.as_ref().to_owned(), ..self }
     }
 
-    /// Where to begin, by default [`Join::Latest`].
+    /// Where to begin to read; by default [`Join::Latest`].
     pub fn join(self, join: Join) -> Self {
         SubscriberOptions { join, ..self }
     }
 
-    /// How [`Subscriber::recv`] waits, by default [`WaitStrategy::Spin`].
+    /// How [`Subscriber::recv`] waits; by default [`WaitStrategy::Spin`].
     pub fn wait(self, wait: WaitStrategy) -> Self {
         SubscriberOptions { wait, ..self }
     }
 
-    /// Through which kind of pages to read, by default [`Mapping::ReadOnly`].
+    /// The kind of pages to read through; by default [`Mapping::ReadOnly`].
     pub fn map(self, mapping: Mapping) -> Self {
         SubscriberOptions { mapping, ..self }
     }
 
-    /// How long to wait for the ring to appear; by default not at all. [`Duration::MAX`] waits for ever. A ring that is there
-    /// and may not be read is waited for as well, but for half a second at most: it may be in the making.
+    /// How long to wait for the ring to appear; by default not at all. [`Duration::MAX`] waits for ever. If the ring
+    /// exists but may not be read, it may still be in the making: it is waited for as well, but for half a second at
+    /// most.
     pub fn open_timeout(self, timeout: Duration) -> Self {
         SubscriberOptions { open_timeout: timeout, ..self }
     }
 
-    /// Also opens rings that belong to this user. By default only one's own and root's are: anybody may have put a ring
-    /// of any name into `/dev/shm`. May be called again for further users.
+    /// Also opens rings of this user. By default only your own and root's rings are opened, because anybody can put a
+    /// ring of any name into `/dev/shm`. Call it again for further users.
     pub fn trust_uid(mut self, uid: u32) -> Self {
         self.trusted.push(uid);
         self
     }
 
-    /// Whether to reach the segment through huge pages where its publisher has put it on some, by default not. A subscriber
-    /// changes nothing about the ring's memory: it only maps it so that the kernel can do that.
-    /// [`Subscriber::placement`](crate::Subscriber::placement) tells what came of it. It costs 2 MiB of address space.
+    /// Whether to use huge pages for the segment if its publisher has put it on some; by default not. This does not
+    /// change the ring's memory: the subscriber only maps it so that the kernel can use them.
+    /// [`Subscriber::placement`](crate::Subscriber::placement) reports the outcome. It costs 2 MiB of address space.
     pub fn huge_pages(mut self, huge_pages: bool) -> Self {
         self.placement.huge_pages = huge_pages;
         self
     }
 
-    /// Whether to lock the ring's files into memory, so that they are never swapped out; by default not. For the whole
-    /// process there is [`placement::lock_memory`](crate::placement::lock_memory).
+    /// Whether to lock the ring's files into memory, so that they are never swapped out; by default not.
+    /// [`placement::lock_memory`](crate::placement::lock_memory) locks the memory of the whole process.
     ///
     /// [`open`](Self::open) fails with [`PlacementError::Memlock`](crate::PlacementError::Memlock) if `RLIMIT_MEMLOCK` is too low.
     pub fn lock_memory(mut self, lock: bool) -> Self {
@@ -115,7 +116,8 @@ impl<T> SubscriberOptions<T> {
         self
     }
 
-    /// Opens the ring, once it is there, and has `join` join it. A failure of that is the kernel's, about an entry.
+    /// Waits for the ring, opens it, and calls `join`. `join` fails only if the kernel refuses an entry in the control
+    /// file.
     fn open_with<S>(
         &self,
         join: impl FnOnce(Opened, Join, WaitStrategy) -> std::io::Result<S>,
@@ -158,13 +160,13 @@ impl<T> SubscriberOptions<T> {
                 {
                     denied = None;
                 }
-                // A ring's directory is its publisher's alone until the publisher has the lock and lets others in.
+                // While a publisher makes a ring, nobody else may enter the ring's directory.
                 Err(OpenError::Permission { .. })
                     if begun.elapsed() < self.open_timeout
-                        && denied.get_or_insert_with(Instant::now).elapsed() < BEING_MADE => {}
+                        && denied.get_or_insert_with(Instant::now).elapsed() < PERMISSION_GRACE => {}
                 result => return result,
             }
-            std::thread::sleep(PATIENCE_STEP);
+            std::thread::sleep(RETRY_AFTER);
         }
     }
 }
@@ -173,47 +175,47 @@ impl<T: Payload> SubscriberOptions<T> {
     /// Opens the ring, maps it and joins.
     ///
     /// # Errors
-    /// [`OpenError`], one variant for each thing that can be wrong.
+    /// [`OpenError`], with one variant for each possible cause.
     pub fn open(self) -> Result<Subscriber<T>, OpenError> {
         self.open_with(Subscriber::new)
     }
 }
 
 impl SubscriberOptions<MessageFormat> {
-    /// Opens a ring of any messages, maps it and joins.
+    /// Opens a ring with messages of any format, maps it and joins.
     ///
     /// # Errors
-    /// [`OpenError`], one variant for each thing that can be wrong.
+    /// [`OpenError`], with one variant for each possible cause.
     pub fn open_raw(self) -> Result<RawSubscriber, OpenError> {
         self.open_with(RawSubscriber::new)
     }
 }
 
 impl<T: Payload> Subscriber<T> {
-    /// How to open the ring of this name.
+    /// Options for opening the ring of this name.
     pub fn options(name: &str) -> SubscriberOptions<T> {
         SubscriberOptions::new(name, Some(MessageFormat::of::<T>()))
     }
 
-    /// How to join the sealed ring that a publisher serves at the socket `path`: see
-    /// [`PublisherOptions::serve`](crate::PublisherOptions::serve). It is opened like one on disk; the
-    /// [`root`](SubscriberOptions::root) means nothing to it, and its pages are read-only in any case.
+    /// Options for joining the sealed ring that a publisher serves at the socket `path`: see
+    /// [`PublisherOptions::serve`](crate::PublisherOptions::serve). The [`root`](SubscriberOptions::root) has no
+    /// effect, and the pages are always read-only.
     ///
-    /// The connection stays open for as long as the subscriber lives, and counts it. After
-    /// [`Closed`](crate::TryRecvError::Closed) or [`PublisherDead`](crate::TryRecvError::PublisherDead) there is nothing more to
-    /// come from a sealed ring: connect again, to the next publisher's.
+    /// The connection stays open while the subscriber lives, and the publisher counts it as a subscriber. After
+    /// [`Closed`](crate::TryRecvError::Closed) or [`PublisherDead`](crate::TryRecvError::PublisherDead) nothing more
+    /// comes from a sealed ring: connect again, to the next publisher's ring.
     pub fn connect(path: impl AsRef<Path>) -> SubscriberOptions<T> {
         SubscriberOptions::at_socket(path.as_ref(), Some(MessageFormat::of::<T>()))
     }
 }
 
 impl RawSubscriber {
-    /// How to open the ring of this name, whatever its messages are.
+    /// Options for opening the ring of this name, whatever its messages are.
     pub fn options(name: &str) -> SubscriberOptions<MessageFormat> {
         SubscriberOptions::new(name, None)
     }
 
-    /// How to join the sealed ring that a publisher serves at the socket `path`, whatever its messages are.
+    /// Options for joining the sealed ring that a publisher serves at the socket `path`, whatever its messages are.
     pub fn connect(path: impl AsRef<Path>) -> SubscriberOptions<MessageFormat> {
         SubscriberOptions::at_socket(path.as_ref(), None)
     }

@@ -1,4 +1,4 @@
-//! A subscriber of messages that are bytes, of a size that the ring's header tells.
+//! The untyped subscriber: it receives messages as bytes, of a size that the ring's header states.
 
 use std::io;
 use std::time::Duration;
@@ -9,47 +9,47 @@ use crate::error::{RecvError, TryRecvError};
 use crate::format::message::MessageFormat;
 use crate::protocol::copy;
 use crate::protocol::cursor::Join;
-use crate::protocol::slots::Dynamic;
+use crate::protocol::slots::DynamicStride;
 use crate::protocol::wait::{Interrupter, WaitStrategy};
 use crate::sync::Word;
 use crate::transport::attachment::Opened;
 
-/// A subscriber of a ring of any messages, which it receives as bytes. What they mean is told by
-/// [`format`](Self::format).
+/// A subscriber of a ring with any messages, received as bytes. [`format`](Self::format) says what they mean.
 ///
-/// It says what a typed [`Subscriber`](crate::Subscriber) says, of the same ring, in the same order.
+/// It returns the same messages and events, in the same order, as a typed [`Subscriber`](crate::Subscriber) of the same
+/// ring.
 pub struct RawSubscriber {
-    receiver: Receiver<Dynamic>,
+    receiver: Receiver<DynamicStride>,
     format: MessageFormat,
 }
 
-/// Where a subscriber is, and what became of every message from the one that it joined at:
-/// `first + received + lost + skipped = sequence`.
+/// A subscriber's position, and what became of every message from the first one on: `first + received + lost + skipped
+/// = sequence`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Account {
-    /// The sequence number that it joined at.
+    /// The sequence number at which it joined.
     pub first: u64,
-    /// Messages that were returned.
+    /// Number of messages that were returned.
     pub received: u64,
-    /// Messages that were overwritten before they were read.
+    /// Number of messages that were overwritten before they were read.
     pub lost: u64,
-    /// Messages that [`RawSubscriber::latest_into`] passed over.
+    /// Number of messages that [`RawSubscriber::latest_into`] skipped.
     pub skipped: u64,
     /// The sequence number of the next message.
     pub sequence: u64,
-    /// The epoch that was told last.
+    /// The epoch that was reported last.
     pub epoch: u64,
 }
 
 impl RawSubscriber {
     pub(super) fn new(opened: Opened, join: Join, wait: WaitStrategy) -> io::Result<Self> {
-        let stride = Dynamic::of(&opened.layout);
-        let (geometry, _) = opened.found.as_ref().expect("a ring with a header");
+        let stride = DynamicStride::of(&opened.layout);
+        let (geometry, _) = opened.found.as_ref().expect("an untyped subscriber opens rings with a header only");
         let format = MessageFormat::from_parts(geometry.payload_size, geometry.payload_align, geometry.schema.clone());
         Ok(RawSubscriber { receiver: Receiver::new(opened, stride, join, wait)?, format })
     }
 
-    /// What the ring's messages are.
+    /// The format of the ring's messages.
     pub fn format(&self) -> &MessageFormat {
         &self.format
     }
@@ -68,7 +68,7 @@ impl RawSubscriber {
         self.receiver.attempt(false, |words| copy::load_over_bytes(words, message))
     }
 
-    /// Receives the next message, as soon as there is one: see [`Subscriber::recv`](crate::Subscriber::recv).
+    /// Waits for the next message and receives it: see [`Subscriber::recv`](crate::Subscriber::recv).
     ///
     /// # Errors
     /// [`RecvError`].
@@ -81,10 +81,11 @@ impl RawSubscriber {
         self.receiver.receive(|words| copy::load_over_bytes(words, message))
     }
 
-    /// Receives the next message within `timeout`: see [`Subscriber::recv_timeout`](crate::Subscriber::recv_timeout).
+    /// Waits for the next message for at most `timeout` and receives it: see
+    /// [`Subscriber::recv_timeout`](crate::Subscriber::recv_timeout).
     ///
     /// # Errors
-    /// [`TryRecvError`], `Empty` if none came in time.
+    /// [`TryRecvError`]; `Empty` if no message came in time.
     ///
     /// # Panics
     /// If `message` is not as long as the format says.
@@ -93,11 +94,11 @@ impl RawSubscriber {
         self.receiver.receive_within(timeout, |words| copy::load_over_bytes(words, message))
     }
 
-    /// Receives as many of the next messages as there are and as `messages` has room for, one behind the other. Returns how
+    /// Receives as many of the next messages as there are and fit into `messages`, one after the other. Returns how
     /// many: see [`Subscriber::recv_batch`](crate::Subscriber::recv_batch).
     ///
     /// # Errors
-    /// [`TryRecvError`], if there was not a single message.
+    /// [`TryRecvError`], if there was no message at all.
     ///
     /// # Panics
     /// If the length of `messages` is not a multiple of the format's size.
@@ -125,7 +126,7 @@ impl RawSubscriber {
         assert!(found == expected, "room for {found} bytes, {expected} expected");
     }
 
-    /// Where it is, and what became of every message.
+    /// Its position, and what became of every message.
     pub fn account(&self) -> Account {
         let cursor = self.receiver.cursor();
         Account {
@@ -138,12 +139,12 @@ impl RawSubscriber {
         }
     }
 
-    /// How many messages are published and not yet received: see [`Subscriber::lag`](crate::Subscriber::lag).
+    /// Number of messages that are published and not yet received: see [`Subscriber::lag`](crate::Subscriber::lag).
     pub fn lag(&self) -> u64 {
         self.receiver.cursor().lag()
     }
 
-    /// Slots of the ring; it holds the last `capacity - 1` messages.
+    /// Number of slots. The ring holds the last `capacity - 1` messages.
     pub fn capacity(&self) -> usize {
         self.receiver.cursor().view().capacity() as usize
     }
@@ -154,19 +155,19 @@ impl RawSubscriber {
         self.receiver.wait_for_publisher(timeout)
     }
 
-    /// Whether a publisher lives; asks the kernel.
+    /// Whether a publisher lives. Asks the kernel.
     pub fn publisher_is_alive(&self) -> bool {
         self.receiver.publisher_is_alive()
     }
 
-    /// What interrupts a wait of this subscriber from another thread: see
+    /// A handle with which another thread ends this subscriber's wait: see
     /// [`Subscriber::interrupter`](crate::Subscriber::interrupter).
     pub fn interrupter(&self) -> Interrupter {
         self.receiver.interrupter()
     }
 
-    /// A file descriptor that becomes readable when there is something to receive: see
-    /// [`Subscriber::notifier`](crate::Subscriber::notifier).
+    /// Returns a file descriptor that becomes readable when there is something to receive: see
+    /// [`Subscriber::notifier`](crate::Subscriber::notifier). Starts a thread.
     ///
     /// # Errors
     /// If the descriptor or the thread cannot be made.

@@ -1,5 +1,5 @@
-//! What a subscriber does, whatever its messages are: it polls, waits, reports, and asks whether its publisher lives. Where
-//! it is and what it is told is the cursor's.
+//! The untyped core of a subscriber: it polls, waits, records its position for tools, and asks whether the publisher
+//! lives. The cursor holds its position and decides what to report.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use super::hold_back::HoldBack;
 use super::notify::{Armed, Notifier, Watched};
 use crate::error::{RecvError, TryRecvError};
 use crate::memory::Memory;
-use crate::protocol::cursor::{Cursor, Join, Next};
+use crate::protocol::cursor::{Cursor, Join, Resolution};
 use crate::protocol::slot;
 use crate::protocol::slots::{Slots, Stride};
 use crate::protocol::view::View;
@@ -17,34 +17,34 @@ use crate::sync::tuning::{PROBE_POLLS, PROBE_TIME, REPORT_EVERY, ROUNDS, SPINS};
 use crate::sync::{LINE_WORDS, Word, spin_loop, yield_now};
 use crate::transport::attachment::{Attachment, Opened};
 
-/// How many attempts [`Receiver::latest`] makes in a ring so small that the publisher overtakes it.
+/// Number of attempts that [`Receiver::latest`] makes if the publisher overtakes it.
 const LATEST_ATTEMPTS: u32 = 16;
 
-/// One subscriber of a ring, whose slots are found by the stride `S`.
+/// One subscriber of a ring. `S` is the stride between the slots.
 pub(super) struct Receiver<S> {
     slots: Slots<Word, S>,
     cursor: Cursor,
     wait: WaitStrategy,
-    /// From which sequence number on there is something else to do before it reads.
+    /// The sequence number at which to call `attend` before reading.
     attend_at: u64,
-    /// From which sequence number on it next reports its position.
-    report_at: u64,
+    /// The sequence number at which to record the position next.
+    record_at: u64,
     pub(super) hold_back: HoldBack,
-    /// Empty polls since the clock was last looked at.
+    /// Number of empty polls since the clock was last read.
     polls: u32,
     /// When the kernel was last asked whether the publisher lives.
     asked: Instant,
-    /// Whether the publisher may be dead, so that the kernel is to be asked.
+    /// Whether the publisher may be dead: the next empty poll asks the kernel.
     dead: bool,
     sleeper: Sleeper,
     attachment: Attachment,
 }
 
 impl<S: Stride> Receiver<S> {
-    /// Joins a ring that was opened.
+    /// Joins an opened ring.
     ///
     /// # Errors
-    /// What the kernel says when an entry is claimed.
+    /// If the kernel refuses an entry in the control file.
     pub(super) fn new(opened: Opened, stride: S, join: Join, wait: WaitStrategy) -> io::Result<Self> {
         let Opened { memory, layout, sleepers, mut attachment, .. } = opened;
         let cursor = Cursor::join(View::new(&memory, layout), join);
@@ -57,7 +57,7 @@ impl<S: Stride> Receiver<S> {
             cursor,
             wait,
             attend_at: 0,
-            report_at: 0,
+            record_at: 0,
             hold_back,
             polls: PROBE_POLLS,
             asked: Instant::now().checked_sub(PROBE_TIME).unwrap_or_else(Instant::now),
@@ -66,7 +66,8 @@ impl<S: Stride> Receiver<S> {
         })
     }
 
-    /// Receives the next message if it is there, or says why not. `waits` tells whether it would be waited for.
+    /// Receives the next message if it is there, or returns why not. `waits` tells whether the caller would wait for
+    /// it.
     #[inline(always)]
     pub(super) fn attempt<C>(&mut self, waits: bool, mut copy: impl FnMut(&[Word]) -> C) -> Result<C, TryRecvError> {
         match self.look(waits, &mut copy) {
@@ -78,7 +79,7 @@ impl<S: Stride> Receiver<S> {
         }
     }
 
-    /// Receives the next message as soon as there is one, or what there is to be told.
+    /// Waits for the next message or event and returns it.
     #[inline(always)]
     pub(super) fn receive<C>(&mut self, mut copy: impl FnMut(&[Word]) -> C) -> Result<C, RecvError> {
         let mut rounds = 0;
@@ -86,13 +87,13 @@ impl<S: Stride> Receiver<S> {
             if let Some(copied) = self.poll(&mut copy) {
                 return Ok(copied);
             }
-            if let Some(copied) = self.wait(&mut rounds, Until::WHATEVER, &mut copy)? {
+            if let Some(copied) = self.wait(&mut rounds, Until::UNLIMITED, &mut copy)? {
                 return Ok(copied);
             }
         }
     }
 
-    /// The same within a time.
+    /// The same, for at most `timeout`.
     pub(super) fn receive_within<C>(
         &mut self,
         timeout: Duration,
@@ -116,7 +117,7 @@ impl<S: Stride> Receiver<S> {
         Err(TryRecvError::Empty)
     }
 
-    /// Receives as many of the next messages as there are copies to be made; returns how many.
+    /// Receives as many of the next messages as there are, up to one for each of `copies`. Returns how many.
     #[inline(always)]
     pub(super) fn receive_batch<C: FnMut(&[Word])>(
         &mut self,
@@ -134,7 +135,7 @@ impl<S: Stride> Receiver<S> {
         Ok(count)
     }
 
-    /// Receives the newest message, if there is one that was not received.
+    /// Receives the newest message, if it was not received yet.
     pub(super) fn latest<C>(&mut self, mut copy: impl FnMut(&[Word]) -> C) -> Result<C, TryRecvError> {
         let mut last = TryRecvError::Empty;
         for _ in 0..LATEST_ATTEMPTS {
@@ -147,9 +148,9 @@ impl<S: Stride> Receiver<S> {
         Err(last)
     }
 
-    /// Polls for the next message for a while, and receives it from within the loop that saw it come: on the way of a message
-    /// of one line there is nothing else. One of several lines is looked at once and left to [`wait`](Self::wait), which
-    /// was measured to be faster for these.
+    /// Polls for the next message for a while, and receives it within the polling loop. A message of one line passes
+    /// through nothing else. A message of several lines is polled for once and then left to [`wait`](Self::wait), which
+    /// measurements showed to be faster.
     #[inline(always)]
     fn poll<C>(&mut self, mut copy: impl FnMut(&[Word]) -> C) -> Option<C> {
         let (awaited, mut polls) = (slot::published(self.cursor.next()), 0);
@@ -173,7 +174,7 @@ impl<S: Stride> Receiver<S> {
     }
 
     /// Slow path of `receive`: retries once, then waits. Returns a message, an event (`Err`), or `None` to poll again.
-    /// `rounds` counts the waits for this message. Not inlined: it costs a message that is there nothing.
+    /// `rounds` counts the waits for this message. Not inlined, so a message that is there costs nothing more.
     #[inline(never)]
     fn wait<C>(
         &mut self,
@@ -203,37 +204,37 @@ impl<S: Stride> Receiver<S> {
         }
     }
 
-    /// Reads the next message, if it is there. The error is the sequence word that was there instead. `waits` tells whether
-    /// it would be waited for.
+    /// Reads the next message, if it is there. The error is the sequence word that was there instead. `waits` tells
+    /// whether the caller would wait for it.
     #[inline(always)]
     fn look<C>(&mut self, waits: bool, copy: impl FnOnce(&[Word]) -> C) -> Result<C, u64> {
         if self.cursor.next() >= self.attend_at {
             self.attend(waits);
         }
-        // The number is loaded anew, so that no register keeps it across that call.
+        // Loads the number again, so that no register has to keep it across that call.
         let next = self.cursor.next();
         slot::read(self.slots.at(next), next, copy)
     }
 
-    /// What there is to do every so many messages.
+    /// The work between messages: records the position, and holds back.
     #[cold]
     fn attend(&mut self, waits: bool) {
-        if self.cursor.next() >= self.report_at {
-            self.report();
+        if self.cursor.next() >= self.record_at {
+            self.record_position();
         }
-        let hold_back_at = self.hold_back.before(self.cursor.view(), self.cursor.next(), waits);
-        self.attend_at = hold_back_at.min(self.report_at);
+        let hold_back_at = self.hold_back.hold_back_before(self.cursor.view(), self.cursor.next(), waits);
+        self.attend_at = hold_back_at.min(self.record_at);
     }
 
-    /// The cold half of every receive: the next message after all, or why it was not read. `seen` is what its slot says
-    /// instead. It is `None` if the message is there and an epoch has begun.
+    /// Slow path of every receive: returns the next message if it is there after all, or why it was not read. `seen` is
+    /// the sequence word of its slot, or `None` if the message is there but the epoch has changed.
     #[cold]
     #[inline(never)]
     fn look_again<C>(&mut self, seen: Option<u64>, copy: impl FnOnce(&[Word]) -> C) -> Result<C, TryRecvError> {
         let alive = || !self.attachment.liveness().is_dead();
         let result = match self.cursor.resolve(seen, alive) {
-            Ok(Next::Message) => Ok(()),
-            Ok(Next::Nothing) => self.probe(),
+            Ok(Resolution::Message) => Ok(()),
+            Ok(Resolution::Nothing) => self.probe(),
             Err(error) => Err(error),
         };
         let result = result.and_then(|()| match self.look(false, copy) {
@@ -241,33 +242,33 @@ impl<S: Stride> Receiver<S> {
                 self.cursor.advance();
                 Ok(copied)
             }
-            Err(seen) => Err(self.cursor.missed(seen, || !self.attachment.liveness().is_dead())),
+            Err(seen) => Err(self.cursor.why_missed(seen, || !self.attachment.liveness().is_dead())),
         });
         if let Err(TryRecvError::Lagged { .. }) = result {
-            self.report();
+            self.record_position();
         }
         result
     }
 
-    /// Asks the kernel now and then whether the publisher lives, while there is nothing in a live ring. `Ok` if there is a
+    /// While a live ring has nothing, asks the kernel now and then whether the publisher lives. `Ok` if there is a
     /// message after all.
     #[inline]
     fn probe(&mut self) -> Result<(), TryRecvError> {
         self.polls += 1;
         if self.polls > PROBE_POLLS {
             self.polls = 0;
-            self.report();
+            self.record_position();
             let now = Instant::now();
             self.dead |= now.duration_since(self.asked) >= PROBE_TIME;
         }
         if self.dead { self.ask_kernel() } else { Err(TryRecvError::Empty) }
     }
 
-    /// Whether the publisher lives. `Ok` if it is dead and left one more message.
+    /// Asks the kernel whether the publisher lives. `Ok` if it is dead and left one more message.
     #[cold]
     fn ask_kernel(&mut self) -> Result<(), TryRecvError> {
         self.asked = Instant::now();
-        // A publisher whose memory was replaced publishes no more into this one, and lives.
+        // If the segment was cut short, its publisher may live, but its messages no longer arrive here.
         if self.slots.memory().look_if_cut_short() {
             return Err(TryRecvError::CutShort);
         }
@@ -278,7 +279,7 @@ impl<S: Stride> Receiver<S> {
         self.cursor.publisher_gone(|| !self.attachment.liveness().is_dead())
     }
 
-    /// Waits as was asked for after polling in vain.
+    /// Waits between polls in the way that the [`WaitStrategy`] says.
     #[cold]
     fn pause(&mut self, rounds: &mut u32, until: Until) {
         match self.wait {
@@ -287,22 +288,22 @@ impl<S: Stride> Receiver<S> {
             WaitStrategy::Block if *rounds < ROUNDS => return *rounds += 1,
             WaitStrategy::Block => {}
         }
-        self.report();
+        self.record_position();
         let (told, view) = (self.cursor.told(), self.cursor.view());
         let dead = self.sleeper.sleep(self.attachment.liveness(), until, || told.is_outdated(view));
-        // Whatever it was woken for, or not: if there is no message, the other questions are asked at once.
+        // Whatever the reason for waking: if there is no message, the next poll asks the kernel without delay.
         self.polls = PROBE_POLLS;
         self.dead |= dead;
     }
 }
 
 impl<S> Receiver<S> {
-    /// Waits until a publisher takes the ring over, or there is something else to be told.
+    /// Waits until a publisher takes the ring over, or there is another event to return.
     pub(super) fn wait_for_publisher(&mut self, timeout: Duration) -> bool {
         let deadline = Instant::now().checked_add(timeout);
-        self.report();
+        self.record_position();
         let (told, view, liveness) = (self.cursor.told_of_end(), self.cursor.view(), self.attachment.liveness());
-        let is_over = || told.is_over(view, liveness);
+        let is_over = || told.publisher_wait_is_over(view, liveness);
         loop {
             if is_over() {
                 return true;
@@ -314,12 +315,12 @@ impl<S> Receiver<S> {
         }
     }
 
-    /// A descriptor that becomes readable when there is something to receive.
+    /// Makes a descriptor that becomes readable when there is something to receive.
     pub(super) fn notifier(&self) -> io::Result<Notifier> {
         Notifier::start(Watched {
             view: self.cursor.view().clone(),
             liveness: self.attachment.liveness().try_clone()?,
-            sleeper: self.sleeper.another(),
+            sleeper: self.sleeper.for_another_thread(),
         })
     }
 
@@ -340,29 +341,29 @@ impl<S> Receiver<S> {
         !self.attachment.liveness().is_dead()
     }
 
-    /// Writes its position down for tools.
-    pub(super) fn tell_tools(&self) {
+    /// Records the position for tools.
+    pub(super) fn write_position(&self) {
         self.attachment.report(self.cursor.next(), self.cursor.lost());
     }
 
-    /// The same, and decides when to do it next.
+    /// Records the position, and decides when to do so next.
     #[cold]
-    fn report(&mut self) {
-        self.tell_tools();
-        self.report_at = self.cursor.next().saturating_add(REPORT_EVERY);
+    fn record_position(&mut self) {
+        self.write_position();
+        self.record_at = self.cursor.next().saturating_add(REPORT_EVERY);
     }
 }
 
 impl Notifier {
-    /// Waits for anything that the subscriber was not told.
+    /// Waits for anything that the subscriber's caller was not told.
     pub(super) fn arm_for_receiver<S>(&self, receiver: &Receiver<S>) {
-        receiver.tell_tools();
+        receiver.write_position();
         self.arm_for(Armed::Anything(receiver.cursor.told()));
     }
 
-    /// Waits for a publisher as well.
+    /// Waits for a publisher, or for anything else that the caller was not told.
     pub(super) fn arm_receiver_for_publisher<S>(&self, receiver: &Receiver<S>) {
-        receiver.tell_tools();
+        receiver.write_position();
         self.arm_for(Armed::Publisher(receiver.cursor.told_of_end()));
     }
 }
