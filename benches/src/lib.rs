@@ -12,4 +12,5 @@ pub mod limits;
 pub mod peers;
 pub mod report;
 pub mod ring;
+pub mod row;
 pub mod sys;

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use feed_ring::{Ahead, CreateError, Join, Mapping, Publisher, RecvError, Subscriber, WaitStrategy, Wake};
 
-use crate::contenders::{Kind, Row};
 use crate::harness::contender::{Contender, Direction, Receiver, Sender, Unavailable};
 use crate::harness::fork;
 use crate::harness::message::Message;
 use crate::harness::place::Place;
+use crate::row::{Kind, Row};
 
 const NAME: &str = "feed";
 

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::words::{Memory, WORDS_PER_LINE, Words};
+use crate::sys::words::{Memory, WORDS_PER_LINE, Words};
 
 const PUBLISHER: usize = 0;
 const SUBSCRIBER: usize = 8 * WORDS_PER_LINE;

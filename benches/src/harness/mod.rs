@@ -10,7 +10,7 @@ pub mod lead;
 pub mod meeting;
 pub mod message;
 pub mod pair;
+pub mod patience;
 pub mod place;
 pub mod preempted;
 pub mod visit;
-pub mod words;

@@ -17,7 +17,7 @@ use super::lead::{Lead, complete};
 use super::meeting::{self, Meeting};
 use super::place::Place;
 use super::visit::{Findings, Plan, Visit};
-use super::words::Memory;
+use crate::sys::words::Memory;
 
 /// What a pair needs to know.
 #[derive(Debug)]

@@ -11,7 +11,7 @@ use rustix::io::{Errno, read, write};
 use crate::harness::contender::{Contender, Direction, Receiver, Sender};
 use crate::harness::message::Message;
 use crate::harness::place::Place;
-use crate::harness::words::{Load as _, Memory, Words};
+use crate::sys::words::{Load as _, Memory, Words};
 
 use super::stream::explain;
 

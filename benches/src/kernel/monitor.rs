@@ -10,11 +10,12 @@ use anyhow::Context as _;
 
 use crate::harness::contender::{Contender, Direction, Receiver, Sender};
 use crate::harness::message::Message;
+use crate::harness::patience::PATIENCE;
 use crate::harness::place::Place;
-use crate::harness::words::{Memory, Words};
 use crate::sys::robust::{Condition, MonitorMemory, Previous, SharedMonitor, Sharing};
+use crate::sys::words::{Memory, Words};
 
-use super::stream::{PATIENCE, explain};
+use super::stream::explain;
 
 const PUT: usize = 0;
 const TAKEN: usize = 1;

@@ -9,11 +9,12 @@ use zerocopy::{FromZeros as _, IntoBytes as _};
 
 use crate::harness::contender::{Contender, Direction, Receiver, Sender, Unavailable};
 use crate::harness::message::Message;
+use crate::harness::patience::{PATIENCE, until_there};
 use crate::harness::place::{Outside, Place};
 use crate::sys::posix_mq::{Access, Queue, open, unlink};
 
-use super::limit;
-use super::stream::{PATIENCE, explain, until_there, whole};
+use super::limit::limit;
+use super::stream::{explain, whole};
 
 /// `mq_open(3)` and so on.
 #[derive(Debug)]

@@ -14,7 +14,7 @@ use rustix::pipe::{SpliceFlags, fcntl_getpipe_size, splice};
 use crate::harness::contender::{Contender, Direction, Sender};
 use crate::harness::message::Message;
 use crate::harness::place::Place;
-use crate::harness::words::{Memory, Words};
+use crate::sys::words::{Memory, Words};
 
 use super::stream::{Ends, StreamReceiver, explain};
 

@@ -7,16 +7,12 @@
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use zerocopy::{FromZeros as _, IntoBytes as _};
 
 use crate::harness::contender::{Receiver, Sender};
 use crate::harness::message::Message;
-
-/// How long one side waits for the other to appear or to make room.
-pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Writes messages into a byte stream.
 #[derive(Debug)]
@@ -104,26 +100,6 @@ impl<S, R> Ends<S, R> {
 
     fn take(&self) -> anyhow::Result<(S, R)> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take().context("this side has taken its end already")
-    }
-}
-
-/// Tries until it works, as long as the other side may only be late.
-///
-/// # Errors
-/// Another error, or the last one when patience is over.
-pub fn until_there<T>(what: &str, mut attempt: impl FnMut() -> io::Result<T>) -> anyhow::Result<T> {
-    let began = Instant::now();
-    loop {
-        match attempt() {
-            Ok(value) => return Ok(value),
-            Err(error)
-                if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
-                    && began.elapsed() < PATIENCE =>
-            {
-                std::thread::sleep(Duration::from_micros(200));
-            }
-            Err(error) => return Err(error).with_context(|| what.to_owned()),
-        }
     }
 }
 

@@ -7,7 +7,7 @@ use crate::harness::message::Message;
 use crate::harness::place::{Outside, Place};
 use crate::sys::sysv_mq::{Envelope, Queue};
 
-use super::limit;
+use super::limit::limit;
 use super::stream::{explain, whole};
 
 /// `msgget(2)` and so on.

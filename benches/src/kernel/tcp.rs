@@ -5,9 +5,10 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use anyhow::Context as _;
 
 use crate::harness::contender::{Contender, Direction};
+use crate::harness::patience::until_there;
 use crate::harness::place::Place;
 
-use super::stream::{StreamReceiver, StreamSender, until_there};
+use super::stream::{StreamReceiver, StreamSender};
 
 /// `SOCK_STREAM` over 127.0.0.1.
 #[derive(Debug)]

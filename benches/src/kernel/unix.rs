@@ -17,9 +17,10 @@ use zerocopy::{FromZeros as _, IntoBytes as _};
 
 use crate::harness::contender::{Contender, Direction, Receiver, Sender};
 use crate::harness::message::Message;
+use crate::harness::patience::until_there;
 use crate::harness::place::Place;
 
-use super::stream::{StreamReceiver, StreamSender, clear_stale, explain, until_there, whole};
+use super::stream::{StreamReceiver, StreamSender, clear_stale, explain, whole};
 
 /// `SOCK_STREAM`.
 #[derive(Debug)]

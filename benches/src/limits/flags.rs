@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use crate::harness::contender::{Contender, Direction, Receiver, Sender, Unavailable};
 use crate::harness::message::{Head, Message};
 use crate::harness::place::Place;
-use crate::harness::words::{Load, Memory, ReadOnlyWords, WORDS_PER_LINE, Words};
+use crate::sys::words::{Load, Memory, ReadOnlyWords, WORDS_PER_LINE, Words};
 
 /// How the receiver maps the lines.
 pub trait Mapping: Sync {

@@ -7,7 +7,7 @@ use std::sync::atomic::{Ordering, fence};
 use crate::harness::contender::{Contender, Direction, Receiver, Sender};
 use crate::harness::message::Message;
 use crate::harness::place::Place;
-use crate::harness::words::{Memory, WORDS_PER_LINE, Words};
+use crate::sys::words::{Memory, WORDS_PER_LINE, Words};
 
 /// A bare seqlock ring, mapped read-write by both sides.
 #[derive(Clone, Copy, Debug)]

@@ -12,7 +12,7 @@ use crate::harness::contender::{Contender, Direction, Receiver, Sender};
 use crate::harness::message::Message;
 use crate::harness::place::Place;
 
-use super::CAPACITY;
+use super::capacity::CAPACITY;
 
 /// Its ring, polled.
 #[derive(Debug)]

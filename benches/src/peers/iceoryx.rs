@@ -16,8 +16,8 @@ use iceoryx2::service::port_factory::publish_subscribe::PortFactory;
 
 use crate::harness::contender::{Contender, Direction, Receiver, Sender};
 use crate::harness::message::Message;
+use crate::harness::patience::PATIENCE;
 use crate::harness::place::{Outside, Place};
-use crate::kernel::stream::PATIENCE;
 
 /// Messages in the subscriber's queue.
 pub(super) const CAPACITY: usize = 1_024;

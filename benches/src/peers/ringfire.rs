@@ -6,10 +6,10 @@ use ringfire::{RingConsumer, RingProducer, RingfireError};
 
 use crate::harness::contender::{Contender, Direction, Receiver, Sender};
 use crate::harness::message::Message;
+use crate::harness::patience::until_there;
 use crate::harness::place::Place;
-use crate::kernel::stream::until_there;
 
-use super::CAPACITY;
+use super::capacity::CAPACITY;
 
 /// Its ring with its defaults.
 #[derive(Debug)]

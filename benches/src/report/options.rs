@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use clap::Parser;
 
-use crate::contenders::Row;
 use crate::harness::cores::Cores;
 use crate::harness::visit::Plan;
+use crate::row::Row;
 
 /// Measures every way to move a feed message between two processes pinned to two cores, side by side.
 ///

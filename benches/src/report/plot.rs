@@ -14,7 +14,7 @@ use plotters::style::{
     BLACK, Color as _, FontStyle, IntoFont as _, RGBColor, ShapeStyle, TextStyle, WHITE, register_font,
 };
 
-use crate::contenders::Kind;
+use crate::row::Kind;
 
 use super::summary::{Contender, Report};
 

@@ -8,12 +8,12 @@ use std::time::Instant;
 use anyhow::bail;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-use crate::contenders::Row;
 use crate::harness::clock::Ticks;
 use crate::harness::contender::Unavailable;
 use crate::harness::cores::Cores;
 use crate::harness::place::Place;
 use crate::harness::visit::Visit;
+use crate::row::Row;
 
 use super::options::Options;
 use super::visitor;

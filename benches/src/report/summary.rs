@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::contenders::{Kind, Row};
 use crate::harness::calibrate::median;
 use crate::harness::clock::Ticks;
 use crate::harness::cores::Cores;
 use crate::harness::visit::{Round, Samples, Visit, empty};
+use crate::row::{Kind, Row};
 
 use super::copies::{self, Copies};
 use super::jitter::Jitter;

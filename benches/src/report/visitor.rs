@@ -12,7 +12,6 @@ use clap::Parser;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, getpid, pidfd_open};
 
-use crate::contenders::Row;
 use crate::harness::clock::Ticks;
 use crate::harness::contender::Unavailable;
 use crate::harness::cores::Cores;
@@ -20,6 +19,7 @@ use crate::harness::fork;
 use crate::harness::pair::{Session, complain};
 use crate::harness::place::Place;
 use crate::harness::visit::{Plan, Visit};
+use crate::row::Row;
 
 /// The hidden subcommand.
 pub const SUBCOMMAND: &str = "visit";

@@ -3,3 +3,4 @@
 pub mod posix_mq;
 pub mod robust;
 pub mod sysv_mq;
+pub mod words;

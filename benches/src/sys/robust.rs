@@ -8,7 +8,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-use crate::harness::words::{Memory, Words};
+use super::words::{Memory, Words};
 
 /// The mutex and conditions, as they lie in shared memory.
 #[repr(C)]

@@ -1,0 +1,100 @@
+//! One row of the report: a contender with its name, its kind and its size.
+
+use crate::harness::contender::Contender;
+use crate::harness::pair::{self, Session};
+use crate::harness::visit::Visit;
+
+/// What sort of thing a row is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// What nothing can beat.
+    Limit,
+    /// This project's ring.
+    Ring,
+    /// A mechanism of the kernel or the C library.
+    Kernel,
+    /// Another project, between processes.
+    Peer,
+    /// Another project that works only within one process: measured between two threads.
+    PeerThreads,
+}
+
+impl Kind {
+    /// As it stands in the table.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Limit => "limit",
+            Kind::Ring => "ring",
+            Kind::Kernel => "kernel",
+            Kind::Peer => "peer",
+            Kind::PeerThreads => "peer-threads",
+        }
+    }
+}
+
+type Visitor = Box<dyn Fn(&Session) -> anyhow::Result<Visit>>;
+
+/// One row.
+pub struct Row {
+    /// Unique.
+    pub name: String,
+    /// What sort of thing it is.
+    pub kind: Kind,
+    /// Bytes in a message.
+    pub payload: usize,
+    /// Messages it holds, where that is a number of messages.
+    pub capacity: Option<usize>,
+    /// Whether a quick report has it too.
+    pub quick: bool,
+    visit: Visitor,
+}
+
+impl Row {
+    /// A row between two processes.
+    pub fn new<C: Contender<W> + 'static, const W: usize>(
+        kind: Kind,
+        name: impl Into<String>,
+        capacity: Option<usize>,
+        contender: C,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            kind,
+            payload: W * 8,
+            capacity,
+            quick: true,
+            visit: Box::new(move |session| pair::processes(&contender, session)),
+        }
+    }
+
+    /// A row between two threads of one process.
+    pub fn in_threads<C: Contender<W> + Sync + 'static, const W: usize>(
+        name: impl Into<String>,
+        capacity: Option<usize>,
+        contender: C,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            kind: Kind::PeerThreads,
+            payload: W * 8,
+            capacity,
+            quick: true,
+            visit: Box::new(move |session| pair::threads(&contender, session)),
+        }
+    }
+
+    /// A row that only a full report has.
+    pub fn only_full(mut self) -> Self {
+        self.quick = false;
+        self
+    }
+
+    /// Visits the contender once.
+    ///
+    /// # Errors
+    /// The contender's.
+    pub fn visit(&self, session: &Session) -> anyhow::Result<Visit> {
+        (self.visit)(session)
+    }
+}
