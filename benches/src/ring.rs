@@ -9,7 +9,7 @@ use feed_ring::{Ahead, CreateError, Join, Mapping, Publisher, RecvError, Subscri
 use crate::harness::contender::{Contender, Direction, Receiver, Sender, Unavailable};
 use crate::harness::fork;
 use crate::harness::message::Message;
-use crate::harness::place::Place;
+use crate::harness::private_dir::PrivateDir;
 use crate::row::{Kind, Row};
 
 const NAME: &str = "feed";
@@ -36,7 +36,7 @@ pub struct FeedRing {
 }
 
 /// What the rows have in common that say nothing else: read-only pages, and nobody beside.
-const PLAIN: FeedRing = FeedRing {
+const DEFAULTS: FeedRing = FeedRing {
     capacity: 65_536,
     wait: WaitStrategy::Spin,
     mapping: Mapping::ReadOnly,
@@ -77,7 +77,7 @@ pub fn rows() -> Vec<Row> {
     for wait in [WaitStrategy::Spin, WaitStrategy::Yield] {
         for capacity in [65_536, 1_024] {
             for mapping in [Mapping::ReadOnly, Mapping::ReadWrite] {
-                let ring = FeedRing { capacity, wait, mapping, ..PLAIN };
+                let ring = FeedRing { capacity, wait, mapping, ..DEFAULTS };
                 let is_default = wait == WaitStrategy::Spin && capacity == 65_536;
                 rows.push(ring.row::<7>());
                 for row in [ring.row::<1>(), ring.row::<15>(), ring.row::<31>(), ring.row::<127>()] {
@@ -89,26 +89,26 @@ pub fn rows() -> Vec<Row> {
     }
     // Lines owned two messages ahead, to be held against one ahead, above.
     for mapping in [Mapping::ReadOnly, Mapping::ReadWrite] {
-        let ring = FeedRing { mapping, ahead: Ahead::Two, ..PLAIN };
+        let ring = FeedRing { mapping, ahead: Ahead::Two, ..DEFAULTS };
         rows.extend([ring.row::<7>(), ring.row::<15>().only_full(), ring.row::<31>().only_full()]);
     }
     // Close on the publisher's heels, to be held against holding back, above.
     for mapping in [Mapping::ReadOnly, Mapping::ReadWrite] {
-        let ring = FeedRing { mapping, hold_back: false, ..PLAIN };
+        let ring = FeedRing { mapping, hold_back: false, ..DEFAULTS };
         rows.extend([ring.row::<7>(), ring.row::<31>().only_full()]);
     }
     // Huge pages, to be held against 4 KiB.
-    let huge = FeedRing { mapping: Mapping::ReadWrite, huge: true, ..PLAIN };
+    let huge = FeedRing { mapping: Mapping::ReadWrite, huge: true, ..DEFAULTS };
     rows.extend([huge.row::<7>().only_full(), huge.row::<127>().only_full()]);
     // Four subscribers on one core, to be held against the same with one.
     for wait in [WaitStrategy::Yield, WaitStrategy::Block] {
-        rows.push(FeedRing { wait, others: 3, ..PLAIN }.row::<7>());
+        rows.push(FeedRing { wait, others: 3, ..DEFAULTS }.row::<7>());
     }
     // Sleeping, and what the other way of noticing sleepers costs them and those who never sleep.
     for (wait, wake) in
         [(WaitStrategy::Block, Wake::Membarrier), (WaitStrategy::Block, Wake::Fence), (WaitStrategy::Spin, Wake::Fence)]
     {
-        rows.push(FeedRing { wait, wake, ..PLAIN }.row::<7>());
+        rows.push(FeedRing { wait, wake, ..DEFAULTS }.row::<7>());
     }
     rows
 }
@@ -120,8 +120,8 @@ impl<const W: usize> Contender<W> for FeedRing {
 
     const NEVER_WAITS: bool = true;
 
-    fn link(&self, place: &Place, direction: Direction) -> anyhow::Result<PathBuf> {
-        let root = place.join(direction.name());
+    fn link(&self, dir: &PrivateDir, direction: Direction) -> anyhow::Result<PathBuf> {
+        let root = dir.join(direction.name());
         std::fs::create_dir(&root)?;
         Ok(root)
     }

@@ -1,8 +1,8 @@
 //! One row of the report: a contender with its name, its kind and its size.
 
 use crate::harness::contender::Contender;
+use crate::harness::measurement::Measurement;
 use crate::harness::pair::{self, Session};
-use crate::harness::visit::Visit;
 
 /// What sort of thing a row is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -33,7 +33,7 @@ impl Kind {
     }
 }
 
-type Visitor = Box<dyn Fn(&Session) -> anyhow::Result<Visit>>;
+type Visitor = Box<dyn Fn(&Session) -> anyhow::Result<Measurement>>;
 
 /// One row.
 pub struct Row {
@@ -47,7 +47,7 @@ pub struct Row {
     pub capacity: Option<usize>,
     /// Whether a quick report has it too.
     pub quick: bool,
-    visit: Visitor,
+    measurement: Visitor,
 }
 
 impl Row {
@@ -64,7 +64,7 @@ impl Row {
             payload: W * 8,
             capacity,
             quick: true,
-            visit: Box::new(move |session| pair::processes(&contender, session)),
+            measurement: Box::new(move |session| pair::processes(&contender, session)),
         }
     }
 
@@ -80,7 +80,7 @@ impl Row {
             payload: W * 8,
             capacity,
             quick: true,
-            visit: Box::new(move |session| pair::threads(&contender, session)),
+            measurement: Box::new(move |session| pair::threads(&contender, session)),
         }
     }
 
@@ -90,11 +90,11 @@ impl Row {
         self
     }
 
-    /// Visits the contender once.
+    /// Measurements the contender once.
     ///
     /// # Errors
     /// The contender's.
-    pub fn visit(&self, session: &Session) -> anyhow::Result<Visit> {
-        (self.visit)(session)
+    pub fn measure(&self, session: &Session) -> anyhow::Result<Measurement> {
+        (self.measurement)(session)
     }
 }

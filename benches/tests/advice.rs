@@ -10,7 +10,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::{Duration, Instant};
 
 use feed_ring_benches::kernel::limit;
-use feed_ring_benches::sys::robust::{MonitorMemory, Previous, SharedMonitor, Sharing};
+use feed_ring_benches::sys::robust::{MonitorMemory, PreviousOwner, SharedMonitor, Sharing};
 use feed_testing::{Child, PrivateRoot, as_child, child, skipped};
 use memmap2::{Advice, MmapOptions};
 use rustix::fs::{FallocateFlags, MemfdFlags, fallocate, ftruncate, memfd_create, statvfs};
@@ -139,14 +139,14 @@ fn plays_another_user() {
 #[test]
 fn a_mutex_without_process_shared_hangs_the_other_process() {
     assert!(woken(Sharing::ProcessesRobust), "a process-shared mutex wakes the process that waits for it");
-    assert!(!woken(Sharing::Forgotten), "a private mutex woke a process: the kernel or the C library changed");
+    assert!(!woken(Sharing::Private), "a private mutex woke a process: the kernel or the C library changed");
 }
 
 /// Whether a process that waits for the mutex goes on when it is unlocked here.
 fn woken(sharing: Sharing) -> bool {
     let memory = MonitorMemory::new(sharing).expect("a mutex");
     let monitor = memory.map().expect("map it");
-    assert_eq!(monitor.lock().expect("lock"), Previous::Left);
+    assert_eq!(monitor.lock().expect("lock"), PreviousOwner::Unlocked);
     let path = format!("/proc/{}/fd/{}", std::process::id(), memory.as_fd().as_raw_fd());
     let mut other = Child::start(child("plays_who_waits_for_a_mutex").env("MUTEX", path));
     let thread = other.wait_for("locking ");
@@ -211,14 +211,14 @@ fn a_robust_mutex_tells_the_next_that_its_holder_died() {
         let mut other = Child::start(child("plays_who_waits_for_a_mutex_and_keeps_it").env("MUTEX", path));
         other.wait_for("locked");
         other.kill();
-        assert_eq!(monitor.lock().expect("lock"), Previous::Died);
+        assert_eq!(monitor.lock().expect("lock"), PreviousOwner::Died);
         if repaired {
             monitor.make_consistent().expect("pthread_mutex_consistent");
         }
         monitor.unlock().expect("unlock");
         match monitor.lock() {
             Ok(previous) => {
-                assert!(repaired && previous == Previous::Left);
+                assert!(repaired && previous == PreviousOwner::Unlocked);
                 // Before it is unmapped: this thread's list of held mutexes would lead the next lock into nothing.
                 monitor.unlock().expect("unlock");
             }

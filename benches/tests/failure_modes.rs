@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use feed_ring_benches::harness::contender::{Contender, Direction, Receiver, Sender, Unavailable};
 use feed_ring_benches::harness::message::pattern;
-use feed_ring_benches::harness::place::Place;
+use feed_ring_benches::harness::private_dir::PrivateDir;
 use feed_ring_benches::kernel::posix::PosixQueue;
 use feed_ring_benches::kernel::sysv::SystemVQueue;
 use feed_ring_benches::kernel::unix::bind_stream;
@@ -103,9 +103,9 @@ fn a_posix_queue_keeps_its_messages_and_times_out_when_full() {
 fn queues_say_which_limit_is_too_small() {
     const WORDS: usize = 16 << 10;
     let root = PrivateRoot::new();
-    let place = Place::existing(root.path().to_owned());
-    let posix = Contender::<WORDS>::link(&PosixQueue, &place, Direction::Ping).map(drop);
-    let system_v = Contender::<WORDS>::link(&SystemVQueue, &place, Direction::Ping).map(drop);
+    let dir = PrivateDir::existing(root.path().to_owned());
+    let posix = Contender::<WORDS>::link(&PosixQueue, &dir, Direction::Ping).map(drop);
+    let system_v = Contender::<WORDS>::link(&SystemVQueue, &dir, Direction::Ping).map(drop);
     for (result, limit) in [(posix, "fs.mqueue.msgsize_max"), (system_v, "kernel.msgmax")] {
         match result {
             Ok(()) => skipped(&format!("{limit} is above {} here", WORDS * 8)),
@@ -126,8 +126,8 @@ fn queues_say_which_limit_is_too_small() {
 #[test]
 fn a_system_v_queue_outlives_its_users_until_it_is_removed() {
     let root = PrivateRoot::new();
-    let place = Place::create(root.path()).expect("a place");
-    let queue = match Contender::<1>::link(&SystemVQueue, &place, Direction::Ping) {
+    let dir = PrivateDir::create(root.path()).expect("a dir");
+    let queue = match Contender::<1>::link(&SystemVQueue, &dir, Direction::Ping) {
         Ok(queue) => queue,
         Err(error) => return skipped(&format!("System V queues: {error}")),
     };
@@ -135,7 +135,7 @@ fn a_system_v_queue_outlives_its_users_until_it_is_removed() {
     Sender::<1>::send(&mut sender, &pattern(0, 0)).expect("send");
     let mut receiver = Contender::<1>::receiver(&SystemVQueue, &queue).expect("open");
     receiver.receive(|message| assert_eq!(*message, pattern::<1>(0, 0))).expect("receive");
-    // The place notes the queue, and removing the place removes it.
-    drop(place);
+    // The dir notes the queue, and removing the dir removes it.
+    drop(dir);
     assert!(receiver.receive(|_| ()).is_err(), "the queue is removed");
 }

@@ -5,6 +5,7 @@ mod alone;
 mod asleep;
 mod child;
 mod data;
+mod identity;
 mod program;
 mod root;
 
@@ -12,5 +13,6 @@ pub use alone::alone;
 pub use asleep::sleeps;
 pub use child::{Child, as_child, child};
 pub use data::{market_data, skipped};
+pub use identity::ProcessIdentity;
 pub use program::{Finished, Program, program};
 pub use root::PrivateRoot;

@@ -1,11 +1,10 @@
 //! A private root: a directory in memory that a test's rings stand in, gone when the test is.
 
-use std::fmt;
 use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::identity::ProcessIdentity;
 
 /// Where the directories are: in memory, as rings are.
 const PARENT: &str = "/dev/shm";
@@ -25,7 +24,7 @@ impl PrivateRoot {
     pub fn new() -> Self {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         remove_orphans(Path::new(PARENT));
-        let owner = Owner::current().expect("/proc tells who this process is");
+        let owner = ProcessIdentity::current().expect("/proc tells who this process is");
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let path = PathBuf::from(format!("{PARENT}/{PREFIX}{owner}.{count}"));
         fs::create_dir(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -62,63 +61,13 @@ impl Drop for PrivateRoot {
 fn remove_orphans(parent: &Path) {
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
         let name = entry.file_name();
-        let owner = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.rsplit_once('.')?.0.parse::<Owner>().ok());
-        if owner.is_some_and(|owner| owner.is_dead()) {
+        let owner = name
+            .to_str()
+            .and_then(|name| name.strip_prefix(PREFIX)?.rsplit_once('.')?.0.parse::<ProcessIdentity>().ok());
+        if owner.is_some_and(|owner| owner.is_dead().unwrap_or(false)) {
             let _ = fs::remove_dir_all(entry.path());
         }
     }
-}
-
-/// Whose root it is: a process id means something only within its namespace (containers may share `/dev/shm`), and only
-/// together with when the process began (ids are used again).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Owner {
-    namespace: u64,
-    pid: u32,
-    began: u64,
-}
-
-impl Owner {
-    fn current() -> Option<Self> {
-        let pid = std::process::id();
-        Some(Owner { namespace: namespace()?, pid, began: began(pid)? })
-    }
-
-    /// A process of another namespace may be alive for all we can see.
-    fn is_dead(self) -> bool {
-        namespace() == Some(self.namespace) && began(self.pid) != Some(self.began)
-    }
-}
-
-impl fmt::Display for Owner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}.{}", self.namespace, self.pid, self.began)
-    }
-}
-
-impl FromStr for Owner {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let mut parts = text.split('.');
-        let mut next = || parts.next().and_then(|part| part.parse().ok()).ok_or(());
-        let (namespace, pid, began) = (next()?, next()?, next()?);
-        let pid = u32::try_from(pid).map_err(|_| ())?;
-        if parts.next().is_none() { Ok(Owner { namespace, pid, began }) } else { Err(()) }
-    }
-}
-
-/// The inode of this process's pid namespace.
-fn namespace() -> Option<u64> {
-    fs::metadata("/proc/self/ns/pid").ok().map(|namespace| namespace.ino())
-}
-
-/// When a process began, in clock ticks since boot; `None` if there is none, or only its zombie.
-fn began(pid: u32) -> Option<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The command's name may hold anything: the fields are counted from its closing parenthesis.
-    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-    if matches!(fields.first(), Some(&"Z" | &"X")) { None } else { fields.get(19)?.parse().ok() }
 }
 
 #[cfg(test)]
@@ -128,17 +77,17 @@ mod tests {
     #[test]
     fn roots_of_the_dead_are_removed_and_no_others() {
         let parent = PrivateRoot::new();
-        let current = Owner::current().unwrap();
-        let make = |owner: Owner| {
+        let current = ProcessIdentity::current().unwrap();
+        let make = |owner: ProcessIdentity| {
             let path = parent.path().join(format!("{PREFIX}{owner}.0"));
             fs::create_dir_all(path.join("feed.ring")).unwrap();
             path
         };
         let living = make(current);
         // Its id was used before, is of nobody, or is of somebody elsewhere, who may live.
-        let before = make(Owner { began: current.began - 1, ..current });
-        let nobody = make(Owner { pid: u32::MAX, ..current });
-        let elsewhere = make(Owner { namespace: current.namespace + 1, pid: u32::MAX, ..current });
+        let before = make(ProcessIdentity { began: current.began - 1, ..current });
+        let nobody = make(ProcessIdentity { pid: u32::MAX, ..current });
+        let elsewhere = make(ProcessIdentity { namespace: current.namespace + 1, pid: u32::MAX, ..current });
         let strange = parent.path().join(format!("{PREFIX}1.2"));
         fs::create_dir(&strange).unwrap();
         remove_orphans(parent.path());

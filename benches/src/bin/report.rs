@@ -6,12 +6,12 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use feed_ring_benches::contenders;
 use feed_ring_benches::report::options::Options;
-use feed_ring_benches::report::{run, visitor};
+use feed_ring_benches::report::{run, subprocess};
 
 fn main() -> ExitCode {
     // The program runs itself for each pair of processes; its users need not know.
-    if std::env::args_os().nth(1).is_some_and(|argument| argument == visitor::SUBCOMMAND) {
-        return visitor::obey(&visitor::Orders::parse_from(std::env::args_os().skip(1))).into();
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == subprocess::SUBCOMMAND) {
+        return subprocess::run(&subprocess::Args::parse_from(std::env::args_os().skip(1))).into();
     }
     let options = Options::parse();
     if options.list {

@@ -8,8 +8,8 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use super::barrier::{Barrier, CALIBRATION_LINES};
 use super::clock::{self, Ticks};
-use super::meeting::{CALIBRATION_LINES, Meeting};
 
 /// Round trips in one batch: enough that reading the clock does not count.
 const BATCH: u64 = 64;
@@ -18,14 +18,14 @@ const BATCH: u64 = 64;
 const END: u64 = u64::MAX;
 
 /// The publisher's side: one way in nanoseconds, the median over batches of round trips for so long.
-pub fn lead(meeting: &Meeting, ticks: Ticks, length: Duration) -> f64 {
+pub fn publisher(barrier: &Barrier, ticks: Ticks, length: Duration) -> f64 {
     let length = ticks.ticks(length);
     let mut batches = Vec::with_capacity(4096);
     let mut value = 0;
     let began = clock::now();
     let mut last = began;
     for line in (0..CALIBRATION_LINES).cycle() {
-        let word = meeting.calibration(line);
+        let word = barrier.calibration(line);
         // Every line at least once.
         if last - began >= length && batches.len() >= CALIBRATION_LINES {
             word.store(END, Ordering::Release);
@@ -45,10 +45,10 @@ pub fn lead(meeting: &Meeting, ticks: Ticks, length: Duration) -> f64 {
 }
 
 /// The subscriber's side: hands back until the publisher ends it.
-pub fn follow(meeting: &Meeting) {
+pub fn subscriber(barrier: &Barrier) {
     let mut value = 0;
     for line in (0..CALIBRATION_LINES).cycle() {
-        let word = meeting.calibration(line);
+        let word = barrier.calibration(line);
         for _ in 0..BATCH {
             value += 2;
             loop {

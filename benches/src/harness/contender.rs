@@ -3,7 +3,7 @@
 //! The harness opens two of them, one to each side, for the ping-pong; all else goes over the first.
 
 use super::message::Message;
-use super::place::Place;
+use super::private_dir::PrivateDir;
 
 /// Which of the two connections: it gives files and names on both sides of a pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,11 +41,11 @@ pub trait Contender<const W: usize> {
         false
     }
 
-    /// Makes what both sides inherit. All files go into `place`, whose removal is certain.
+    /// Makes what both sides inherit. All files go into `dir`, whose removal is certain.
     ///
     /// # Errors
     /// What the kernel or the peer says; [`Unavailable`] where this machine does not offer the mechanism.
-    fn link(&self, place: &Place, direction: Direction) -> anyhow::Result<Self::Link>;
+    fn link(&self, dir: &PrivateDir, direction: Direction) -> anyhow::Result<Self::Link>;
 
     /// Opens the sending end; may wait for the receiver to appear.
     ///

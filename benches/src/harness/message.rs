@@ -11,16 +11,16 @@ const STAMP: u64 = (1 << 31) - 1;
 
 /// What the first word says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Head(u64);
+pub struct Header(u64);
 
-impl Head {
-    /// The head of message `number`, stamped with the low bits of `ticks`.
+impl Header {
+    /// The header of message `number`, stamped with the low bits of `ticks`.
     #[inline(always)]
     pub fn new(number: u64, ticks: u64, last: bool) -> Self {
         Self(number << 32 | (ticks & STAMP) << 1 | u64::from(last))
     }
 
-    /// The head of a received message.
+    /// The header of a received message.
     ///
     /// # Errors
     /// The message's last word does not belong to its first.
@@ -37,7 +37,7 @@ impl Head {
         Self(message[0])
     }
 
-    /// Writes the head, and the complement that belongs to it.
+    /// Writes the header, and the complement that belongs to it.
     #[inline(always)]
     pub fn write<const W: usize>(self, message: &mut Message<W>) {
         message[0] = self.0;
@@ -80,7 +80,7 @@ pub fn pattern<const W: usize>(number: u64, salt: u64) -> Message<W> {
         *word = (number ^ salt << 40 ^ (index as u64) << 48).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
     }
     // The first word must grow from message to message: a bare flag has nothing else.
-    message[0] = Head::new(number, salt, false).0;
+    message[0] = Header::new(number, salt, false).0;
     message
 }
 
@@ -106,21 +106,21 @@ mod tests {
     #[test]
     fn a_head_says_what_was_written() {
         let mut message = [0; 7];
-        Head::new(41, 1_000, true).write(&mut message);
-        let head = Head::of(&message).unwrap();
-        assert_eq!((head.number(), head.is_last(), head.age(1_234)), (41, true, 234));
+        Header::new(41, 1_000, true).write(&mut message);
+        let header = Header::of(&message).unwrap();
+        assert_eq!((header.number(), header.is_last(), header.age(1_234)), (41, true, 234));
     }
 
     #[test]
     fn age_survives_the_wrap_of_the_stamp() {
         let stamped = (5 << 31) - 10;
-        assert_eq!(Head::new(0, stamped, false).age(stamped + 25), 25);
+        assert_eq!(Header::new(0, stamped, false).age(stamped + 25), 25);
     }
 
     #[test]
     fn mixed_messages_are_noticed() {
         let mut message = pattern::<7>(1, 0);
-        assert!(Head::of(&message).is_err());
+        assert!(Header::of(&message).is_err());
         assert!(check(&message, 1, 0).is_ok());
         message[3] ^= 1;
         assert!(check(&message, 1, 0).is_err());
@@ -128,6 +128,6 @@ mod tests {
 
     #[test]
     fn heads_grow_with_the_number() {
-        assert!(Head::new(7, u64::MAX, true).0 < Head::new(8, 0, false).0);
+        assert!(Header::new(7, u64::MAX, true).0 < Header::new(8, 0, false).0);
     }
 }

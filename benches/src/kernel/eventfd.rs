@@ -6,11 +6,11 @@ use std::sync::atomic::Ordering;
 
 use anyhow::{Context as _, ensure};
 use rustix::event::{EventfdFlags, eventfd};
-use rustix::io::{Errno, read, write};
+use rustix::io::{read, retry_on_intr, write};
 
 use crate::harness::contender::{Contender, Direction, Receiver, Sender};
 use crate::harness::message::Message;
-use crate::harness::place::Place;
+use crate::harness::private_dir::PrivateDir;
 use crate::sys::words::{Load as _, Memory, Words};
 
 use super::stream::explain;
@@ -37,7 +37,7 @@ impl<const W: usize> Contender<W> for EventFd {
 
     const NEVER_WAITS: bool = false;
 
-    fn link(&self, _: &Place, _: Direction) -> anyhow::Result<Link> {
+    fn link(&self, _: &PrivateDir, _: Direction) -> anyhow::Result<Link> {
         let counter = |start| eventfd(start, EventfdFlags::CLOEXEC).context("eventfd");
         Ok(Link {
             memory: Memory::new(self.capacity * (W + 1)).context("memfd")?,
@@ -138,22 +138,12 @@ impl<const W: usize> Receiver<W> for EventReceiver<W> {
 /// Waits until the counter is not zero, and takes all of it.
 fn take(counter: &OwnedFd) -> anyhow::Result<u64> {
     let mut count = [0; 8];
-    loop {
-        match read(counter, &mut count[..]) {
-            Ok(_) => return Ok(u64::from_ne_bytes(count)),
-            Err(Errno::INTR) => {}
-            Err(error) => return Err(explain(error.into())),
-        }
-    }
+    retry_on_intr(|| read(counter, &mut count[..])).map_err(|error| explain(error.into()))?;
+    Ok(u64::from_ne_bytes(count))
 }
 
 /// Adds to the counter.
 fn add(counter: &OwnedFd, count: u64) -> anyhow::Result<()> {
-    loop {
-        match write(counter, &count.to_ne_bytes()) {
-            Ok(_) => return Ok(()),
-            Err(Errno::INTR) => {}
-            Err(error) => return Err(explain(error.into())),
-        }
-    }
+    retry_on_intr(|| write(counter, &count.to_ne_bytes())).map_err(|error| explain(error.into()))?;
+    Ok(())
 }

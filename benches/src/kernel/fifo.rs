@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use crate::harness::contender::{Contender, Direction};
-use crate::harness::place::Place;
+use crate::harness::private_dir::PrivateDir;
 
 use super::stream::{StreamReceiver, StreamSender};
 
@@ -22,8 +22,8 @@ impl<const W: usize> Contender<W> for Fifo {
 
     const NEVER_WAITS: bool = false;
 
-    fn link(&self, place: &Place, direction: Direction) -> anyhow::Result<PathBuf> {
-        let path = place.join(&format!("{}.fifo", direction.name()));
+    fn link(&self, dir: &PrivateDir, direction: Direction) -> anyhow::Result<PathBuf> {
+        let path = dir.join(&format!("{}.fifo", direction.name()));
         mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).with_context(|| path.display().to_string())?;
         Ok(path)
     }

@@ -11,8 +11,8 @@ use anyhow::Context as _;
 use crate::harness::contender::{Contender, Direction, Receiver, Sender};
 use crate::harness::message::Message;
 use crate::harness::patience::PATIENCE;
-use crate::harness::place::Place;
-use crate::sys::robust::{Condition, MonitorMemory, Previous, SharedMonitor, Sharing};
+use crate::harness::private_dir::PrivateDir;
+use crate::sys::robust::{Condition, MonitorMemory, PreviousOwner, SharedMonitor, Sharing};
 use crate::sys::words::{Memory, Words};
 
 use super::stream::explain;
@@ -51,7 +51,7 @@ impl<const W: usize> Contender<W> for MutexCondvar {
 
     const NEVER_WAITS: bool = false;
 
-    fn link(&self, _: &Place, _: Direction) -> anyhow::Result<Link> {
+    fn link(&self, _: &PrivateDir, _: Direction) -> anyhow::Result<Link> {
         let monitor = MonitorMemory::new(Sharing::ProcessesRobust).context("initialising the mutex")?;
         Ok(Link { monitor, memory: Memory::new(SLOTS + self.capacity * W).context("memfd")? })
     }
@@ -73,7 +73,7 @@ impl MutexCondvar {
 }
 
 impl<const W: usize> End<W> {
-    /// How many messages were ever put in (or taken out). Relaxed: the mutex orders everything.
+    /// How many messages were ever put in (or taken out). Relaxed: the mutex args everything.
     fn count(&self, which: usize) -> u64 {
         self.words.word(which).load(Ordering::Relaxed)
     }
@@ -97,11 +97,11 @@ impl<const W: usize> End<W> {
         Ok(())
     }
 
-    fn held(&self, previous: Previous) -> anyhow::Result<()> {
+    fn held(&self, previous: PreviousOwner) -> anyhow::Result<()> {
         match previous {
-            Previous::Left => Ok(()),
+            PreviousOwner::Unlocked => Ok(()),
             // Nothing to repair: counts are raised last.
-            Previous::Died => self.monitor.make_consistent().context("the other side died holding the mutex"),
+            PreviousOwner::Died => self.monitor.make_consistent().context("the other side died holding the mutex"),
         }
     }
 }

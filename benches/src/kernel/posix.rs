@@ -10,7 +10,7 @@ use zerocopy::{FromZeros as _, IntoBytes as _};
 use crate::harness::contender::{Contender, Direction, Receiver, Sender, Unavailable};
 use crate::harness::message::Message;
 use crate::harness::patience::{PATIENCE, until_there};
-use crate::harness::place::{Outside, Place};
+use crate::harness::private_dir::{External, PrivateDir};
 use crate::sys::posix_mq::{Access, Queue, open, unlink};
 
 use super::limit::limit;
@@ -39,7 +39,7 @@ impl<const W: usize> Contender<W> for PosixQueue {
 
     const NEVER_WAITS: bool = false;
 
-    fn link(&self, place: &Place, direction: Direction) -> anyhow::Result<Link> {
+    fn link(&self, dir: &PrivateDir, direction: Direction) -> anyhow::Result<Link> {
         let (depth, size) = (depth()?, limit("/proc/sys/fs/mqueue/msgsize_max")?);
         if W * 8 > size {
             let needed = W * 8;
@@ -48,8 +48,8 @@ impl<const W: usize> Contender<W> for PosixQueue {
             ))
             .into());
         }
-        let name = place.unique(direction.name());
-        place.note(Outside::PosixQueue, &name)?;
+        let name = dir.unique_name(direction.name());
+        dir.note_external(External::PosixQueue, &name)?;
         let queue = open(&name, Access::Create { depth, size: W * 8 }).map_err(|error| match error.raw_os_error() {
             Some(libc::EMFILE) => anyhow::Error::new(Unavailable(format!(
                 "POSIX queue of {depth} x {} bytes: RLIMIT_MSGQUEUE is spent: raise it with ulimit -q",

@@ -13,7 +13,7 @@ use rustix::pipe::{SpliceFlags, fcntl_getpipe_size, splice};
 
 use crate::harness::contender::{Contender, Direction, Sender};
 use crate::harness::message::Message;
-use crate::harness::place::Place;
+use crate::harness::private_dir::PrivateDir;
 use crate::sys::words::{Memory, Words};
 
 use super::stream::{Ends, StreamReceiver, explain};
@@ -31,7 +31,7 @@ impl<const W: usize> Contender<W> for Splice {
 
     const NEVER_WAITS: bool = false;
 
-    fn link(&self, _: &Place, _: Direction) -> anyhow::Result<Self::Link> {
+    fn link(&self, _: &PrivateDir, _: Direction) -> anyhow::Result<Self::Link> {
         let (reader, writer) = std::io::pipe()?;
         Ok(Ends::new(writer, reader))
     }

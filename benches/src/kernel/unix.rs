@@ -9,6 +9,7 @@ use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::PathBuf;
 
 use anyhow::Context as _;
+use rustix::io::retry_on_intr;
 use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind, connect, listen,
     recv, send, socket_with,
@@ -18,7 +19,7 @@ use zerocopy::{FromZeros as _, IntoBytes as _};
 use crate::harness::contender::{Contender, Direction, Receiver, Sender};
 use crate::harness::message::Message;
 use crate::harness::patience::until_there;
-use crate::harness::place::Place;
+use crate::harness::private_dir::PrivateDir;
 
 use super::stream::{StreamReceiver, StreamSender, clear_stale, explain, whole};
 
@@ -33,8 +34,8 @@ impl<const W: usize> Contender<W> for Stream {
 
     const NEVER_WAITS: bool = false;
 
-    fn link(&self, place: &Place, direction: Direction) -> anyhow::Result<PathBuf> {
-        Ok(place.join(&format!("{}.stream", direction.name())))
+    fn link(&self, dir: &PrivateDir, direction: Direction) -> anyhow::Result<PathBuf> {
+        Ok(dir.join(&format!("{}.stream", direction.name())))
     }
 
     fn sender(&self, path: &PathBuf) -> anyhow::Result<Self::Sender> {
@@ -83,8 +84,8 @@ impl<const W: usize> Contender<W> for SeqPacket {
 
     const NEVER_WAITS: bool = false;
 
-    fn link(&self, place: &Place, direction: Direction) -> anyhow::Result<PathBuf> {
-        Ok(place.join(&format!("{}.seqpacket", direction.name())))
+    fn link(&self, dir: &PrivateDir, direction: Direction) -> anyhow::Result<PathBuf> {
+        Ok(dir.join(&format!("{}.seqpacket", direction.name())))
     }
 
     fn sender(&self, path: &PathBuf) -> anyhow::Result<SeqPacketEnd<W>> {
@@ -104,28 +105,16 @@ impl<const W: usize> Contender<W> for SeqPacket {
 
 impl<const W: usize> Sender<W> for SeqPacketEnd<W> {
     fn send(&mut self, message: &Message<W>) -> anyhow::Result<()> {
-        loop {
-            match send(&self.socket, message.as_bytes(), SendFlags::NOSIGNAL) {
-                Ok(length) => return whole::<W>(length),
-                Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(explain(error.into())),
-            }
-        }
+        let length = retry_on_intr(|| send(&self.socket, message.as_bytes(), SendFlags::NOSIGNAL));
+        whole::<W>(length.map_err(|error| explain(error.into()))?)
     }
 }
 
 impl<const W: usize> Receiver<W> for SeqPacketEnd<W> {
     fn receive<R>(&mut self, look: impl FnOnce(&Message<W>) -> R) -> anyhow::Result<R> {
-        loop {
-            match recv(&self.socket, self.message.as_mut_bytes(), RecvFlags::empty()) {
-                Ok((length, _)) => {
-                    whole::<W>(length)?;
-                    return Ok(look(&self.message));
-                }
-                Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(explain(error.into())),
-            }
-        }
+        let received = retry_on_intr(|| recv(&self.socket, self.message.as_mut_bytes(), RecvFlags::empty()));
+        whole::<W>(received.map_err(|error| explain(error.into()))?.0)?;
+        Ok(look(&self.message))
     }
 }
 
@@ -147,8 +136,8 @@ impl<const W: usize> Contender<W> for Datagram {
 
     const NEVER_WAITS: bool = false;
 
-    fn link(&self, place: &Place, direction: Direction) -> anyhow::Result<PathBuf> {
-        Ok(place.join(&format!("{}.datagram", direction.name())))
+    fn link(&self, dir: &PrivateDir, direction: Direction) -> anyhow::Result<PathBuf> {
+        Ok(dir.join(&format!("{}.datagram", direction.name())))
     }
 
     fn sender(&self, path: &PathBuf) -> anyhow::Result<DatagramEnd<W>> {

@@ -7,8 +7,8 @@ use std::marker::PhantomData;
 use std::sync::atomic::Ordering;
 
 use crate::harness::contender::{Contender, Direction, Receiver, Sender, Unavailable};
-use crate::harness::message::{Head, Message};
-use crate::harness::place::Place;
+use crate::harness::message::{Header, Message};
+use crate::harness::private_dir::PrivateDir;
 use crate::sys::words::{Load, Memory, ReadOnlyWords, WORDS_PER_LINE, Words};
 
 /// How the receiver maps the lines.
@@ -111,7 +111,7 @@ impl<M: Mapping, P: Poll> Contender<1> for Flags<M, P> {
 
     const NEVER_WAITS: bool = true;
 
-    fn link(&self, _: &Place, _: Direction) -> anyhow::Result<Memory> {
+    fn link(&self, _: &PrivateDir, _: Direction) -> anyhow::Result<Memory> {
         let memory = Memory::new(self.lines * WORDS_PER_LINE)?;
         // Whether it can be mapped so is to be known before there are two sides.
         M::map(&memory).map_err(|error| match error.kind() {
@@ -140,7 +140,7 @@ pub struct FlagSender {
 impl Sender<1> for FlagSender {
     #[inline(always)]
     fn send(&mut self, message: &Message<1>) -> anyhow::Result<()> {
-        let line = Head::of_checked(message).number() as usize & self.mask;
+        let line = Header::of_checked(message).number() as usize & self.mask;
         // An empty line holds 0: every message is above it.
         self.words.word(line * WORDS_PER_LINE).store(message[0] + 1, Ordering::Release);
         Ok(())
@@ -169,7 +169,7 @@ impl<V: Load, P: Poll> Receiver<1> for FlagReceiver<V, P> {
         self.last = value;
         let message = [value - 1];
         // After being lapped the line holds a later message than expected: go on from there.
-        self.next = Head::of_checked(&message).number() as usize + 1;
+        self.next = Header::of_checked(&message).number() as usize + 1;
         Ok(look(&message))
     }
 }

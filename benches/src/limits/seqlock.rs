@@ -6,7 +6,7 @@ use std::sync::atomic::{Ordering, fence};
 
 use crate::harness::contender::{Contender, Direction, Receiver, Sender};
 use crate::harness::message::Message;
-use crate::harness::place::Place;
+use crate::harness::private_dir::PrivateDir;
 use crate::sys::words::{Memory, WORDS_PER_LINE, Words};
 
 /// A bare seqlock ring, mapped read-write by both sides.
@@ -28,33 +28,33 @@ impl Seqlock {
 
 impl<const W: usize> Contender<W> for Seqlock {
     type Link = Memory;
-    type Sender = Seat;
-    type Receiver = Seat;
+    type Sender = SeqlockEnd;
+    type Receiver = SeqlockEnd;
 
     const NEVER_WAITS: bool = true;
 
-    fn link(&self, _: &Place, _: Direction) -> anyhow::Result<Memory> {
+    fn link(&self, _: &PrivateDir, _: Direction) -> anyhow::Result<Memory> {
         Ok(Memory::new(self.slots * (1 + W).next_multiple_of(WORDS_PER_LINE))?)
     }
 
-    fn sender(&self, memory: &Memory) -> anyhow::Result<Seat> {
-        Ok(Seat { ring: *self, words: memory.read_write()?, next: 0 })
+    fn sender(&self, memory: &Memory) -> anyhow::Result<SeqlockEnd> {
+        Ok(SeqlockEnd { ring: *self, words: memory.read_write()?, next: 0 })
     }
 
-    fn receiver(&self, memory: &Memory) -> anyhow::Result<Seat> {
-        Ok(Seat { ring: *self, words: memory.read_write()?, next: 0 })
+    fn receiver(&self, memory: &Memory) -> anyhow::Result<SeqlockEnd> {
+        Ok(SeqlockEnd { ring: *self, words: memory.read_write()?, next: 0 })
     }
 }
 
 /// Either side.
 #[derive(Debug)]
-pub struct Seat {
+pub struct SeqlockEnd {
     ring: Seqlock,
     words: Words,
     next: u64,
 }
 
-impl<const W: usize> Sender<W> for Seat {
+impl<const W: usize> Sender<W> for SeqlockEnd {
     #[inline(always)]
     fn send(&mut self, message: &Message<W>) -> anyhow::Result<()> {
         let (number, slot) = (self.next, self.ring.slot::<W>(self.next));
@@ -74,7 +74,7 @@ impl<const W: usize> Sender<W> for Seat {
     }
 }
 
-impl<const W: usize> Receiver<W> for Seat {
+impl<const W: usize> Receiver<W> for SeqlockEnd {
     #[inline(always)]
     fn receive<R>(&mut self, look: impl FnOnce(&Message<W>) -> R) -> anyhow::Result<R> {
         loop {

@@ -4,7 +4,7 @@ use crossbeam_channel::{TryRecvError, TrySendError, bounded};
 
 use crate::harness::contender::{Contender, Direction, Receiver, Sender};
 use crate::harness::message::Message;
-use crate::harness::place::Place;
+use crate::harness::private_dir::PrivateDir;
 
 use super::capacity::CAPACITY;
 
@@ -21,7 +21,7 @@ impl<const W: usize> Contender<W> for Crossbeam {
 
     const NEVER_WAITS: bool = false;
 
-    fn link(&self, _: &Place, _: Direction) -> anyhow::Result<Ends<W>> {
+    fn link(&self, _: &PrivateDir, _: Direction) -> anyhow::Result<Ends<W>> {
         Ok(bounded(CAPACITY))
     }
 

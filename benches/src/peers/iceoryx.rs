@@ -1,6 +1,6 @@
 //! iceoryx2, publish-subscribe with overflow: a queue for each subscriber, between processes.
 //!
-//! It keeps its own files: those with a path go into the visit's directory, shared memory has a name of the run.
+//! It keeps its own files: those with a path go into the measurement's directory, shared memory has a name of the run.
 
 use std::time::Instant;
 
@@ -17,7 +17,7 @@ use iceoryx2::service::port_factory::publish_subscribe::PortFactory;
 use crate::harness::contender::{Contender, Direction, Receiver, Sender};
 use crate::harness::message::Message;
 use crate::harness::patience::PATIENCE;
-use crate::harness::place::{Outside, Place};
+use crate::harness::private_dir::{External, PrivateDir};
 
 /// Messages in the subscriber's queue.
 pub(super) const CAPACITY: usize = 1_024;
@@ -58,13 +58,13 @@ impl<const W: usize> Contender<W> for Iceoryx {
 
     const NEVER_WAITS: bool = true;
 
-    fn link(&self, place: &Place, direction: Direction) -> anyhow::Result<Link> {
-        let prefix = place.unique("iox2.");
-        place.note(Outside::SharedMemory, &prefix)?;
+    fn link(&self, dir: &PrivateDir, direction: Direction) -> anyhow::Result<Link> {
+        let prefix = dir.unique_name("iox2.");
+        dir.note_external(External::SharedMemory, &prefix)?;
         let mut config = Config::default();
         config.global.prefix =
             prefix.as_str().try_into().map_err(|error| anyhow::anyhow!("prefix {prefix}: {error:?}"))?;
-        let root = place.join("iceoryx2");
+        let root = dir.join("iceoryx2");
         let root = root.to_string_lossy();
         config
             .global

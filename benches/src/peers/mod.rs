@@ -4,6 +4,7 @@
 mod capacity;
 mod crossbeam;
 mod disruptor;
+mod halves;
 mod iceoryx;
 mod photon;
 mod ringfire;

@@ -1,45 +1,37 @@
 //! photon-ring, the lossy broadcast channel; within one process only.
 
-use std::sync::{Mutex, PoisonError};
-
-use anyhow::Context as _;
 use photon_ring::{Publisher, Subscriber, channel};
 
 use crate::harness::contender::{Contender, Direction, Receiver, Sender};
 use crate::harness::message::Message;
-use crate::harness::place::Place;
+use crate::harness::private_dir::PrivateDir;
 
 use super::capacity::CAPACITY;
+use super::halves::Halves;
 
 /// Its channel with its defaults.
 #[derive(Debug)]
 pub(super) struct Photon;
 
-/// Both ends, until each side has taken its own.
-pub(super) struct Link<const W: usize> {
-    publisher: Mutex<Option<Publisher<Message<W>>>>,
-    subscriber: Mutex<Option<Subscriber<Message<W>>>>,
-}
-
 impl<const W: usize> Contender<W> for Photon {
-    type Link = Link<W>;
+    type Link = Halves<Publisher<Message<W>>, Subscriber<Message<W>>>;
     type Sender = Publisher<Message<W>>;
     type Receiver = Subscriber<Message<W>>;
 
     const NEVER_WAITS: bool = true;
 
-    fn link(&self, _: &Place, _: Direction) -> anyhow::Result<Link<W>> {
+    fn link(&self, _: &PrivateDir, _: Direction) -> anyhow::Result<Self::Link> {
         let (publisher, subscribable) = channel(CAPACITY);
         let subscriber = subscribable.subscribe();
-        Ok(Link { publisher: Mutex::new(Some(publisher)), subscriber: Mutex::new(Some(subscriber)) })
+        Ok(Halves::new(publisher, subscriber))
     }
 
-    fn sender(&self, link: &Link<W>) -> anyhow::Result<Self::Sender> {
-        link.publisher.lock().unwrap_or_else(PoisonError::into_inner).take().context("taken already")
+    fn sender(&self, halves: &Self::Link) -> anyhow::Result<Self::Sender> {
+        halves.sender()
     }
 
-    fn receiver(&self, link: &Link<W>) -> anyhow::Result<Self::Receiver> {
-        link.subscriber.lock().unwrap_or_else(PoisonError::into_inner).take().context("taken already")
+    fn receiver(&self, halves: &Self::Link) -> anyhow::Result<Self::Receiver> {
+        halves.receiver()
     }
 }
 

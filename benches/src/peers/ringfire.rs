@@ -7,7 +7,7 @@ use ringfire::{RingConsumer, RingProducer, RingfireError};
 use crate::harness::contender::{Contender, Direction, Receiver, Sender};
 use crate::harness::message::Message;
 use crate::harness::patience::until_there;
-use crate::harness::place::Place;
+use crate::harness::private_dir::PrivateDir;
 
 use super::capacity::CAPACITY;
 
@@ -22,8 +22,8 @@ impl<const W: usize> Contender<W> for Ringfire {
 
     const NEVER_WAITS: bool = true;
 
-    fn link(&self, place: &Place, direction: Direction) -> anyhow::Result<PathBuf> {
-        Ok(place.join(&format!("{}.ringfire", direction.name())))
+    fn link(&self, dir: &PrivateDir, direction: Direction) -> anyhow::Result<PathBuf> {
+        Ok(dir.join(&format!("{}.ringfire", direction.name())))
     }
 
     fn sender(&self, path: &PathBuf) -> anyhow::Result<Self::Sender> {

@@ -13,8 +13,8 @@ use serde::Serialize;
 use crate::harness::clock::{self, Ticks};
 use crate::harness::cores::{Cores, pin};
 use crate::harness::fork;
-use crate::harness::place::Place;
-use crate::harness::visit::empty;
+use crate::harness::measurement::empty;
+use crate::harness::private_dir::PrivateDir;
 
 /// Between two messages: enough for a subscriber to poll in vain and go to sleep.
 const INTERVAL: Duration = Duration::from_micros(50);
@@ -54,12 +54,12 @@ impl Quantiles {
 ///
 /// # Errors
 /// The ring's, or the subscriber's process failed.
-pub fn measure(place: &Place, cores: Cores, ticks: Ticks, messages: u64) -> anyhow::Result<Vec<Jitter>> {
+pub fn measure(dir: &PrivateDir, cores: Cores, ticks: Ticks, messages: u64) -> anyhow::Result<Vec<Jitter>> {
     let allowed = sched_getaffinity(None).context("sched_getaffinity")?;
     let mut lines = Vec::new();
     for (wake, wake_name) in [(Wake::Membarrier, "membarrier"), (Wake::Fence, "fence")] {
         for (wait, wait_name) in [(WaitStrategy::Spin, "spin"), (WaitStrategy::Block, "block")] {
-            let (publish, gap) = one(place, cores, ticks, messages, wait, wake)?;
+            let (publish, gap) = one(dir, cores, ticks, messages, wait, wake)?;
             let (publish_ns, gap_ns) = (Quantiles::of(&publish), Quantiles::of(&gap));
             lines.push(Jitter { subscriber: wait_name, wake: wake_name, publish_ns, gap_ns });
             // It was pinned to publish.
@@ -70,24 +70,23 @@ pub fn measure(place: &Place, cores: Cores, ticks: Ticks, messages: u64) -> anyh
 }
 
 fn one(
-    place: &Place,
+    dir: &PrivateDir,
     cores: Cores,
     ticks: Ticks,
     messages: u64,
     wait: WaitStrategy,
     wake: Wake,
 ) -> anyhow::Result<(Histogram<u64>, Histogram<u64>)> {
-    let place = place.within("jitter")?;
-    let mut publisher =
-        Publisher::<[u64; 7]>::options("jitter").root(place.path()).capacity(1024).wake(wake).create()?;
+    let dir = dir.subdir("jitter")?;
+    let mut publisher = Publisher::<[u64; 7]>::options("jitter").root(dir.path()).capacity(1024).wake(wake).create()?;
     let child = fork::child(|| {
         pin(cores.subscriber)?;
         let mut subscriber =
-            Subscriber::<[u64; 7]>::options("jitter").root(place.path()).join(Join::Oldest).wait(wait).open()?;
+            Subscriber::<[u64; 7]>::options("jitter").root(dir.path()).join(Join::Oldest).wait(wait).open()?;
         loop {
             match subscriber.recv() {
                 Ok(_) | Err(RecvError::Lagged { .. }) => {}
-                // What follows is not for a child: `place` is its parent's.
+                // What follows is not for a child: `dir` is its parent's.
                 Err(RecvError::Closed) => std::process::exit(0),
                 Err(error) => return Err(error.into()),
             }

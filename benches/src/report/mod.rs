@@ -7,8 +7,8 @@ pub mod options;
 pub mod plot;
 pub mod rounds;
 mod run;
+pub mod subprocess;
 pub mod summary;
 pub mod table;
-pub mod visitor;
 
 pub use run::run;

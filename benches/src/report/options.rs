@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Parser;
 
 use crate::harness::cores::Cores;
-use crate::harness::visit::Plan;
+use crate::harness::measurement::Plan;
 use crate::row::Row;
 
 /// Measures every way to move a feed message between two processes pinned to two cores, side by side.
@@ -82,7 +82,7 @@ impl Options {
     }
 
     /// How many rounds must be kept for a figure to be stated.
-    pub fn enough(&self) -> usize {
+    pub fn rounds_needed(&self) -> usize {
         match self.extent() {
             Extent::Full => (self.rounds() / 3).max(3),
             Extent::Quick => 3,

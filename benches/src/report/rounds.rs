@@ -11,59 +11,59 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use crate::harness::clock::Ticks;
 use crate::harness::contender::Unavailable;
 use crate::harness::cores::Cores;
-use crate::harness::place::Place;
-use crate::harness::visit::Visit;
+use crate::harness::measurement::Measurement;
+use crate::harness::private_dir::PrivateDir;
 use crate::row::Row;
 
 use super::options::Options;
-use super::visitor;
+use super::subprocess;
 
-/// Why a row has no visits.
+/// Why a row has no measurements.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Out {
+pub enum Excluded {
     /// The machine does not offer it.
     Skipped(String),
     /// It went wrong.
     Failed(String),
 }
 
-/// The visits of one row, one per sweep; a sweep in which it was not visited is `None`.
+/// The measurements of one row, one per sweep; a sweep in which it was not visited is `None`.
 #[derive(Debug, Default)]
-pub struct Visits {
+pub struct Measurements {
     /// By sweep.
-    pub by_sweep: Vec<Option<Visit>>,
+    pub by_sweep: Vec<Option<Measurement>>,
     /// Why there are no more.
-    pub out: Option<Out>,
+    pub excluded: Option<Excluded>,
 }
 
-/// All visits, a row each.
+/// All measurements, a row each.
 #[derive(Debug)]
 pub struct Outcome {
     /// As the rows.
-    pub rows: Vec<Visits>,
+    pub rows: Vec<Measurements>,
 }
 
-/// Visits all rows, sweep after sweep.
+/// Measurements all rows, sweep after sweep.
 ///
 /// # Errors
 /// Interrupted by SIGINT or SIGTERM.
-pub fn run(rows: &[Row], place: &Place, cores: Cores, ticks: Ticks, options: &Options) -> anyhow::Result<Outcome> {
+pub fn run(rows: &[Row], dir: &PrivateDir, cores: Cores, ticks: Ticks, options: &Options) -> anyhow::Result<Outcome> {
     let interrupted = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         signal_hook::flag::register(signal, Arc::clone(&interrupted))?;
     }
     let (plan, began) = (options.plan(), Instant::now());
-    let mut outcome = Outcome { rows: rows.iter().map(|_| Visits::default()).collect() };
+    let mut outcome = Outcome { rows: rows.iter().map(|_| Measurements::default()).collect() };
     let progress = std::io::stderr().is_terminal();
     for sweep in 0..options.rounds() {
-        for visits in &mut outcome.rows {
-            visits.by_sweep.push(None);
+        for measurements in &mut outcome.rows {
+            measurements.by_sweep.push(None);
         }
         // Each sweep begins elsewhere, so that no contender always follows the same one.
         for step in 0..rows.len() {
             let index = (step + sweep * 7) % rows.len();
-            let visits = &mut outcome.rows[index];
-            if visits.out.is_some() {
+            let measurements = &mut outcome.rows[index];
+            if measurements.excluded.is_some() {
                 continue;
             }
             if options.budget().is_some_and(|budget| began.elapsed() > budget) {
@@ -73,14 +73,14 @@ pub fn run(rows: &[Row], place: &Place, cores: Cores, ticks: Ticks, options: &Op
                 eprint!("\r\x1b[Kround {} of {}: {}", sweep + 1, options.rounds(), rows[index].name);
                 let _ = std::io::stderr().flush();
             }
-            let own = place.within(&format!("{sweep}-{index}"))?;
-            match visitor::visit(&rows[index], &own, cores, &plan, ticks, &interrupted) {
-                Ok(visit) => visits.by_sweep[sweep] = Some(visit),
+            let own = dir.subdir(&format!("{sweep}-{index}"))?;
+            match subprocess::measure(&rows[index], &own, cores, &plan, ticks, &interrupted) {
+                Ok(measurement) => measurements.by_sweep[sweep] = Some(measurement),
                 Err(_) if interrupted.load(Ordering::SeqCst) => bail!("interrupted"),
                 Err(error) => {
-                    visits.out = Some(match error.downcast::<Unavailable>() {
-                        Ok(unavailable) => Out::Skipped(unavailable.0),
-                        Err(error) => Out::Failed(format!("{error:#}")),
+                    measurements.excluded = Some(match error.downcast::<Unavailable>() {
+                        Ok(unavailable) => Excluded::Skipped(unavailable.0),
+                        Err(error) => Excluded::Failed(format!("{error:#}")),
                     });
                 }
             }

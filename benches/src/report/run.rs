@@ -6,7 +6,7 @@ use std::io::Write as _;
 use anyhow::{Context as _, ensure};
 
 use crate::harness::clock::Ticks;
-use crate::harness::place::{Place, default_root};
+use crate::harness::private_dir::{PrivateDir, default_root};
 use crate::row::Row;
 
 use super::options::{Extent, Options};
@@ -23,10 +23,10 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         eprintln!("warning: this is a debug build, its times say little: cargo run --release");
     }
     let cores = options.cores()?;
-    let place = Place::create(&default_root())?;
+    let dir = PrivateDir::create(&default_root())?;
     let ticks = Ticks::measure();
-    let outcome = rounds::run(&rows, &place, cores, ticks, options)?;
-    let jitter = jitter::measure(&place, cores, ticks, options.jitter_messages())?;
+    let outcome = rounds::run(&rows, &dir, cores, ticks, options)?;
+    let jitter = jitter::measure(&dir, cores, ticks, options.jitter_messages())?;
     let report = summary::Report::new(&rows, &outcome, jitter, options, cores, ticks)?;
 
     fs::create_dir_all(&options.output).with_context(|| options.output.display().to_string())?;

@@ -7,14 +7,14 @@ use serde::Serialize;
 use crate::harness::calibrate::median;
 use crate::harness::clock::Ticks;
 use crate::harness::cores::Cores;
-use crate::harness::visit::{Round, Samples, Visit, empty};
+use crate::harness::measurement::{Measurement, Round, Samples, empty};
 use crate::row::{Kind, Row};
 
 use super::copies::{self, Copies};
 use super::jitter::Jitter;
 use super::machine::{self, Machine};
 use super::options::{Extent, Options, TOLERANCE};
-use super::rounds::{Out, Outcome, Visits};
+use super::rounds::{Excluded, Measurements, Outcome};
 
 /// The row that ratios "to the ring" refer to.
 pub const RING: &str = "feed-ring spin ro 56 65536";
@@ -160,7 +160,7 @@ pub struct Paced {
 }
 
 impl Report {
-    /// Of all visits.
+    /// Of all measurements.
     ///
     /// # Errors
     /// There was not a single one.
@@ -172,7 +172,11 @@ impl Report {
         cores: Cores,
         ticks: Ticks,
     ) -> anyhow::Result<Self> {
-        let judge = Judge { tolerance: TOLERANCE, enough: options.enough(), any: options.extent() == Extent::Smoke };
+        let filter = Filter {
+            tolerance: TOLERANCE,
+            needed: options.rounds_needed(),
+            keep_all: options.extent() == Extent::Smoke,
+        };
         let find = |name: &str| rows.iter().position(|row| row.name == name).map(|index| &outcome.rows[index]);
         let (ring, line) = (find(RING), find(LINE));
         let mut report = Self {
@@ -188,24 +192,28 @@ impl Report {
                 if cfg!(debug_assertions) { "debug" } else { "release" }
             ),
             c2c_ns: spread(
-                outcome.rows.iter().flat_map(|visits| visits.by_sweep.iter().flatten()).map(|v| v.ping.c2c()),
+                outcome
+                    .rows
+                    .iter()
+                    .flat_map(|measurements| measurements.by_sweep.iter().flatten())
+                    .map(|v| v.ping.c2c()),
             ),
             rounds_kept: 0,
             rounds_dropped: 0,
-            rounds_needed: judge.enough,
+            rounds_needed: filter.needed,
             contenders: Vec::new(),
             copies: copies::measure(ticks),
             wake_jitter,
             skipped: Vec::new(),
             failed: Vec::new(),
         };
-        for (row, visits) in rows.iter().zip(&outcome.rows) {
+        for (row, measurements) in rows.iter().zip(&outcome.rows) {
             let missing = |reason: &str| Missing { name: row.name.clone(), reason: reason.to_owned() };
-            match &visits.out {
-                Some(Out::Skipped(reason)) => report.skipped.push(missing(reason)),
-                Some(Out::Failed(reason)) => report.failed.push(missing(reason)),
+            match &measurements.excluded {
+                Some(Excluded::Skipped(reason)) => report.skipped.push(missing(reason)),
+                Some(Excluded::Failed(reason)) => report.failed.push(missing(reason)),
                 None => {
-                    let contender = Contender::new(row, visits, &judge, ring, line);
+                    let contender = Contender::new(row, measurements, &filter, ring, line);
                     report.rounds_kept += contender.rounds_kept;
                     report.rounds_dropped += contender.rounds_dropped;
                     report.contenders.push(contender);
@@ -217,32 +225,32 @@ impl Report {
 }
 
 /// What decides whether rounds count.
-struct Judge {
+struct Filter {
     tolerance: f64,
-    enough: usize,
-    any: bool,
+    needed: usize,
+    keep_all: bool,
 }
 
-impl Judge {
+impl Filter {
     fn keeps<T>(&self, round: &Round<T>) -> bool {
-        self.any || round.is_steady(self.tolerance)
+        self.keep_all || round.is_steady(self.tolerance)
     }
 
     /// A figure of each kept round, by sweep.
     fn by_sweep<'a, T: 'a>(
         &self,
-        visits: &'a Visits,
-        part: impl Fn(&'a Visit) -> Option<&'a Round<T>>,
+        measurements: &'a Measurements,
+        part: impl Fn(&'a Measurement) -> Option<&'a Round<T>>,
         figure: impl Fn(&'a Round<T>) -> f64,
     ) -> Vec<Option<f64>> {
-        let kept = |visit: &'a Visit| part(visit).filter(|round| self.keeps(round)).map(&figure);
-        visits.by_sweep.iter().map(|visit| visit.as_ref().and_then(kept)).collect()
+        let kept = |measurement: &'a Measurement| part(measurement).filter(|round| self.keeps(round)).map(&figure);
+        measurements.by_sweep.iter().map(|measurement| measurement.as_ref().and_then(kept)).collect()
     }
 
     /// The median over sweeps, if there are enough.
     fn median(&self, figures: &[Option<f64>]) -> Option<f64> {
         let mut kept: Vec<f64> = figures.iter().copied().flatten().collect();
-        (kept.len() >= self.enough).then(|| median(&mut kept))
+        (kept.len() >= self.needed).then(|| median(&mut kept))
     }
 
     /// The median over the sweeps in which both were kept of one over the other.
@@ -255,41 +263,43 @@ impl Judge {
     fn quantiles<'a>(&self, rounds: impl Iterator<Item = (&'a Samples, bool)>) -> [Option<f64>; 3] {
         let (mut histogram, mut count) = (empty(), 0);
         for (samples, kept) in rounds {
-            if kept || self.any {
+            if kept || self.keep_all {
                 samples.add_to(&mut histogram);
                 count += 1;
             }
         }
         [(0.5, 20), (0.99, 1_000), (0.999, 10_000)].map(|(quantile, needed)| {
-            let known = count >= self.enough && (histogram.len() >= needed || (self.any && !histogram.is_empty()));
+            let known = count >= self.needed && (histogram.len() >= needed || (self.keep_all && !histogram.is_empty()));
             known.then(|| histogram.value_at_quantile(quantile) as f64 / 1000.0)
         })
     }
 }
 
 /// Latency in units of c2c, by sweep.
-fn ping(judge: &Judge, visits: &Visits) -> Vec<Option<f64>> {
-    judge.by_sweep(visits, |visit| Some(&visit.ping), |round| round.value / round.c2c())
+fn ping(filter: &Filter, measurements: &Measurements) -> Vec<Option<f64>> {
+    filter.by_sweep(measurements, |measurement| Some(&measurement.ping), |round| round.value / round.c2c())
 }
 
 /// Publishing without a reader, by sweep.
-fn alone(judge: &Judge, visits: &Visits) -> Vec<Option<f64>> {
-    judge.by_sweep(visits, |visit| visit.alone.as_ref(), |round| round.value)
+fn alone(filter: &Filter, measurements: &Measurements) -> Vec<Option<f64>> {
+    filter.by_sweep(measurements, |measurement| measurement.alone.as_ref(), |round| round.value)
 }
 
 /// The median of a paced round in units of c2c, by sweep.
-fn pace(judge: &Judge, visits: &Visits, index: usize) -> Vec<Option<f64>> {
-    judge.by_sweep(
-        visits,
-        |visit| visit.paced.get(index),
+fn pace(filter: &Filter, measurements: &Measurements, index: usize) -> Vec<Option<f64>> {
+    filter.by_sweep(
+        measurements,
+        |measurement| measurement.paced.get(index),
         |round| round.value.samples.histogram().value_at_quantile(0.5) as f64 / 1000.0 / round.c2c(),
     )
 }
 
 /// Latency by placement of the cores, nearest first.
-fn by_placement(judge: &Judge, visits: &Visits) -> Vec<Placed> {
+fn by_placement(filter: &Filter, measurements: &Measurements) -> Vec<Placed> {
     let mut placements = BTreeMap::<u64, Vec<(f64, f64)>>::new();
-    for round in visits.by_sweep.iter().flatten().map(|visit| &visit.ping).filter(|round| judge.keeps(round)) {
+    for round in
+        measurements.by_sweep.iter().flatten().map(|measurement| &measurement.ping).filter(|round| filter.keeps(round))
+    {
         let from = 1 << (round.c2c().max(1.0) as u64).ilog2();
         placements.entry(from).or_default().push((round.value / round.c2c(), round.value));
     }
@@ -299,26 +309,36 @@ fn by_placement(judge: &Judge, visits: &Visits) -> Vec<Placed> {
         over_c2c: median(&mut rounds.iter().map(|round| round.0).collect::<Vec<_>>()),
         ns: median(&mut rounds.iter().map(|round| round.1).collect::<Vec<_>>()),
     };
-    placements.into_iter().filter(|(_, rounds)| rounds.len() >= judge.enough.min(5)).map(placed).collect()
+    placements.into_iter().filter(|(_, rounds)| rounds.len() >= filter.needed.min(5)).map(placed).collect()
 }
 
 impl Contender {
-    fn new(row: &Row, visits: &Visits, judge: &Judge, ring: Option<&Visits>, line: Option<&Visits>) -> Self {
-        let latency = ping(judge, visits);
-        let publish = alone(judge, visits);
-        let present = || visits.by_sweep.iter().flatten();
-        let [p50, p99, p999] =
-            judge.quantiles(present().map(|visit| (&visit.single.value, judge.keeps(&visit.single))));
-        let stream = |figure: fn(&Round<crate::harness::visit::Stream>) -> f64| {
-            judge.median(&judge.by_sweep(visits, |visit| Some(&visit.stream), figure))
+    fn new(
+        row: &Row,
+        measurements: &Measurements,
+        filter: &Filter,
+        ring: Option<&Measurements>,
+        line: Option<&Measurements>,
+    ) -> Self {
+        let latency = ping(filter, measurements);
+        let publish = alone(filter, measurements);
+        let present = || measurements.by_sweep.iter().flatten();
+        let [p50, p99, p999] = filter
+            .quantiles(present().map(|measurement| (&measurement.single.value, filter.keeps(&measurement.single))));
+        let stream = |figure: fn(&Round<crate::harness::measurement::Stream>) -> f64| {
+            filter.median(&filter.by_sweep(measurements, |measurement| Some(&measurement.stream), figure))
         };
-        let intervals = present().next().map_or(0, |visit| visit.paced.len());
-        let paced = (0..intervals).map(|index| Paced::new(visits, index, judge, line)).collect();
+        let intervals = present().next().map_or(0, |measurement| measurement.paced.len());
+        let paced = (0..intervals).map(|index| Paced::new(measurements, index, filter, line)).collect();
         let (mut kept, mut dropped) = (0, 0);
-        for is_kept in present().flat_map(|visit| {
-            let mut all = vec![judge.keeps(&visit.ping), judge.keeps(&visit.single), judge.keeps(&visit.stream)];
-            all.extend(visit.paced.iter().map(|round| judge.keeps(round)));
-            all.extend(visit.alone.iter().map(|round| judge.keeps(round)));
+        for is_kept in present().flat_map(|measurement| {
+            let mut all = vec![
+                filter.keeps(&measurement.ping),
+                filter.keeps(&measurement.single),
+                filter.keeps(&measurement.stream),
+            ];
+            all.extend(measurement.paced.iter().map(|round| filter.keeps(round)));
+            all.extend(measurement.alone.iter().map(|round| filter.keeps(round)));
             all
         }) {
             if is_kept { kept += 1 } else { dropped += 1 }
@@ -328,16 +348,20 @@ impl Contender {
             kind: row.kind,
             payload: row.payload,
             capacity: row.capacity,
-            latency_over_c2c: judge.median(&latency),
-            latency_over_ring: ring.and_then(|ring| judge.median_ratio(&latency, &ping(judge, ring))),
-            latency_ns: judge.median(&judge.by_sweep(visits, |visit| Some(&visit.ping), |round| round.value)),
-            latency_by_placement: by_placement(judge, visits),
+            latency_over_c2c: filter.median(&latency),
+            latency_over_ring: ring.and_then(|ring| filter.median_ratio(&latency, &ping(filter, ring))),
+            latency_ns: filter.median(&filter.by_sweep(
+                measurements,
+                |measurement| Some(&measurement.ping),
+                |round| round.value,
+            )),
+            latency_by_placement: by_placement(filter, measurements),
             latency_p50_ns: p50,
             latency_p99_ns: p99,
             latency_p999_ns: p999,
             paced,
-            publish_ns: judge.median(&publish),
-            publish_over_ring: ring.and_then(|ring| judge.median_ratio(&publish, &alone(judge, ring))),
+            publish_ns: filter.median(&publish),
+            publish_over_ring: ring.and_then(|ring| filter.median_ratio(&publish, &alone(filter, ring))),
             stream_over_c2c: stream(|round| round.value.publish / round.c2c()),
             stream_ns: stream(|round| round.value.publish),
             received_per_second: stream(|round| round.value.per_second),
@@ -346,7 +370,7 @@ impl Contender {
             rounds_dropped: dropped,
             too_few: Vec::new(),
         };
-        contender.note_too_few(present().any(|visit| visit.alone.is_some()));
+        contender.note_too_few(present().any(|measurement| measurement.alone.is_some()));
         contender
     }
 
@@ -367,18 +391,19 @@ impl Contender {
 }
 
 impl Paced {
-    fn new(visits: &Visits, index: usize, judge: &Judge, line: Option<&Visits>) -> Self {
-        let rounds = || visits.by_sweep.iter().flatten().filter_map(move |visit| visit.paced.get(index));
-        let [p50, p99, p999] = judge.quantiles(rounds().map(|round| (&round.value.samples, judge.keeps(round))));
-        let figures = pace(judge, visits, index);
+    fn new(measurements: &Measurements, index: usize, filter: &Filter, line: Option<&Measurements>) -> Self {
+        let rounds =
+            || measurements.by_sweep.iter().flatten().filter_map(move |measurement| measurement.paced.get(index));
+        let [p50, p99, p999] = filter.quantiles(rounds().map(|round| (&round.value.samples, filter.keeps(round))));
+        let figures = pace(filter, measurements, index);
         let on_time = rounds().filter(|round| round.value.kept_pace).count();
         Self {
             interval_ns: rounds().next().map_or(0.0, |round| round.value.interval),
             p50_ns: p50,
             p99_ns: p99,
             p999_ns: p999,
-            over_c2c: judge.median(&figures),
-            over_line: line.and_then(|line| judge.median_ratio(&figures, &pace(judge, line, index))),
+            over_c2c: filter.median(&figures),
+            over_line: line.and_then(|line| filter.median_ratio(&figures, &pace(filter, line, index))),
             kept_pace: 2 * on_time > rounds().count(),
         }
     }
@@ -395,27 +420,27 @@ fn spread(values: impl Iterator<Item = f64>) -> Spread {
 mod tests {
     use super::*;
 
-    fn judge() -> Judge {
-        Judge { tolerance: 0.15, enough: 3, any: false }
+    fn filter() -> Filter {
+        Filter { tolerance: 0.15, needed: 3, keep_all: false }
     }
 
     #[test]
     fn too_few_rounds_give_no_figure() {
-        assert_eq!(judge().median(&[Some(1.0), None, Some(3.0)]), None);
-        assert_eq!(judge().median(&[Some(1.0), Some(9.0), None, Some(3.0)]), Some(3.0));
+        assert_eq!(filter().median(&[Some(1.0), None, Some(3.0)]), None);
+        assert_eq!(filter().median(&[Some(1.0), Some(9.0), None, Some(3.0)]), Some(3.0));
     }
 
     #[test]
     fn ratios_pair_what_was_measured_in_one_sweep() {
         let (over, under) = ([Some(2.0), Some(8.0), None, Some(3.0)], [Some(1.0), Some(2.0), Some(5.0), Some(1.0)]);
-        assert_eq!(judge().median_ratio(&over, &under), Some(3.0));
+        assert_eq!(filter().median_ratio(&over, &under), Some(3.0));
     }
 
     #[test]
     fn unsteady_and_preempted_rounds_are_dropped() {
         let round = |after, preempted| Round { before: 100.0, after, preempted, value: () };
-        assert!(judge().keeps(&round(110.0, false)));
-        assert!(!judge().keeps(&round(120.0, false)));
-        assert!(!judge().keeps(&round(100.0, true)));
+        assert!(filter().keeps(&round(110.0, false)));
+        assert!(!filter().keeps(&round(120.0, false)));
+        assert!(!filter().keeps(&round(100.0, true)));
     }
 }

@@ -6,6 +6,8 @@ use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::retry::retry;
+
 /// An open queue. On Linux its descriptor is a file descriptor, closed on drop.
 #[derive(Debug)]
 pub struct Queue(OwnedFd);
@@ -70,20 +72,14 @@ impl Queue {
     /// # Errors
     /// The kernel's; `TimedOut` when it stayed full.
     pub fn send(&self, message: &[u8], timeout: Duration) -> io::Result<()> {
-        let deadline = deadline(timeout);
-        loop {
+        let (queue, deadline) = (self.0.as_raw_fd(), deadline(timeout));
+        retry(|| {
             // SAFETY: message and deadline outlive the call, the length is the message's.
-            let result = unsafe {
-                libc::mq_timedsend(self.0.as_raw_fd(), message.as_ptr().cast(), message.len(), 0, &raw const deadline)
-            };
-            if result == 0 {
-                return Ok(());
-            }
-            let error = io::Error::last_os_error();
-            if error.kind() != io::ErrorKind::Interrupted {
-                return Err(error);
-            }
-        }
+            let result =
+                unsafe { libc::mq_timedsend(queue, message.as_ptr().cast(), message.len(), 0, &raw const deadline) };
+            result as isize
+        })
+        .map(drop)
     }
 
     /// Receives one message into `buffer` (at least the queue's message size), waiting at most `timeout`; its length.
@@ -91,26 +87,12 @@ impl Queue {
     /// # Errors
     /// The kernel's; `TimedOut` when nothing came.
     pub fn receive(&self, buffer: &mut [u8], timeout: Duration) -> io::Result<usize> {
-        let deadline = deadline(timeout);
-        loop {
+        let (queue, deadline) = (self.0.as_raw_fd(), deadline(timeout));
+        let (start, length, no_priority) = (buffer.as_mut_ptr().cast(), buffer.len(), std::ptr::null_mut());
+        retry(|| {
             // SAFETY: buffer and deadline outlive the call, the length is the buffer's; a null priority is allowed.
-            let result = unsafe {
-                libc::mq_timedreceive(
-                    self.0.as_raw_fd(),
-                    buffer.as_mut_ptr().cast(),
-                    buffer.len(),
-                    std::ptr::null_mut(),
-                    &raw const deadline,
-                )
-            };
-            if let Ok(length) = usize::try_from(result) {
-                return Ok(length);
-            }
-            let error = io::Error::last_os_error();
-            if error.kind() != io::ErrorKind::Interrupted {
-                return Err(error);
-            }
-        }
+            unsafe { libc::mq_timedreceive(queue, start, length, no_priority, &raw const deadline) }
+        })
     }
 }
 

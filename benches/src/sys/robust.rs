@@ -37,9 +37,9 @@ pub enum Condition {
 
 /// Whether the one who held the mutex before died with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Previous {
+pub enum PreviousOwner {
     /// It unlocked.
-    Left,
+    Unlocked,
     /// It died inside (`EOWNERDEAD`): what the mutex protects may be half-written.
     Died,
 }
@@ -50,7 +50,7 @@ pub enum Sharing {
     /// `PTHREAD_PROCESS_SHARED`, and robust.
     ProcessesRobust,
     /// Neither: what forgetting both gives. Only for showing what happens.
-    Forgotten,
+    Private,
 }
 
 impl Monitor {
@@ -91,12 +91,12 @@ impl Monitor {
         Ok(())
     }
 
-    /// Locks. After [`Previous::Died`] the caller repairs what is protected and calls [`Monitor::make_consistent`]; one
+    /// Locks. After [`PreviousOwner::Died`] the caller repairs what is protected and calls [`Monitor::make_consistent`]; one
     /// who unlocks without that makes the mutex unusable for ever.
     ///
     /// # Errors
     /// pthread's: `ENOTRECOVERABLE` when somebody unlocked without repairing.
-    pub fn lock(&self) -> io::Result<Previous> {
+    pub fn lock(&self) -> io::Result<PreviousOwner> {
         // SAFETY: the monitor is initialised where it lies.
         acquired(unsafe { libc::pthread_mutex_lock(self.mutex.get()) })
     }
@@ -105,12 +105,12 @@ impl Monitor {
     ///
     /// # Errors
     /// pthread's.
-    pub fn try_lock(&self) -> io::Result<Previous> {
+    pub fn try_lock(&self) -> io::Result<PreviousOwner> {
         // SAFETY: the monitor is initialised where it lies.
         acquired(unsafe { libc::pthread_mutex_trylock(self.mutex.get()) })
     }
 
-    /// States that what is protected is whole again, after [`Previous::Died`].
+    /// States that what is protected is whole again, after [`PreviousOwner::Died`].
     ///
     /// # Errors
     /// pthread's: `EINVAL` when nobody died.
@@ -132,7 +132,7 @@ impl Monitor {
     ///
     /// # Errors
     /// pthread's; `TimedOut`, with the mutex locked.
-    pub fn wait(&self, condition: Condition, timeout: Duration) -> io::Result<Previous> {
+    pub fn wait(&self, condition: Condition, timeout: Duration) -> io::Result<PreviousOwner> {
         let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
         let at = Duration::new(now.tv_sec as u64, now.tv_nsec as u32) + timeout;
         let deadline = libc::timespec {
@@ -212,10 +212,10 @@ fn check(code: libc::c_int) -> io::Result<()> {
     if code == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(code)) }
 }
 
-fn acquired(code: libc::c_int) -> io::Result<Previous> {
+fn acquired(code: libc::c_int) -> io::Result<PreviousOwner> {
     match code {
-        0 => Ok(Previous::Left),
-        libc::EOWNERDEAD => Ok(Previous::Died),
+        0 => Ok(PreviousOwner::Unlocked),
+        libc::EOWNERDEAD => Ok(PreviousOwner::Died),
         code => Err(io::Error::from_raw_os_error(code)),
     }
 }

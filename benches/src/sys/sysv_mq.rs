@@ -3,6 +3,8 @@
 
 use std::io;
 
+use super::retry::retry;
+
 /// A queue, known by a number that any process of the same user may use; it lives until it is removed.
 #[derive(Clone, Copy, Debug)]
 pub struct Queue(libc::c_int);
@@ -19,7 +21,7 @@ impl Queue {
     }
 
     /// The queue of a number that another process got.
-    pub fn of(id: i32) -> Self {
+    pub fn from_id(id: i32) -> Self {
         Self(id)
     }
 
@@ -32,13 +34,13 @@ impl Queue {
 /// A message of `W` words as msgsnd wants it: a type above zero, then the bytes.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
-pub struct Envelope<const W: usize> {
+pub struct MsgBuf<const W: usize> {
     kind: libc::c_long,
     /// The message.
     pub words: [u64; W],
 }
 
-impl<const W: usize> Envelope<W> {
+impl<const W: usize> MsgBuf<W> {
     /// A message in its envelope.
     pub fn new(words: [u64; W]) -> Self {
         Self { kind: 1, words }
@@ -50,36 +52,24 @@ impl Queue {
     ///
     /// # Errors
     /// The kernel's; `EIDRM` or `EINVAL` when the queue was removed.
-    pub fn send<const W: usize>(self, message: &Envelope<W>) -> io::Result<()> {
-        loop {
-            // SAFETY: the envelope begins with its type and is W words longer.
+    pub fn send<const W: usize>(self, message: &MsgBuf<W>) -> io::Result<()> {
+        retry(|| {
+            // SAFETY: the buffer begins with its type and is W words longer.
             let result = unsafe { libc::msgsnd(self.0, (&raw const *message).cast(), W * 8, 0) };
-            if result == 0 {
-                return Ok(());
-            }
-            let error = io::Error::last_os_error();
-            if error.kind() != io::ErrorKind::Interrupted {
-                return Err(error);
-            }
-        }
+            result as isize
+        })
+        .map(drop)
     }
 
     /// Receives one message, waiting for it; its length in bytes.
     ///
     /// # Errors
     /// The kernel's; `EIDRM` or `EINVAL` when the queue was removed, `E2BIG` when the message is longer.
-    pub fn receive<const W: usize>(self, message: &mut Envelope<W>) -> io::Result<usize> {
-        loop {
-            // SAFETY: the envelope begins with its type and has room for W words, all of whose values are valid.
-            let result = unsafe { libc::msgrcv(self.0, (&raw mut *message).cast(), W * 8, 0, 0) };
-            if let Ok(length) = usize::try_from(result) {
-                return Ok(length);
-            }
-            let error = io::Error::last_os_error();
-            if error.kind() != io::ErrorKind::Interrupted {
-                return Err(error);
-            }
-        }
+    pub fn receive<const W: usize>(self, message: &mut MsgBuf<W>) -> io::Result<usize> {
+        retry(|| {
+            // SAFETY: the buffer begins with its type and has room for W words, all of whose values are valid.
+            unsafe { libc::msgrcv(self.0, (&raw mut *message).cast(), W * 8, 0, 0) }
+        })
     }
 
     /// How many bytes the queue holds.

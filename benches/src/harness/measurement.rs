@@ -1,4 +1,4 @@
-//! One visit to one contender: how long each round lasts, and what the rounds found.
+//! One measurement to one contender: how long each round lasts, and what the rounds found.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::clock::Ticks;
 
-/// What a visit does and for how long.
+/// What a measurement does and for how long.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Plan {
     /// Messages whose every word is checked, one by one and again in a burst, before anything is timed.
@@ -97,9 +97,9 @@ impl<T> Round<T> {
     }
 }
 
-/// Everything one visit found.
+/// Everything one measurement found.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Visit {
+pub struct Measurement {
     /// One way by ping-pong in ns: half the round trip, the median over batches.
     pub ping: Round<f64>,
     /// One way by ping-pong, each round trip for itself.
@@ -112,7 +112,7 @@ pub struct Visit {
     pub alone: Option<Round<f64>>,
 }
 
-impl Visit {
+impl Measurement {
     /// Whether each round was preempted, in order.
     pub fn preempted(&mut self) -> Vec<&mut bool> {
         let mut flags = vec![&mut self.ping.preempted, &mut self.single.preempted];
@@ -149,7 +149,7 @@ pub struct Stream {
 
 /// What the subscriber found out.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Findings {
+pub struct SubscriberResults {
     /// The samples of each paced round.
     pub paced: Vec<Samples>,
     /// Received in the stream.

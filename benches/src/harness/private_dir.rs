@@ -9,6 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use feed_testing::ProcessIdentity;
 
 use crate::sys::{posix_mq, sysv_mq};
 
@@ -16,7 +17,7 @@ const PREFIX: &str = "feed-ring-report";
 
 /// What has a name outside the directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outside {
+pub enum External {
     /// A POSIX message queue, by its name.
     PosixQueue,
     /// A System V message queue, by its number.
@@ -25,7 +26,7 @@ pub enum Outside {
     SharedMemory,
 }
 
-impl Outside {
+impl External {
     const ALL: [(Self, &'static str); 3] =
         [(Self::PosixQueue, "posix-mq."), (Self::SystemVQueue, "sysv-mq."), (Self::SharedMemory, "shm-prefix.")];
 
@@ -34,21 +35,21 @@ impl Outside {
     }
 }
 
-/// A directory for one run or one visit.
+/// A directory for one run or one measurement.
 #[derive(Debug)]
-pub struct Place {
+pub struct PrivateDir {
     path: PathBuf,
     owned: bool,
 }
 
-impl Place {
+impl PrivateDir {
     /// A new private directory under `root`, removed on drop; first removes what dead runs left there.
     ///
     /// # Errors
     /// The file system's.
     pub fn create(root: &Path) -> anyhow::Result<Self> {
         sweep(root)?;
-        let path = root.join(format!("{PREFIX}.{}", Owner::current()?));
+        let path = root.join(format!("{PREFIX}.{}", ProcessIdentity::current()?));
         Self::create_at(path)
     }
 
@@ -56,7 +57,7 @@ impl Place {
     ///
     /// # Errors
     /// The file system's.
-    pub fn within(&self, name: &str) -> anyhow::Result<Self> {
+    pub fn subdir(&self, name: &str) -> anyhow::Result<Self> {
         Self::create_at(self.path.join(name))
     }
 
@@ -80,8 +81,8 @@ impl Place {
         self.path.join(name)
     }
 
-    /// A name that no other visit of any run uses at the same time, for things that live outside the directory.
-    pub fn unique(&self, suffix: &str) -> String {
+    /// A name that no other measurement of any run uses at the same time, for things that live outside the directory.
+    pub fn unique_name(&self, suffix: &str) -> String {
         let tail: Vec<_> = self.path.iter().rev().take(2).map(|part| part.to_string_lossy()).collect();
         format!("{}.{suffix}", tail.into_iter().rev().collect::<Vec<_>>().join("."))
     }
@@ -90,14 +91,14 @@ impl Place {
     ///
     /// # Errors
     /// The file system's.
-    pub fn note(&self, outside: Outside, name: &str) -> anyhow::Result<()> {
+    pub fn note_external(&self, outside: External, name: &str) -> anyhow::Result<()> {
         let path = self.path.join(format!("{}{name}", outside.mark()));
         File::create(&path).with_context(|| format!("creating {}", path.display()))?;
         Ok(())
     }
 }
 
-impl Drop for Place {
+impl Drop for PrivateDir {
     fn drop(&mut self) {
         if self.owned
             && let Err(error) = remove(&self.path)
@@ -107,7 +108,7 @@ impl Drop for Place {
     }
 }
 
-/// Where runs put their directory: shared memory, or the usual place for temporary files where there is none.
+/// Where runs put their directory: shared memory, or the usual dir for temporary files where there is none.
 pub fn default_root() -> PathBuf {
     let shm = Path::new("/dev/shm");
     if shm.is_dir() { shm.to_owned() } else { std::env::temp_dir() }
@@ -122,7 +123,9 @@ pub fn sweep(root: &Path) -> anyhow::Result<usize> {
     for entry in fs::read_dir(root).with_context(|| format!("reading {}", root.display()))? {
         let entry = entry?;
         let name = entry.file_name();
-        let owner = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.strip_prefix('.')?.parse::<Owner>().ok());
+        let owner = name
+            .to_str()
+            .and_then(|name| name.strip_prefix(PREFIX)?.strip_prefix('.')?.parse::<ProcessIdentity>().ok());
         if let Some(owner) = owner
             && owner.is_dead()?
         {
@@ -144,7 +147,7 @@ fn remove(path: &Path) -> anyhow::Result<()> {
         if entry.file_type()?.is_dir() {
             remove(&entry.path())?;
         } else if let Some(name) = entry.file_name().to_str() {
-            for (outside, mark) in Outside::ALL {
+            for (outside, mark) in External::ALL {
                 if let Some(named) = name.strip_prefix(mark) {
                     remove_outside(outside, named).with_context(|| format!("removing {name}"))?;
                 }
@@ -154,15 +157,15 @@ fn remove(path: &Path) -> anyhow::Result<()> {
     fs::remove_dir_all(path).with_context(|| format!("removing {}", path.display()))
 }
 
-fn remove_outside(outside: Outside, name: &str) -> anyhow::Result<()> {
+fn remove_outside(outside: External, name: &str) -> anyhow::Result<()> {
     let result = match outside {
-        Outside::PosixQueue => posix_mq::unlink(name),
-        Outside::SystemVQueue => match sysv_mq::Queue::of(name.parse()?).remove() {
+        External::PosixQueue => posix_mq::unlink(name),
+        External::SystemVQueue => match sysv_mq::Queue::from_id(name.parse()?).remove() {
             // Removed already.
             Err(error) if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::EIDRM)) => Ok(()),
             result => result,
         },
-        Outside::SharedMemory => remove_prefixed(Path::new("/dev/shm"), name),
+        External::SharedMemory => remove_prefixed(Path::new("/dev/shm"), name),
     };
     match result {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -180,64 +183,6 @@ fn remove_prefixed(root: &Path, prefix: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// Who made a directory: a process id means something only within its namespace, and only together with when the
-/// process began.
-#[derive(Debug, PartialEq, Eq)]
-struct Owner {
-    namespace: u64,
-    pid: u32,
-    began: u64,
-}
-
-impl Owner {
-    fn current() -> anyhow::Result<Self> {
-        let pid = std::process::id();
-        let began = began(pid)?.context("/proc/self/stat: this process is not there")?;
-        Ok(Self { namespace: namespace()?, pid, began })
-    }
-
-    /// A process of another namespace may be alive for all we can see.
-    fn is_dead(&self) -> anyhow::Result<bool> {
-        Ok(self.namespace == namespace()? && began(self.pid)? != Some(self.began))
-    }
-}
-
-impl std::fmt::Display for Owner {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}.{}.{}", self.namespace, self.pid, self.began)
-    }
-}
-
-impl std::str::FromStr for Owner {
-    type Err = anyhow::Error;
-
-    fn from_str(text: &str) -> anyhow::Result<Self> {
-        let mut parts = text.splitn(3, '.');
-        let mut next = || parts.next().context("three numbers");
-        Ok(Self { namespace: next()?.parse()?, pid: next()?.parse()?, began: next()?.parse()? })
-    }
-}
-
-/// The inode of this process's pid namespace.
-fn namespace() -> anyhow::Result<u64> {
-    use std::os::unix::fs::MetadataExt as _;
-    Ok(fs::metadata("/proc/self/ns/pid").context("/proc/self/ns/pid")?.ino())
-}
-
-/// When a process began, in clock ticks since boot; `None` if there is no such process, or only its zombie.
-fn began(pid: u32) -> anyhow::Result<Option<u64>> {
-    let stat = match fs::read_to_string(format!("/proc/{pid}/stat")) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        stat => stat?,
-    };
-    // The command name may hold anything: the fields are counted from its closing parenthesis.
-    let fields: Vec<&str> = stat.rsplit_once(')').context("/proc/PID/stat")?.1.split_whitespace().collect();
-    if matches!(fields.first(), Some(&"Z" | &"X")) {
-        return Ok(None);
-    }
-    Ok(Some(fields.get(19).context("/proc/PID/stat: too few fields")?.parse()?))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -245,8 +190,11 @@ mod tests {
     #[test]
     fn a_live_run_is_left_alone_and_a_dead_one_is_swept() {
         let root = tempfile::tempdir().unwrap();
-        let mine = Place::create(root.path()).unwrap();
-        let dead = Owner { began: Owner::current().unwrap().began + 1, ..Owner::current().unwrap() };
+        let mine = PrivateDir::create(root.path()).unwrap();
+        let dead = ProcessIdentity {
+            began: ProcessIdentity::current().unwrap().began + 1,
+            ..ProcessIdentity::current().unwrap()
+        };
         let stale = root.path().join(format!("{PREFIX}.{dead}"));
         fs::create_dir(&stale).unwrap();
         fs::write(stale.join("segment"), b"left behind").unwrap();
@@ -256,14 +204,5 @@ mod tests {
         assert!(!stale.exists() && mine.path().exists() && root.path().join("somebody-elses").exists());
         drop(mine);
         assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
-    }
-
-    #[test]
-    fn what_another_namespace_owns_is_left_alone() {
-        let current = Owner::current().unwrap();
-        let foreign = Owner { namespace: current.namespace + 1, pid: u32::MAX, began: 0 };
-        assert!(!foreign.is_dead().unwrap());
-        assert!(Owner { pid: u32::MAX, ..current }.is_dead().unwrap());
-        assert_eq!(foreign.to_string().parse::<Owner>().unwrap(), foreign);
     }
 }

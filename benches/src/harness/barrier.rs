@@ -15,14 +15,14 @@ pub const CALIBRATION_LINES: usize = 16;
 
 /// The shared page; each side maps it for itself.
 #[derive(Debug)]
-pub struct Meeting {
+pub struct Barrier {
     words: Words,
     met: u64,
     own: usize,
     other: usize,
 }
 
-/// The memory of a meeting, made before the sides part.
+/// The memory of a barrier, made before the sides part.
 ///
 /// # Errors
 /// The kernel's.
@@ -30,7 +30,7 @@ pub fn memory() -> std::io::Result<Memory> {
     Memory::new(WORDS)
 }
 
-impl Meeting {
+impl Barrier {
     /// The publisher's side.
     ///
     /// # Errors
@@ -48,7 +48,7 @@ impl Meeting {
     }
 
     /// Waits until the other side has come as far.
-    pub fn meet(&mut self) {
+    pub fn wait(&mut self) {
         self.met += 1;
         self.words.word(self.own).store(self.met, Ordering::Release);
         let mut polls = 0_u32;

@@ -1,4 +1,4 @@
-//! One visit as a process of its own: the pair is this program run again, so that a contender's crash is its own
+//! One measurement as a process of its own: the pair is this program run again, so that a contender's crash is its own
 //! affair.
 
 use std::fs::File;
@@ -16,26 +16,26 @@ use crate::harness::clock::Ticks;
 use crate::harness::contender::Unavailable;
 use crate::harness::cores::Cores;
 use crate::harness::fork;
-use crate::harness::pair::{Session, complain};
-use crate::harness::place::Place;
-use crate::harness::visit::{Plan, Visit};
+use crate::harness::measurement::{Measurement, Plan};
+use crate::harness::pair::{Session, print_error};
+use crate::harness::private_dir::PrivateDir;
 use crate::row::Row;
 
 /// The hidden subcommand.
-pub const SUBCOMMAND: &str = "visit";
+pub const SUBCOMMAND: &str = "measurement";
 
-/// How long a visit may take before it is ended: far more than any takes on a busy machine.
+/// How long a measurement may take before it is ended: far more than any takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(40);
 
 /// What a visiting process is told.
 #[derive(Debug, Parser)]
-pub struct Orders {
+pub struct Args {
     /// The row's name.
     #[arg(long)]
     pub contender: String,
     /// Where its files go.
     #[arg(long)]
-    pub place: PathBuf,
+    pub dir: PathBuf,
     /// Where its two sides run.
     #[arg(long)]
     pub cores: Cores,
@@ -45,53 +45,53 @@ pub struct Orders {
     /// How long a tick is.
     #[arg(long)]
     pub ticks_per_ns: f64,
-    /// The process that gave the orders, without which this one ends.
+    /// The process that gave the args, without which this one ends.
     #[arg(long)]
     pub parent: i32,
 }
 
-/// Carries the orders out: the visit as JSON on standard output. The process's exit status.
-pub fn obey(orders: &Orders) -> u8 {
-    let visit = || -> anyhow::Result<()> {
-        fork::die_with(Pid::from_raw(orders.parent).context("no parent")?)?;
-        let row = crate::contenders::all().into_iter().find(|row| row.name == orders.contender);
-        let row = row.with_context(|| format!("no contender `{}`", orders.contender))?;
+/// Carries the args out: the measurement as JSON on standard output. The process's exit status.
+pub fn run(args: &Args) -> u8 {
+    let measurement = || -> anyhow::Result<()> {
+        fork::die_with(Pid::from_raw(args.parent).context("no parent")?)?;
+        let row = crate::contenders::all().into_iter().find(|row| row.name == args.contender);
+        let row = row.with_context(|| format!("no contender `{}`", args.contender))?;
         let session = Session {
-            place: Place::existing(orders.place.clone()),
-            cores: orders.cores,
-            plan: serde_json::from_str(&orders.plan).context("the plan")?,
-            ticks: Ticks::from_per_ns(orders.ticks_per_ns),
+            dir: PrivateDir::existing(args.dir.clone()),
+            cores: args.cores,
+            plan: serde_json::from_str(&args.plan).context("the plan")?,
+            ticks: Ticks::from_per_ns(args.ticks_per_ns),
         };
-        let visit = row.visit(&session)?;
-        serde_json::to_writer(std::io::stdout().lock(), &visit).context("standard output")
+        let measurement = row.measure(&session)?;
+        serde_json::to_writer(std::io::stdout().lock(), &measurement).context("standard output")
     };
-    match visit() {
+    match measurement() {
         Ok(()) => 0,
         Err(error) => {
-            complain(&error);
+            print_error(&error);
             1
         }
     }
 }
 
-/// Visits a row in a process of its own.
+/// Measurements a row in a process of its own.
 ///
 /// # Errors
-/// The visit failed, [`Unavailable`] when this machine does not offer the mechanism, or `interrupted` was set.
-pub fn visit(
+/// The measurement failed, [`Unavailable`] when this machine does not offer the mechanism, or `interrupted` was set.
+pub fn measure(
     row: &Row,
-    place: &Place,
+    dir: &PrivateDir,
     cores: Cores,
     plan: &Plan,
     ticks: Ticks,
     interrupted: &AtomicBool,
-) -> anyhow::Result<Visit> {
-    let (output, complaints) = (place.join("visit.json"), place.join("visit.err"));
+) -> anyhow::Result<Measurement> {
+    let (output, complaints) = (dir.join("measurement.json"), dir.join("measurement.err"));
     let mut child = Command::new(std::env::current_exe().context("this program's path")?)
         .arg(SUBCOMMAND)
         .args(["--contender", &row.name])
-        .arg("--place")
-        .arg(place.path())
+        .arg("--dir")
+        .arg(dir.path())
         .args(["--cores", &cores.to_string()])
         .args(["--plan", &serde_json::to_string(plan)?])
         .args(["--ticks-per-ns", &ticks.per_ns().to_string()])
@@ -110,7 +110,7 @@ pub fn visit(
     }
     let status = status?;
     ensure!(status.success(), "{} ({status})", complaints.trim().replace('\n', " · "));
-    serde_json::from_slice(&std::fs::read(&output)?).context("the visit's findings")
+    serde_json::from_slice(&std::fs::read(&output)?).context("the measurement's results")
 }
 
 /// Waits for its end, and ends it if that takes too long.
