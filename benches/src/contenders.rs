@@ -1,8 +1,8 @@
-//! The list of contenders: the rows of the report, in its order.
+//! The list of contenders: all rows of the report, in the report's order.
 
 use crate::row::Row;
 
-/// All rows.
+/// All rows, in the order of the report.
 pub fn all() -> Vec<Row> {
     let mut rows = crate::limits::rows();
     rows.extend(crate::ring::rows());

@@ -1,27 +1,27 @@
-//! One row of the report: a contender with its name, its kind and its size.
+//! One row of the report: a contender with its name, kind and size.
 
 use crate::harness::contender::Contender;
 use crate::harness::measurement::Measurement;
 use crate::harness::pair::{self, Session};
 
-/// What sort of thing a row is.
+/// The kind of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
-    /// What nothing can beat.
+    /// A limit that no mechanism can beat.
     Limit,
     /// This project's ring.
     Ring,
     /// A mechanism of the kernel or the C library.
     Kernel,
-    /// Another project, between processes.
+    /// Another project, measured between two processes.
     Peer,
-    /// Another project that works only within one process: measured between two threads.
+    /// Another project that works only within one process, measured between two threads.
     PeerThreads,
 }
 
 impl Kind {
-    /// As it stands in the table.
+    /// The name in the table.
     pub fn name(self) -> &'static str {
         match self {
             Kind::Limit => "limit",
@@ -37,21 +37,21 @@ type Visitor = Box<dyn Fn(&Session) -> anyhow::Result<Measurement>>;
 
 /// One row.
 pub struct Row {
-    /// Unique.
+    /// The name of the row, unique in the report.
     pub name: String,
-    /// What sort of thing it is.
+    /// The kind of the row.
     pub kind: Kind,
     /// Bytes in a message.
     pub payload: usize,
-    /// Messages it holds, where that is a number of messages.
+    /// Messages that the contender holds, if its capacity is a number of messages.
     pub capacity: Option<usize>,
-    /// Whether a quick report has it too.
+    /// Whether a quick report includes the row.
     pub quick: bool,
     measurement: Visitor,
 }
 
 impl Row {
-    /// A row between two processes.
+    /// A row measured between two processes.
     pub fn new<C: Contender<W> + 'static, const W: usize>(
         kind: Kind,
         name: impl Into<String>,
@@ -68,7 +68,7 @@ impl Row {
         }
     }
 
-    /// A row between two threads of one process.
+    /// A row measured between two threads of one process.
     pub fn in_threads<C: Contender<W> + Sync + 'static, const W: usize>(
         name: impl Into<String>,
         capacity: Option<usize>,
@@ -84,13 +84,13 @@ impl Row {
         }
     }
 
-    /// A row that only a full report has.
+    /// Excludes the row from quick reports.
     pub fn only_full(mut self) -> Self {
         self.quick = false;
         self
     }
 
-    /// Measurements the contender once.
+    /// Measures the contender once.
     ///
     /// # Errors
     /// The contender's.

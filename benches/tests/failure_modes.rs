@@ -69,7 +69,7 @@ fn a_stale_socket_is_replaced_and_a_live_one_is_not() {
     assert_eq!(UnixListener::bind(&path).expect_err("stale").kind(), ErrorKind::AddrInUse);
     let _server = bind_stream(&path).expect("a stale socket is replaced");
     let error = bind_stream(&path).expect_err("a live one is not").to_string();
-    assert!(error.contains("somebody listens there already"), "{error}");
+    assert!(error.contains("a process listens there already"), "{error}");
     std::fs::write(root.path().join("file"), "precious").expect("write");
     assert!(bind_stream(&root.path().join("file")).is_err(), "a file that is no socket is not removed");
     assert!(root.path().join("file").exists());

@@ -1,4 +1,4 @@
-//! Where the two sides meet: a page of shared words on which they wait for each other and calibrate.
+//! A barrier for the two sides of a pair, in a page of shared words. It also holds the lines of the calibration.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -10,19 +10,19 @@ const CALIBRATION: usize = 16 * WORDS_PER_LINE;
 const APART: usize = 5 * WORDS_PER_LINE;
 const WORDS: usize = CALIBRATION + CALIBRATION_LINES * APART;
 
-/// Lines to calibrate on.
+/// Number of cache lines that the calibration uses.
 pub const CALIBRATION_LINES: usize = 16;
 
-/// The shared page; each side maps it for itself.
+/// The barrier of one side, with its own mapping of the shared page.
 #[derive(Debug)]
 pub struct Barrier {
     words: Words,
-    met: u64,
+    waits: u64,
     own: usize,
     other: usize,
 }
 
-/// The memory of a barrier, made before the sides part.
+/// The memory of a barrier. It is made before the fork, so both sides inherit it.
 ///
 /// # Errors
 /// The kernel's.
@@ -31,35 +31,35 @@ pub fn memory() -> std::io::Result<Memory> {
 }
 
 impl Barrier {
-    /// The publisher's side.
+    /// The barrier of the publisher's side.
     ///
     /// # Errors
     /// The kernel's, from mapping.
     pub fn publisher(memory: &Memory) -> std::io::Result<Self> {
-        Ok(Self { words: memory.read_write()?, met: 0, own: PUBLISHER, other: SUBSCRIBER })
+        Ok(Self { words: memory.read_write()?, waits: 0, own: PUBLISHER, other: SUBSCRIBER })
     }
 
-    /// The subscriber's side.
+    /// The barrier of the subscriber's side.
     ///
     /// # Errors
     /// The kernel's, from mapping.
     pub fn subscriber(memory: &Memory) -> std::io::Result<Self> {
-        Ok(Self { words: memory.read_write()?, met: 0, own: SUBSCRIBER, other: PUBLISHER })
+        Ok(Self { words: memory.read_write()?, waits: 0, own: SUBSCRIBER, other: PUBLISHER })
     }
 
-    /// Waits until the other side has come as far.
+    /// Waits until the other side has called this equally often.
     pub fn wait(&mut self) {
-        self.met += 1;
-        self.words.word(self.own).store(self.met, Ordering::Release);
+        self.waits += 1;
+        self.words.word(self.own).store(self.waits, Ordering::Release);
         let mut polls = 0_u32;
-        while self.words.word(self.other).load(Ordering::Acquire) < self.met {
+        while self.words.word(self.other).load(Ordering::Acquire) < self.waits {
             polls += 1;
-            // Setting up may take the other side a while, and it may want this core's time for it.
+            // The other side may still be setting up, and on a shared core it needs this core's time for that.
             if polls.is_multiple_of(1024) { std::thread::yield_now() } else { std::hint::spin_loop() }
         }
     }
 
-    /// The word on a line of its own that calibration hands to and fro, one of [`CALIBRATION_LINES`].
+    /// The word that calibration hands back and forth on line `line`, one of [`CALIBRATION_LINES`].
     pub fn calibration(&self, line: usize) -> &AtomicU64 {
         self.words.word(CALIBRATION + line * APART)
     }

@@ -1,15 +1,16 @@
-//! The message that every contender moves: `W` words of 8 bytes, whose first says which message it is and when it left.
+//! The message that every contender moves: `W` words of 8 bytes. The first word is a header with number and time stamp.
 //!
-//! First word, from the top: 32 bits of number, 31 bits of time stamp, 1 bit "the last of this phase". So it only ever
-//! grows, which lets a bare flag be a message of one word. The last word is the first one's complement, so that a torn
-//! or mixed-up message is noticed even while time is being measured; [`pattern`] fills every word for the check before.
+//! The header has, from the top, 32 bits of number, 31 bits of time stamp, and 1 bit that marks the last message of a
+//! phase. It therefore grows from message to message, so a bare flag can be a message of one word. The last word of a
+//! message is the header's complement. A torn read is thus noticed even in timed rounds. Before them, [`pattern`] fills
+//! every word.
 
 /// A message of `W` words.
 pub type Message<const W: usize> = [u64; W];
 
 const STAMP: u64 = (1 << 31) - 1;
 
-/// What the first word says.
+/// The first word of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header(u64);
 
@@ -23,21 +24,21 @@ impl Header {
     /// The header of a received message.
     ///
     /// # Errors
-    /// The message's last word does not belong to its first.
+    /// The last word is not the header's complement.
     #[inline(always)]
     pub fn of<const W: usize>(message: &Message<W>) -> anyhow::Result<Self> {
         if W > 1 && message[W - 1] != !message[0] {
-            return Err(mixed(message[0], message[W - 1]));
+            return Err(torn(message[0], message[W - 1]));
         }
         Ok(Self(message[0]))
     }
 
-    /// The first word of a message that is checked as a whole.
+    /// The header of a message, without the check. [`check`] compares the whole message.
     pub fn of_checked<const W: usize>(message: &Message<W>) -> Self {
         Self(message[0])
     }
 
-    /// Writes the header, and the complement that belongs to it.
+    /// Writes the header into the first word and its complement into the last.
     #[inline(always)]
     pub fn write<const W: usize>(self, message: &mut Message<W>) {
         message[0] = self.0;
@@ -46,19 +47,19 @@ impl Header {
         }
     }
 
-    /// Which message it is.
+    /// The number of the message.
     #[inline(always)]
     pub fn number(self) -> u64 {
         self.0 >> 32
     }
 
-    /// Whether it is the last of its phase.
+    /// Whether the message is the last of its phase.
     #[inline(always)]
     pub fn is_last(self) -> bool {
         self.0 & 1 == 1
     }
 
-    /// Ticks from its stamp until `now` (exact below 2^31 ticks, about a second).
+    /// Ticks from the stamp to `now`. Exact below 2^31 ticks, about a second.
     #[inline(always)]
     pub fn age(self, now: u64) -> u64 {
         now.wrapping_sub(self.0 >> 1) & STAMP
@@ -66,20 +67,21 @@ impl Header {
 }
 
 #[cold]
-fn mixed(first: u64, last: u64) -> anyhow::Error {
+fn torn(first: u64, last: u64) -> anyhow::Error {
     anyhow::anyhow!(
-        "received a mixed message: first word {first:#018x}, last word {last:#018x}, expected {:#018x}",
+        "received a torn message: first word {first:#018x}, last word {last:#018x}, expected {:#018x}",
         !first
     )
 }
 
-/// Message `number` with every word a different function of the number; `salt` tells the two directions apart.
+/// Message `number`, in which every word is a different function of the number. `salt` differs between the two
+/// directions.
 pub fn pattern<const W: usize>(number: u64, salt: u64) -> Message<W> {
     let mut message = [0; W];
     for (index, word) in message.iter_mut().enumerate() {
         *word = (number ^ salt << 40 ^ (index as u64) << 48).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
     }
-    // The first word must grow from message to message: a bare flag has nothing else.
+    // A bare flag has only this word, so it must grow from message to message.
     message[0] = Header::new(number, salt, false).0;
     message
 }
@@ -87,7 +89,7 @@ pub fn pattern<const W: usize>(number: u64, salt: u64) -> Message<W> {
 /// Checks every word of a received message against [`pattern`].
 ///
 /// # Errors
-/// Names the first word that differs.
+/// A word differs; the error names the first one.
 pub fn check<const W: usize>(message: &Message<W>, number: u64, salt: u64) -> anyhow::Result<()> {
     let expected = pattern::<W>(number, salt);
     for (index, (found, expected)) in message.iter().zip(&expected).enumerate() {
@@ -118,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn mixed_messages_are_noticed() {
+    fn torn_messages_are_noticed() {
         let mut message = pattern::<7>(1, 0);
         assert!(Header::of(&message).is_err());
         assert!(check(&message, 1, 0).is_ok());

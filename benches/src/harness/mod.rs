@@ -1,4 +1,4 @@
-//! What runs and measures one contender: two pinned processes, rounds between calibrations, and what they report.
+//! The harness: measures one contender between two processes pinned to two cores, with a calibration around each round.
 
 pub mod barrier;
 pub mod calibrate;

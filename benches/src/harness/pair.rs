@@ -1,4 +1,5 @@
-//! A pair: the two sides of one measurement, as two processes or, for what works only within one process, as two threads.
+//! A pair: the two sides of one measurement, in two processes or, for a contender that works only within one, in two
+//! threads.
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
@@ -15,38 +16,38 @@ use super::cores::{Cores, pin};
 use super::fork;
 use super::measurement::{Measurement, Plan, SubscriberResults};
 use super::private_dir::PrivateDir;
-use super::publisher::{PublisherSide, complete};
+use super::publisher::{PublisherSide, add_subscriber_results};
 use super::subscriber::SubscriberSide;
 use crate::sys::words::Memory;
 
-/// What a pair needs to know.
+/// The settings of a measurement.
 #[derive(Debug)]
 pub struct Session {
-    /// Where its files go.
+    /// The directory for the pair's files.
     pub dir: PrivateDir,
-    /// Where the two sides run.
+    /// The cores of the two sides.
     pub cores: Cores,
-    /// How long to do what.
+    /// The length of the rounds.
     pub plan: Plan,
-    /// How long a tick is.
+    /// The length of a tick.
     pub ticks: Ticks,
 }
 
-/// Exit status of a pair whose subscriber ended too early; what went wrong stands on standard error.
+/// Exit status of a pair whose subscriber ended too early. The reason stands on standard error.
 pub const SUBSCRIBER_ENDED: i32 = 3;
 
-/// Measurements a contender with the subscriber in a process of its own.
+/// Measures a contender with the subscriber in a process of its own.
 ///
 /// # Errors
-/// The contender's. If the subscriber fails this process exits at once with [`SUBSCRIBER_ENDED`], because it may be
-/// waiting, spinning even, for a message that will never come.
+/// The contender's. If the subscriber fails, this process exits at once with [`SUBSCRIBER_ENDED`]: the publisher may be
+/// waiting for a message that will never come.
 pub fn processes<C: Contender<W>, const W: usize>(contender: &C, session: &Session) -> anyhow::Result<Measurement> {
     let (ping, pong, memory) = links(contender, session)?;
     let (mut ours, mut theirs) = UnixStream::pair().context("socketpair")?;
     let ends_too_early = Arc::new(AtomicBool::new(true));
     signal_hook::flag::register_conditional_shutdown(SIGCHLD, SUBSCRIBER_ENDED, Arc::clone(&ends_too_early))?;
     let child = fork::child(|| {
-        // Children of its own are the contender's affair.
+        // A contender may start children of its own in the subscriber. Their end must not end the subscriber.
         ends_too_early.store(false, Ordering::SeqCst);
         let results = subscriber(contender, session, &ping, &pong, &memory)?;
         theirs.write_all(&serde_json::to_vec(&results)?).context("reporting to the publisher")
@@ -59,14 +60,14 @@ pub fn processes<C: Contender<W>, const W: usize>(contender: &C, session: &Sessi
     ours.read_to_end(&mut results).context("the subscriber's results")?;
     child.wait()?;
     let results = serde_json::from_slice(&results).context("the subscriber's results")?;
-    complete(&mut measurement, results, C::NEVER_WAITS)?;
+    add_subscriber_results(&mut measurement, results, C::NEVER_WAITS)?;
     Ok(measurement)
 }
 
-/// Measurements a contender with the subscriber in a thread of this process.
+/// Measures a contender with the subscriber in a thread of this process.
 ///
 /// # Errors
-/// The contender's. If the subscriber fails the process exits at once, as with [`processes`].
+/// The contender's. If the subscriber fails, the process exits at once, as in [`processes`].
 pub fn threads<C: Contender<W> + Sync, const W: usize>(
     contender: &C,
     session: &Session,
@@ -80,17 +81,17 @@ pub fn threads<C: Contender<W> + Sync, const W: usize>(
             })
         });
         let mut measurement = publisher(contender, session, &ping, &pong, &memory, || ()).unwrap_or_else(|error| {
-            // Returning would wait for the other thread, which may be waiting for us.
+            // Returning would join the other thread, which may be waiting for this one.
             print_error(&error);
             std::process::exit(1)
         });
         let results = other.join().map_err(|_| anyhow::anyhow!("the subscriber's thread panicked"))?;
-        complete(&mut measurement, results, C::NEVER_WAITS)?;
+        add_subscriber_results(&mut measurement, results, C::NEVER_WAITS)?;
         Ok(measurement)
     })
 }
 
-/// One line on standard error: what went wrong, or what was skipped and why.
+/// Prints one line to standard error: the error, or `SKIPPED` with the reason.
 pub fn print_error(error: &anyhow::Error) {
     match error.chain().find_map(|cause| cause.downcast_ref::<Unavailable>()) {
         Some(unavailable) => eprintln!("SKIPPED: {unavailable}"),
@@ -105,7 +106,7 @@ fn links<C: Contender<W>, const W: usize>(
     Ok((
         contender.link(&session.dir, Direction::Ping)?,
         contender.link(&session.dir, Direction::Pong)?,
-        barrier::memory().context("memory to meet in")?,
+        barrier::memory().context("memory of the barrier")?,
     ))
 }
 
@@ -118,7 +119,7 @@ fn publisher<C: Contender<W>, const W: usize>(
     about_to_end: impl FnOnce(),
 ) -> anyhow::Result<Measurement> {
     pin(session.cores.publisher)?;
-    let barrier = Barrier::publisher(memory).context("memory to meet in")?;
+    let barrier = Barrier::publisher(memory).context("memory of the barrier")?;
     let sender = contender.sender(ping).context("opening the sender")?;
     let receiver = contender.receiver(pong).context("opening the receiver")?;
     let mut side = PublisherSide::new(sender, receiver, barrier, &session.plan, session.ticks);
@@ -136,7 +137,7 @@ fn subscriber<C: Contender<W>, const W: usize>(
     memory: &Memory,
 ) -> anyhow::Result<SubscriberResults> {
     pin(session.cores.subscriber)?;
-    let barrier = Barrier::subscriber(memory).context("memory to meet in")?;
+    let barrier = Barrier::subscriber(memory).context("memory of the barrier")?;
     let receiver = contender.receiver(ping).context("opening the receiver")?;
     let sender = contender.sender(pong).context("opening the sender")?;
     let mut side = SubscriberSide::new(receiver, sender, barrier, &session.plan, session.ticks);

@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
-/// How long one side waits for the other to appear or to make room.
+/// How long one side waits for the other side to appear or to make room.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Tries until it works, as long as the other side may only be late.
+/// Repeats `attempt` while it fails as it does when the other side is not there yet.
 ///
 /// # Errors
-/// Another error, or the last one when patience is over.
+/// Any other error; the last error after [`PATIENCE`].
 pub fn until_there<T>(what: &str, mut attempt: impl FnMut() -> io::Result<T>) -> anyhow::Result<T> {
     let began = Instant::now();
     loop {

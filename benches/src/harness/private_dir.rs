@@ -1,8 +1,8 @@
-//! The private directory of one run, and the certainty that nothing outlives it.
+//! The private directory of one run of the report. Nothing of a run outlives it.
 //!
-//! Everything a contender puts into a file system goes into this directory. What has a name elsewhere (message queues,
-//! the shared memory of a peer) is noted here, as an empty file whose name says what it is, so that
-//! whoever removes the directory can remove that too: the run itself, or the next run after a crash.
+//! All files of a contender go into this directory. Resources with a name elsewhere (message queues, the shared memory
+//! of a peer) are noted in it, each as an empty file with a telling name. Removing the directory removes them too. The
+//! run itself does that, or the next run after a crash.
 
 use std::fs::{self, File};
 use std::io;
@@ -15,7 +15,7 @@ use crate::sys::{posix_mq, sysv_mq};
 
 const PREFIX: &str = "feed-ring-report";
 
-/// What has a name outside the directory.
+/// A kind of resource with a name outside the directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum External {
     /// A POSIX message queue, by its name.
@@ -35,7 +35,7 @@ impl External {
     }
 }
 
-/// A directory for one run or one measurement.
+/// The directory of one run or of one measurement.
 #[derive(Debug)]
 pub struct PrivateDir {
     path: PathBuf,
@@ -43,7 +43,7 @@ pub struct PrivateDir {
 }
 
 impl PrivateDir {
-    /// A new private directory under `root`, removed on drop; first removes what dead runs left there.
+    /// Makes a private directory under `root` and removes it on drop. First removes the directories of dead runs there.
     ///
     /// # Errors
     /// The file system's.
@@ -53,7 +53,7 @@ impl PrivateDir {
         Self::create_at(path)
     }
 
-    /// A new directory within this one, removed on drop.
+    /// Makes a directory within this one and removes it on drop.
     ///
     /// # Errors
     /// The file system's.
@@ -71,28 +71,29 @@ impl PrivateDir {
         Ok(Self { path, owned: true })
     }
 
-    /// Where it is.
+    /// The path of the directory.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// A path in it.
+    /// The path of a file in the directory.
     pub fn join(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
 
-    /// A name that no other measurement of any run uses at the same time, for things that live outside the directory.
+    /// A name for a resource outside the directory. No other measurement of any run uses it at the same time.
     pub fn unique_name(&self, suffix: &str) -> String {
         let tail: Vec<_> = self.path.iter().rev().take(2).map(|part| part.to_string_lossy()).collect();
         format!("{}.{suffix}", tail.into_iter().rev().collect::<Vec<_>>().join("."))
     }
 
-    /// Notes what has a name elsewhere: before it is made, or at once after it where the kernel chooses the name.
+    /// Notes a resource outside the directory. To be called before the resource is made, or right after it if the
+    /// kernel chooses the name. A resource that is not noted outlives a crash.
     ///
     /// # Errors
     /// The file system's.
-    pub fn note_external(&self, outside: External, name: &str) -> anyhow::Result<()> {
-        let path = self.path.join(format!("{}{name}", outside.mark()));
+    pub fn note_external(&self, external: External, name: &str) -> anyhow::Result<()> {
+        let path = self.path.join(format!("{}{name}", external.mark()));
         File::create(&path).with_context(|| format!("creating {}", path.display()))?;
         Ok(())
     }
@@ -108,13 +109,13 @@ impl Drop for PrivateDir {
     }
 }
 
-/// Where runs put their directory: shared memory, or the usual dir for temporary files where there is none.
+/// The parent of the runs' directories: `/dev/shm`, or the directory for temporary files if there is none.
 pub fn default_root() -> PathBuf {
     let shm = Path::new("/dev/shm");
     if shm.is_dir() { shm.to_owned() } else { std::env::temp_dir() }
 }
 
-/// Removes the directories of dead runs under `root`, and what they note; how many there were.
+/// Removes the directories of dead runs under `root`, with all resources noted there. Returns how many there were.
 ///
 /// # Errors
 /// The file system's.
@@ -136,7 +137,7 @@ pub fn sweep(root: &Path) -> anyhow::Result<usize> {
     Ok(swept)
 }
 
-/// Removes a directory with all it holds and notes; what is gone already is as good.
+/// Removes a directory, its content and the resources noted there. It is no error if some are gone already.
 fn remove(path: &Path) -> anyhow::Result<()> {
     let entries = match fs::read_dir(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -147,9 +148,9 @@ fn remove(path: &Path) -> anyhow::Result<()> {
         if entry.file_type()?.is_dir() {
             remove(&entry.path())?;
         } else if let Some(name) = entry.file_name().to_str() {
-            for (outside, mark) in External::ALL {
+            for (external, mark) in External::ALL {
                 if let Some(named) = name.strip_prefix(mark) {
-                    remove_outside(outside, named).with_context(|| format!("removing {name}"))?;
+                    remove_external(external, named).with_context(|| format!("removing {name}"))?;
                 }
             }
         }
@@ -157,11 +158,11 @@ fn remove(path: &Path) -> anyhow::Result<()> {
     fs::remove_dir_all(path).with_context(|| format!("removing {}", path.display()))
 }
 
-fn remove_outside(outside: External, name: &str) -> anyhow::Result<()> {
-    let result = match outside {
+fn remove_external(external: External, name: &str) -> anyhow::Result<()> {
+    let result = match external {
         External::PosixQueue => posix_mq::unlink(name),
         External::SystemVQueue => match sysv_mq::Queue::from_id(name.parse()?).remove() {
-            // Removed already.
+            // The queue is removed already.
             Err(error) if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::EIDRM)) => Ok(()),
             result => result,
         },

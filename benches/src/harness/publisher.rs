@@ -1,4 +1,4 @@
-//! The publisher's side of a measurement: it opens every round, sends, and knows when it is over.
+//! The publisher's side of a measurement: it sends, times, and decides when a round is over.
 
 use anyhow::{Context as _, ensure};
 
@@ -10,25 +10,25 @@ use super::measurement::{Measurement, Paced, Plan, Round, Samples, Stream, Subsc
 use super::message::{self, Header, Message};
 use super::preempted;
 
-/// Round trips between two looks at the clock.
+/// Round trips between two readings of the clock.
 const BATCH: u64 = 16;
 
-/// Messages between two looks at the clock in a stream.
+/// Messages between two readings of the clock in a stream.
 const STRIDE: u64 = 64;
 
 /// The publisher's side.
 pub struct PublisherSide<'a, S, R, const W: usize> {
-    /// Where messages leave.
+    /// Sends the messages.
     pub sender: S,
-    /// Where replies come in.
+    /// Receives the replies.
     pub receiver: R,
-    /// Where the sides meet.
+    /// Waits for the subscriber between rounds.
     pub barrier: Barrier,
-    /// How long to do what.
+    /// The length of the rounds.
     pub plan: &'a Plan,
-    /// How long a tick is.
+    /// The length of a tick.
     pub ticks: Ticks,
-    /// The message as it was last sent.
+    /// The message that was sent last.
     message: Message<W>,
     /// The number of the next message.
     next: u64,
@@ -37,15 +37,15 @@ pub struct PublisherSide<'a, S, R, const W: usize> {
 }
 
 impl<'a, S: Sender<W>, R: Receiver<W>, const W: usize> PublisherSide<'a, S, R, W> {
-    /// Ready to begin.
+    /// A side that has not sent yet.
     pub fn new(sender: S, receiver: R, barrier: Barrier, plan: &'a Plan, ticks: Ticks) -> Self {
         Self { sender, receiver, barrier, plan, ticks, message: message::pattern(0, 0), next: 0, next_reply: 0 }
     }
 
-    /// The whole measurement but for what only the subscriber knows.
+    /// The whole measurement, without the results that only the subscriber knows.
     ///
     /// # Errors
-    /// The contender's, or what the check of the messages found.
+    /// The contender's; a message arrived damaged.
     pub fn measure(&mut self, never_waits: bool) -> anyhow::Result<Measurement> {
         self.check().context("checking messages before timing")?;
         self.check_burst().context("checking messages before timing")?;
@@ -67,7 +67,7 @@ impl<'a, S: Sender<W>, R: Receiver<W>, const W: usize> PublisherSide<'a, S, R, W
         calibrate::publisher(&self.barrier, self.ticks, self.plan.calibration)
     }
 
-    /// One round between two calibrations, of which the first is the one after the round before.
+    /// One round between two calibrations. The calibration before it is also the one after the previous round.
     fn round<T>(
         &mut self,
         before: &mut f64,
@@ -90,7 +90,7 @@ impl<'a, S: Sender<W>, R: Receiver<W>, const W: usize> PublisherSide<'a, S, R, W
         self.sender.send(&self.message)
     }
 
-    /// Messages one by one, each answered, every word checked on both sides.
+    /// Sends messages one by one, each answered. Both sides check every word.
     fn check(&mut self) -> anyhow::Result<()> {
         for _ in 0..self.plan.checked {
             self.sender.send(&message::pattern(self.next, 0))?;
@@ -102,7 +102,7 @@ impl<'a, S: Sender<W>, R: Receiver<W>, const W: usize> PublisherSide<'a, S, R, W
         self.send(0, true)
     }
 
-    /// The same as fast as they go, unanswered.
+    /// Sends messages at full speed, not answered. The subscriber checks every word.
     fn check_burst(&mut self) -> anyhow::Result<()> {
         self.barrier.wait();
         for _ in 0..self.plan.checked {
@@ -162,7 +162,8 @@ impl<'a, S: Sender<W>, R: Receiver<W>, const W: usize> PublisherSide<'a, S, R, W
         let mut now = began;
         for _ in 0..length.div_ceil(step) {
             now = clock::now();
-            // A message that is late counts from when it should have left.
+            // The latency of a late message counts from the time at which it was due. Else a slow sender would look
+            // fast.
             let stamp = if now >= due {
                 due
             } else {
@@ -173,7 +174,7 @@ impl<'a, S: Sender<W>, R: Receiver<W>, const W: usize> PublisherSide<'a, S, R, W
             };
             self.send(stamp, false)?;
             due += step;
-            // Far behind: enough to show that the pace is too much.
+            // Three times over the planned length the pace is clearly too fast.
             if now - began > 3 * length {
                 break;
             }
@@ -193,7 +194,7 @@ impl<'a, S: Sender<W>, R: Receiver<W>, const W: usize> PublisherSide<'a, S, R, W
         Ok(self.saturate(self.plan.alone)?.0)
     }
 
-    /// As fast as they go; ns per message and how many.
+    /// Sends at full speed. Returns ns per message and the number of messages.
     fn saturate(&mut self, length: std::time::Duration) -> anyhow::Result<(f64, u64)> {
         let length = self.ticks.ticks(length);
         let (began, first) = (clock::now(), self.next);
@@ -210,11 +211,15 @@ impl<'a, S: Sender<W>, R: Receiver<W>, const W: usize> PublisherSide<'a, S, R, W
     }
 }
 
-/// Puts what the subscriber found into the measurement.
+/// Adds the subscriber's results to the measurement.
 ///
 /// # Errors
-/// A contender whose publisher waits for its readers lost something.
-pub fn complete(measurement: &mut Measurement, results: SubscriberResults, never_waits: bool) -> anyhow::Result<()> {
+/// The sides disagree about the rounds, or messages were lost although the publisher waits for its readers.
+pub fn add_subscriber_results(
+    measurement: &mut Measurement,
+    results: SubscriberResults,
+    never_waits: bool,
+) -> anyhow::Result<()> {
     ensure!(results.paced.len() == measurement.paced.len(), "the two sides disagree about the rounds");
     for (round, samples) in measurement.paced.iter_mut().zip(results.paced) {
         round.value.samples = samples;

@@ -1,4 +1,4 @@
-//! The subscriber's side of a measurement: it answers, counts and times what arrives.
+//! The subscriber's side of a measurement: it answers, counts and times the messages.
 
 use anyhow::{Context as _, ensure};
 
@@ -12,28 +12,28 @@ use super::preempted;
 
 /// The subscriber's side.
 pub struct SubscriberSide<'a, S, R, const W: usize> {
-    /// Where messages come in.
+    /// Receives the messages.
     pub receiver: R,
-    /// Where replies leave.
+    /// Sends the replies.
     pub sender: S,
-    /// Where the sides meet.
+    /// Waits for the publisher between rounds.
     pub barrier: Barrier,
-    /// How long to do what.
+    /// The length of the rounds.
     pub plan: &'a Plan,
-    /// How long a tick is.
+    /// The length of a tick.
     pub ticks: Ticks,
-    /// The reply as it was last sent.
+    /// The reply that was sent last.
     reply: Message<W>,
     /// The lowest number that the next message may have.
     next: u64,
     /// The number of the next reply.
     next_reply: u64,
-    /// What is found out.
+    /// The results so far.
     results: SubscriberResults,
 }
 
 impl<'a, S: Sender<W>, R: Receiver<W>, const W: usize> SubscriberSide<'a, S, R, W> {
-    /// Ready to begin.
+    /// A side that has not received yet.
     pub fn new(receiver: R, sender: S, barrier: Barrier, plan: &'a Plan, ticks: Ticks) -> Self {
         Self {
             receiver,
@@ -51,7 +51,7 @@ impl<'a, S: Sender<W>, R: Receiver<W>, const W: usize> SubscriberSide<'a, S, R, 
     /// The whole measurement.
     ///
     /// # Errors
-    /// The contender's, or what the check of the messages found.
+    /// The contender's; a message arrived damaged.
     pub fn measure(&mut self, never_waits: bool) -> anyhow::Result<SubscriberResults> {
         self.check().context("checking messages before timing")?;
         self.check_burst(never_waits).context("checking messages before timing")?;
@@ -85,7 +85,7 @@ impl<'a, S: Sender<W>, R: Receiver<W>, const W: usize> SubscriberSide<'a, S, R, 
         Ok(value)
     }
 
-    /// The next message's header; numbers only ever grow.
+    /// The next message's header. The numbers must grow.
     #[inline(always)]
     fn receive(&mut self) -> anyhow::Result<Header> {
         let header = self.receiver.receive(Header::of)??;
@@ -96,7 +96,7 @@ impl<'a, S: Sender<W>, R: Receiver<W>, const W: usize> SubscriberSide<'a, S, R, 
         Ok(header)
     }
 
-    /// Messages one by one, every word checked, each answered.
+    /// Receives messages one by one, checks every word and answers each.
     fn check(&mut self) -> anyhow::Result<()> {
         for number in 0..self.plan.checked {
             self.receiver.receive(|message| message::check(message, number, 0))??;
@@ -109,7 +109,7 @@ impl<'a, S: Sender<W>, R: Receiver<W>, const W: usize> SubscriberSide<'a, S, R, 
         Ok(())
     }
 
-    /// A burst, every word checked, each message by the number it carries.
+    /// Receives a burst and checks every word. The message's own number says what the words must be.
     fn check_burst(&mut self, never_waits: bool) -> anyhow::Result<()> {
         self.barrier.wait();
         let first = self.next;

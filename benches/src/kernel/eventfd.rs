@@ -1,5 +1,5 @@
-//! A queue in shared memory with two eventfds: one counts messages, the other free slots. Descriptors, so they can be
-//! polled among sockets; but neither tells of a death.
+//! A queue in shared memory with two eventfds: one counts messages, the other free slots. Both can be polled together
+//! with sockets. Neither reports that the other side died.
 
 use std::os::fd::OwnedFd;
 use std::sync::atomic::Ordering;
@@ -15,14 +15,14 @@ use crate::sys::words::{Load as _, Memory, Words};
 
 use super::stream::explain;
 
-/// A bounded queue of so many messages.
+/// A bounded queue.
 #[derive(Debug)]
 pub struct EventFd {
-    /// Messages it holds.
+    /// Number of messages that the queue holds.
     pub capacity: usize,
 }
 
-/// What both sides inherit (or what one sends the other with `SCM_RIGHTS`).
+/// The memory and both eventfds. Unrelated processes would pass the descriptors with `SCM_RIGHTS`.
 #[derive(Debug)]
 pub struct Link {
     memory: Memory,
@@ -93,7 +93,8 @@ impl<const W: usize> Sender<W> for EventSender {
         }
         self.next += 1;
         self.free -= 1;
-        // The system calls order nothing in the language's memory model; this number does, and it is a check besides.
+        // In the memory model of the language, system calls order nothing. This release store does, and the receiver
+        // checks the number.
         self.words.word(slot).store(self.next, Ordering::Release);
         add(&self.messages, 1)
     }
@@ -125,7 +126,7 @@ impl<const W: usize> Receiver<W> for EventReceiver<W> {
         for index in 0..W {
             self.message[index] = self.words.load(slot + 1 + index, Ordering::Relaxed);
         }
-        // Room is given back a quarter at a time: one system call for many messages.
+        // One system call frees a quarter of the queue, instead of one call for each message.
         self.freed += 1;
         if self.freed >= self.capacity / 4 {
             add(&self.room, self.freed)?;
@@ -135,7 +136,7 @@ impl<const W: usize> Receiver<W> for EventReceiver<W> {
     }
 }
 
-/// Waits until the counter is not zero, and takes all of it.
+/// Waits until the counter is not zero, and resets it. Returns the count.
 fn take(counter: &OwnedFd) -> anyhow::Result<u64> {
     let mut count = [0; 8];
     retry_on_intr(|| read(counter, &mut count[..])).map_err(|error| explain(error.into()))?;

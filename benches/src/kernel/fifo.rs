@@ -1,4 +1,4 @@
-//! A FIFO: a pipe with a name, for processes that do not know each other. Opening waits for the other side.
+//! A FIFO: a pipe with a name, for unrelated processes. Opening it waits for the other side.
 
 use std::fs::{File, OpenOptions};
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use crate::harness::private_dir::PrivateDir;
 
 use super::stream::{StreamReceiver, StreamSender};
 
-/// `mkfifo(3)`, then as a pipe.
+/// `mkfifo(3)`, then `write(2)` and `read(2)` as with a pipe.
 #[derive(Debug)]
 pub struct Fifo;
 

@@ -1,13 +1,13 @@
-//! Limits that the kernel states under `/proc/sys`.
+//! Reads the kernel's limits under `/proc/sys`.
 
 use anyhow::Context as _;
 
 use crate::harness::contender::Unavailable;
 
-/// A limit as the kernel states it.
+/// The limit in the file `path`.
 ///
 /// # Errors
-/// It is not there: the kernel does not offer the mechanism.
+/// The file does not exist: the kernel does not offer the mechanism.
 pub fn limit(path: &str) -> anyhow::Result<usize> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| Unavailable(format!("{path}: {error}: the kernel does not offer this")))?;

@@ -1,4 +1,4 @@
-//! The kernel's mechanisms, each as a user would have to write it.
+//! The kernel's mechanisms, each used as a careful user would write it.
 
 pub mod eventfd;
 pub mod fifo;

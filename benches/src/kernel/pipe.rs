@@ -1,4 +1,4 @@
-//! An anonymous pipe: inherited by both sides, 64 KiB, blocking.
+//! An anonymous pipe, inherited by both sides: 64 KiB, blocking.
 
 use std::io::{PipeReader, PipeWriter};
 

@@ -1,6 +1,7 @@
-//! A POSIX message queue, its limits read from the kernel, with `mq_timedsend` and `mq_timedreceive`.
+//! A POSIX message queue with `mq_timedsend` and `mq_timedreceive`, as large as the kernel's limits allow.
 //!
-//! Its name outlives every process until it is unlinked; here that happens as soon as both sides have it open.
+//! The name outlives every process until it is unlinked. Here the receiver unlinks it once both sides have the queue
+//! open.
 
 use std::io;
 
@@ -16,18 +17,18 @@ use crate::sys::posix_mq::{Access, Queue, open, unlink};
 use super::limit::limit;
 use super::stream::{explain, whole};
 
-/// `mq_open(3)` and so on.
+/// `mq_open(3)`, `mq_timedsend(3)`, `mq_timedreceive(3)`.
 #[derive(Debug)]
 pub struct PosixQueue;
 
-/// A queue's name, and the queue open for both directions, so that it exists before either side looks for it.
+/// A queue's name and the open queue. It exists before either side opens it by name.
 #[derive(Debug)]
 pub struct Link {
     name: String,
     _queue: Queue,
 }
 
-/// Messages that a queue may hold for an unprivileged process.
+/// Number of messages that the queue of an unprivileged process may hold.
 pub fn depth() -> anyhow::Result<usize> {
     limit("/proc/sys/fs/mqueue/msg_max")
 }
@@ -52,7 +53,7 @@ impl<const W: usize> Contender<W> for PosixQueue {
         dir.note_external(External::PosixQueue, &name)?;
         let queue = open(&name, Access::Create { depth, size: W * 8 }).map_err(|error| match error.raw_os_error() {
             Some(libc::EMFILE) => anyhow::Error::new(Unavailable(format!(
-                "POSIX queue of {depth} x {} bytes: RLIMIT_MSGQUEUE is spent: raise it with ulimit -q",
+                "POSIX queue of {depth} x {} bytes: RLIMIT_MSGQUEUE is used up: raise it with ulimit -q",
                 W * 8
             ))),
             Some(libc::ENOSPC) => {
@@ -92,7 +93,7 @@ impl<const W: usize> Sender<W> for QueueSender {
 #[derive(Debug)]
 pub struct QueueReceiver<const W: usize> {
     queue: Queue,
-    /// The name, until the first message shows that the sender has the queue open too.
+    /// The name, until the first message arrives: by then the sender has the queue open.
     name: Option<String>,
     message: Message<W>,
 }

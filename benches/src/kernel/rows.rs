@@ -4,10 +4,10 @@ use crate::row::{Kind, Row};
 
 use super::{eventfd, fifo, monitor, pipe, posix, splice, sysv, tcp, unix};
 
-/// Messages that the queues in shared memory hold.
+/// Messages that a queue in shared memory holds.
 const CAPACITY: usize = 1_024;
 
-/// Their rows, for messages of 56 bytes and, in a full report, of 1,016.
+/// The rows for messages of 56 bytes and, in a full report, of 1,016 bytes.
 pub fn rows() -> Vec<Row> {
     let mut rows = of_size::<7>();
     rows.extend(of_size::<127>().into_iter().map(Row::only_full));

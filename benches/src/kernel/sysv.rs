@@ -1,4 +1,4 @@
-//! A System V message queue, its limits read from the kernel. It outlives every process until somebody removes it.
+//! A System V message queue, as large as the kernel's limits allow. It outlives every process until it is removed.
 
 use anyhow::Context as _;
 
@@ -10,14 +10,14 @@ use crate::sys::sysv_mq::{MsgBuf, Queue};
 use super::limit::limit;
 use super::stream::{explain, whole};
 
-/// `msgget(2)` and so on.
+/// `msgget(2)`, `msgsnd(2)`, `msgrcv(2)`.
 #[derive(Debug)]
 pub struct SystemVQueue;
 
-/// Messages of so many bytes that a queue holds.
+/// Number of messages of `payload` bytes that a queue holds.
 ///
 /// # Errors
-/// The kernel does not say.
+/// The kernel does not state its limit.
 pub fn depth(payload: usize) -> anyhow::Result<usize> {
     Ok(limit("/proc/sys/kernel/msgmnb")? / payload)
 }

@@ -1,7 +1,7 @@
-//! Unix sockets: stream, seqpacket and datagram, by a path in the file system.
+//! Unix sockets (stream, seqpacket, datagram) with a path in the file system.
 //!
-//! The receiver is the server: it removes a stale socket file, binds and accepts; the sender connects as soon as it is
-//! there. A datagram socket has no connection to accept, and its receiver is never told that the sender is gone.
+//! The receiver is the server: it removes a stale socket file, binds and accepts. The sender retries until it can
+//! connect. A datagram socket accepts no connection, and its receiver is never told that the sender is gone.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -47,16 +47,16 @@ impl<const W: usize> Contender<W> for Stream {
     }
 }
 
-/// Listens at a path, whatever a dead receiver left there.
+/// Listens at a path. Removes the socket file of a dead receiver first.
 ///
 /// # Errors
-/// A live one listens there.
+/// A live receiver listens there.
 pub fn bind_stream(path: &PathBuf) -> anyhow::Result<UnixListener> {
     clear_stale(path, || UnixStream::connect(path).map(drop))?;
     UnixListener::bind(path).with_context(|| path.display().to_string())
 }
 
-/// `SOCK_SEQPACKET`: connected, and one read is one message.
+/// `SOCK_SEQPACKET`: a connection on which one read returns one message.
 #[derive(Debug)]
 pub struct SeqPacket;
 
@@ -118,7 +118,7 @@ impl<const W: usize> Receiver<W> for SeqPacketEnd<W> {
     }
 }
 
-/// `SOCK_DGRAM`: no connection; the queue holds `net.unix.max_dgram_qlen` messages, then the sender waits.
+/// `SOCK_DGRAM`: no connection. The sender waits when the queue holds `net.unix.max_dgram_qlen` messages.
 #[derive(Debug)]
 pub struct Datagram;
 

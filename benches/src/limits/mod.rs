@@ -1,4 +1,4 @@
-//! The limits: what no mechanism between two cores can beat, measured in the same way as everything else.
+//! The limits: no mechanism between two cores can be faster. They are measured like every contender.
 
 mod flags;
 mod rows;

@@ -1,6 +1,7 @@
-//! A bare seqlock ring, each slot marked when its message is written or, as in this project's ring, one message ahead.
-//! Nothing else is there: no count, no epochs, no sleepers, no recovery. What the ring costs beyond it is the price of
-//! those; what marking ahead gains shows between the two.
+//! A bare seqlock ring. A slot is marked when its message is written or, as in this project's ring, one message ahead.
+//!
+//! It has no published count, no epochs, no sleeping subscribers and no recovery. This project's ring pays for those
+//! what it takes beyond the seqlock. The two seqlock rows differ by what marking ahead gains.
 
 use std::sync::atomic::{Ordering, fence};
 
@@ -14,12 +15,12 @@ use crate::sys::words::{Memory, WORDS_PER_LINE, Words};
 pub struct Seqlock {
     /// Slots, a power of two.
     pub slots: usize,
-    /// Whether the slot after a message is marked with it.
+    /// Whether publishing a message also marks the next slot.
     pub ahead: bool,
 }
 
 impl Seqlock {
-    /// Where the slot of a message begins.
+    /// The index of the word at which the slot of a message begins.
     #[inline(always)]
     fn slot<const W: usize>(self, number: u64) -> usize {
         (number as usize & (self.slots - 1)) * (1 + W).next_multiple_of(WORDS_PER_LINE)
@@ -46,7 +47,7 @@ impl<const W: usize> Contender<W> for Seqlock {
     }
 }
 
-/// Either side.
+/// One end of the ring. Sender and receiver have the same type.
 #[derive(Debug)]
 pub struct SeqlockEnd {
     ring: Seqlock,

@@ -1,4 +1,4 @@
-//! The capacity that all peers but iceoryx2 are given, so that their rows compare.
+//! The capacity of all peers except iceoryx2. They get the same, so that their rows compare.
 
 /// Messages that a peer's queue holds.
 pub(super) const CAPACITY: usize = 65_536;

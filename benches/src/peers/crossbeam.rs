@@ -1,4 +1,4 @@
-//! crossbeam-channel, bounded; within one process only, no broadcast, the sender waits when it is full.
+//! crossbeam-channel, bounded: within one process, no broadcast, the sender waits while it is full.
 
 use crossbeam_channel::{TryRecvError, TrySendError, bounded};
 
@@ -8,7 +8,7 @@ use crate::harness::private_dir::PrivateDir;
 
 use super::capacity::CAPACITY;
 
-/// Its bounded channel, both ends spinning.
+/// A bounded channel. Both ends spin.
 #[derive(Debug)]
 pub(super) struct Crossbeam;
 

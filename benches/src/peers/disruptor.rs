@@ -1,4 +1,4 @@
-//! disruptor, single producer with an event poller; within one process only, the producer waits for its consumers.
+//! disruptor, single producer with an event poller: within one process, the producer waits for its consumers.
 
 use anyhow::Context as _;
 use disruptor::{
@@ -13,7 +13,7 @@ use crate::harness::private_dir::PrivateDir;
 use super::capacity::CAPACITY;
 use super::halves::Halves;
 
-/// Its ring, polled.
+/// A ring that the consumer polls.
 #[derive(Debug)]
 pub(super) struct Disruptor;
 

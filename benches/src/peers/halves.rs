@@ -16,12 +16,12 @@ impl<S, R> Halves<S, R> {
         Self { sender: Mutex::new(Some(sender)), receiver: Mutex::new(Some(receiver)) }
     }
 
-    /// The sending half. Fails the second time.
+    /// The sending half.
     pub(super) fn sender(&self) -> anyhow::Result<S> {
         take(&self.sender)
     }
 
-    /// The receiving half. Fails the second time.
+    /// The receiving half.
     pub(super) fn receiver(&self) -> anyhow::Result<R> {
         take(&self.receiver)
     }

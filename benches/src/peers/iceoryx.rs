@@ -1,6 +1,6 @@
-//! iceoryx2, publish-subscribe with overflow: a queue for each subscriber, between processes.
+//! iceoryx2, publish-subscribe with overflow: between processes, a queue for each subscriber.
 //!
-//! It keeps its own files: those with a path go into the measurement's directory, shared memory has a name of the run.
+//! Its files go into the measurement's directory. Its shared memory has a name that begins with the measurement's.
 
 use std::time::Instant;
 
@@ -22,11 +22,11 @@ use crate::harness::private_dir::{External, PrivateDir};
 /// Messages in the subscriber's queue.
 pub(super) const CAPACITY: usize = 1_024;
 
-/// Its publish-subscribe service.
+/// A publish-subscribe service.
 #[derive(Debug)]
 pub(super) struct Iceoryx;
 
-/// Where its files go, and the service's name.
+/// The configuration with the directory for files, and the name of the service.
 pub(super) struct Link {
     config: Config,
     service: String,
@@ -75,7 +75,8 @@ impl<const W: usize> Contender<W> for Iceoryx {
     fn sender(&self, link: &Link) -> anyhow::Result<IceoryxSender<W>> {
         let (node, service) = link.open()?;
         let publisher = service.publisher_builder().create()?;
-        // What is sent before the subscriber is there goes nowhere, and only sending looks for new subscribers.
+        // A message sent before the subscriber appears is lost, and only sending looks for new subscribers. So wait for
+        // it here.
         let began = Instant::now();
         while service.dynamic_config().number_of_subscribers() == 0 {
             anyhow::ensure!(began.elapsed() < PATIENCE, "no subscriber within {} s", PATIENCE.as_secs());

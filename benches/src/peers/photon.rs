@@ -1,4 +1,4 @@
-//! photon-ring, the lossy broadcast channel; within one process only.
+//! photon-ring, the lossy broadcast channel: within one process.
 
 use photon_ring::{Publisher, Subscriber, channel};
 
@@ -9,7 +9,7 @@ use crate::harness::private_dir::PrivateDir;
 use super::capacity::CAPACITY;
 use super::halves::Halves;
 
-/// Its channel with its defaults.
+/// A channel with its defaults.
 #[derive(Debug)]
 pub(super) struct Photon;
 
@@ -46,7 +46,7 @@ impl<const W: usize> Sender<W> for Publisher<Message<W>> {
 impl<const W: usize> Receiver<W> for Subscriber<Message<W>> {
     #[inline(always)]
     fn receive<R>(&mut self, look: impl FnOnce(&Message<W>) -> R) -> anyhow::Result<R> {
-        // Passes over what was overwritten.
+        // `recv` skips messages that were overwritten.
         Ok(look(&self.recv()))
     }
 }

@@ -1,5 +1,4 @@
-//! rtrb, a queue from one thread to one other; within one process only, no broadcast, the producer waits when it is
-//! full.
+//! rtrb, a queue from one thread to one other: within one process, the producer waits while it is full.
 
 use rtrb::{Consumer, Producer, PushError, RingBuffer};
 
@@ -10,7 +9,7 @@ use crate::harness::private_dir::PrivateDir;
 use super::capacity::CAPACITY;
 use super::halves::Halves;
 
-/// Its queue.
+/// A queue.
 #[derive(Debug)]
 pub(super) struct Rtrb;
 

@@ -1,4 +1,4 @@
-//! The report: rounds interleaved over all contenders, medians of ratios, and where they are written.
+//! The report: interleaves rounds over all contenders, summarises them as medians of ratios, and writes the results.
 
 pub mod copies;
 pub mod jitter;

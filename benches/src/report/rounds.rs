@@ -1,4 +1,4 @@
-//! The rounds: sweep after sweep over all contenders, so that what the machine does hits all of them alike.
+//! Measures all contenders, sweep after sweep. A change of the machine's speed thus affects all of them alike.
 
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::Arc;
@@ -21,29 +21,29 @@ use super::subprocess;
 /// Why a row has no measurements.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Excluded {
-    /// The machine does not offer it.
+    /// The machine does not offer the mechanism.
     Skipped(String),
-    /// It went wrong.
+    /// A measurement failed.
     Failed(String),
 }
 
-/// The measurements of one row, one per sweep; a sweep in which it was not visited is `None`.
+/// The measurements of one row.
 #[derive(Debug, Default)]
 pub struct Measurements {
-    /// By sweep.
+    /// One for each sweep; `None` if the sweep ended before the row's turn.
     pub by_sweep: Vec<Option<Measurement>>,
-    /// Why there are no more.
+    /// Why the row has no more measurements.
     pub excluded: Option<Excluded>,
 }
 
-/// All measurements, a row each.
+/// The measurements of all rows.
 #[derive(Debug)]
 pub struct Outcome {
-    /// As the rows.
+    /// In the order of the rows.
     pub rows: Vec<Measurements>,
 }
 
-/// Measurements all rows, sweep after sweep.
+/// Measures all rows, sweep after sweep.
 ///
 /// # Errors
 /// Interrupted by SIGINT or SIGTERM.
@@ -59,7 +59,7 @@ pub fn run(rows: &[Row], dir: &PrivateDir, cores: Cores, ticks: Ticks, options: 
         for measurements in &mut outcome.rows {
             measurements.by_sweep.push(None);
         }
-        // Each sweep begins elsewhere, so that no contender always follows the same one.
+        // Each sweep begins with another row, so that no contender always follows the same one.
         for step in 0..rows.len() {
             let index = (step + sweep * 7) % rows.len();
             let measurements = &mut outcome.rows[index];

@@ -1,4 +1,4 @@
-//! One run of the report, from the command line to the files.
+//! One run of the report, from its options to the files that it writes.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -12,15 +12,15 @@ use crate::row::Row;
 use super::options::{Extent, Options};
 use super::{jitter, plot, rounds, summary, table};
 
-/// Makes the whole report.
+/// Runs the report.
 ///
 /// # Errors
-/// A contender failed (the report of the others is written first), was interrupted, or the file system refuses.
+/// A contender failed (the report of the others is written first), SIGINT or SIGTERM came, or the file system refuses.
 pub fn run(options: &Options) -> anyhow::Result<()> {
     let rows: Vec<Row> = options.select(crate::contenders::all());
     ensure!(!rows.is_empty(), "no contender is named like `{}`: see --list", options.only.join("` or `"));
     if cfg!(debug_assertions) && options.extent() != Extent::Smoke {
-        eprintln!("warning: this is a debug build, its times say little: cargo run --release");
+        eprintln!("warning: the times of a debug build mean nothing: use cargo run --release");
     }
     let cores = options.cores()?;
     let dir = PrivateDir::create(&default_root())?;

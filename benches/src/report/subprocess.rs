@@ -1,5 +1,5 @@
-//! One measurement as a process of its own: the pair is this program run again, so that a contender's crash is its own
-//! affair.
+//! Measures a contender in a process of its own: this program, started again. A crash of the contender ends only that
+//! process.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -21,39 +21,39 @@ use crate::harness::pair::{Session, print_error};
 use crate::harness::private_dir::PrivateDir;
 use crate::row::Row;
 
-/// The hidden subcommand.
+/// The name of the hidden subcommand.
 pub const SUBCOMMAND: &str = "measurement";
 
-/// How long a measurement may take before it is ended: far more than any takes on a busy machine.
+/// The longest time for a measurement, far more than any takes on a busy machine. Then its process is killed.
 const PATIENCE: Duration = Duration::from_secs(40);
 
-/// What a visiting process is told.
+/// The arguments of the hidden subcommand.
 #[derive(Debug, Parser)]
 pub struct Args {
     /// The row's name.
     #[arg(long)]
     pub contender: String,
-    /// Where its files go.
+    /// The directory for the measurement's files.
     #[arg(long)]
     pub dir: PathBuf,
-    /// Where its two sides run.
+    /// The cores of the two sides.
     #[arg(long)]
     pub cores: Cores,
-    /// What to do, as JSON.
+    /// The length of the rounds, as JSON.
     #[arg(long)]
     pub plan: String,
-    /// How long a tick is.
+    /// The length of a tick.
     #[arg(long)]
     pub ticks_per_ns: f64,
-    /// The process that gave the args, without which this one ends.
+    /// The process that started this one. If it dies, this process is killed.
     #[arg(long)]
     pub parent: i32,
 }
 
-/// Carries the args out: the measurement as JSON on standard output. The process's exit status.
+/// The subprocess: measures the contender and prints the measurement as JSON. Returns the exit status.
 pub fn run(args: &Args) -> u8 {
     let measurement = || -> anyhow::Result<()> {
-        fork::die_with(Pid::from_raw(args.parent).context("no parent")?)?;
+        fork::die_with_parent(Pid::from_raw(args.parent).context("no parent")?)?;
         let row = crate::contenders::all().into_iter().find(|row| row.name == args.contender);
         let row = row.with_context(|| format!("no contender `{}`", args.contender))?;
         let session = Session {
@@ -74,10 +74,10 @@ pub fn run(args: &Args) -> u8 {
     }
 }
 
-/// Measurements a row in a process of its own.
+/// The parent: measures a row in a subprocess.
 ///
 /// # Errors
-/// The measurement failed, [`Unavailable`] when this machine does not offer the mechanism, or `interrupted` was set.
+/// The measurement failed, or `interrupted` was set; [`Unavailable`] if this machine does not offer the mechanism.
 pub fn measure(
     row: &Row,
     dir: &PrivateDir,
@@ -86,7 +86,7 @@ pub fn measure(
     ticks: Ticks,
     interrupted: &AtomicBool,
 ) -> anyhow::Result<Measurement> {
-    let (output, complaints) = (dir.join("measurement.json"), dir.join("measurement.err"));
+    let (output, errors) = (dir.join("measurement.json"), dir.join("measurement.err"));
     let mut child = Command::new(std::env::current_exe().context("this program's path")?)
         .arg(SUBCOMMAND)
         .args(["--contender", &row.name])
@@ -98,22 +98,22 @@ pub fn measure(
         .args(["--parent", &getpid().as_raw_nonzero().to_string()])
         .stdin(Stdio::null())
         .stdout(File::create(&output)?)
-        .stderr(File::create(&complaints)?)
+        .stderr(File::create(&errors)?)
         .spawn()
-        .context("starting a pair")?;
+        .context("starting the subprocess")?;
     let status = wait(&mut child, interrupted);
-    let complaints = std::fs::read_to_string(&complaints).unwrap_or_default();
-    for line in complaints.lines() {
+    let errors = std::fs::read_to_string(&errors).unwrap_or_default();
+    for line in errors.lines() {
         if let Some(reason) = line.strip_prefix("SKIPPED: ") {
             return Err(Unavailable(reason.to_owned()).into());
         }
     }
     let status = status?;
-    ensure!(status.success(), "{} ({status})", complaints.trim().replace('\n', " · "));
+    ensure!(status.success(), "{} ({status})", errors.trim().replace('\n', " · "));
     serde_json::from_slice(&std::fs::read(&output)?).context("the measurement's results")
 }
 
-/// Waits for its end, and ends it if that takes too long.
+/// Waits for the subprocess to end. Kills it after [`PATIENCE`] or when `interrupted` is set.
 fn wait(child: &mut Child, interrupted: &AtomicBool) -> anyhow::Result<ExitStatus> {
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).context("a process id")?;
     let descriptor = pidfd_open(pid, PidfdFlags::empty()).context("pidfd_open")?;
@@ -126,7 +126,7 @@ fn wait(child: &mut Child, interrupted: &AtomicBool) -> anyhow::Result<ExitStatu
         if late || interrupted.load(Ordering::SeqCst) {
             child.kill()?;
             child.wait()?;
-            ensure!(!late, "no end within {} s: ended", PATIENCE.as_secs());
+            ensure!(!late, "not finished within {} s: killed", PATIENCE.as_secs());
             bail!("interrupted");
         }
         let mut descriptors = [PollFd::new(&descriptor, PollFlags::IN)];

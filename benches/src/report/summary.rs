@@ -1,4 +1,4 @@
-//! From rounds to figures: unsteady rounds dropped, medians of ratios, too few rounds reported and not averaged.
+//! From rounds to figures: drops unsteady rounds, takes medians of ratios, and states no figure from too few rounds.
 
 use std::collections::BTreeMap;
 
@@ -16,46 +16,46 @@ use super::machine::{self, Machine};
 use super::options::{Extent, Options, TOLERANCE};
 use super::rounds::{Excluded, Measurements, Outcome};
 
-/// The row that ratios "to the ring" refer to.
+/// The row to which the ratios "over ring" refer.
 pub const RING: &str = "feed-ring spin ro 56 65536";
 
-/// The row that paced latencies are compared with.
+/// The row to which the paced latencies "over line" refer.
 pub const LINE: &str = "line rw";
 
-/// Everything in `report.json`.
+/// The content of `report.json`.
 #[derive(Debug, Serialize)]
 pub struct Report {
-    /// Where it was made.
+    /// The machine.
     pub machine: Machine,
-    /// On which kernel.
+    /// The kernel's name and release.
     pub kernel: String,
-    /// When.
+    /// The date.
     pub date: String,
-    /// How much was done.
+    /// The extent of the report.
     pub extent: Extent,
     /// The publisher's and the subscriber's core.
     pub cores: String,
-    /// The kernel's scheduling of what was measured: `other`, or `real-time`, as `chrt -f 10 make report` has it.
+    /// The scheduling policy: `other`, or `real-time` under `chrt -f 10 make report`.
     pub scheduling: &'static str,
-    /// The version of this project, and whether it was optimised.
+    /// The version of this project, and whether the build was optimised.
     pub build: String,
-    /// Half a round trip of one line, in ns, over all rounds.
+    /// c2c over all rounds, in ns.
     pub c2c_ns: Spread,
     /// Rounds that count.
     pub rounds_kept: usize,
-    /// Rounds whose calibrations differed too much, or that lost their core.
+    /// Rounds that do not count: the calibrations differed too much, or a side lost its core.
     pub rounds_dropped: usize,
-    /// Rounds that must be kept for a figure to be stated.
+    /// Rounds without which a figure is not stated.
     pub rounds_needed: usize,
-    /// The rows.
+    /// The rows with figures.
     pub contenders: Vec<Contender>,
-    /// What copying costs beside memcpy.
+    /// The cost of copying, compared with memcpy.
     pub copies: Vec<Copies>,
-    /// What a sleeping subscriber does to its publisher.
+    /// How a sleeping subscriber disturbs its publisher.
     pub wake_jitter: Vec<Jitter>,
-    /// What this machine does not offer.
+    /// Rows that this machine does not offer.
     pub skipped: Vec<Missing>,
-    /// What went wrong.
+    /// Rows that failed.
     pub failed: Vec<Missing>,
 }
 
@@ -64,106 +64,106 @@ pub struct Report {
 pub struct Missing {
     /// The row's name.
     pub name: String,
-    /// Why.
+    /// The reason.
     pub reason: String,
 }
 
-/// How something was distributed.
+/// The distribution of a figure.
 #[derive(Debug, Serialize)]
 pub struct Spread {
-    /// A tenth lies below.
+    /// A tenth of the values are below.
     pub p10: f64,
-    /// Half.
+    /// Half of the values are below.
     pub median: f64,
-    /// Nine tenths.
+    /// Nine tenths of the values are below.
     pub p90: f64,
 }
 
-/// One row's figures; what is not known is null.
+/// The figures of one row. A figure that could not be measured is null.
 #[derive(Debug, Serialize)]
 pub struct Contender {
     /// The row's name.
     pub name: String,
-    /// What sort of thing it is.
+    /// The kind of the row.
     pub kind: Kind,
     /// Bytes in a message.
     pub payload: usize,
-    /// Messages it holds.
+    /// Messages that the contender holds.
     pub capacity: Option<usize>,
-    /// One way by ping-pong, as a ratio to c2c.
+    /// One-way latency by ping-pong, divided by c2c.
     pub latency_over_c2c: Option<f64>,
-    /// The same as a ratio to the ring.
+    /// The same latency, divided by that of the ring.
     pub latency_over_ring: Option<f64>,
-    /// One way by ping-pong in ns.
+    /// One-way latency by ping-pong, in ns.
     pub latency_ns: Option<f64>,
-    /// One way by ping-pong, by how far apart the cores were: of each placement with enough rounds.
+    /// One-way latency for each distance of the cores that has enough rounds.
     pub latency_by_placement: Vec<Placed>,
-    /// Percentiles of single round trips, halved, in ns.
+    /// Median of single round trips, halved, in ns.
     pub latency_p50_ns: Option<f64>,
-    /// 99 of 100 are below.
+    /// 99 % of them are below.
     pub latency_p99_ns: Option<f64>,
-    /// 999 of 1,000 are below.
+    /// 99.9 % of them are below.
     pub latency_p999_ns: Option<f64>,
-    /// At a steady pace.
+    /// Latency at a steady pace, for each interval.
     pub paced: Vec<Paced>,
-    /// To publish one message without a reader, in ns.
+    /// Time to publish a message without a reader, in ns.
     pub publish_ns: Option<f64>,
-    /// The same as a ratio to the ring.
+    /// The same time, divided by that of the ring.
     pub publish_over_ring: Option<f64>,
-    /// Publisher per message in a saturated stream, as a ratio to c2c.
+    /// The publisher's time for a message at full speed, divided by c2c.
     pub stream_over_c2c: Option<f64>,
-    /// The same in ns.
+    /// The same time in ns.
     pub stream_ns: Option<f64>,
-    /// Received per second in that stream.
+    /// Messages received per second at full speed.
     pub received_per_second: Option<f64>,
-    /// Overwritten before they were read in that stream, of 100 sent.
+    /// Messages lost at full speed, in percent of those sent.
     pub lost_percent: Option<f64>,
-    /// Rounds kept, of all kinds.
+    /// Rounds of all kinds that count.
     pub rounds_kept: usize,
-    /// Rounds dropped, of all kinds.
+    /// Rounds of all kinds that were dropped.
     pub rounds_dropped: usize,
-    /// Which figures are missing because too few rounds were kept.
+    /// The figures that are missing because too few rounds count.
     pub too_few: Vec<String>,
 }
 
-/// Latency while the cores were so far apart. A virtual machine moves its cores about, and between caches the ratios to
-/// c2c differ.
+/// Latency at one distance of the cores. A virtual machine moves its cores during a report, and the ratios to c2c
+/// depend on the distance.
 #[derive(Clone, Debug, Serialize)]
 pub struct Placed {
-    /// c2c was at least so much, in ns: a power of two.
+    /// c2c was between this and twice this, in ns. It is a power of two.
     pub c2c_from_ns: u64,
-    /// Rounds.
+    /// Number of rounds.
     pub rounds: usize,
-    /// Median ratio to c2c.
+    /// Median latency, divided by c2c.
     pub over_c2c: f64,
-    /// Median in ns.
+    /// Median latency in ns.
     pub ns: f64,
 }
 
 /// Latency at a steady pace.
 #[derive(Debug, Serialize)]
 pub struct Paced {
-    /// Between two messages, in ns.
+    /// The interval between two messages, in ns.
     pub interval_ns: f64,
-    /// From when a message should have left to its receipt, in ns.
+    /// Median latency, from the time at which a message was due to its receipt, in ns.
     pub p50_ns: Option<f64>,
-    /// 99 of 100 are below.
+    /// 99 % of the latencies are below.
     pub p99_ns: Option<f64>,
-    /// 999 of 1,000 are below.
+    /// 99.9 % of the latencies are below.
     pub p999_ns: Option<f64>,
-    /// The median as a ratio to c2c.
+    /// Median latency, divided by c2c.
     pub over_c2c: Option<f64>,
-    /// The median as a ratio to a bare line so paced.
+    /// Median latency, divided by that of a bare line at the same pace.
     pub over_line: Option<f64>,
-    /// Whether the publisher kept the pace in most rounds; if not, the latency is that of a growing backlog.
+    /// Whether the publisher kept the pace in most rounds. If not, the latency is that of a growing backlog.
     pub kept_pace: bool,
 }
 
 impl Report {
-    /// Of all measurements.
+    /// Summarises all measurements.
     ///
     /// # Errors
-    /// There was not a single one.
+    /// There is no measurement.
     pub fn new(
         rows: &[Row],
         outcome: &Outcome,
@@ -224,7 +224,7 @@ impl Report {
     }
 }
 
-/// What decides whether rounds count.
+/// The rule for which rounds count, and for how many make a figure.
 struct Filter {
     tolerance: f64,
     needed: usize,
@@ -236,7 +236,7 @@ impl Filter {
         self.keep_all || round.is_steady(self.tolerance)
     }
 
-    /// A figure of each kept round, by sweep.
+    /// The figure of each round that counts, by sweep.
     fn by_sweep<'a, T: 'a>(
         &self,
         measurements: &'a Measurements,
@@ -247,19 +247,19 @@ impl Filter {
         measurements.by_sweep.iter().map(|measurement| measurement.as_ref().and_then(kept)).collect()
     }
 
-    /// The median over sweeps, if there are enough.
+    /// The median over the sweeps, if there are enough.
     fn median(&self, figures: &[Option<f64>]) -> Option<f64> {
         let mut kept: Vec<f64> = figures.iter().copied().flatten().collect();
         (kept.len() >= self.needed).then(|| median(&mut kept))
     }
 
-    /// The median over the sweeps in which both were kept of one over the other.
+    /// The median ratio over the sweeps in which both rounds count.
     fn median_ratio(&self, over: &[Option<f64>], under: &[Option<f64>]) -> Option<f64> {
         let ratios: Vec<Option<f64>> = over.iter().zip(under).map(|(over, under)| Some((*over)? / (*under)?)).collect();
         self.median(&ratios)
     }
 
-    /// All samples of the kept rounds together.
+    /// Median, 99 % and 99.9 % of all samples of the rounds that count, in ns.
     fn quantiles<'a>(&self, rounds: impl Iterator<Item = (&'a Samples, bool)>) -> [Option<f64>; 3] {
         let (mut histogram, mut count) = (empty(), 0);
         for (samples, kept) in rounds {
@@ -275,17 +275,17 @@ impl Filter {
     }
 }
 
-/// Latency in units of c2c, by sweep.
+/// Latency divided by c2c, by sweep.
 fn ping(filter: &Filter, measurements: &Measurements) -> Vec<Option<f64>> {
     filter.by_sweep(measurements, |measurement| Some(&measurement.ping), |round| round.value / round.c2c())
 }
 
-/// Publishing without a reader, by sweep.
+/// Time to publish without a reader, by sweep.
 fn alone(filter: &Filter, measurements: &Measurements) -> Vec<Option<f64>> {
     filter.by_sweep(measurements, |measurement| measurement.alone.as_ref(), |round| round.value)
 }
 
-/// The median of a paced round in units of c2c, by sweep.
+/// Median latency of a paced round, divided by c2c, by sweep.
 fn pace(filter: &Filter, measurements: &Measurements, index: usize) -> Vec<Option<f64>> {
     filter.by_sweep(
         measurements,
@@ -294,7 +294,7 @@ fn pace(filter: &Filter, measurements: &Measurements, index: usize) -> Vec<Optio
     )
 }
 
-/// Latency by placement of the cores, nearest first.
+/// Latency for each distance of the cores, the nearest first.
 fn by_placement(filter: &Filter, measurements: &Measurements) -> Vec<Placed> {
     let mut placements = BTreeMap::<u64, Vec<(f64, f64)>>::new();
     for round in

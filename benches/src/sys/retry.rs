@@ -2,7 +2,7 @@
 
 use std::io;
 
-/// Calls until the result is not `EINTR`. A negative result is an error, whose code stands in `errno`.
+/// Repeats `call` while it fails with `EINTR`. A negative result is an error, whose code is in `errno`.
 pub(super) fn retry(mut call: impl FnMut() -> isize) -> io::Result<usize> {
     loop {
         if let Ok(value) = usize::try_from(call()) {

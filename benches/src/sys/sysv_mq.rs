@@ -5,33 +5,33 @@ use std::io;
 
 use super::retry::retry;
 
-/// A queue, known by a number that any process of the same user may use; it lives until it is removed.
+/// A queue, by its id. Any process of the same user may use the id, and the queue lives until it is removed.
 #[derive(Clone, Copy, Debug)]
 pub struct Queue(libc::c_int);
 
 impl Queue {
-    /// A new queue without a key.
+    /// Makes a new queue without a key.
     ///
     /// # Errors
-    /// The kernel's; `ENOSPC` when there are `/proc/sys/kernel/msgmni` already.
+    /// The kernel's; `ENOSPC` if there are `/proc/sys/kernel/msgmni` queues already.
     pub fn private() -> io::Result<Self> {
         // SAFETY: takes two numbers.
         let id = unsafe { libc::msgget(libc::IPC_PRIVATE, 0o600) };
         if id < 0 { Err(io::Error::last_os_error()) } else { Ok(Self(id)) }
     }
 
-    /// The queue of a number that another process got.
+    /// The queue of an id that another process got.
     pub fn from_id(id: i32) -> Self {
         Self(id)
     }
 
-    /// Its number.
+    /// The id of the queue.
     pub fn id(self) -> i32 {
         self.0
     }
 }
 
-/// A message of `W` words as msgsnd wants it: a type above zero, then the bytes.
+/// A message of `W` words in the form that `msgsnd` expects: a type above zero, then the bytes.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct MsgBuf<const W: usize> {
@@ -41,17 +41,17 @@ pub struct MsgBuf<const W: usize> {
 }
 
 impl<const W: usize> MsgBuf<W> {
-    /// A message in its envelope.
+    /// Adds the type to a message.
     pub fn new(words: [u64; W]) -> Self {
         Self { kind: 1, words }
     }
 }
 
 impl Queue {
-    /// Sends one message, waiting while the queue is full.
+    /// Sends one message. Waits while the queue is full.
     ///
     /// # Errors
-    /// The kernel's; `EIDRM` or `EINVAL` when the queue was removed.
+    /// The kernel's; `EIDRM` or `EINVAL` if the queue was removed.
     pub fn send<const W: usize>(self, message: &MsgBuf<W>) -> io::Result<()> {
         retry(|| {
             // SAFETY: the buffer begins with its type and is W words longer.
@@ -61,10 +61,10 @@ impl Queue {
         .map(drop)
     }
 
-    /// Receives one message, waiting for it; its length in bytes.
+    /// Receives one message. Waits for one. Returns the length in bytes.
     ///
     /// # Errors
-    /// The kernel's; `EIDRM` or `EINVAL` when the queue was removed, `E2BIG` when the message is longer.
+    /// The kernel's; `EIDRM` or `EINVAL` if the queue was removed, `E2BIG` if the message is longer.
     pub fn receive<const W: usize>(self, message: &mut MsgBuf<W>) -> io::Result<usize> {
         retry(|| {
             // SAFETY: the buffer begins with its type and has room for W words, all of whose values are valid.
@@ -72,7 +72,7 @@ impl Queue {
         })
     }
 
-    /// How many bytes the queue holds.
+    /// The number of bytes that the queue holds.
     ///
     /// # Errors
     /// The kernel's.
@@ -84,7 +84,7 @@ impl Queue {
         if result == 0 { Ok(about.msg_qbytes as usize) } else { Err(io::Error::last_os_error()) }
     }
 
-    /// Removes the queue: whoever waits in it is woken with `EIDRM`.
+    /// Removes the queue. Waiting processes wake with `EIDRM`.
     ///
     /// # Errors
     /// The kernel's.
