@@ -1,4 +1,4 @@
-//! What the kernel's mechanisms do when a side is gone or slow: each test shows what `docs/ipc.md` says of it.
+//! Shows what each kernel mechanism does when a side is gone or slow, as `docs/ipc.md` states it.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
@@ -14,7 +14,7 @@ use feed_ring_benches::sys::posix_mq::{Access, open, unlink};
 use feed_testing::{PrivateRoot, skipped};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 
-/// A pipe tells both: a writer without readers gets EPIPE (Rust ignores SIGPIPE), a reader without writers the end.
+/// A writer without readers gets EPIPE (Rust ignores SIGPIPE). A reader without writers gets end-of-file.
 #[test]
 fn a_pipe_tells_either_side_that_the_other_is_gone() {
     let (reader, mut writer) = std::io::pipe().expect("pipe");
@@ -28,7 +28,7 @@ fn a_pipe_tells_either_side_that_the_other_is_gone() {
     assert_eq!(all, b"x");
 }
 
-/// A datagram socket tells the sender (ECONNREFUSED), but never the receiver: it waits on.
+/// A datagram socket tells the sender (ECONNREFUSED) but never the receiver, which keeps waiting.
 #[test]
 fn a_datagram_receiver_is_never_told_that_the_sender_is_gone() {
     let root = PrivateRoot::new();
@@ -48,7 +48,7 @@ fn a_datagram_receiver_is_never_told_that_the_sender_is_gone() {
     assert_eq!(sender.send(b"x").expect_err("nobody receives").kind(), ErrorKind::ConnectionRefused);
 }
 
-/// An eventfd belongs to nobody in particular: no end, no error, whoever is gone.
+/// An eventfd reports neither an end nor an error when the other side is gone.
 #[test]
 fn an_eventfd_never_tells_of_a_death() {
     let counter = eventfd(0, EventfdFlags::NONBLOCK).expect("eventfd");
@@ -58,8 +58,8 @@ fn an_eventfd_never_tells_of_a_death() {
     rustix::io::write(&counter, &1_u64.to_ne_bytes()).expect("counting for nobody is no error");
 }
 
-/// A socket file outlives its server: the next one gets EADDRINUSE unless it removes it, which is right only when
-/// nobody listens there.
+/// A socket file outlives its server. The next server gets EADDRINUSE unless it removes the file, which it may do only
+/// if no process listens there.
 #[test]
 fn a_stale_socket_is_replaced_and_a_live_one_is_not() {
     let root = PrivateRoot::new();
@@ -75,8 +75,7 @@ fn a_stale_socket_is_replaced_and_a_live_one_is_not() {
     assert!(root.path().join("file").exists());
 }
 
-/// A full POSIX queue makes the sender wait; with a deadline it is told. The queue and what is in it outlive all who
-/// had it open.
+/// A full POSIX queue makes the sender wait, up to a deadline. The queue and its messages outlive all its users.
 #[test]
 fn a_posix_queue_keeps_its_messages_and_times_out_when_full() {
     let name = format!("feed-ring-test.{}", std::process::id());
@@ -98,7 +97,7 @@ fn a_posix_queue_keeps_its_messages_and_times_out_when_full() {
     assert_eq!(sent[2].as_ref().expect_err("the queue was full").kind(), ErrorKind::TimedOut);
 }
 
-/// What a queue cannot hold is refused before anything is sent, with the limit's name.
+/// A message larger than the queue allows is refused before anything is sent. The error names the limit.
 #[test]
 fn queues_say_which_limit_is_too_small() {
     const WORDS: usize = 16 << 10;
@@ -122,7 +121,7 @@ fn queues_say_which_limit_is_too_small() {
     }
 }
 
-/// A System V queue is there until somebody removes it; who waits in it is then told.
+/// A System V queue exists until it is removed. Its removal wakes waiting processes with an error.
 #[test]
 fn a_system_v_queue_outlives_its_users_until_it_is_removed() {
     let root = PrivateRoot::new();
@@ -135,7 +134,7 @@ fn a_system_v_queue_outlives_its_users_until_it_is_removed() {
     Sender::<1>::send(&mut sender, &pattern(0, 0)).expect("send");
     let mut receiver = Contender::<1>::receiver(&SystemVQueue, &queue).expect("open");
     receiver.receive(|message| assert_eq!(*message, pattern::<1>(0, 0))).expect("receive");
-    // The dir notes the queue, and removing the dir removes it.
+    // The directory notes the queue, so removing the directory removes the queue.
     drop(dir);
     assert!(receiver.receive(|_| ()).is_err(), "the queue is removed");
 }

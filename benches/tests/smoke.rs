@@ -1,5 +1,5 @@
-//! Every contender is visited for one short round: it moves messages, verifies them, and leaves nothing behind. No time
-//! is asserted.
+//! Measures every contender for one short round. Each moves and checks messages and leaves nothing behind; no time is
+//! judged.
 
 use std::process::Command;
 

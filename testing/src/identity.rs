@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt;
 use std::str::FromStr;
 use std::{fmt, fs, io};
 
-/// A process, as no other process ever has it.
+/// An identity that no other process ever has.
 ///
 /// A process id alone is not enough: containers may share `/dev/shm` but not their process ids, and the kernel reuses ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

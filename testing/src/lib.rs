@@ -1,5 +1,5 @@
-//! What this workspace's tests share: private roots for rings, child processes that end with their parent, and the market
-//! data where it is.
+//! Common parts of this workspace's tests: private roots for rings, child processes that end with their parent, market
+//! data.
 
 mod alone;
 mod asleep;

@@ -1,4 +1,4 @@
-//! A private root: a directory in memory that a test's rings stand in, gone when the test is.
+//! A private root: a directory in memory for the rings of one test, removed with the test.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,20 +6,22 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::identity::ProcessIdentity;
 
-/// Where the directories are: in memory, as rings are.
+/// The parent of the directories. It is in memory, as rings are.
 const PARENT: &str = "/dev/shm";
 const PREFIX: &str = "feed-ring-test.";
 
-/// A directory of its own under `/dev/shm`, removed with all that is in it when dropped. A test that is killed cannot
-/// remove its own: the next one that runs, of whatever program, removes it, because the name says which process it is of.
+/// A directory under `/dev/shm`. It is removed with its content when dropped.
+///
+/// A killed test cannot remove its directory. The next test of any program does: the directory's name holds the
+/// identity of its process.
 #[derive(Debug)]
 pub struct PrivateRoot(PathBuf);
 
 impl PrivateRoot {
-    /// Makes one.
+    /// Makes the directory.
     ///
     /// # Panics
-    /// If that is not possible.
+    /// If the directory cannot be made.
     #[expect(clippy::new_without_default, reason = "it makes a directory: not a default value")]
     pub fn new() -> Self {
         static COUNT: AtomicU64 = AtomicU64::new(0);
@@ -31,12 +33,12 @@ impl PrivateRoot {
         PrivateRoot(path)
     }
 
-    /// Where it is.
+    /// The path of the directory.
     pub fn path(&self) -> &Path {
         &self.0
     }
 
-    /// What is in it now, by name and sorted.
+    /// The names of its entries, sorted.
     pub fn names(&self) -> Vec<String> {
         let entries = fs::read_dir(&self.0).into_iter().flatten().flatten();
         let mut names: Vec<_> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
@@ -57,7 +59,7 @@ impl Drop for PrivateRoot {
     }
 }
 
-/// Removes the roots of processes that are no more.
+/// Removes the directories of dead processes.
 fn remove_orphans(parent: &Path) {
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
         let name = entry.file_name();
@@ -84,7 +86,7 @@ mod tests {
             path
         };
         let living = make(current);
-        // Its id was used before, is of nobody, or is of somebody elsewhere, who may live.
+        // The id was used before, belongs to no process, or belongs to another namespace, whose process may live.
         let before = make(ProcessIdentity { began: current.began - 1, ..current });
         let nobody = make(ProcessIdentity { pid: u32::MAX, ..current });
         let elsewhere = make(ProcessIdentity { namespace: current.namespace + 1, pid: u32::MAX, ..current });
@@ -96,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_root_is_this_processs_while_it_is_there() {
+    fn a_root_exists_until_it_is_dropped() {
         let root = PrivateRoot::new();
         let path = root.path().to_owned();
         let another = PrivateRoot::new();

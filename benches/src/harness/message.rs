@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_head_says_what_was_written() {
+    fn a_header_is_read_back_as_it_was_written() {
         let mut message = [0; 7];
         Header::new(41, 1_000, true).write(&mut message);
         let header = Header::of(&message).unwrap();
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn heads_grow_with_the_number() {
+    fn headers_grow_with_the_number() {
         assert!(Header::new(7, u64::MAX, true).0 < Header::new(8, 0, false).0);
     }
 }

@@ -189,7 +189,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_live_run_is_left_alone_and_a_dead_one_is_swept() {
+    fn directories_of_dead_runs_are_removed_and_no_others() {
         let root = tempfile::tempdir().unwrap();
         let mine = PrivateDir::create(root.path()).unwrap();
         let dead = ProcessIdentity {

@@ -40,7 +40,7 @@ impl<const W: usize> Contender<W> for Splice {
         ensure!(W * 8 <= PAGE, "a message of {} bytes does not fit a page, and one splice would be two buffers", W * 8);
         let pipe = link.sender()?;
         let buffers = fcntl_getpipe_size(&pipe).context("F_GETPIPE_SZ")? / PAGE;
-        // One slot for each buffer in the pipe, one for the message being written, and twice that for safety.
+        // A slot for each buffer in the pipe and one for the message being written; twice as many, for safety.
         let slots = 2 * (buffers + 1);
         let memory = Memory::new(slots * PAGE / 8).context("memfd")?;
         let words = memory.read_write().context("memfd")?;

@@ -431,7 +431,7 @@ mod tests {
     }
 
     #[test]
-    fn ratios_pair_what_was_measured_in_one_sweep() {
+    fn ratios_pair_figures_of_one_sweep() {
         let (over, under) = ([Some(2.0), Some(8.0), None, Some(3.0)], [Some(1.0), Some(2.0), Some(5.0), Some(1.0)]);
         assert_eq!(filter().median_ratio(&over, &under), Some(3.0));
     }

@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_one_mapping_stores_the_other_loads() {
+    fn stores_through_one_mapping_are_seen_through_the_other() {
         let memory = Memory::new(1024).unwrap();
         let (words, view) = (memory.read_write().unwrap(), memory.read_only().unwrap());
         words.word(1023).store(7, Ordering::Release);
