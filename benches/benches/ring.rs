@@ -1,5 +1,6 @@
-//! Benches of single operations within one process: publish, receive and batches, for four payloads. With the feature
-//! `peers` also ringfire's publish.
+//! Benches of single operations within one process.
+//!
+//! Publish, receive and batches, for four payloads. With the feature `peers` also ringfire's publish.
 
 use std::hint::black_box;
 use std::time::Duration;

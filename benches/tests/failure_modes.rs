@@ -19,12 +19,12 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 fn a_pipe_tells_either_side_that_the_other_is_gone() {
     let (reader, mut writer) = std::io::pipe().expect("pipe");
     drop(reader);
-    assert_eq!(writer.write(b"x").expect_err("nobody reads").kind(), ErrorKind::BrokenPipe);
+    assert_eq!(writer.write(b"x").expect_err("there is no reader").kind(), ErrorKind::BrokenPipe);
     let (mut reader, mut writer) = std::io::pipe().expect("pipe");
     writer.write_all(b"x").expect("write");
     drop(writer);
     let mut all = Vec::new();
-    reader.read_to_end(&mut all).expect("what was written before the end is not lost");
+    reader.read_to_end(&mut all).expect("data written before the end is not lost");
     assert_eq!(all, b"x");
 }
 
@@ -45,7 +45,7 @@ fn a_datagram_receiver_is_never_told_that_the_sender_is_gone() {
     let sender = UnixDatagram::unbound().expect("socket");
     sender.connect(&path).expect("connect");
     drop(receiver);
-    assert_eq!(sender.send(b"x").expect_err("nobody receives").kind(), ErrorKind::ConnectionRefused);
+    assert_eq!(sender.send(b"x").expect_err("there is no receiver").kind(), ErrorKind::ConnectionRefused);
 }
 
 /// An eventfd reports neither an end nor an error when the other side is gone.
@@ -55,7 +55,7 @@ fn an_eventfd_never_tells_of_a_death() {
     drop(counter.try_clone().expect("the other side's descriptor"));
     let mut polled = [PollFd::new(&counter, PollFlags::IN)];
     assert_eq!(poll(&mut polled, Some(&Timespec::default())).expect("poll"), 0);
-    rustix::io::write(&counter, &1_u64.to_ne_bytes()).expect("counting for nobody is no error");
+    rustix::io::write(&counter, &1_u64.to_ne_bytes()).expect("adding without a reader is no error");
 }
 
 /// A socket file outlives its server. The next server gets EADDRINUSE unless it removes the file, which it may do only
@@ -86,7 +86,7 @@ fn a_posix_queue_keeps_its_messages_and_times_out_when_full() {
     let queue = open(&name, Access::Send).expect("open");
     let sent: Vec<_> = (0..3_u64).map(|n| queue.send(&n.to_ne_bytes(), Duration::from_millis(10))).collect();
     drop(queue);
-    let queue = open(&name, Access::Receive).expect("nobody has it open, and yet it is there");
+    let queue = open(&name, Access::Receive).expect("no process has it open, but it still exists");
     unlink(&name).expect("unlink");
     let mut message = [0; 8];
     for expected in 0..2_u64 {

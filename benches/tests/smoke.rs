@@ -1,5 +1,6 @@
-//! Measures every contender for one short round. Each moves and checks messages and leaves nothing behind; no time is
-//! judged.
+//! Measures every contender for one short round.
+//!
+//! Each moves and checks messages and leaves nothing behind. No time is judged.
 
 use std::process::Command;
 

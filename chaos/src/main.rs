@@ -1,5 +1,7 @@
-//! `feed-chaos`: kills and restarts a publisher at full rate, and stops, continues, kills and starts four subscribers,
-//! at random. Every message checks itself. The last line of the output is one JSON object.
+//! `feed-chaos`: kills, stops and restarts a publisher and four subscribers at random; every message checks itself.
+//!
+//! The publisher publishes at full rate. Signals stop and continue the subscribers. The last line of the output is one
+//! JSON object.
 
 mod driver;
 mod message;
@@ -86,7 +88,7 @@ fn drive(seconds: u64, seed: u64) -> Result<(), Box<dyn std::error::Error>> {
     println!("seed {seed}: {seconds} seconds; again with --seed {seed}");
     let (stopped, killed) = driver::slowdown(if seconds < 60 { 5 } else { 41 })?;
     println!(
-        "publisher, CPU time for a message as a ratio to no subscribers: 4 stopped asleep {stopped:.3}, 4 killed asleep {killed:.3}"
+        "CPU time of a publish over that without subscribers: 4 stopped asleep {stopped:.3}, 4 killed {killed:.3}"
     );
     let outcome = driver::run(seconds, seed)?;
     println!("{}", serde_json::to_string(&outcome)?);

@@ -6,7 +6,8 @@ use std::{fmt, fs, io};
 
 /// An identity that no other process ever has.
 ///
-/// A process id alone is not enough: containers may share `/dev/shm` but not their process ids, and the kernel reuses ids.
+/// A process id alone is not enough: containers may share `/dev/shm` but not their process ids, and the kernel reuses
+/// ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProcessIdentity {
     /// The inode of the pid namespace.

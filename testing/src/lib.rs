@@ -1,5 +1,6 @@
-//! Common parts of this workspace's tests: private roots for rings, child processes that end with their parent, market
-//! data.
+//! Common parts of this workspace's tests.
+//!
+//! They are private roots for rings, child processes that end with their parent, and market data.
 
 mod alone;
 mod asleep;

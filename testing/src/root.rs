@@ -26,7 +26,7 @@ impl PrivateRoot {
     pub fn new() -> Self {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         remove_orphans(Path::new(PARENT));
-        let owner = ProcessIdentity::current().expect("/proc tells who this process is");
+        let owner = ProcessIdentity::current().expect("read the identity of this process from /proc");
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let path = PathBuf::from(format!("{PARENT}/{PREFIX}{owner}.{count}"));
         fs::create_dir(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -88,13 +88,13 @@ mod tests {
         let living = make(current);
         // The id was used before, belongs to no process, or belongs to another namespace, whose process may live.
         let before = make(ProcessIdentity { began: current.began - 1, ..current });
-        let nobody = make(ProcessIdentity { pid: u32::MAX, ..current });
+        let no_process = make(ProcessIdentity { pid: u32::MAX, ..current });
         let elsewhere = make(ProcessIdentity { namespace: current.namespace + 1, pid: u32::MAX, ..current });
         let strange = parent.path().join(format!("{PREFIX}1.2"));
         fs::create_dir(&strange).unwrap();
         remove_orphans(parent.path());
         assert!(living.exists() && elsewhere.exists() && strange.exists());
-        assert!(!before.exists() && !nobody.exists());
+        assert!(!before.exists() && !no_process.exists());
     }
 
     #[test]

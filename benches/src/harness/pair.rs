@@ -1,5 +1,6 @@
-//! A pair: the two sides of one measurement, in two processes or, for a contender that works only within one, in two
-//! threads.
+//! A pair: the two sides of one measurement.
+//!
+//! They are two processes or, for a contender that works only within one process, two threads.
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;

@@ -199,10 +199,10 @@ mod tests {
         let stale = root.path().join(format!("{PREFIX}.{dead}"));
         fs::create_dir(&stale).unwrap();
         fs::write(stale.join("segment"), b"left behind").unwrap();
-        fs::write(root.path().join("somebody-elses"), b"").unwrap();
+        fs::write(root.path().join("unrelated"), b"").unwrap();
 
         assert_eq!(sweep(root.path()).unwrap(), 1);
-        assert!(!stale.exists() && mine.path().exists() && root.path().join("somebody-elses").exists());
+        assert!(!stale.exists() && mine.path().exists() && root.path().join("unrelated").exists());
         drop(mine);
         assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
     }

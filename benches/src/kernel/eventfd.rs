@@ -1,5 +1,6 @@
-//! A queue in shared memory with two eventfds: one counts messages, the other free slots. Both can be polled together
-//! with sockets. Neither reports that the other side died.
+//! A queue in shared memory with two eventfds: one counts messages, the other free slots.
+//!
+//! Both can be polled together with sockets. Neither reports that the other side died.
 
 use std::os::fd::OwnedFd;
 use std::sync::atomic::Ordering;

@@ -1,5 +1,6 @@
-//! The peers: other projects that a user could choose instead. Those that work only within one process are measured
-//! between two threads and marked so.
+//! The peers: other projects that a user could choose instead.
+//!
+//! Those that work only within one process are measured between two threads and marked so.
 
 mod capacity;
 mod crossbeam;

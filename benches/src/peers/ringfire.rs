@@ -1,5 +1,6 @@
-//! ringfire, one publisher with many subscribers that may be lapped: between processes. The closest peer to this
-//! project's ring.
+//! ringfire, one publisher with many subscribers that may be lapped: between processes.
+//!
+//! It is the closest peer to this project's ring.
 
 use std::path::PathBuf;
 

@@ -1,5 +1,6 @@
-//! Compares copying a message into a slot and out of it with memcpy, and with publishing and receiving. All of it
-//! happens in one process and in the first-level cache.
+//! Compares copying a message into a slot and out of it with memcpy, and with publishing and receiving.
+//!
+//! All of it happens in one process and in the first-level cache.
 
 use std::hint::black_box;
 

@@ -1,6 +1,8 @@
-//! Measures how a sleeping subscriber disturbs its publisher: how long a publish takes, and for how long the publisher
-//! loses its core between messages. The subscriber falls asleep after each message. With `membarrier` it interrupts the
-//! publisher's core then. With a fence it does not, but every publish pays for the fence.
+//! Measures how a sleeping subscriber disturbs its publisher.
+//!
+//! The figures are the duration of a publish, and how long the publisher loses its core between messages. The
+//! subscriber falls asleep after each message. With `membarrier` it interrupts the publisher's core then. With a fence
+//! it does not, but every publish pays for the fence.
 
 use std::time::Duration;
 

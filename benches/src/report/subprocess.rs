@@ -1,5 +1,6 @@
-//! Measures a contender in a process of its own: this program, started again. A crash of the contender ends only that
-//! process.
+//! Measures a contender in a process of its own: this program, started again.
+//!
+//! A crash of the contender ends only that process.
 
 use std::fs::File;
 use std::path::PathBuf;
