@@ -33,7 +33,7 @@ impl Kind {
     }
 }
 
-type Visitor = Box<dyn Fn(&Session) -> anyhow::Result<Measurement>>;
+type Measure = Box<dyn Fn(&Session) -> anyhow::Result<Measurement>>;
 
 /// One row.
 pub struct Row {
@@ -47,7 +47,7 @@ pub struct Row {
     pub capacity: Option<usize>,
     /// Whether a quick report includes the row.
     pub quick: bool,
-    measurement: Visitor,
+    measure: Measure,
 }
 
 impl Row {
@@ -58,14 +58,8 @@ impl Row {
         capacity: Option<usize>,
         contender: C,
     ) -> Self {
-        Self {
-            name: name.into(),
-            kind,
-            payload: W * 8,
-            capacity,
-            quick: true,
-            measurement: Box::new(move |session| pair::processes(&contender, session)),
-        }
+        let measure = move |session: &Session| pair::processes(&contender, session);
+        Self::of(kind, name.into(), W * 8, capacity, Box::new(measure))
     }
 
     /// A row measured between two threads of one process.
@@ -74,14 +68,12 @@ impl Row {
         capacity: Option<usize>,
         contender: C,
     ) -> Self {
-        Self {
-            name: name.into(),
-            kind: Kind::PeerThreads,
-            payload: W * 8,
-            capacity,
-            quick: true,
-            measurement: Box::new(move |session| pair::threads(&contender, session)),
-        }
+        let measure = move |session: &Session| pair::threads(&contender, session);
+        Self::of(Kind::PeerThreads, name.into(), W * 8, capacity, Box::new(measure))
+    }
+
+    fn of(kind: Kind, name: String, payload: usize, capacity: Option<usize>, measure: Measure) -> Self {
+        Self { name, kind, payload, capacity, quick: true, measure }
     }
 
     /// Excludes the row from quick reports.
@@ -95,6 +87,6 @@ impl Row {
     /// # Errors
     /// The contender's.
     pub fn measure(&self, session: &Session) -> anyhow::Result<Measurement> {
-        (self.measurement)(session)
+        (self.measure)(session)
     }
 }
