@@ -1,4 +1,4 @@
-//! The two parts that child processes play: the publisher, and a subscriber that checks everything it is told.
+//! The roles of the child processes: a publisher, and a subscriber that checks every message and event.
 
 use std::io::Write;
 use std::path::Path;
@@ -9,40 +9,41 @@ use serde::{Deserialize, Serialize};
 
 use crate::message::{Message, is_whole, message};
 
-/// The ring of the chaos.
+/// The name of the ring.
 pub(crate) const RING: &str = "chaos";
 
-/// Its slots.
+/// Slots of the ring.
 pub(crate) const CAPACITY: usize = 1024;
 
 /// Publishes at full rate until killed.
 pub(crate) fn publish(root: &Path, number: u64) -> Result<(), Box<dyn std::error::Error>> {
     let mut publisher = Publisher::<Message>::options(RING).root(root).capacity(CAPACITY).keep(true).create()?;
-    say(&format!("epoch {} {}", publisher.epoch(), publisher.published()));
+    print_line(&format!("epoch {} {}", publisher.epoch(), publisher.published()));
     loop {
         let next = message(publisher.published(), number);
         publisher.publish(&next);
     }
 }
 
-/// A message of one cache line, made before it is needed: beside it a wake-up that is made for nobody shows.
+/// A message of one cache line. Publishing it costs less than a wake-up, so useless wake-ups show in the publisher's
+/// time.
 pub(crate) type Small = [u64; 7];
 
 /// Publishes one small message at full rate until killed.
 pub(crate) fn publish_small(root: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let mut publisher = Publisher::<Small>::options(RING).root(root).capacity(CAPACITY).create()?;
-    say("ready");
+    print_line("ready");
     let message = [7; 7];
     loop {
         publisher.publish(&message);
     }
 }
 
-/// Receives small messages until killed, and sleeps when there are none.
+/// Receives small messages until killed. Sleeps while there are none.
 pub(crate) fn sleep(root: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let options = Subscriber::<Small>::options(RING).root(root).join(Join::Latest).wait(WaitStrategy::Block);
     let mut subscriber = options.open()?;
-    say("ready");
+    print_line("ready");
     loop {
         match subscriber.recv() {
             Ok(_) | Err(RecvError::Lagged { .. }) => {}
@@ -51,28 +52,28 @@ pub(crate) fn sleep(root: &Path) -> Result<(), Box<dyn std::error::Error>> {
     }
 }
 
-/// What a subscriber has seen until now.
+/// Counts of what a subscriber has seen so far.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Seen {
+pub(crate) struct Counts {
     /// Messages received.
     pub(crate) messages: u64,
-    /// Messages lost, as the ring said.
+    /// Messages lost, as the ring reported.
     pub(crate) lost: u64,
-    /// Restarts told of.
+    /// Restarts of the publisher, as the ring reported.
     pub(crate) restarts: u64,
-    /// Messages whose words did not belong together, or that were not those of their sequence number.
+    /// Torn reads: the words of a message did not belong together, or not to the sequence number.
     pub(crate) torn: u64,
     /// Messages received twice.
     pub(crate) duplicated: u64,
     /// Messages received after a later one.
     pub(crate) out_of_order: u64,
-    /// Messages that neither were received nor counted as lost, and those of a new publisher of whom nothing was said.
+    /// Messages neither received nor counted as lost, and messages of a new publisher without a report of its epoch.
     pub(crate) unaccounted: u64,
 }
 
-impl Seen {
-    /// Adds what another subscriber saw.
-    pub(crate) fn add(&mut self, other: &Seen) {
+impl Counts {
+    /// Adds the counts of another subscriber.
+    pub(crate) fn add(&mut self, other: &Counts) {
         self.messages += other.messages;
         self.lost += other.lost;
         self.restarts += other.restarts;
@@ -83,50 +84,51 @@ impl Seen {
     }
 }
 
-/// Receives until killed, and says every few milliseconds what it has seen.
+/// Receives until killed. Prints the counts every few milliseconds.
 pub(crate) fn subscribe(root: &Path, block: bool) -> Result<(), Box<dyn std::error::Error>> {
     let wait = if block { WaitStrategy::Block } else { WaitStrategy::Yield };
     let options = Subscriber::<Message>::options(RING).root(root).join(Join::Oldest).wait(wait);
     let mut subscriber = options.open_timeout(Duration::from_secs(10)).open()?;
-    let mut seen = Seen::default();
-    let (mut last, mut publisher, mut told) = (None, None, false);
-    let mut said = Instant::now();
+    let mut counts = Counts::default();
+    let (mut last, mut publisher, mut epoch_reported) = (None, None, false);
+    let mut printed = Instant::now();
     loop {
         let at = subscriber.sequence();
         match subscriber.recv_timeout(Duration::from_millis(5)) {
             Ok(message) => {
                 let sequence = message[0];
-                seen.messages += 1;
-                seen.torn += u64::from(!is_whole(&message) || sequence != at);
-                seen.duplicated += u64::from(last == Some(sequence));
-                seen.out_of_order += u64::from(last.is_some_and(|last| sequence < last));
-                // Another publisher's messages come only after its epoch was told of.
-                seen.unaccounted += u64::from(publisher.is_some_and(|publisher| publisher != message[1]) && !told);
-                (last, publisher, told) = (Some(sequence), Some(message[1]), false);
+                counts.messages += 1;
+                counts.torn += u64::from(!is_whole(&message) || sequence != at);
+                counts.duplicated += u64::from(last == Some(sequence));
+                counts.out_of_order += u64::from(last.is_some_and(|last| sequence < last));
+                // The ring must report an epoch before the first message of its publisher.
+                counts.unaccounted +=
+                    u64::from(publisher.is_some_and(|publisher| publisher != message[1]) && !epoch_reported);
+                (last, publisher, epoch_reported) = (Some(sequence), Some(message[1]), false);
             }
             Err(TryRecvError::Empty) => {}
-            Err(TryRecvError::Lagged { missed }) => seen.lost += missed,
+            Err(TryRecvError::Lagged { missed }) => counts.lost += missed,
             Err(TryRecvError::Restarted { sequence, .. }) => {
-                seen.restarts += 1;
-                seen.unaccounted += u64::from(last.is_some_and(|last| last >= sequence));
-                told = true;
+                counts.restarts += 1;
+                counts.unaccounted += u64::from(last.is_some_and(|last| last >= sequence));
+                epoch_reported = true;
             }
             Err(TryRecvError::PublisherDead) => std::thread::sleep(Duration::from_micros(200)),
             Err(error) => return Err(error.into()),
         }
-        let accounted = subscriber.first() + seen.messages + seen.lost;
+        let accounted = subscriber.first() + counts.messages + counts.lost;
         if accounted != subscriber.sequence() {
-            seen.unaccounted += accounted.abs_diff(subscriber.sequence());
+            counts.unaccounted += accounted.abs_diff(subscriber.sequence());
         }
-        if said.elapsed() > Duration::from_millis(5) {
-            said = Instant::now();
-            say(&serde_json::to_string(&seen)?);
+        if printed.elapsed() > Duration::from_millis(5) {
+            printed = Instant::now();
+            print_line(&serde_json::to_string(&counts)?);
         }
     }
 }
 
-/// A line to the driver. If nobody listens any more, there is nothing left to do.
-fn say(line: &str) {
+/// Prints a line for the driver. Exits if the driver is gone.
+fn print_line(line: &str) {
     let mut output = std::io::stdout().lock();
     if writeln!(output, "{line}").and_then(|()| output.flush()).is_err() {
         std::process::exit(0);

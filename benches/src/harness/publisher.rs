@@ -1,34 +1,34 @@
-//! The publisher's side of a visit: it opens every round, sends, and knows when it is over.
+//! The publisher's side of a measurement: it sends, times, and decides when a round is over.
 
 use anyhow::{Context as _, ensure};
 
+use super::barrier::Barrier;
 use super::calibrate;
 use super::clock::{self, Ticks};
 use super::contender::{Receiver, Sender};
-use super::meeting::Meeting;
-use super::message::{self, Head, Message};
+use super::measurement::{Measurement, Paced, Plan, Round, Samples, Stream, SubscriberResults};
+use super::message::{self, Header, Message};
 use super::preempted;
-use super::visit::{Findings, Paced, Plan, Round, Samples, Stream, Visit};
 
-/// Round trips between two looks at the clock.
+/// Round trips between two readings of the clock.
 const BATCH: u64 = 16;
 
-/// Messages between two looks at the clock in a stream.
+/// Messages between two readings of the clock in a stream.
 const STRIDE: u64 = 64;
 
 /// The publisher's side.
-pub struct Lead<'a, S, R, const W: usize> {
-    /// Where messages leave.
+pub struct PublisherSide<'a, S, R, const W: usize> {
+    /// Sends the messages.
     pub sender: S,
-    /// Where replies come in.
+    /// Receives the replies.
     pub receiver: R,
-    /// Where the sides meet.
-    pub meeting: Meeting,
-    /// How long to do what.
+    /// Waits for the subscriber between rounds.
+    pub barrier: Barrier,
+    /// The length of the rounds.
     pub plan: &'a Plan,
-    /// How long a tick is.
+    /// The length of a tick.
     pub ticks: Ticks,
-    /// The message as it was last sent.
+    /// The message that was sent last.
     message: Message<W>,
     /// The number of the next message.
     next: u64,
@@ -36,17 +36,17 @@ pub struct Lead<'a, S, R, const W: usize> {
     next_reply: u64,
 }
 
-impl<'a, S: Sender<W>, R: Receiver<W>, const W: usize> Lead<'a, S, R, W> {
-    /// Ready to begin.
-    pub fn new(sender: S, receiver: R, meeting: Meeting, plan: &'a Plan, ticks: Ticks) -> Self {
-        Self { sender, receiver, meeting, plan, ticks, message: message::pattern(0, 0), next: 0, next_reply: 0 }
+impl<'a, S: Sender<W>, R: Receiver<W>, const W: usize> PublisherSide<'a, S, R, W> {
+    /// A side that has not sent yet.
+    pub fn new(sender: S, receiver: R, barrier: Barrier, plan: &'a Plan, ticks: Ticks) -> Self {
+        Self { sender, receiver, barrier, plan, ticks, message: message::pattern(0, 0), next: 0, next_reply: 0 }
     }
 
-    /// The whole visit but for what only the subscriber knows.
+    /// The whole measurement, without the results that only the subscriber knows.
     ///
     /// # Errors
-    /// The contender's, or what the check of the messages found.
-    pub fn visit(&mut self, never_waits: bool) -> anyhow::Result<Visit> {
+    /// The contender's; a message arrived damaged.
+    pub fn measure(&mut self, never_waits: bool) -> anyhow::Result<Measurement> {
         self.check().context("checking messages before timing")?;
         self.check_burst().context("checking messages before timing")?;
         let mut before = self.calibrate();
@@ -54,27 +54,27 @@ impl<'a, S: Sender<W>, R: Receiver<W>, const W: usize> Lead<'a, S, R, W> {
         let single = self.round(&mut before, Self::single)?;
         let mut paced = Vec::new();
         for interval in self.plan.paced.clone() {
-            paced.push(self.round(&mut before, |lead| lead.paced(interval))?);
+            paced.push(self.round(&mut before, |side| side.paced(interval))?);
         }
         let stream = self.round(&mut before, Self::stream)?;
         let alone = if never_waits { Some(self.round(&mut before, Self::alone)?) } else { None };
-        self.meeting.meet();
-        Ok(Visit { ping, single, paced, stream, alone })
+        self.barrier.wait();
+        Ok(Measurement { ping, single, paced, stream, alone })
     }
 
     fn calibrate(&mut self) -> f64 {
-        self.meeting.meet();
-        calibrate::lead(&self.meeting, self.ticks, self.plan.calibration)
+        self.barrier.wait();
+        calibrate::publisher(&self.barrier, self.ticks, self.plan.calibration)
     }
 
-    /// One round between two calibrations, of which the first is the one after the round before.
+    /// One round between two calibrations. The calibration before it is also the one after the previous round.
     fn round<T>(
         &mut self,
         before: &mut f64,
         work: impl FnOnce(&mut Self) -> anyhow::Result<T>,
     ) -> anyhow::Result<Round<T>> {
         let switches = preempted::count()?;
-        self.meeting.meet();
+        self.barrier.wait();
         let value = work(self)?;
         let preempted = preempted::count()? != switches;
         let after = self.calibrate();
@@ -85,12 +85,12 @@ impl<'a, S: Sender<W>, R: Receiver<W>, const W: usize> Lead<'a, S, R, W> {
 
     #[inline(always)]
     fn send(&mut self, stamp: u64, last: bool) -> anyhow::Result<()> {
-        Head::new(self.next, stamp, last).write(&mut self.message);
+        Header::new(self.next, stamp, last).write(&mut self.message);
         self.next += 1;
         self.sender.send(&self.message)
     }
 
-    /// Messages one by one, each answered, every word checked on both sides.
+    /// Sends messages one by one, each answered. Both sides check every word.
     fn check(&mut self) -> anyhow::Result<()> {
         for _ in 0..self.plan.checked {
             self.sender.send(&message::pattern(self.next, 0))?;
@@ -102,9 +102,9 @@ impl<'a, S: Sender<W>, R: Receiver<W>, const W: usize> Lead<'a, S, R, W> {
         self.send(0, true)
     }
 
-    /// The same as fast as they go, unanswered.
+    /// Sends messages at full speed, not answered. The subscriber checks every word.
     fn check_burst(&mut self) -> anyhow::Result<()> {
-        self.meeting.meet();
+        self.barrier.wait();
         for _ in 0..self.plan.checked {
             self.sender.send(&message::pattern(self.next, 0))?;
             self.next += 1;
@@ -115,7 +115,7 @@ impl<'a, S: Sender<W>, R: Receiver<W>, const W: usize> Lead<'a, S, R, W> {
     #[inline(always)]
     fn round_trip(&mut self) -> anyhow::Result<()> {
         self.send(0, false)?;
-        let reply = self.receiver.receive(Head::of)??;
+        let reply = self.receiver.receive(Header::of)??;
         if reply.number() != self.next_reply {
             return Err(wrong_reply(reply.number(), self.next_reply));
         }
@@ -162,7 +162,8 @@ impl<'a, S: Sender<W>, R: Receiver<W>, const W: usize> Lead<'a, S, R, W> {
         let mut now = began;
         for _ in 0..length.div_ceil(step) {
             now = clock::now();
-            // A message that is late counts from when it should have left.
+            // The latency of a late message counts from the time at which it was due. Else a slow sender would look
+            // fast.
             let stamp = if now >= due {
                 due
             } else {
@@ -173,7 +174,7 @@ impl<'a, S: Sender<W>, R: Receiver<W>, const W: usize> Lead<'a, S, R, W> {
             };
             self.send(stamp, false)?;
             due += step;
-            // Far behind: enough to show that the pace is too much.
+            // Three times over the planned length the pace is clearly too fast.
             if now - began > 3 * length {
                 break;
             }
@@ -193,7 +194,7 @@ impl<'a, S: Sender<W>, R: Receiver<W>, const W: usize> Lead<'a, S, R, W> {
         Ok(self.saturate(self.plan.alone)?.0)
     }
 
-    /// As fast as they go; ns per message and how many.
+    /// Sends at full speed. Returns ns per message and the number of messages.
     fn saturate(&mut self, length: std::time::Duration) -> anyhow::Result<(f64, u64)> {
         let length = self.ticks.ticks(length);
         let (began, first) = (clock::now(), self.next);
@@ -210,24 +211,28 @@ impl<'a, S: Sender<W>, R: Receiver<W>, const W: usize> Lead<'a, S, R, W> {
     }
 }
 
-/// Puts what the subscriber found into the visit.
+/// Adds the subscriber's results to the measurement.
 ///
 /// # Errors
-/// A contender whose publisher waits for its readers lost something.
-pub fn complete(visit: &mut Visit, findings: Findings, never_waits: bool) -> anyhow::Result<()> {
-    ensure!(findings.paced.len() == visit.paced.len(), "the two sides disagree about the rounds");
-    for (round, samples) in visit.paced.iter_mut().zip(findings.paced) {
+/// The sides disagree about the rounds, or messages were lost although the publisher waits for its readers.
+pub fn add_subscriber_results(
+    measurement: &mut Measurement,
+    results: SubscriberResults,
+    never_waits: bool,
+) -> anyhow::Result<()> {
+    ensure!(results.paced.len() == measurement.paced.len(), "the two sides disagree about the rounds");
+    for (round, samples) in measurement.paced.iter_mut().zip(results.paced) {
         round.value.samples = samples;
     }
-    let stream = &mut visit.stream.value;
-    stream.received = findings.received;
-    stream.per_second = findings.per_second;
-    let mut flags = visit.preempted();
-    ensure!(findings.preempted.len() == flags.len(), "the two sides disagree about the rounds");
-    for (flag, theirs) in flags.iter_mut().zip(findings.preempted) {
+    let stream = &mut measurement.stream.value;
+    stream.received = results.received;
+    stream.per_second = results.per_second;
+    let mut flags = measurement.preempted();
+    ensure!(results.preempted.len() == flags.len(), "the two sides disagree about the rounds");
+    for (flag, theirs) in flags.iter_mut().zip(results.preempted) {
         **flag |= theirs;
     }
-    let stream = visit.stream.value;
+    let stream = measurement.stream.value;
     ensure!(
         never_waits || stream.received == stream.sent,
         "received {} of {} messages, though the publisher waits for readers",

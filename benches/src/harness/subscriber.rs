@@ -1,58 +1,58 @@
-//! The subscriber's side of a visit: it answers, counts and times what arrives.
+//! The subscriber's side of a measurement: it answers, counts and times the messages.
 
 use anyhow::{Context as _, ensure};
 
+use super::barrier::Barrier;
 use super::calibrate;
 use super::clock::{self, Ticks};
 use super::contender::{Receiver, Sender};
-use super::meeting::Meeting;
-use super::message::{self, Head, Message};
+use super::measurement::{Plan, Samples, SubscriberResults};
+use super::message::{self, Header, Message};
 use super::preempted;
-use super::visit::{Findings, Plan, Samples};
 
 /// The subscriber's side.
-pub struct Follow<'a, S, R, const W: usize> {
-    /// Where messages come in.
+pub struct SubscriberSide<'a, S, R, const W: usize> {
+    /// Receives the messages.
     pub receiver: R,
-    /// Where replies leave.
+    /// Sends the replies.
     pub sender: S,
-    /// Where the sides meet.
-    pub meeting: Meeting,
-    /// How long to do what.
+    /// Waits for the publisher between rounds.
+    pub barrier: Barrier,
+    /// The length of the rounds.
     pub plan: &'a Plan,
-    /// How long a tick is.
+    /// The length of a tick.
     pub ticks: Ticks,
-    /// The reply as it was last sent.
+    /// The reply that was sent last.
     reply: Message<W>,
     /// The lowest number that the next message may have.
     next: u64,
     /// The number of the next reply.
     next_reply: u64,
-    /// What is found out.
-    findings: Findings,
+    /// The results so far.
+    results: SubscriberResults,
 }
 
-impl<'a, S: Sender<W>, R: Receiver<W>, const W: usize> Follow<'a, S, R, W> {
-    /// Ready to begin.
-    pub fn new(receiver: R, sender: S, meeting: Meeting, plan: &'a Plan, ticks: Ticks) -> Self {
+impl<'a, S: Sender<W>, R: Receiver<W>, const W: usize> SubscriberSide<'a, S, R, W> {
+    /// A side that has not received yet.
+    pub fn new(receiver: R, sender: S, barrier: Barrier, plan: &'a Plan, ticks: Ticks) -> Self {
         Self {
             receiver,
             sender,
-            meeting,
+            barrier,
             plan,
             ticks,
             reply: message::pattern(0, 1),
             next: 0,
             next_reply: 0,
-            findings: Findings::default(),
+            results: SubscriberResults::default(),
         }
     }
 
-    /// The whole visit.
+    /// The whole measurement.
     ///
     /// # Errors
-    /// The contender's, or what the check of the messages found.
-    pub fn visit(&mut self, never_waits: bool) -> anyhow::Result<Findings> {
+    /// The contender's; a message arrived damaged.
+    pub fn measure(&mut self, never_waits: bool) -> anyhow::Result<SubscriberResults> {
         self.check().context("checking messages before timing")?;
         self.check_burst(never_waits).context("checking messages before timing")?;
         self.calibrate();
@@ -60,43 +60,43 @@ impl<'a, S: Sender<W>, R: Receiver<W>, const W: usize> Follow<'a, S, R, W> {
         self.round(Self::answer)?;
         for interval in &self.plan.paced {
             let count = self.plan.paced_for.as_nanos() / interval.as_nanos().max(1) + 2;
-            let samples = self.round(|follow| follow.paced(count as usize))?;
-            self.findings.paced.push(samples);
+            let samples = self.round(|side| side.paced(count as usize))?;
+            self.results.paced.push(samples);
         }
-        (self.findings.received, self.findings.per_second) = self.round(Self::stream)?;
+        (self.results.received, self.results.per_second) = self.round(Self::stream)?;
         if never_waits {
             self.round(|_| Ok(()))?;
         }
-        self.meeting.meet();
-        Ok(std::mem::take(&mut self.findings))
+        self.barrier.wait();
+        Ok(std::mem::take(&mut self.results))
     }
 
     fn calibrate(&mut self) {
-        self.meeting.meet();
-        calibrate::follow(&self.meeting);
+        self.barrier.wait();
+        calibrate::subscriber(&self.barrier);
     }
 
     fn round<T>(&mut self, work: impl FnOnce(&mut Self) -> anyhow::Result<T>) -> anyhow::Result<T> {
         let switches = preempted::count()?;
-        self.meeting.meet();
+        self.barrier.wait();
         let value = work(self)?;
-        self.findings.preempted.push(preempted::count()? != switches);
+        self.results.preempted.push(preempted::count()? != switches);
         self.calibrate();
         Ok(value)
     }
 
-    /// The next message's head; numbers only ever grow.
+    /// The next message's header. The numbers must grow.
     #[inline(always)]
-    fn receive(&mut self) -> anyhow::Result<Head> {
-        let head = self.receiver.receive(Head::of)??;
-        if head.number() < self.next {
-            return Err(out_of_order(head.number(), self.next));
+    fn receive(&mut self) -> anyhow::Result<Header> {
+        let header = self.receiver.receive(Header::of)??;
+        if header.number() < self.next {
+            return Err(out_of_order(header.number(), self.next));
         }
-        self.next = head.number() + 1;
-        Ok(head)
+        self.next = header.number() + 1;
+        Ok(header)
     }
 
-    /// Messages one by one, every word checked, each answered.
+    /// Receives messages one by one, checks every word and answers each.
     fn check(&mut self) -> anyhow::Result<()> {
         for number in 0..self.plan.checked {
             self.receiver.receive(|message| message::check(message, number, 0))??;
@@ -109,20 +109,20 @@ impl<'a, S: Sender<W>, R: Receiver<W>, const W: usize> Follow<'a, S, R, W> {
         Ok(())
     }
 
-    /// A burst, every word checked, each message by the number it carries.
+    /// Receives a burst and checks every word. The message's own number says what the words must be.
     fn check_burst(&mut self, never_waits: bool) -> anyhow::Result<()> {
-        self.meeting.meet();
+        self.barrier.wait();
         let first = self.next;
         let mut received = 0;
         loop {
-            let head = self.receiver.receive(|message| {
-                let head = Head::of_checked(message);
-                if head.is_last() { Ok(head) } else { message::check(message, head.number(), 0).map(|()| head) }
+            let header = self.receiver.receive(|message| {
+                let header = Header::of_checked(message);
+                if header.is_last() { Ok(header) } else { message::check(message, header.number(), 0).map(|()| header) }
             })??;
-            ensure!(head.number() >= self.next, "received {} after {}", head.number(), self.next - 1);
-            self.next = head.number() + 1;
-            if head.is_last() {
-                let sent = head.number() - first;
+            ensure!(header.number() >= self.next, "received {} after {}", header.number(), self.next - 1);
+            self.next = header.number() + 1;
+            if header.is_last() {
+                let sent = header.number() - first;
                 ensure!(never_waits || received == sent, "received {received} of {sent}, though the publisher waits");
                 return Ok(());
             }
@@ -132,11 +132,11 @@ impl<'a, S: Sender<W>, R: Receiver<W>, const W: usize> Follow<'a, S, R, W> {
 
     fn answer(&mut self) -> anyhow::Result<()> {
         loop {
-            let head = self.receive()?;
-            if head.is_last() {
+            let header = self.receive()?;
+            if header.is_last() {
                 return Ok(());
             }
-            Head::new(self.next_reply, 0, false).write(&mut self.reply);
+            Header::new(self.next_reply, 0, false).write(&mut self.reply);
             self.next_reply += 1;
             self.sender.send(&self.reply)?;
         }
@@ -145,22 +145,22 @@ impl<'a, S: Sender<W>, R: Receiver<W>, const W: usize> Follow<'a, S, R, W> {
     fn paced(&mut self, count: usize) -> anyhow::Result<Samples> {
         let mut samples = Vec::with_capacity(count);
         loop {
-            let head = self.receive()?;
+            let header = self.receive()?;
             let now = clock::now_after_loads();
-            if head.is_last() {
+            if header.is_last() {
                 return Ok(Samples::of(&samples, 1.0, self.ticks));
             }
-            samples.push(head.age(now));
+            samples.push(header.age(now));
         }
     }
 
     fn stream(&mut self) -> anyhow::Result<(u64, f64)> {
         let mut received = 0;
-        let mut head = self.receive()?;
+        let mut header = self.receive()?;
         let began = clock::now();
-        while !head.is_last() {
+        while !header.is_last() {
             received += 1;
-            head = self.receive()?;
+            header = self.receive()?;
         }
         let seconds = self.ticks.ns((clock::now() - began) as f64) / 1e9;
         Ok((received, received as f64 / seconds))

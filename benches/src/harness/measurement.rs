@@ -1,4 +1,4 @@
-//! One visit to one contender: how long each round lasts, and what the rounds found.
+//! One measurement of one contender: the length of its rounds, and their results.
 
 use std::time::Duration;
 
@@ -7,36 +7,36 @@ use serde::{Deserialize, Serialize};
 
 use super::clock::Ticks;
 
-/// What a visit does and for how long.
+/// The length of each part of a measurement.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Plan {
-    /// Messages whose every word is checked, one by one and again in a burst, before anything is timed.
+    /// Messages whose every word is checked before any round: first one by one, then as many in a burst.
     pub checked: u64,
-    /// Each calibration.
+    /// The length of each calibration.
     pub calibration: Duration,
-    /// Ping-pong timed in batches: the latency.
+    /// The length of the ping-pong round timed in batches. It gives the latency.
     pub ping: Duration,
-    /// Ping-pong timed one by one: its percentiles.
+    /// The length of the ping-pong round timed one by one. It gives the percentiles of the latency.
     pub single: Duration,
-    /// Intervals of the paced rounds.
+    /// The intervals of the paced rounds, one round for each.
     pub paced: Vec<Duration>,
-    /// Each paced round.
+    /// The length of each paced round.
     pub paced_for: Duration,
-    /// The saturated stream.
+    /// The length of the round that saturates the subscriber.
     pub stream: Duration,
-    /// Publishing without a reader.
+    /// The length of the round that publishes without a reader.
     pub alone: Duration,
 }
 
 impl Plan {
-    /// Rounds for a full report.
+    /// The rounds of a full report.
     pub fn full() -> Self {
         Self {
             checked: 1_000,
             calibration: Duration::from_micros(1_500),
             ping: Duration::from_millis(15),
             single: Duration::from_millis(20),
-            // The last is long enough for a blocking subscriber to sleep in between.
+            // In the last interval a blocking subscriber has time to fall asleep.
             paced: [1, 10, 100].map(Duration::from_micros).to_vec(),
             paced_for: Duration::from_millis(15),
             stream: Duration::from_millis(20),
@@ -44,7 +44,7 @@ impl Plan {
         }
     }
 
-    /// Shorter rounds, for a report within a minute.
+    /// The shorter rounds of a report within a minute.
     pub fn quick() -> Self {
         Self {
             checked: 200,
@@ -57,7 +57,7 @@ impl Plan {
         }
     }
 
-    /// Just enough to see that everything works; the times mean nothing.
+    /// The shortest rounds that still use everything. The times mean nothing.
     pub fn smoke() -> Self {
         Self {
             checked: 100,
@@ -72,48 +72,48 @@ impl Plan {
     }
 }
 
-/// What one round found, between its two calibrations.
+/// The result of one round, with the calibrations before and after it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Round<T> {
-    /// c2c before it, in ns.
+    /// c2c before the round, in ns.
     pub before: f64,
-    /// c2c after it, in ns.
+    /// c2c after the round, in ns.
     pub after: f64,
     /// Whether the kernel took the core away from either side.
     pub preempted: bool,
-    /// What it found.
+    /// The result.
     pub value: T,
 }
 
 impl<T> Round<T> {
-    /// Whether the machine was the same before and after, at most so much apart, and ours all the time.
+    /// Whether the round counts: c2c changed by at most the fraction `tolerance`, and neither side lost its core.
     pub fn is_steady(&self, tolerance: f64) -> bool {
         !self.preempted && (self.before - self.after).abs() <= tolerance * self.before.min(self.after)
     }
 
-    /// c2c during the round, in ns.
+    /// c2c during the round, in ns: the mean of both calibrations.
     pub fn c2c(&self) -> f64 {
         (self.before + self.after) / 2.0
     }
 }
 
-/// Everything one visit found.
+/// The results of one measurement.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Visit {
-    /// One way by ping-pong in ns: half the round trip, the median over batches.
+pub struct Measurement {
+    /// One-way latency in ns: half a round trip, the median over batches.
     pub ping: Round<f64>,
-    /// One way by ping-pong, each round trip for itself.
+    /// One-way latency of each round trip.
     pub single: Round<Samples>,
-    /// From stamp to receipt at a steady pace.
+    /// Latency of messages sent at a steady pace, one round for each interval.
     pub paced: Vec<Round<Paced>>,
-    /// The saturated stream.
+    /// The stream at full speed.
     pub stream: Round<Stream>,
-    /// Publishing without a reader, ns per message; none where the publisher waits for readers.
+    /// Time to publish a message without a reader, in ns; `None` if the publisher waits for readers.
     pub alone: Option<Round<f64>>,
 }
 
-impl Visit {
-    /// Whether each round was preempted, in order.
+impl Measurement {
+    /// The `preempted` flags of all rounds, in the order of the rounds.
     pub fn preempted(&mut self) -> Vec<&mut bool> {
         let mut flags = vec![&mut self.ping.preempted, &mut self.single.preempted];
         flags.extend(self.paced.iter_mut().map(|round| &mut round.preempted));
@@ -123,49 +123,49 @@ impl Visit {
     }
 }
 
-/// A paced round.
+/// The result of a paced round.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Paced {
-    /// Between two messages, in ns.
+    /// The interval between two messages, in ns.
     pub interval: f64,
-    /// Whether the publisher kept the pace; if not, the latencies contain the backlog.
+    /// Whether the publisher kept the pace. If not, the latencies include a growing backlog.
     pub kept_pace: bool,
-    /// From the time a message should have left to its receipt.
+    /// Latency, from the time at which a message was due to its receipt.
     pub samples: Samples,
 }
 
-/// A saturated stream.
+/// The result of a stream at full speed.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Stream {
-    /// ns per message for the publisher.
+    /// The publisher's time for a message, in ns.
     pub publish: f64,
     /// Messages sent.
     pub sent: u64,
     /// Messages received.
     pub received: u64,
-    /// Received per second, from the first to the last.
+    /// Messages received per second, from the first to the last.
     pub per_second: f64,
 }
 
-/// What the subscriber found out.
+/// The results that only the subscriber knows.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Findings {
+pub struct SubscriberResults {
     /// The samples of each paced round.
     pub paced: Vec<Samples>,
-    /// Received in the stream.
+    /// Messages received in the stream.
     pub received: u64,
-    /// Received per second in the stream.
+    /// Messages received per second in the stream.
     pub per_second: f64,
-    /// Whether the subscriber was preempted, for each round in order.
+    /// Whether the subscriber lost its core, for each round in the order of the rounds.
     pub preempted: Vec<bool>,
 }
 
-/// Times in picoseconds with how often they came, to three digits.
+/// A histogram of times in picoseconds, to three digits, as pairs of value and count.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Samples(Vec<(u64, u64)>);
 
 impl Samples {
-    /// Of raw ticks, each divided by `parts`.
+    /// From times in ticks, each divided by `parts`.
     pub fn of(raw: &[u64], parts: f64, ticks: Ticks) -> Self {
         let mut histogram = empty();
         for &sample in raw {
@@ -174,14 +174,14 @@ impl Samples {
         Self(histogram.iter_recorded().map(|at| (at.value_iterated_to(), at.count_at_value())).collect())
     }
 
-    /// Adds them to a histogram of picoseconds.
+    /// Adds the samples to a histogram of picoseconds.
     pub fn add_to(&self, histogram: &mut Histogram<u64>) {
         for &(value, count) in &self.0 {
             histogram.saturating_record_n(value, count);
         }
     }
 
-    /// As a histogram of picoseconds.
+    /// The samples as a histogram of picoseconds.
     pub fn histogram(&self) -> Histogram<u64> {
         let mut histogram = empty();
         self.add_to(&mut histogram);
@@ -189,7 +189,7 @@ impl Samples {
     }
 }
 
-/// A histogram of picoseconds up to ten seconds, to three digits.
+/// An empty histogram of picoseconds, up to ten seconds, to three digits.
 pub fn empty() -> Histogram<u64> {
     Histogram::new_with_bounds(1, 10_000_000_000_000, 3).expect("these bounds are valid")
 }

@@ -1,5 +1,6 @@
-//! One visit as a process of its own: the pair is this program run again, so that a contender's crash is its own
-//! affair.
+//! Measures a contender in a process of its own: this program, started again.
+//!
+//! A crash of the contender ends only that process.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -12,108 +13,108 @@ use clap::Parser;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, getpid, pidfd_open};
 
-use crate::contenders::Row;
 use crate::harness::clock::Ticks;
 use crate::harness::contender::Unavailable;
 use crate::harness::cores::Cores;
 use crate::harness::fork;
-use crate::harness::pair::{Session, complain};
-use crate::harness::place::Place;
-use crate::harness::visit::{Plan, Visit};
+use crate::harness::measurement::{Measurement, Plan};
+use crate::harness::pair::{Session, print_error};
+use crate::harness::private_dir::PrivateDir;
+use crate::row::Row;
 
-/// The hidden subcommand.
-pub const SUBCOMMAND: &str = "visit";
+/// The name of the hidden subcommand.
+pub const SUBCOMMAND: &str = "measurement";
 
-/// How long a visit may take before it is ended: far more than any takes on a busy machine.
+/// The longest time for a measurement, far more than any takes on a busy machine. Then its process is killed.
 const PATIENCE: Duration = Duration::from_secs(40);
 
-/// What a visiting process is told.
+/// The arguments of the hidden subcommand.
 #[derive(Debug, Parser)]
-pub struct Orders {
+pub struct Args {
     /// The row's name.
     #[arg(long)]
     pub contender: String,
-    /// Where its files go.
+    /// The directory for the measurement's files.
     #[arg(long)]
-    pub place: PathBuf,
-    /// Where its two sides run.
+    pub dir: PathBuf,
+    /// The cores of the two sides.
     #[arg(long)]
     pub cores: Cores,
-    /// What to do, as JSON.
+    /// The length of the rounds, as JSON.
     #[arg(long)]
     pub plan: String,
-    /// How long a tick is.
+    /// The length of a tick.
     #[arg(long)]
     pub ticks_per_ns: f64,
-    /// The process that gave the orders, without which this one ends.
+    /// The process that started this one. If it dies, this process is killed.
     #[arg(long)]
     pub parent: i32,
 }
 
-/// Carries the orders out: the visit as JSON on standard output. The process's exit status.
-pub fn obey(orders: &Orders) -> u8 {
-    let visit = || -> anyhow::Result<()> {
-        fork::die_with(Pid::from_raw(orders.parent).context("no parent")?)?;
-        let row = crate::contenders::all().into_iter().find(|row| row.name == orders.contender);
-        let row = row.with_context(|| format!("no contender `{}`", orders.contender))?;
+/// The subprocess: measures the contender and prints the measurement as JSON. Returns the exit status.
+pub fn run(args: &Args) -> u8 {
+    let measurement = || -> anyhow::Result<()> {
+        fork::die_with_parent(Pid::from_raw(args.parent).context("no parent")?)?;
+        let row = crate::contenders::all().into_iter().find(|row| row.name == args.contender);
+        let row = row.with_context(|| format!("no contender `{}`", args.contender))?;
         let session = Session {
-            place: Place::existing(orders.place.clone()),
-            cores: orders.cores,
-            plan: serde_json::from_str(&orders.plan).context("the plan")?,
-            ticks: Ticks::from_per_ns(orders.ticks_per_ns),
+            dir: PrivateDir::existing(args.dir.clone()),
+            cores: args.cores,
+            plan: serde_json::from_str(&args.plan).context("the plan")?,
+            ticks: Ticks::from_per_ns(args.ticks_per_ns),
         };
-        let visit = row.visit(&session)?;
-        serde_json::to_writer(std::io::stdout().lock(), &visit).context("standard output")
+        let measurement = row.measure(&session)?;
+        serde_json::to_writer(std::io::stdout().lock(), &measurement).context("standard output")
     };
-    match visit() {
+    match measurement() {
         Ok(()) => 0,
         Err(error) => {
-            complain(&error);
+            print_error(&error);
             1
         }
     }
 }
 
-/// Visits a row in a process of its own.
+/// The parent: measures a row in a subprocess.
 ///
 /// # Errors
-/// The visit failed, [`Unavailable`] when this machine does not offer the mechanism, or `interrupted` was set.
-pub fn visit(
+/// The measurement failed, or `interrupted` was set; [`Unavailable`] if this machine does not offer the mechanism.
+pub fn measure(
     row: &Row,
-    place: &Place,
+    dir: &PrivateDir,
     cores: Cores,
     plan: &Plan,
     ticks: Ticks,
     interrupted: &AtomicBool,
-) -> anyhow::Result<Visit> {
-    let (output, complaints) = (place.join("visit.json"), place.join("visit.err"));
+) -> anyhow::Result<Measurement> {
+    let (output, errors) = (dir.join("measurement.json"), dir.join("measurement.err"));
     let mut child = Command::new(std::env::current_exe().context("this program's path")?)
         .arg(SUBCOMMAND)
         .args(["--contender", &row.name])
-        .arg("--place")
-        .arg(place.path())
+        .arg("--dir")
+        .arg(dir.path())
         .args(["--cores", &cores.to_string()])
         .args(["--plan", &serde_json::to_string(plan)?])
         .args(["--ticks-per-ns", &ticks.per_ns().to_string()])
         .args(["--parent", &getpid().as_raw_nonzero().to_string()])
         .stdin(Stdio::null())
         .stdout(File::create(&output)?)
-        .stderr(File::create(&complaints)?)
+        .stderr(File::create(&errors)?)
         .spawn()
-        .context("starting a pair")?;
+        .context("starting the subprocess")?;
     let status = wait(&mut child, interrupted);
-    let complaints = std::fs::read_to_string(&complaints).unwrap_or_default();
-    for line in complaints.lines() {
+    let errors = std::fs::read_to_string(&errors).unwrap_or_default();
+    for line in errors.lines() {
         if let Some(reason) = line.strip_prefix("SKIPPED: ") {
             return Err(Unavailable(reason.to_owned()).into());
         }
     }
     let status = status?;
-    ensure!(status.success(), "{} ({status})", complaints.trim().replace('\n', " · "));
-    serde_json::from_slice(&std::fs::read(&output)?).context("the visit's findings")
+    ensure!(status.success(), "{} ({status})", errors.trim().replace('\n', " · "));
+    serde_json::from_slice(&std::fs::read(&output)?).context("the measurement's results")
 }
 
-/// Waits for its end, and ends it if that takes too long.
+/// Waits for the subprocess to end. Kills it after [`PATIENCE`] or when `interrupted` is set.
 fn wait(child: &mut Child, interrupted: &AtomicBool) -> anyhow::Result<ExitStatus> {
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).context("a process id")?;
     let descriptor = pidfd_open(pid, PidfdFlags::empty()).context("pidfd_open")?;
@@ -126,7 +127,7 @@ fn wait(child: &mut Child, interrupted: &AtomicBool) -> anyhow::Result<ExitStatu
         if late || interrupted.load(Ordering::SeqCst) {
             child.kill()?;
             child.wait()?;
-            ensure!(!late, "no end within {} s: ended", PATIENCE.as_secs());
+            ensure!(!late, "not finished within {} s: killed", PATIENCE.as_secs());
             bail!("interrupted");
         }
         let mut descriptors = [PollFd::new(&descriptor, PollFlags::IN)];

@@ -1,5 +1,4 @@
-//! Shared memory as 8-byte words: a memfd mapped by both sides, of which nothing but atomic loads and stores is
-//! offered.
+//! Shared memory as 8-byte words: a memfd that both sides map and reach only through atomic loads and stores.
 #![allow(unsafe_code)] // Words inside a mapping are reached through raw pointers.
 
 use std::fs::File;
@@ -10,13 +9,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use memmap2::{Advice, MmapOptions, MmapRaw};
 use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
 
-/// Bytes of a cache line, and what two words on different lines are apart.
+/// Bytes of a cache line.
 pub const LINE: usize = 64;
 
 /// Words per cache line.
 pub const WORDS_PER_LINE: usize = LINE / 8;
 
-/// Memory that outlives no process: it is gone with its last descriptor and mapping, so no crash leaves it behind.
+/// Shared memory in a memfd. The kernel frees it with the last descriptor and mapping, so a crash leaves nothing
+/// behind.
 #[derive(Debug)]
 pub struct Memory {
     file: File,
@@ -24,7 +24,7 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// Memory of so many words, all zero.
+    /// New memory of `words` words, all zero.
     ///
     /// # Errors
     /// The kernel's, from creating or growing the memfd.
@@ -34,12 +34,12 @@ impl Memory {
         Ok(Self { file, words })
     }
 
-    /// What another process made, of so many words.
+    /// Memory that another process made, of `words` words.
     pub fn existing(file: File, words: usize) -> Self {
         Self { file, words }
     }
 
-    /// Maps it for reading and writing, every page present.
+    /// Maps the memory read-write. All pages are present afterwards.
     ///
     /// # Errors
     /// The kernel's, from mapping or from populating the pages.
@@ -49,10 +49,11 @@ impl Memory {
         Ok(Words { map, words: self.words })
     }
 
-    /// Maps it for reading and writing, every page present, under a protection key that denies this thread to write.
+    /// Maps the memory read-write, with a protection key that denies this thread to write. All pages are present
+    /// afterwards.
     ///
     /// # Errors
-    /// [`io::ErrorKind::Unsupported`] where the processor or the kernel has no protection keys; else the kernel's.
+    /// [`io::ErrorKind::Unsupported`] if the processor or the kernel has no protection keys; else the kernel's.
     pub fn read_write_denied(&self) -> io::Result<Words> {
         const DENY_WRITE: libc::c_ulong = 2;
         // SAFETY: takes no pointers.
@@ -63,13 +64,13 @@ impl Memory {
         }
         let words = self.read_write()?;
         let (start, length) = (words.map.as_mut_ptr(), words.words * 8);
-        // SAFETY: changes the protection of a mapping that is this process's own, to one that loads do not notice.
+        // SAFETY: only changes the protection of this process's own mapping, and the new protection allows loads.
         let status =
             unsafe { libc::syscall(libc::SYS_pkey_mprotect, start, length, libc::PROT_READ | libc::PROT_WRITE, key) };
         if status == 0 { Ok(words) } else { Err(io::Error::last_os_error()) }
     }
 
-    /// Maps it for reading only, every page present.
+    /// Maps the memory read-only. All pages are present afterwards.
     ///
     /// # Errors
     /// The kernel's, from mapping or from populating the pages.
@@ -112,8 +113,8 @@ impl Words {
         assert!(index < self.words);
         // SAFETY: the offset is within the mapping, as just asserted.
         let word = unsafe { self.map.as_mut_ptr().cast::<u64>().add(index) };
-        // SAFETY: a page's words are aligned, the mapping is writable, lives as long as `self`, and nobody reaches
-        // these words but through atomics (this type and `ReadOnlyWords` offer nothing else).
+        // SAFETY: words of a page are aligned. The mapping is writable and lives as long as `self`. All access to the
+        // words is atomic: this type and `ReadOnlyWords` offer nothing else.
         unsafe { AtomicU64::from_ptr(word) }
     }
 }
@@ -138,7 +139,7 @@ impl Load for ReadOnlyWords {
         assert!(index < self.words);
         // SAFETY: the offset is within the mapping, as just asserted.
         let word = unsafe { self.map.as_ptr().cast::<AtomicU64>().add(index) };
-        // SAFETY: aligned, alive as long as `self`, and only loaded, which std allows on read-only memory when relaxed.
+        // SAFETY: aligned, alive as long as `self`, and only loaded. std allows relaxed loads of read-only memory.
         let value = unsafe { &*word }.load(Ordering::Relaxed);
         if order != Ordering::Relaxed {
             std::sync::atomic::fence(order);
@@ -152,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_one_mapping_stores_the_other_loads() {
+    fn stores_through_one_mapping_are_seen_through_the_other() {
         let memory = Memory::new(1024).unwrap();
         let (words, view) = (memory.read_write().unwrap(), memory.read_only().unwrap());
         words.word(1023).store(7, Ordering::Release);
