@@ -1,4 +1,5 @@
 //! The tables below are the architecture: which module or crate may import which. They have no exceptions.
+#![cfg(not(loom))]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -18,6 +19,18 @@ const RING: &[&[&str]] = &[
     &["publisher", "subscriber"],
     &["in_process", "inspect", "raw"],
     &["lib"],
+];
+
+/// `benches/src`, bottom first.
+const BENCHES: &[&[&str]] = &[
+    &["sys"],
+    &["harness"],
+    &["row"],
+    &["kernel", "limits", "peers", "ring"],
+    &["contenders"],
+    &["report"],
+    &["lib"],
+    &["bin"],
 ];
 
 /// The crates of the workspace, bottom first, by their folders. Dev-dependencies do not count.
@@ -54,6 +67,11 @@ fn check(source: &str, layers: &[&[&str]]) {
 #[test]
 fn no_module_of_the_ring_imports_upward() {
     check("ring/src", RING);
+}
+
+#[test]
+fn no_module_of_the_benches_imports_upward() {
+    check("benches/src", BENCHES);
 }
 
 #[test]
