@@ -50,6 +50,11 @@ chaos: ## everything killed and stopped at random for 2 minutes (SECONDS=, SEED=
 	$(CARGO) build --release --locked -p feed-chaos
 	target/release/feed-chaos --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
+.PHONY: compat
+compat: BASE ?= 3783555
+compat: ## a ring of another commit is read, taken over and verified by this build, and the reverse (BASE=)
+	@CARGO="$(CARGO)" BASE="$(BASE)" sh testing/compat.sh
+
 .PHONY: report
 report: ## this ring beside every other way to move a message: target/report (QUICK=1 within a minute; PEERS=0 without other rings)
 	$(CARGO) run --release --locked -p feed-ring-benches $(if $(filter 0,$(PEERS)),,--features peers) --bin report -- $(if $(QUICK),--quick)

@@ -1,6 +1,6 @@
 #!/bin/sh
-# make demo: one publisher and two subscribers as separate processes; their summaries, and whether the digests agree.
-# INPUT=file replays a file; without it the market is synthetic.
+# make demo: runs a publisher and two subscribers as separate processes, prints their summaries and compares the digests.
+# INPUT=file replays a file. Without it the market is synthetic.
 set -eu
 cd "$(dirname "$0")/.."
 bin=target/release

@@ -1,5 +1,6 @@
-//! Single operations within one process: publish, receive, and batches, for four payloads; with the feature `peers`
-//! ringfire's publish beside them.
+//! Benches of single operations within one process.
+//!
+//! Publish, receive and batches, for four payloads. With the feature `peers` also ringfire's publish.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use feed_ring::{Join, TryRecvError, in_process};
 
-/// Slots: a ring of 56-byte messages of this size lies in the second-level cache.
+/// Slots. A ring of this many 56-byte messages fits the second-level cache.
 const CAPACITY: usize = 1_024;
 
 /// Messages in a batch.
@@ -44,7 +45,7 @@ fn publish_batch<const W: usize>(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Publishing and receiving in turn: a receive needs a message. What publishing costs is above.
+/// Publishes and receives in turn, because a receive needs a message. Subtract the cost of publishing, above.
 fn publish_and_receive<const W: usize>(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("publish+try_recv");
     group.throughput(Throughput::Elements(1));
@@ -60,7 +61,7 @@ fn publish_and_receive<const W: usize>(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Receiving alone: the ring is filled outside the measured time.
+/// Receives only: the messages are published outside the measured time.
 fn receive<const W: usize>(criterion: &mut Criterion) {
     let (mut publisher, ring) = in_process::<[u64; W]>(CAPACITY).expect("a ring");
     let mut subscriber = ring.subscribe(Join::Latest);

@@ -1,8 +1,8 @@
-//! Every way to move a feed message between two processes on one machine, measured side by side.
+//! Measures every way to move a feed message between two processes of one machine, side by side.
 //!
-//! The report's parts: [`harness`] runs one contender between two processes pinned to two cores and measures it,
-//! [`limits`], [`kernel`] and (feature `peers`) `peers` are the contenders, [`contenders`] lists them, and [`report`]
-//! runs the rounds interleaved, drops the unsteady ones and writes table, JSON and plots.
+//! [`harness`] measures one contender. [`ring`], [`limits`], [`kernel`] and, with the feature `peers`, `peers` are the
+//! contenders; [`contenders`] lists them. [`report`] interleaves the rounds of all contenders, drops unsteady rounds,
+//! and writes the table, the JSON file and the plots.
 
 pub mod contenders;
 pub mod harness;
@@ -12,4 +12,5 @@ pub mod limits;
 pub mod peers;
 pub mod report;
 pub mod ring;
+pub mod row;
 pub mod sys;

@@ -6,37 +6,37 @@ use std::time::Duration;
 
 use feed_ring::{Ahead, CreateError, Join, Mapping, Publisher, RecvError, Subscriber, WaitStrategy, Wake};
 
-use crate::contenders::{Kind, Row};
 use crate::harness::contender::{Contender, Direction, Receiver, Sender, Unavailable};
 use crate::harness::fork;
 use crate::harness::message::Message;
-use crate::harness::place::Place;
+use crate::harness::private_dir::PrivateDir;
+use crate::row::{Kind, Row};
 
 const NAME: &str = "feed";
 
-/// A ring of so many slots, and how its subscriber waits.
+/// The settings of a ring, its publisher and its subscriber.
 #[derive(Clone, Copy, Debug)]
 pub struct FeedRing {
     /// Slots.
     pub capacity: usize,
     /// How the subscriber waits.
     pub wait: WaitStrategy,
-    /// Through which kind of pages it reads.
+    /// Whether the subscriber maps the ring read-only or read-write.
     pub mapping: Mapping,
     /// How the publisher finds out that a subscriber sleeps.
     pub wake: Wake,
-    /// How many messages ahead the publisher takes lines over.
+    /// How many messages ahead the publisher takes over cache lines.
     pub ahead: Ahead,
-    /// Whether the subscriber lets the publisher get ahead in a stream.
+    /// Whether the subscriber holds back in a stream, so that the publisher keeps a distance.
     pub hold_back: bool,
     /// Whether both sides ask for huge pages.
     pub huge: bool,
-    /// Subscribers besides the one that answers, in processes of their own on its core.
-    pub others: usize,
+    /// Further subscribers, each in a process of its own on the subscriber's core.
+    pub extra_subscribers: usize,
 }
 
-/// What the rows have in common that say nothing else: read-only pages, and nobody beside.
-const PLAIN: FeedRing = FeedRing {
+/// The settings of a row whose name says nothing else.
+const DEFAULTS: FeedRing = FeedRing {
     capacity: 65_536,
     wait: WaitStrategy::Spin,
     mapping: Mapping::ReadOnly,
@@ -44,7 +44,7 @@ const PLAIN: FeedRing = FeedRing {
     ahead: Ahead::One,
     hold_back: true,
     huge: false,
-    others: 0,
+    extra_subscribers: 0,
 };
 
 impl FeedRing {
@@ -54,7 +54,8 @@ impl FeedRing {
             WaitStrategy::Block => "block",
             _ => "spin",
         };
-        let others = if self.others > 0 { format!(" x{}", self.others + 1) } else { String::new() };
+        let extra_subscribers =
+            if self.extra_subscribers > 0 { format!(" x{}", self.extra_subscribers + 1) } else { String::new() };
         let fence = if self.wake == Wake::Fence { " fence" } else { "" };
         let mapping = match self.mapping {
             Mapping::ReadWrite => "rw",
@@ -62,8 +63,11 @@ impl FeedRing {
         };
         let ahead = if self.ahead == Ahead::Two { " ahead 2" } else { "" };
         let huge = if self.huge { " huge pages" } else { "" };
-        let close = if self.hold_back { "" } else { " close" };
-        format!("feed-ring {wait} {mapping} {payload} {}{ahead}{close}{huge}{fence}{others}", self.capacity)
+        let no_hold_back = if self.hold_back { "" } else { " close" };
+        format!(
+            "feed-ring {wait} {mapping} {payload} {}{ahead}{no_hold_back}{huge}{fence}{extra_subscribers}",
+            self.capacity
+        )
     }
 
     fn row<const W: usize>(self) -> Row {
@@ -71,13 +75,14 @@ impl FeedRing {
     }
 }
 
-/// Its rows: every payload, capacity and mapping, spinning and yielding; sleeping and its kinds for one of them.
+/// The rows: every payload, capacity and mapping with spinning and yielding subscribers, and the other settings one by
+/// one.
 pub fn rows() -> Vec<Row> {
     let mut rows = Vec::new();
     for wait in [WaitStrategy::Spin, WaitStrategy::Yield] {
         for capacity in [65_536, 1_024] {
             for mapping in [Mapping::ReadOnly, Mapping::ReadWrite] {
-                let ring = FeedRing { capacity, wait, mapping, ..PLAIN };
+                let ring = FeedRing { capacity, wait, mapping, ..DEFAULTS };
                 let is_default = wait == WaitStrategy::Spin && capacity == 65_536;
                 rows.push(ring.row::<7>());
                 for row in [ring.row::<1>(), ring.row::<15>(), ring.row::<31>(), ring.row::<127>()] {
@@ -87,28 +92,28 @@ pub fn rows() -> Vec<Row> {
             }
         }
     }
-    // Lines owned two messages ahead, to be held against one ahead, above.
+    // Lines taken over two messages ahead. Compare with one ahead, above.
     for mapping in [Mapping::ReadOnly, Mapping::ReadWrite] {
-        let ring = FeedRing { mapping, ahead: Ahead::Two, ..PLAIN };
+        let ring = FeedRing { mapping, ahead: Ahead::Two, ..DEFAULTS };
         rows.extend([ring.row::<7>(), ring.row::<15>().only_full(), ring.row::<31>().only_full()]);
     }
-    // Close on the publisher's heels, to be held against holding back, above.
+    // Subscribers that do not hold back. Compare with holding back, above.
     for mapping in [Mapping::ReadOnly, Mapping::ReadWrite] {
-        let ring = FeedRing { mapping, hold_back: false, ..PLAIN };
+        let ring = FeedRing { mapping, hold_back: false, ..DEFAULTS };
         rows.extend([ring.row::<7>(), ring.row::<31>().only_full()]);
     }
-    // Huge pages, to be held against 4 KiB.
-    let huge = FeedRing { mapping: Mapping::ReadWrite, huge: true, ..PLAIN };
+    // Huge pages. Compare with pages of 4 KiB, above.
+    let huge = FeedRing { mapping: Mapping::ReadWrite, huge: true, ..DEFAULTS };
     rows.extend([huge.row::<7>().only_full(), huge.row::<127>().only_full()]);
-    // Four subscribers on one core, to be held against the same with one.
+    // Four subscribers on one core. Compare with one, above.
     for wait in [WaitStrategy::Yield, WaitStrategy::Block] {
-        rows.push(FeedRing { wait, others: 3, ..PLAIN }.row::<7>());
+        rows.push(FeedRing { wait, extra_subscribers: 3, ..DEFAULTS }.row::<7>());
     }
-    // Sleeping, and what the other way of noticing sleepers costs them and those who never sleep.
+    // Sleeping subscribers, and the cost of `Wake::Fence` for them and for spinning ones.
     for (wait, wake) in
         [(WaitStrategy::Block, Wake::Membarrier), (WaitStrategy::Block, Wake::Fence), (WaitStrategy::Spin, Wake::Fence)]
     {
-        rows.push(FeedRing { wait, wake, ..PLAIN }.row::<7>());
+        rows.push(FeedRing { wait, wake, ..DEFAULTS }.row::<7>());
     }
     rows
 }
@@ -120,8 +125,8 @@ impl<const W: usize> Contender<W> for FeedRing {
 
     const NEVER_WAITS: bool = true;
 
-    fn link(&self, place: &Place, direction: Direction) -> anyhow::Result<PathBuf> {
-        let root = place.join(direction.name());
+    fn link(&self, dir: &PrivateDir, direction: Direction) -> anyhow::Result<PathBuf> {
+        let root = dir.join(direction.name());
         std::fs::create_dir(&root)?;
         Ok(root)
     }
@@ -150,17 +155,18 @@ impl<const W: usize> Contender<W> for FeedRing {
             anyhow::Ok(subscriber)
         };
         let is_ping = root.ends_with(Direction::Ping.name());
-        let mut others = Vec::new();
-        for _ in 0..if is_ping { self.others } else { 0 } {
-            others.push(fork::child(|| {
-                RingReceiver::<W> { subscriber: open()?, message: [0; W], _others: Vec::new() }.listen()
+        let mut extra_subscribers = Vec::new();
+        for _ in 0..if is_ping { self.extra_subscribers } else { 0 } {
+            extra_subscribers.push(fork::child(|| {
+                RingReceiver::<W> { subscriber: open()?, message: [0; W], _extra_subscribers: Vec::new() }
+                    .receive_forever()
             })?);
         }
-        Ok(RingReceiver { subscriber: open()?, message: [0; W], _others: others })
+        Ok(RingReceiver { subscriber: open()?, message: [0; W], _extra_subscribers: extra_subscribers })
     }
 
     fn shares_core(&self) -> bool {
-        self.others > 0
+        self.extra_subscribers > 0
     }
 }
 
@@ -172,17 +178,17 @@ impl<const W: usize> Sender<W> for Publisher<Message<W>> {
     }
 }
 
-/// A subscriber, and those that listen beside it.
+/// A subscriber, with the other subscribers on its core.
 #[derive(Debug)]
 pub struct RingReceiver<const W: usize> {
     subscriber: Subscriber<Message<W>>,
     message: Message<W>,
-    _others: Vec<fork::Child>,
+    _extra_subscribers: Vec<fork::Child>,
 }
 
 impl<const W: usize> RingReceiver<W> {
-    /// Receives until it is ended.
-    fn listen(mut self) -> anyhow::Result<()> {
+    /// Receives until the process is killed.
+    fn receive_forever(mut self) -> anyhow::Result<()> {
         loop {
             self.receive(|message| {
                 black_box(message);

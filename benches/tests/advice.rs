@@ -1,4 +1,4 @@
-//! The usual advice on IPC, corrected: each test shows what `docs/ipc.md` says under the same name.
+//! Checks common advice on IPC. Each test shows what `docs/ipc.md` states under the test's name.
 #![allow(unsafe_code)] // unshare(2), setresuid(2) and a mapping beyond a file's end have no safe wrapper.
 
 use std::fs::{self, File};
@@ -10,7 +10,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::{Duration, Instant};
 
 use feed_ring_benches::kernel::limit;
-use feed_ring_benches::sys::robust::{MonitorMemory, Previous, SharedMonitor, Sharing};
+use feed_ring_benches::sys::robust::{MonitorMemory, PreviousOwner, SharedMonitor, Sharing};
 use feed_testing::{Child, PrivateRoot, as_child, child, skipped};
 use memmap2::{Advice, MmapOptions};
 use rustix::fs::{FallocateFlags, MemfdFlags, fallocate, ftruncate, memfd_create, statvfs};
@@ -23,12 +23,12 @@ use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_getpipe_size, fcntl_setpipe_siz
 
 const NOBODY: u32 = 65_534;
 
-/// "Raise kernel.shmmax or your shared memory will be too small": not for files in `/dev/shm`.
+/// Advice: "Raise kernel.shmmax or your shared memory will be too small." It does not limit files in `/dev/shm`.
 #[test]
 fn shmmax_does_not_limit_dev_shm() {
     let root = PrivateRoot::new();
     let path = root.path().join("large");
-    // The limit belongs to an IPC namespace: this thread takes its own, so that nobody else notices.
+    // The limit belongs to an IPC namespace. This thread takes one of its own, so that no other process is affected.
     let worker = std::thread::spawn(move || {
         // SAFETY: only this thread is moved to the new namespace, and it ends below.
         if unsafe { libc::unshare(libc::CLONE_NEWIPC) } != 0 {
@@ -53,7 +53,7 @@ fn shmmax_does_not_limit_dev_shm() {
     }
 }
 
-/// What does limit it: the size of the mount, with an error and not a signal if one asks before writing.
+/// The size of the mount limits `/dev/shm`. A program that reserves space before it writes gets an error; else SIGBUS.
 #[test]
 fn dev_shm_is_limited_by_its_mount() {
     let root = PrivateRoot::new();
@@ -67,14 +67,15 @@ fn dev_shm_is_limited_by_its_mount() {
     assert_eq!(file.metadata().expect("its metadata").len(), 0, "a refused reservation takes nothing");
 }
 
-/// "Descriptors can only be passed between processes of one user, one at a time": any user, several at once.
+/// Advice: "Descriptors can only be passed between processes of one user, one at a time." Any user, and several at
+/// once.
 #[test]
 fn scm_rights_crosses_users_with_several_descriptors() {
     let root = PrivateRoot::new();
     let path = root.path().join("socket");
     let listener = UnixListener::bind(&path).expect("bind");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o777)).expect("chmod");
-    let mut other = Child::start(child("plays_another_user").env("SOCKET", &path));
+    let mut other = Child::start(child("child_runs_as_another_user").env("SOCKET", &path));
     let answer = other.wait_for("uid ");
     if answer != NOBODY.to_string() {
         return skipped(&format!("SCM_RIGHTS between users: setresuid: {answer}"));
@@ -99,8 +100,8 @@ fn scm_rights_crosses_users_with_several_descriptors() {
 }
 
 #[test]
-#[ignore = "plays the other user for scm_rights_crosses_users_with_several_descriptors"]
-fn plays_another_user() {
+#[ignore = "the other user of scm_rights_crosses_users_with_several_descriptors"]
+fn child_runs_as_another_user() {
     if !as_child() {
         return;
     }
@@ -134,30 +135,30 @@ fn plays_another_user() {
     println!("received {}", texts.join(","));
 }
 
-/// "Without PTHREAD_PROCESS_SHARED a mutex in shared memory fails with EINVAL": it works until somebody has to wait,
-/// and then the other process is never woken.
+/// Advice: "Without PTHREAD_PROCESS_SHARED a mutex in shared memory fails with EINVAL." It works until a process has to
+/// wait. That process is then never woken.
 #[test]
 fn a_mutex_without_process_shared_hangs_the_other_process() {
     assert!(woken(Sharing::ProcessesRobust), "a process-shared mutex wakes the process that waits for it");
-    assert!(!woken(Sharing::Forgotten), "a private mutex woke a process: the kernel or the C library changed");
+    assert!(!woken(Sharing::Private), "a private mutex woke a process: the kernel or the C library changed");
 }
 
-/// Whether a process that waits for the mutex goes on when it is unlocked here.
+/// Whether a process that waits for the mutex continues after this one unlocks it.
 fn woken(sharing: Sharing) -> bool {
     let memory = MonitorMemory::new(sharing).expect("a mutex");
     let monitor = memory.map().expect("map it");
-    assert_eq!(monitor.lock().expect("lock"), Previous::Left);
+    assert_eq!(monitor.lock().expect("lock"), PreviousOwner::Unlocked);
     let path = format!("/proc/{}/fd/{}", std::process::id(), memory.as_fd().as_raw_fd());
-    let mut other = Child::start(child("plays_who_waits_for_a_mutex").env("MUTEX", path));
+    let mut other = Child::start(child("child_locks_mutex").env("MUTEX", path));
     let thread = other.wait_for("locking ");
     until_asleep(other.id(), &thread);
     monitor.unlock().expect("unlock");
     if sharing == Sharing::ProcessesRobust {
-        // However long it takes: being woken is a matter of scheduling only.
+        // Only scheduling decides how long this takes, so wait without a limit.
         other.wait_for("locked");
         return true;
     }
-    // The mutex is free, and stays so while the other one sleeps on.
+    // The mutex must stay free while the other process keeps sleeping.
     std::thread::sleep(Duration::from_millis(300));
     let is_free = monitor.try_lock().is_ok();
     if is_free {
@@ -167,15 +168,15 @@ fn woken(sharing: Sharing) -> bool {
 }
 
 #[test]
-#[ignore = "plays the other process for a_mutex_without_process_shared_hangs_the_other_process"]
-fn plays_who_waits_for_a_mutex() {
+#[ignore = "the other process of a_mutex_without_process_shared_hangs_the_other_process"]
+fn child_locks_mutex() {
     if as_child() {
-        lock_as_told();
+        lock_mutex_of_parent();
     }
 }
 
-/// Says so, waits for the mutex that the parent named, says so.
-fn lock_as_told() -> SharedMonitor {
+/// Prints `locking`, waits for the mutex that the parent named, and prints `locked`.
+fn lock_mutex_of_parent() -> SharedMonitor {
     let path = std::env::var_os("MUTEX").expect("MUTEX");
     let file = File::options().read(true).write(true).open(path).expect("open the mutex's memory");
     let monitor = MonitorMemory::existing(file).map().expect("map it");
@@ -185,7 +186,7 @@ fn lock_as_told() -> SharedMonitor {
     monitor
 }
 
-/// Whether a thread sleeps in a futex: in the state `S`, and, where the kernel says so, in that system call.
+/// Whether a thread sleeps in a futex: it is in state `S` and, if the kernel shows it, in that system call.
 fn is_asleep(pid: u32, thread: &str) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/task/{thread}/stat")).unwrap_or_default();
     let call = fs::read_to_string(format!("/proc/{pid}/task/{thread}/syscall")).unwrap_or_default();
@@ -201,25 +202,26 @@ fn until_asleep(pid: u32, thread: &str) {
     }
 }
 
-/// "A crash of the one who holds it locks a mutex for ever": not a robust one, if the next one repairs and says so.
+/// Advice: "A crash of its holder locks a mutex for ever." Not a robust mutex: the next process repairs and continues.
 #[test]
 fn a_robust_mutex_tells_the_next_that_its_holder_died() {
     for repaired in [true, false] {
         let memory = MonitorMemory::new(Sharing::ProcessesRobust).expect("a mutex");
         let monitor = memory.map().expect("map it");
         let path = format!("/proc/{}/fd/{}", std::process::id(), memory.as_fd().as_raw_fd());
-        let mut other = Child::start(child("plays_who_waits_for_a_mutex_and_keeps_it").env("MUTEX", path));
+        let mut other = Child::start(child("child_locks_mutex_and_keeps_it").env("MUTEX", path));
         other.wait_for("locked");
         other.kill();
-        assert_eq!(monitor.lock().expect("lock"), Previous::Died);
+        assert_eq!(monitor.lock().expect("lock"), PreviousOwner::Died);
         if repaired {
             monitor.make_consistent().expect("pthread_mutex_consistent");
         }
         monitor.unlock().expect("unlock");
         match monitor.lock() {
             Ok(previous) => {
-                assert!(repaired && previous == Previous::Left);
-                // Before it is unmapped: this thread's list of held mutexes would lead the next lock into nothing.
+                assert!(repaired && previous == PreviousOwner::Unlocked);
+                // Unlock before the memory is unmapped. Else this thread's list of held mutexes would point to unmapped
+                // memory.
                 monitor.unlock().expect("unlock");
             }
             Err(error) => assert!(!repaired && error.raw_os_error() == Some(libc::ENOTRECOVERABLE), "{error}"),
@@ -228,18 +230,18 @@ fn a_robust_mutex_tells_the_next_that_its_holder_died() {
 }
 
 #[test]
-#[ignore = "plays the other process for a_robust_mutex_tells_the_next_that_its_holder_died"]
-fn plays_who_waits_for_a_mutex_and_keeps_it() {
+#[ignore = "the other process of a_robust_mutex_tells_the_next_that_its_holder_died"]
+fn child_locks_mutex_and_keeps_it() {
     if as_child() {
-        // Still mapped while it dies: the kernel walks the list of held mutexes in the dying process's memory.
-        let _monitor = lock_as_told();
+        // The mapping must exist while the process dies: the kernel reads the list of held mutexes in its memory.
+        let _monitor = lock_mutex_of_parent();
         loop {
             std::thread::park();
         }
     }
 }
 
-/// "MAP_POPULATE makes sure that the memory is there": it hides that it is not; `MADV_POPULATE_READ` tells.
+/// Advice: "MAP_POPULATE makes sure that the memory is there." It hides a failure; `MADV_POPULATE_READ` reports it.
 #[test]
 fn map_populate_hides_failure() {
     let file = File::from(memfd_create("advice", MemfdFlags::CLOEXEC).expect("memfd"));
@@ -253,7 +255,7 @@ fn map_populate_hides_failure() {
     assert_eq!(told.raw_os_error(), Some(libc::EFAULT));
 }
 
-/// "A pipe holds 1 MiB": it holds 16 pages, 64 KiB on most machines; 1 MiB is what one may ask for.
+/// Advice: "A pipe holds 1 MiB." It holds 16 pages, 64 KiB on most machines. 1 MiB is the most that a user may ask for.
 #[test]
 fn a_pipe_holds_64_kib_by_default() {
     let (reader, writer) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).expect("pipe");
@@ -270,7 +272,7 @@ fn a_pipe_holds_64_kib_by_default() {
     drop(reader);
 }
 
-/// Writes until the pipe is full; how many bytes that were.
+/// Writes until the pipe is full. Returns the number of bytes.
 fn fill(writer: &OwnedFd) -> usize {
     let mut written = 0;
     loop {
@@ -282,7 +284,8 @@ fn fill(writer: &OwnedFd) -> usize {
     }
 }
 
-/// "splice makes a pipe copy-free, hence better": the page itself is in the pipe, and changing it changes the message.
+/// Advice: "splice makes a pipe copy-free, hence better." The pipe holds the page itself, so a write changes the
+/// message.
 #[test]
 fn a_spliced_message_changes_under_way() {
     let mut file = File::from(memfd_create("advice", MemfdFlags::CLOEXEC).expect("memfd"));

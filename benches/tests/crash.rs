@@ -1,4 +1,4 @@
-//! Whoever of a run dies, nobody outlives it, the others are reported, and the next run removes what was left.
+//! Kills the processes of a run: no process outlives the run, other contenders are reported, the next run cleans up.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use feed_testing::{PrivateRoot, skipped};
 use rustix::process::{Pid, Signal, kill_process};
 
-/// A run that would take long, over contenders with something to leave behind; killed when dropped.
+/// A long run over contenders that could leave something behind. It is killed when dropped.
 struct Run(Child);
 
 impl Run {
@@ -30,7 +30,7 @@ impl Run {
         self.0.id()
     }
 
-    /// The publisher's and the subscriber's process, as soon as there are both.
+    /// Waits for the publisher's and the subscriber's process.
     fn pair(&self) -> (u32, u32) {
         until("a pair of processes", || {
             let publisher = *children(self.pid()).first()?;
@@ -38,7 +38,7 @@ impl Run {
         })
     }
 
-    /// Its private directory, as soon as it is there.
+    /// Waits for the private directory of the run.
     fn place(&self) -> PathBuf {
         until("the private directory", || places(self.pid()).pop())
     }
@@ -84,7 +84,7 @@ fn places(pid: u32) -> Vec<PathBuf> {
 
 fn kill(pid: u32) {
     let pid = Pid::from_raw(i32::try_from(pid).expect("a process id")).expect("a process id");
-    // Between looking and killing the round may have ended, and the process with it.
+    // The process may have ended since it was listed.
     let _ = kill_process(pid, Signal::KILL);
 }
 
@@ -97,7 +97,7 @@ fn nobody_outlives_a_killed_run_and_the_next_removes_what_it_left() {
     run.kill();
     until("the pair's end", || (is_gone(publisher) && is_gone(subscriber)).then_some(()));
 
-    // Another test's run may have swept it already: gone is gone.
+    // The run of another test may have removed the directory already.
     let next = Command::new(env!("CARGO_BIN_EXE_report"))
         .args(["--smoke", "--only", "line rw", "--output"])
         .arg(output.path())
@@ -118,7 +118,7 @@ fn a_dead_publisher_fails_its_contender_and_not_the_run() {
     dead_side(|(publisher, _)| publisher);
 }
 
-/// Kills a side of every pair, round after round, until each of two contenders has failed: then the run ends by itself.
+/// Kills one side of every pair until each of the two contenders has failed. Then the run ends by itself.
 fn dead_side(side: fn((u32, u32)) -> u32) {
     let output = PrivateRoot::new();
     let Some(mut run) = Run::start(output.path(), &["pipe 56", "shm eventfd 56"]) else { return };

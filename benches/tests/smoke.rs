@@ -1,5 +1,6 @@
-//! Every contender is visited for one short round: it moves messages, verifies them, and leaves nothing behind. No time
-//! is asserted.
+//! Measures every contender for one short round.
+//!
+//! Each moves and checks messages and leaves nothing behind. No time is judged.
 
 use std::process::Command;
 
@@ -49,8 +50,6 @@ fn every_contender_works() {
     for plot in ["latency", "paced", "stream", "throughput"] {
         let svg = std::fs::read_to_string(root.path().join(format!("{plot}.svg"))).expect(plot);
         assert!(svg.contains("feed-ring"), "{plot}.svg names no ring");
-        let png = std::fs::read(root.path().join(format!("{plot}.png"))).expect(plot);
-        assert!(png.starts_with(b"\x89PNG"), "{plot}.png is no PNG");
     }
 
     let left: Vec<_> = std::fs::read_dir("/dev/shm")

@@ -1,9 +1,9 @@
-//! The driver: starts the actors, does them harm at random, and adds up what they saw.
+//! The driver: starts the child processes, kills and stops them at random, and adds up their counts.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -13,28 +13,28 @@ use rand_chacha::ChaCha8Rng;
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Serialize;
 
-use crate::actors::Seen;
+use crate::roles::Counts;
 use crate::segment::Segment;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-/// Subscribers at any time.
+/// Number of subscribers.
 const SUBSCRIBERS: usize = 4;
 
-/// The outcome, as it is printed.
+/// The result of a run, printed as JSON.
 #[derive(Debug, Serialize)]
 pub(crate) struct Outcome {
     /// Publishers killed.
     pub(crate) kills: u64,
-    /// Takeovers at which the marked slot held words of two messages.
+    /// Takeovers that found words of two messages in the marked slot.
     pub(crate) half_written_found: u64,
     /// Takeovers.
     pub(crate) takeovers: u64,
     /// Messages received, by all subscribers.
     pub(crate) messages: u64,
-    /// Messages lost, as the subscribers were told.
+    /// Messages lost, as the ring reported.
     pub(crate) lost: u64,
-    /// Messages that were not whole.
+    /// Torn reads.
     pub(crate) torn: u64,
     /// Messages received twice.
     pub(crate) duplicated: u64,
@@ -42,12 +42,12 @@ pub(crate) struct Outcome {
     pub(crate) out_of_order: u64,
     /// Messages neither received nor counted as lost.
     pub(crate) unaccounted: u64,
-    /// What reproduces the run's decisions.
+    /// The seed, which reproduces the run's decisions.
     pub(crate) seed: u64,
 }
 
 impl Outcome {
-    /// Why the run failed, if it did.
+    /// The reason why the run failed; `None` if it passed.
     pub(crate) fn failure(&self) -> Option<&'static str> {
         if self.torn + self.duplicated + self.out_of_order + self.unaccounted > 0 {
             Some("a message was torn, duplicated, out of order or unaccounted for")
@@ -60,24 +60,24 @@ impl Outcome {
 }
 
 /// A child process, killed when dropped.
-struct Actor {
+struct ChildProcess {
     process: Child,
     listener: Option<JoinHandle<()>>,
 }
 
-impl Actor {
-    /// Starts this program in another part; `hear` gets each line that it says.
-    fn start(part: &[&str], root: &Path, mut hear: impl FnMut(&str) + Send + 'static) -> Result<Self> {
+impl ChildProcess {
+    /// Starts this program in `role`. `on_line` gets each line that it prints.
+    fn start(role: &[&str], root: &Path, mut on_line: impl FnMut(&str) + Send + 'static) -> Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
-        command.args(part).arg("--root").arg(root).stdin(Stdio::null()).stdout(Stdio::piped());
+        command.args(role).arg("--root").arg(root).stdin(Stdio::null()).stdout(Stdio::piped());
         let mut process = command.spawn()?;
         let output = BufReader::new(process.stdout.take().ok_or("no output")?);
         let listener = std::thread::spawn(move || {
             for line in output.lines().map_while(std::result::Result::ok) {
-                hear(&line);
+                on_line(&line);
             }
         });
-        Ok(Actor { process, listener: Some(listener) })
+        Ok(ChildProcess { process, listener: Some(listener) })
     }
 
     fn signal(&self, signal: Signal) {
@@ -86,13 +86,13 @@ impl Actor {
         }
     }
 
-    /// Whether it ended by itself, which no actor should.
-    fn ended(&mut self) -> bool {
+    /// Whether the process ended by itself. None should.
+    fn has_ended(&mut self) -> bool {
         matches!(self.process.try_wait(), Ok(Some(_)))
     }
 }
 
-impl Drop for Actor {
+impl Drop for ChildProcess {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
@@ -102,75 +102,75 @@ impl Drop for Actor {
     }
 }
 
-/// Starts an actor that says a line once it is ready.
-fn start_to_be_ready(part: &[&str], root: &Path) -> Result<(Actor, Arc<Mutex<bool>>)> {
+/// Starts a child process that prints a line once it is ready.
+fn start_and_watch(role: &[&str], root: &Path) -> Result<(ChildProcess, Arc<Mutex<bool>>)> {
     let ready = Arc::new(Mutex::new(false));
-    let heard = Arc::clone(&ready);
-    let hear = move |_: &str| *heard.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = true;
-    Ok((Actor::start(part, root, hear)?, ready))
+    let shared = Arc::clone(&ready);
+    let on_line = move |_: &str| *shared.lock().unwrap_or_else(PoisonError::into_inner) = true;
+    Ok((ChildProcess::start(role, root, on_line)?, ready))
 }
 
-fn start_publisher(root: &Path, number: u64) -> Result<(Actor, Arc<Mutex<bool>>)> {
-    start_to_be_ready(&["publish", "--number", &number.to_string()], root)
+fn start_publisher(root: &Path, number: u64) -> Result<(ChildProcess, Arc<Mutex<bool>>)> {
+    start_and_watch(&["publish", "--number", &number.to_string()], root)
 }
 
-/// Waits until an actor is ready.
-fn await_ready(actor: &mut Actor, ready: &Mutex<bool>) -> Result<()> {
-    while !*ready.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) {
-        if actor.ended() {
-            return Err("an actor ended by itself".into());
+/// Waits until the child process is ready.
+fn wait_until_ready(child: &mut ChildProcess, ready: &Mutex<bool>) -> Result<()> {
+    while !*ready.lock().unwrap_or_else(PoisonError::into_inner) {
+        if child.has_ended() {
+            return Err("a child process ended by itself".into());
         }
         std::thread::sleep(Duration::from_micros(200));
     }
     Ok(())
 }
 
-/// A subscriber and what it last said.
-struct Subscribing {
-    actor: Actor,
-    seen: Arc<Mutex<Seen>>,
+/// A subscriber process and the counts that it last printed.
+struct SubscriberProcess {
+    child: ChildProcess,
+    counts: Arc<Mutex<Counts>>,
     stopped: bool,
 }
 
-impl Subscribing {
-    /// Every other one sleeps when there is nothing, `which` says which.
+impl SubscriberProcess {
+    /// Starts a subscriber. Those with an odd number block while there is no message, the others yield.
     fn start(root: &Path, which: usize) -> Result<Self> {
-        let part: &[&str] = if which.is_multiple_of(2) { &["subscribe"] } else { &["subscribe", "--block"] };
-        let seen = Arc::new(Mutex::new(Seen::default()));
-        let heard = Arc::clone(&seen);
-        let actor = Actor::start(part, root, move |line| {
+        let role: &[&str] = if which.is_multiple_of(2) { &["subscribe"] } else { &["subscribe", "--block"] };
+        let counts = Arc::new(Mutex::new(Counts::default()));
+        let shared = Arc::clone(&counts);
+        let child = ChildProcess::start(role, root, move |line| {
             if let Ok(now) = serde_json::from_str(line) {
-                *heard.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = now;
+                *shared.lock().unwrap_or_else(PoisonError::into_inner) = now;
             }
         })?;
-        Ok(Subscribing { actor, seen, stopped: false })
+        Ok(SubscriberProcess { child, counts, stopped: false })
     }
 
-    /// Ends it, and returns all that it said.
-    fn end(self) -> Seen {
-        drop(self.actor);
-        *self.seen.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    /// Kills the process and returns its counts.
+    fn end(self) -> Counts {
+        drop(self.child);
+        *self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Kills, stops and starts at random for so long, and then until a kill has fallen into the middle of a message: how often
-/// one does depends on the processor. It gives up after ten times as long.
+/// Kills, stops and starts processes at random for `seconds`, and on until a kill has fallen into the middle of a
+/// message. How often one does depends on the processor. Gives up after ten times `seconds`.
 pub(crate) fn run(seconds: u64, seed: u64) -> Result<Outcome> {
     let root = PrivateRoot::new();
     let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let mut total = Seen::default();
+    let mut total = Counts::default();
     let (mut kills, mut half_written, mut takeovers) = (0, 0, 0);
     let mut number = 1;
     let (mut publisher, ready) = start_publisher(root.path(), number)?;
-    await_ready(&mut publisher, &ready)?;
+    wait_until_ready(&mut publisher, &ready)?;
     let mut subscribers =
-        (0..SUBSCRIBERS).map(|which| Subscribing::start(root.path(), which)).collect::<Result<Vec<_>>>()?;
+        (0..SUBSCRIBERS).map(|which| SubscriberProcess::start(root.path(), which)).collect::<Result<Vec<_>>>()?;
     let begin = Instant::now();
-    let going_on = |half_written| {
+    let continues = |half_written| {
         let end = if half_written == 0 { 10 * seconds } else { seconds };
         begin.elapsed() < Duration::from_secs(end)
     };
-    while going_on(half_written) {
+    while continues(half_written) {
         std::thread::sleep(Duration::from_micros(random.random_range(1_000..60_000)));
         match random.random_range(0..10) {
             0..4 => {
@@ -181,30 +181,30 @@ pub(crate) fn run(seconds: u64, seed: u64) -> Result<Outcome> {
                 number += 1;
                 let (next, ready) = start_publisher(root.path(), number)?;
                 publisher = next;
-                await_ready(&mut publisher, &ready)?;
+                wait_until_ready(&mut publisher, &ready)?;
                 takeovers += 1;
             }
             4..8 => {
                 let subscriber = &mut subscribers[random.random_range(0..SUBSCRIBERS)];
-                subscriber.actor.signal(if subscriber.stopped { Signal::CONT } else { Signal::STOP });
+                subscriber.child.signal(if subscriber.stopped { Signal::CONT } else { Signal::STOP });
                 subscriber.stopped = !subscriber.stopped;
             }
             _ => {
                 let which = random.random_range(0..SUBSCRIBERS);
-                let old = std::mem::replace(&mut subscribers[which], Subscribing::start(root.path(), which)?);
+                let old = std::mem::replace(&mut subscribers[which], SubscriberProcess::start(root.path(), which)?);
                 total.add(&old.end());
             }
         }
-        if publisher.ended() || subscribers.iter_mut().any(|subscriber| subscriber.actor.ended()) {
-            return Err("an actor ended by itself: see above".into());
+        if publisher.has_ended() || subscribers.iter_mut().any(|subscriber| subscriber.child.has_ended()) {
+            return Err("a child process ended by itself: see above".into());
         }
     }
     for subscriber in subscribers {
-        subscriber.actor.signal(Signal::CONT);
+        subscriber.child.signal(Signal::CONT);
         std::thread::sleep(Duration::from_millis(50));
         total.add(&subscriber.end());
     }
-    let Seen { messages, lost, torn, duplicated, out_of_order, unaccounted, .. } = total;
+    let Counts { messages, lost, torn, duplicated, out_of_order, unaccounted, .. } = total;
     Ok(Outcome {
         kills,
         half_written_found: half_written,
@@ -219,30 +219,30 @@ pub(crate) fn run(seconds: u64, seed: u64) -> Result<Outcome> {
     })
 }
 
-/// A publisher of small messages, stopped but for when its time is taken.
-struct Timed {
-    publisher: Actor,
+/// A publisher of small messages. It is stopped except while its time is measured.
+struct TimedPublisher {
+    publisher: ChildProcess,
     segment: Segment,
     root: PrivateRoot,
 }
 
-impl Timed {
+impl TimedPublisher {
     fn start() -> Result<Self> {
         let root = PrivateRoot::new();
-        let (mut publisher, ready) = start_to_be_ready(&["publish-small"], root.path())?;
-        await_ready(&mut publisher, &ready)?;
+        let (mut publisher, ready) = start_and_watch(&["publish-small"], root.path())?;
+        wait_until_ready(&mut publisher, &ready)?;
         let segment = Segment::open(root.path())?;
         publisher.signal(Signal::STOP);
-        Ok(Timed { publisher, segment, root })
+        Ok(TimedPublisher { publisher, segment, root })
     }
 
-    /// Its time on a processor, ns: others may need the machine at the same moment.
+    /// CPU time of the publisher, in ns. Unlike wall time, it does not grow when other processes need the machine.
     fn on_cpu(&self) -> Result<f64> {
         let text = std::fs::read_to_string(format!("/proc/{}/schedstat", self.publisher.process.id()))?;
         Ok(text.split(' ').next().ok_or("no schedstat")?.parse::<f64>()?)
     }
 
-    /// The time for a message, ns.
+    /// CPU time for a message, in ns.
     fn time(&self) -> Result<f64> {
         self.publisher.signal(Signal::CONT);
         std::thread::sleep(Duration::from_millis(2));
@@ -253,43 +253,44 @@ impl Timed {
         Ok(time)
     }
 
-    /// The same with four subscribers to whom something was done while they slept.
-    fn time_with(&self, harm: fn(Vec<Actor>) -> Vec<Actor>) -> Result<f64> {
+    /// CPU time for a message with four subscribers, to which `fault` was applied while they slept.
+    fn time_with(&self, fault: fn(Vec<ChildProcess>) -> Vec<ChildProcess>) -> Result<f64> {
         let mut sleepers = Vec::new();
         for _ in 0..SUBSCRIBERS {
-            let (mut sleeper, ready) = start_to_be_ready(&["sleep"], self.root.path())?;
-            await_ready(&mut sleeper, &ready)?;
+            let (mut sleeper, ready) = start_and_watch(&["sleep"], self.root.path())?;
+            wait_until_ready(&mut sleeper, &ready)?;
             sleepers.push(sleeper);
         }
-        // Nobody publishes now, so they have nothing to do.
+        // The publisher is stopped, so the subscribers fall asleep.
         while !sleepers.iter().all(|sleeper| sleeps(sleeper.process.id())) {
             std::thread::sleep(Duration::from_millis(1));
         }
         let event = self.segment.event()?;
-        let harmed = harm(sleepers);
+        let after_fault = fault(sleepers);
         let time = self.time()?;
         if self.segment.event()? == event {
-            return Err("the publisher found nobody asleep: nothing was shown".into());
+            return Err("the publisher woke no subscriber: this round showed nothing".into());
         }
-        drop(harmed);
+        drop(after_fault);
         Ok(time)
     }
 }
 
-/// How much slower a publisher is with four subscribers that were stopped, and with four that were killed, while they
-/// slept, than one that never had any: medians over interleaved rounds of the processor time for a message, as ratios.
-/// What one that sleeps could leave behind is a reason for the publisher to wake it, again and again: so the messages are
-/// small, and cost less than a wake-up.
+/// How much slower a publisher is with four subscribers that were stopped, or killed, while they slept. Both are ratios
+/// to a publisher without subscribers: medians over interleaved rounds of the CPU time for a message.
+///
+/// A subscriber that left its mark as a sleeper would make the publisher wake it again and again. The messages are
+/// small, so that this would show.
 pub(crate) fn slowdown(rounds: usize) -> Result<(f64, f64)> {
-    let (alone, visited) = (Timed::start()?, Timed::start()?);
+    let (alone, with_subscribers) = (TimedPublisher::start()?, TimedPublisher::start()?);
     let (mut stopped, mut killed) = (Vec::new(), Vec::new());
     let mut before = alone.time()?;
     for _ in 0..rounds {
-        let with_stopped = visited.time_with(|sleepers| {
+        let with_stopped = with_subscribers.time_with(|sleepers| {
             sleepers.iter().for_each(|sleeper| sleeper.signal(Signal::STOP));
             sleepers
         })?;
-        let with_killed = visited.time_with(|sleepers| {
+        let with_killed = with_subscribers.time_with(|sleepers| {
             drop(sleepers); // SIGKILL
             Vec::new()
         })?;
@@ -307,7 +308,7 @@ fn median(values: &mut [f64]) -> f64 {
     values[values.len() / 2]
 }
 
-/// A seed that nobody chose.
-pub(crate) fn some_seed() -> u64 {
+/// A random seed.
+pub(crate) fn random_seed() -> u64 {
     rand::rng().next_u64() >> 16
 }

@@ -1,9 +1,11 @@
-//! `feed-chaos`: one publisher at full rate, killed and restarted at random; four subscribers, stopped, continued, killed
-//! and started at random; every message checks itself. The last line is one JSON object.
+//! `feed-chaos`: kills, stops and restarts a publisher and four subscribers at random; every message checks itself.
+//!
+//! The publisher publishes at full rate. Signals stop and continue the subscribers. The last line of the output is one
+//! JSON object.
 
-mod actors;
 mod driver;
 mod message;
+mod roles;
 mod segment;
 
 use std::path::PathBuf;
@@ -11,23 +13,23 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Does harm to a publisher and its subscribers, and counts what they see.
+/// Kills and stops a publisher and its subscribers at random, and counts what the subscribers see
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Options {
-    /// How long to go on; longer, if by then no kill fell into the middle of a message
+    /// Seconds to run; longer if no kill has fallen into the middle of a message by then
     #[arg(long, default_value_t = 120)]
     seconds: u64,
     /// Reproduces the decisions of an earlier run
     #[arg(long)]
     seed: Option<u64>,
     #[command(subcommand)]
-    part: Option<Part>,
+    role: Option<Role>,
 }
 
 #[derive(Debug, Subcommand)]
-enum Part {
-    /// Plays the publisher (for the driver)
+enum Role {
+    /// Run as the publisher (for the driver)
     #[command(hide = true)]
     Publish {
         #[arg(long)]
@@ -35,22 +37,22 @@ enum Part {
         #[arg(long)]
         number: u64,
     },
-    /// Plays a subscriber (for the driver)
+    /// Run as a subscriber (for the driver)
     #[command(hide = true)]
     Subscribe {
         #[arg(long)]
         root: PathBuf,
-        /// Sleeps when there is nothing, and is woken.
+        /// Block while there is no message, instead of yielding
         #[arg(long)]
         block: bool,
     },
-    /// Plays a publisher of small messages (for the driver)
+    /// Run as a publisher of small messages (for the driver)
     #[command(hide = true)]
     PublishSmall {
         #[arg(long)]
         root: PathBuf,
     },
-    /// Plays a subscriber that sleeps (for the driver)
+    /// Run as a subscriber that sleeps (for the driver)
     #[command(hide = true)]
     Sleep {
         #[arg(long)]
@@ -60,18 +62,18 @@ enum Part {
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    let result = match &options.part {
-        Some(part) => {
-            // However the driver ends, its actors end with it.
+    let result = match &options.role {
+        Some(role) => {
+            // The child processes must not outlive the driver, however it ends.
             let _ = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL));
-            match part {
-                Part::Publish { root, number } => actors::publish(root, *number),
-                Part::Subscribe { root, block } => actors::subscribe(root, *block),
-                Part::PublishSmall { root } => actors::publish_small(root),
-                Part::Sleep { root } => actors::sleep(root),
+            match role {
+                Role::Publish { root, number } => roles::publish(root, *number),
+                Role::Subscribe { root, block } => roles::subscribe(root, *block),
+                Role::PublishSmall { root } => roles::publish_small(root),
+                Role::Sleep { root } => roles::sleep(root),
             }
         }
-        None => drive(options.seconds, options.seed.unwrap_or_else(driver::some_seed)),
+        None => drive(options.seconds, options.seed.unwrap_or_else(driver::random_seed)),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -86,11 +88,11 @@ fn drive(seconds: u64, seed: u64) -> Result<(), Box<dyn std::error::Error>> {
     println!("seed {seed}: {seconds} seconds; again with --seed {seed}");
     let (stopped, killed) = driver::slowdown(if seconds < 60 { 5 } else { 41 })?;
     println!(
-        "publisher, time for a message against none attached: 4 stopped {stopped:.3}, 4 killed {killed:.3}, asleep"
+        "CPU time of a publish over that without subscribers: 4 stopped asleep {stopped:.3}, 4 killed {killed:.3}"
     );
     let outcome = driver::run(seconds, seed)?;
     println!("{}", serde_json::to_string(&outcome)?);
-    // Short runs are for tests, where no time is judged.
+    // Short runs are tests, and tests judge no time.
     if seconds >= 60 && stopped.max(killed) > 1.1 {
         return Err(format!("subscribers that do nothing slow the publisher: {stopped:.3}, {killed:.3}").into());
     }

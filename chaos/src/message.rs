@@ -1,9 +1,9 @@
-//! The message that checks itself: every word follows from its sequence number and from who published it.
+//! A message that checks itself: every word follows from the sequence number and the publisher's number.
 
-/// Words of a message: 4,088 bytes, so that a kill often falls into the middle of one.
+/// Words of a message. With 4,088 bytes a kill often falls into the middle of one.
 pub(crate) const WORDS: usize = 511;
 
-/// Word 0 is the sequence number, word 1 the publisher's number, the others follow from both.
+/// Word 0 is the sequence number, word 1 the publisher's number. The other words follow from both.
 pub(crate) type Message = [u64; WORDS];
 
 /// Message `sequence` of `publisher`.
@@ -11,7 +11,7 @@ pub(crate) fn message(sequence: u64, publisher: u64) -> Message {
     std::array::from_fn(|index| word(sequence, publisher, index))
 }
 
-/// One word of it. None is zero, which is what an empty slot and the taking over of a line leave.
+/// Word `index` of the message. Words from 2 on are never zero: zero means an empty slot or a line that was taken over.
 pub(crate) fn word(sequence: u64, publisher: u64, index: usize) -> u64 {
     match index {
         0 => sequence,
@@ -20,7 +20,7 @@ pub(crate) fn word(sequence: u64, publisher: u64, index: usize) -> u64 {
     }
 }
 
-/// Whether all its words belong together.
+/// Whether all words belong to one message.
 pub(crate) fn is_whole(message: &Message) -> bool {
     let (sequence, publisher) = (message[0], message[1]);
     message.iter().enumerate().all(|(index, found)| *found == word(sequence, publisher, index))

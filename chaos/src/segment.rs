@@ -1,14 +1,14 @@
-//! A look into the segment of a ring whose publisher was killed: what the one marked slot holds.
+//! Reads the segment of a ring whose publisher was killed: did the kill leave a half-written slot?
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use crate::actors::RING;
 use crate::message::{WORDS, word};
+use crate::roles::RING;
 
-// Word indices of the header, as in the layout of the ring's segment, ABI 1.
+// Word indices of the header in the segment, ABI 1.
 const EVENT: u64 = 32;
 const SLOTS_AT: u64 = 48;
 const SLOT_SIZE: u64 = 49;
@@ -36,13 +36,13 @@ impl Segment {
         self.word(PUBLISHED)
     }
 
-    /// The event word: another one after each wake-up.
+    /// The event word. Every wake-up changes it.
     pub(crate) fn event(&self) -> io::Result<u64> {
         self.word(EVENT)
     }
 
-    /// Whether the slot that is marked holds words of two messages: some of the next message of `publisher`, some of the
-    /// message that was there before.
+    /// Whether the marked slot holds words of two messages: of the next message of `publisher` and of the message
+    /// before it.
     pub(crate) fn is_half_written(&self, publisher: u64) -> io::Result<bool> {
         let (slots, slot_size, capacity) = (self.word(SLOTS_AT)? / 8, self.word(SLOT_SIZE)? / 8, self.word(CAPACITY)?);
         let mut next = 0;
@@ -58,7 +58,7 @@ impl Segment {
         for (index, found) in bytes.as_chunks::<8>().0.iter().enumerate() {
             match u64::from_ne_bytes(*found) {
                 0 => {} // never written, or stored to take the line over
-                // The publisher's number is the same in both, if both are its own.
+                // Both messages may come from this publisher. Then word 1 is the same in both.
                 _ if index == 1 => {}
                 found if found == word(next, publisher, index) => new += 1,
                 _ => old += 1,

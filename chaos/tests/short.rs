@@ -1,4 +1,4 @@
-//! A few seconds of chaos, with the same verdict as two minutes of it.
+//! Runs a few seconds of chaos and judges them as `make chaos` judges two minutes.
 
 use std::process::Command;
 

@@ -1,7 +1,8 @@
-//! Who attaches to the ring and who leaves it, for the log: looked at once a second by a thread of its own, which is there
-//! only if somebody wants the log. The publishing thread has no part in it.
+//! Logs subscribers that attach and leave.
 //!
-//! A sealed ring is not looked at: the thread that serves it tells who comes and goes.
+//! A thread of its own looks once a second, only if the log is on. The publishing thread has no part in it.
+//!
+//! A sealed ring is not watched: the thread that serves it logs its clients.
 
 use std::collections::BTreeSet;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -13,18 +14,18 @@ use tracing::{Level, debug, enabled, info};
 
 use crate::options::Options;
 
-/// Between two looks. Who comes and goes in between is not seen.
+/// The time between two looks. A subscriber that comes and goes in between is not logged.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// The thread that looks, if there is one. It ends when this is dropped.
-pub(crate) struct Attendance(Option<(Sender<Place>, JoinHandle<()>)>);
+/// The watching thread, if there is one. It ends when this is dropped.
+pub(crate) struct Attendance(Option<(Sender<RingName>, JoinHandle<()>)>);
 
-/// Root and name of a ring.
-type Place = (std::path::PathBuf, String);
+/// The root and the name of a ring.
+type RingName = (std::path::PathBuf, String);
 
 impl Attendance {
-    /// Starts the thread, which waits for the ring. To be called before the calling thread is pinned to a processor: the one
-    /// that looks is not to take turns with the one that publishes.
+    /// Starts the thread, which waits for [`begin`](Self::begin). Call it before the calling thread is pinned to a CPU:
+    /// the new thread would inherit the CPU and compete with the publishing thread.
     pub(crate) fn prepare(options: &Options) -> Self {
         if !enabled!(Level::INFO) || options.serve.is_some() {
             return Attendance(None);
@@ -34,10 +35,10 @@ impl Attendance {
         Attendance(thread.ok().map(|thread| (sender, thread)))
     }
 
-    /// Begins to look at the ring that was just made.
+    /// Starts watching the ring that was just created.
     pub(crate) fn begin(&self, options: &Options) {
         if let Attendance(Some((sender, _))) = self {
-            // It ends by itself only if it cannot look.
+            // Sending fails if the thread ended because it could not open the ring.
             let _ = sender.send((options.root.clone(), options.ring.clone()));
         }
     }
@@ -52,7 +53,7 @@ impl Drop for Attendance {
     }
 }
 
-fn watch(places: &Receiver<Place>) {
+fn watch(places: &Receiver<RingName>) {
     let Ok((root, name)) = places.recv() else { return };
     let ring = match Ring::open(&root, &name) {
         Ok(ring) => ring,
@@ -61,7 +62,7 @@ fn watch(places: &Receiver<Place>) {
     let mut known = BTreeSet::new();
     loop {
         let entries = ring.entries().ok().flatten().unwrap_or_default();
-        // One that was claimed this moment has no process id yet.
+        // An entry that is being claimed has no process id yet.
         let now: BTreeSet<_> =
             entries.iter().filter(|entry| entry.held && entry.pid != 0).map(|entry| (entry.index, entry.pid)).collect();
         for (entry, pid) in known.difference(&now) {

@@ -1,11 +1,11 @@
-//! A group by its name or number.
+//! Parses `--group`: a group by its name or number.
 
 use std::path::Path;
 
-/// The number of a group that is given as `NAME|GID`.
+/// The number of the group `NAME|GID`.
 pub(crate) fn parse(text: &str) -> Result<u32, String> {
     match text.parse() {
-        // 2^32 - 1 means "leave it" to the kernel.
+        // To the kernel, 2^32 - 1 means "do not change".
         Ok(u32::MAX) => Err("4294967295 is no group: expected a group's name or number".to_owned()),
         Ok(gid) => Ok(gid),
         Err(_) => by_name(text, Path::new("/etc/group")),

@@ -6,6 +6,7 @@ use clap::builder::styling::Styles;
 use clap::{Parser, ValueEnum};
 use feed::pacing::Pace;
 use feed::source::Format;
+use feed_program::args::{PlacementArgs, SummaryFormat, ring_name};
 use feed_ring::Wake;
 
 /// Publishes market data into a ring in shared memory
@@ -29,9 +30,11 @@ use feed_ring::Wake;
     feed-publisher --input day.mbo.dbn.zst --speed realtime\n  \
     feed-publisher --clear --mode 640 --group trading --cpu 3 --numa-node 0 --huge-pages --lock-memory\n  \
     zcat day.itch.gz | feed-publisher --input - --speed 10 --summary json")]
+#[command(mut_arg("huge_pages", |arg| arg.help(HUGE_PAGES)))]
+#[command(mut_arg("numa_node", |arg| arg.help(NUMA_NODE).long_help(NUMA_NODE_IN_FULL)))]
 pub(crate) struct Options {
     /// Name of the ring: 1 to 200 of A-Z a-z 0-9 . _ -
-    #[arg(long, value_name = "NAME", default_value = "feed", value_parser = ring)]
+    #[arg(long, value_name = "NAME", default_value = "feed", value_parser = ring_name)]
     pub(crate) ring: String,
 
     /// What to replay, `-` for standard input [default: an endless synthetic market]
@@ -80,9 +83,9 @@ pub(crate) struct Options {
     /// If the ring's sequence goes on from an earlier publisher, first publish one message of kind `clear` for all
     /// instruments (instrument 0)
     ///
-    /// A restarted publisher does not know what its predecessor left undone, nor which instruments there were; what its
-    /// subscribers have built from earlier messages, such as order books, is not to be trusted. The message says so within
-    /// the feed, to those who do not look at epochs. It counts in the summary, but not towards --count.
+    /// A restarted publisher knows neither what its predecessor left undone nor which instruments there were. State
+    /// that subscribers have built from earlier messages, such as order books, is invalid. The message says so within
+    /// the feed, for subscribers that ignore epochs. It counts in the summary, but not towards --count.
     #[arg(long)]
     pub(crate) clear: bool,
 
@@ -122,23 +125,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", requires = "serve", value_parser = clients)]
     pub(crate) max_clients: Option<usize>,
 
-    /// Run on this CPU only
-    #[arg(long, value_name = "N")]
-    pub(crate) cpu: Option<usize>,
-
-    /// Put the ring on huge pages; where the machine refuses, says why and goes on without
-    #[arg(long)]
-    pub(crate) huge_pages: bool,
-
-    /// Take the ring's memory and the program's own from this NUMA node only
-    ///
-    /// What subscribers have mapped of a ring that is taken over stays where it is; then this says how much that is.
-    #[arg(long, value_name = "N")]
-    pub(crate) numa_node: Option<u32>,
-
-    /// Lock the program and the ring into memory, once both are there
-    #[arg(long)]
-    pub(crate) lock_memory: bool,
+    #[command(flatten)]
+    pub(crate) placement: PlacementArgs,
 
     /// How to print the summary; json: one object, the last line
     #[arg(long, value_name = "FORMAT", default_value = "text")]
@@ -149,33 +137,40 @@ pub(crate) struct Options {
     pub(crate) root: PathBuf,
 }
 
-/// So many subscribers of a ring have an entry in its control file, by which they are counted.
+const HUGE_PAGES: &str = "Put the ring on huge pages; where the machine refuses, says why and goes on without";
+
+const NUMA_NODE: &str = "Take the ring's memory and the program's own from this NUMA node only";
+
+const NUMA_NODE_IN_FULL: &str = "Take the ring's memory and the program's own from this NUMA node only\n\n\
+    What subscribers have mapped of a ring that is taken over stays where it is; a message says how much that is.";
+
+/// The number of entries in a ring's control file: so many subscribers can be counted.
 const SUBSCRIBERS: usize = 1024;
 
-/// So many clients a sealed ring may have unless told otherwise.
+/// The default of --max-clients.
 const MAX_CLIENTS: usize = 256;
 
 impl Options {
-    /// The pace that --rate or --speed asks for.
+    /// The pace of --rate or --speed.
     pub(crate) fn pace(&self) -> Pace {
         self.rate.map_or(self.speed, Pace::Rate)
     }
 
-    /// What the ring is called in messages and logs: its name, or its socket.
+    /// The name of the ring in messages and logs: its name or its socket.
     pub(crate) fn title(&self) -> String {
         self.serve.as_ref().map_or_else(|| self.ring.clone(), |path| path.display().to_string())
     }
 
-    /// How many clients a sealed ring may have at a time.
+    /// The number of clients that a sealed ring may have at a time.
     pub(crate) fn max_clients(&self) -> usize {
         self.max_clients.unwrap_or(MAX_CLIENTS)
     }
 
-    /// What is wrong with the options together, where the parser does not see it.
+    /// Checks options together, where clap does not.
     pub(crate) fn check(&self) -> Result<(), String> {
         let for_sealed = !self.allow_uid.is_empty() || !self.allow_gid.is_empty() || self.max_clients.is_some();
         if self.serve.is_none() && for_sealed {
-            // The parser requires it, but no longer beside an option that --serve rules out, such as --ring.
+            // clap requires --serve, but not if an option is given that --serve conflicts with, such as --ring.
             let flags = "--allow-uid, --allow-gid and --max-clients";
             return Err(format!("{flags} go with --serve PATH; a ring on disk has --mode and --group"));
         }
@@ -236,15 +231,6 @@ impl From<WakeChoice> for Wake {
     }
 }
 
-/// How a summary is printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum SummaryFormat {
-    /// A table
-    Text,
-    /// One JSON object on one line
-    Json,
-}
-
 fn positive(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(number) if number.is_finite() && number > 0.0 => Ok(number),
@@ -272,17 +258,13 @@ fn capacity(text: &str) -> Result<usize, String> {
     Err(format!("expected a power of two from 2 to {LARGEST}; the next is {nearest}"))
 }
 
-fn ring(name: &str) -> Result<String, feed_ring::NameError> {
-    feed_ring::check_name(name).map(|()| name.to_owned())
-}
-
 fn clients(text: &str) -> Result<usize, String> {
     let number = text.parse().ok().filter(|&number| number > 0);
     number.ok_or_else(|| "expected a number from 1".to_owned())
 }
 
 fn mode(text: &str) -> Result<u32, String> {
-    // from_str_radix would take a sign.
+    // `from_str_radix` would accept a sign.
     let octal = text.bytes().all(|byte| (b'0'..=b'7').contains(&byte));
     let mode = if octal { u32::from_str_radix(text, 8).ok() } else { None };
     mode.ok_or_else(|| "expected an octal number (640: the group may subscribe)".to_owned())
@@ -318,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_refused_with_its_flag() {
+    fn a_wrong_value_is_refused_with_its_flag() {
         for (arguments, says) in [
             (&["--speed", "fast"][..], "'--speed <max|realtime|FACTOR>': expected max, realtime, or a factor"),
             (&["--speed", "0"], "--speed"),
@@ -360,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_go_together_is_refused() {
+    fn conflicting_options_are_refused() {
         let check = |arguments: &[&str]| parse(arguments).unwrap().check();
         for fine in [
             &["--wait-for-subscribers", "1024"][..],

@@ -2,17 +2,17 @@
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// Between two looks at the clock-time that a message carries anyway, ns.
+/// The time between two drawings in ns.
 const INTERVAL: u64 = 100_000_000;
 
-/// What the end of the run is measured in.
+/// What the run counts towards its end.
 enum Goal {
     Messages(u64),
     Bytes(u64),
     Unknown,
 }
 
-/// A bar that shows messages towards --count, or bytes towards the input's size.
+/// A bar that counts messages towards `--count`, or bytes towards the size of the input.
 pub(crate) struct Progress {
     bar: Option<ProgressBar>,
     goal: Goal,
@@ -20,7 +20,7 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Shown if standard error is a terminal; towards so many messages, or else so many bytes of input.
+    /// A bar towards `count` messages or else towards `bytes` of input. Hidden unless standard error is a terminal.
     pub(crate) fn new(count: Option<u64>, bytes: Option<u64>) -> Self {
         let goal = match (count, bytes) {
             (Some(count), _) => Goal::Messages(count),
@@ -41,9 +41,9 @@ impl Progress {
         Progress { bar: Some(bar), goal, next: 0 }
     }
 
-    /// Redraws if it is time to, at `now` (ns), with so many messages published and, by `bytes`, so much input read.
+    /// Redraws if it is due. `now` is in ns, `messages` were published, and `bytes` returns how much input was read.
     #[inline]
-    pub(crate) fn at(&mut self, now: u64, messages: u64, bytes: impl FnOnce() -> u64) {
+    pub(crate) fn update(&mut self, now: u64, messages: u64, bytes: impl FnOnce() -> u64) {
         if now >= self.next {
             self.draw(now, messages, bytes());
         }
@@ -57,7 +57,7 @@ impl Progress {
         bar.set_message(format!("{messages} messages"));
     }
 
-    /// Takes the bar away.
+    /// Clears the bar.
     pub(crate) fn finish(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();

@@ -1,4 +1,4 @@
-//! What `feed-publisher` does: opens the input, makes the ring, publishes, closes, summarises.
+//! Opens the input, creates the ring, publishes, closes the ring and prints the summary.
 
 use std::io;
 use std::sync::Arc;
@@ -9,65 +9,45 @@ use anyhow::Context;
 use feed::Message;
 use feed::clock::realtime_ns;
 use feed::pacing::Pacer;
-use feed::remedy;
-use feed::say::say;
 use feed::source::synthetic::Synthetic;
 use feed::source::{Input, Reason, Source, SourceError, input};
 use feed::summary::{Published, Sequences, Summary, Tally};
-use feed_ring::placement::{allocate_on_node, lock_memory, pin_to_cpu};
+use feed_program::args::SummaryFormat;
+use feed_program::failure::Failure;
+use feed_program::say::say;
+use feed_program::{remedy, stdout, stop};
 use feed_ring::{Ahead, CreateError, Publisher, Wake};
 use tracing::{info, warn};
 
 use crate::attendance::Attendance;
-use crate::options::{FormatChoice, Options, SummaryFormat, WakeChoice};
+use crate::options::{FormatChoice, Options, WakeChoice};
 use crate::progress::Progress;
 
-/// What ended the program with an error.
-#[derive(Debug)]
-pub(crate) enum Failure {
-    /// A value on the command line that only showed to be wrong when it was used: exit code 2.
-    Usage(String),
-    /// Anything else: exit code 1.
-    Runtime(anyhow::Error),
-}
-
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Self {
-        Failure::Runtime(error.into())
-    }
-}
-
-impl From<anyhow::Error> for Failure {
-    fn from(error: anyhow::Error) -> Self {
-        Failure::Runtime(error)
-    }
-}
-
-/// Where the messages come from.
-enum Feed {
+/// The source of the messages.
+enum Messages {
     Synthetic(Box<Synthetic>),
     Input(Input),
 }
 
-impl Feed {
+impl Messages {
     fn next(&mut self) -> Result<Option<Message>, SourceError> {
         match self {
-            Feed::Synthetic(market) => Ok(Some(market.advance())),
-            Feed::Input(input) => input.next_message(),
+            Messages::Synthetic(market) => Ok(Some(market.advance())),
+            Messages::Input(input) => input.next_message(),
         }
     }
 
     fn bytes(&self) -> Option<u64> {
         match self {
-            Feed::Synthetic(_) => None,
-            Feed::Input(input) => input.bytes(),
+            Messages::Synthetic(_) => None,
+            Messages::Input(input) => input.bytes(),
         }
     }
 
     fn bytes_read(&self) -> u64 {
         match self {
-            Feed::Synthetic(_) => 0,
-            Feed::Input(input) => input.bytes_read(),
+            Messages::Synthetic(_) => 0,
+            Messages::Input(input) => input.bytes_read(),
         }
     }
 }
@@ -75,22 +55,16 @@ impl Feed {
 /// Runs the program.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     options.check().map_err(Failure::Usage)?;
-    let stop = feed::stop::on_signals().map_err(remedy::failed("handle signals"))?;
+    let stop = stop::on_signals().map_err(remedy::failed("handle signals"))?;
     feed_ring::guard::install().map_err(remedy::failed("guard against SIGBUS"))?;
     let attendance = Attendance::prepare(options);
-    if let Some(cpu) = options.cpu {
-        // Before anything is allocated that is to be near.
-        pin_to_cpu(cpu).context("--cpu")?;
-    }
-    if let Some(node) = options.numa_node {
-        allocate_on_node(node).context("--numa-node")?;
-    }
-    let feed = match open(options, &stop) {
-        // Told to stop before the input had its first bytes.
+    options.placement.bind()?;
+    let messages = match open(options, &stop) {
+        // Stopped before the first bytes of the input arrived.
         Err(SourceError { reason: Reason::Stopped, .. }) => {
-            let nothing = Summary::new(&Tally::default(), Sequences::default(), 0.0);
-            let nothing = Summary { published: Some(Published::default()), ..nothing };
-            return Ok(print(&nothing, &stop, options.summary)?);
+            let empty = Summary::new(&Tally::default(), Sequences::default(), 0.0);
+            let empty = Summary { published: Some(Published::default()), ..empty };
+            return Ok(print(&empty, &stop, options.summary)?);
         }
         opened => opened.map_err(anyhow::Error::new)?,
     };
@@ -98,19 +72,17 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     if options.ahead == 2 {
         publisher.set_ahead(Ahead::Two);
     }
-    tell(options, &publisher);
-    if options.lock_memory
-        && let Err(error) = lock_memory()
-    {
+    report(options, &publisher);
+    if let Err(error) = options.placement.lock() {
         if publisher.published() > 0 {
-            // Not closed: its subscribers go on waiting for a publisher that can.
+            // Not closed: its subscribers wait for a publisher that can lock it.
             std::mem::forget(publisher);
         }
-        return Err(anyhow::Error::new(error).context("--lock-memory").into());
+        return Err(error.into());
     }
-    // Behind the locking, so that what is mapped only to look at is not locked as well.
+    // After locking, so that the mapping of the watching thread is not locked.
     attendance.begin(options);
-    let mut run = Run { options, feed, publisher, tally: Tally::default(), span: None };
+    let mut run = Run { options, messages, publisher, tally: Tally::default(), span: None };
     let first = run.publisher.published();
     let published = Published { epoch: run.publisher.epoch() };
     let result = run.publish(&stop);
@@ -125,10 +97,10 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     Ok(printed?)
 }
 
-/// Says on standard error what was found under the name, and what is not as it was asked for.
-fn tell(options: &Options, publisher: &Publisher<Message>) {
+/// Reports on standard error what was found under the ring's name, and which options could not be met.
+fn report(options: &Options, publisher: &Publisher<Message>) {
     let (ring, epoch, next) = (options.title(), publisher.epoch(), publisher.published());
-    log(options, publisher);
+    log_created(options, publisher);
     if epoch > 1 {
         say(format_args!("feed-publisher: {ring}: taken over: epoch {epoch} begins at sequence {next}"));
     } else if next > 0 {
@@ -139,15 +111,15 @@ fn tell(options: &Options, publisher: &Publisher<Message>) {
             "feed-publisher: {ring}: the kernel refuses membarrier: fencing after each message (--wake fence)"
         ));
     }
-    if options.huge_pages || options.numa_node.is_some() {
+    if options.placement.huge_pages || options.placement.numa_node.is_some() {
         let placed = match publisher.placement() {
             Ok(placed) => placed,
             Err(error) => return say(format_args!("feed-publisher: {ring}: cannot tell where its memory is: {error}")),
         };
-        if let Some(missing) = placed.huge_pages_missing().filter(|_| options.huge_pages) {
+        if let Some(missing) = placed.huge_pages_missing().filter(|_| options.placement.huge_pages) {
             say(format_args!("feed-publisher: {ring}: huge pages: {missing}"));
         }
-        if let Some(node) = options.numa_node
+        if let Some(node) = options.placement.numa_node
             && let Some(missing) = placed.missing_from_node(node)
         {
             say(format_args!("feed-publisher: {ring}: NUMA node {node}: {missing} (--fresh)"));
@@ -155,8 +127,8 @@ fn tell(options: &Options, publisher: &Publisher<Message>) {
     }
 }
 
-/// Enters the same into the log.
-fn log(options: &Options, publisher: &Publisher<Message>) {
+/// Logs how the ring was created, and how it wakes its subscribers.
+fn log_created(options: &Options, publisher: &Publisher<Message>) {
     let (epoch, sequence) = (publisher.epoch(), publisher.published());
     let what = match (epoch, sequence) {
         (2.., _) => "ring taken over",
@@ -173,13 +145,13 @@ fn log(options: &Options, publisher: &Publisher<Message>) {
     }
 }
 
-fn open(options: &Options, stop: &Arc<AtomicBool>) -> Result<Feed, SourceError> {
+fn open(options: &Options, stop: &Arc<AtomicBool>) -> Result<Messages, SourceError> {
     Ok(match &options.input {
         Some(path) => {
             let format = options.format.and_then(FormatChoice::format);
-            Feed::Input(input::open(path, format, Arc::clone(stop))?)
+            Messages::Input(input::open(path, format, Arc::clone(stop))?)
         }
-        None => Feed::Synthetic(Box::new(Synthetic::new(options.seed))),
+        None => Messages::Synthetic(Box::new(Synthetic::new(options.seed))),
     })
 }
 
@@ -191,8 +163,8 @@ fn create(options: &Options) -> Result<Publisher<Message>, Failure> {
         .fresh(options.fresh)
         .mode(options.mode)
         .wake(options.wake.map_or_else(Wake::default, Wake::from))
-        .huge_pages(options.huge_pages);
-    let created = match options.numa_node {
+        .huge_pages(options.placement.huge_pages);
+    let created = match options.placement.numa_node {
         Some(node) => created.numa_node(node),
         None => created,
     };
@@ -235,26 +207,26 @@ fn create(options: &Options) -> Result<Publisher<Message>, Failure> {
 
 struct Run<'a> {
     options: &'a Options,
-    feed: Feed,
+    messages: Messages,
     publisher: Publisher<Message>,
     tally: Tally,
-    /// When the first and the last message were published, ns since 1970.
+    /// The times of the first and the last message, ns since 1970.
     span: Option<(u64, u64)>,
 }
 
 impl Run<'_> {
-    /// Publishes until the input ends, the count is reached, or it is told to stop.
+    /// Publishes until the input ends, the count is reached, or `stop` is set.
     fn publish(&mut self, stop: &AtomicBool) -> Result<(), anyhow::Error> {
         self.wait_for_subscribers(stop)?;
         let mut pacer = Pacer::new(self.options.pace());
-        let mut progress = Progress::new(self.options.count, self.feed.bytes());
-        // What is cleared comes on top of what was asked for.
+        let mut progress = Progress::new(self.options.count, self.messages.bytes());
+        // The `clear` message is not part of --count.
         let count = self.options.count.unwrap_or(u64::MAX).saturating_add(self.clear(stop));
         let result = loop {
             if self.tally.messages() == count || stop.load(Ordering::Relaxed) {
                 break Ok(());
             }
-            let mut message = match self.feed.next() {
+            let mut message = match self.messages.next() {
                 Ok(Some(message)) => message,
                 Ok(None) | Err(SourceError { reason: Reason::Stopped, .. }) => break Ok(()),
                 Err(error) => break Err(error.into()),
@@ -268,7 +240,7 @@ impl Run<'_> {
                     self.publisher.path().unwrap_or(&self.options.root).display()
                 ));
             }
-            progress.at(moment.now, self.tally.messages(), || self.feed.bytes_read());
+            progress.update(moment.now, self.tally.messages(), || self.messages.bytes_read());
         };
         progress.finish();
         result
@@ -282,8 +254,8 @@ impl Run<'_> {
         self.span = Some((first, now));
     }
 
-    /// If there were messages before this publisher's, tells that what was built from them is void, where --clear asks for
-    /// it. Returns how many messages that took.
+    /// Publishes the `clear` message if --clear asks for it and the ring had messages before. Returns the number of
+    /// messages published.
     fn clear(&mut self, stop: &AtomicBool) -> u64 {
         if !self.options.clear || self.publisher.published() == 0 || stop.load(Ordering::Relaxed) {
             return 0;
@@ -294,11 +266,11 @@ impl Run<'_> {
     }
 
     fn wait_for_subscribers(&self, stop: &AtomicBool) -> Result<(), anyhow::Error> {
-        /// After this long without enough of them, says what it is waiting for.
+        /// After this long it reports that it is waiting.
         const PATIENCE: Duration = Duration::from_secs(1);
         let wanted = self.options.wait_for_subscribers;
         let begun = Instant::now();
-        let mut told = false;
+        let mut reported = false;
         loop {
             if wanted == 0 || stop.load(Ordering::Relaxed) {
                 return Ok(());
@@ -307,8 +279,8 @@ impl Run<'_> {
             if attached >= wanted {
                 return Ok(());
             }
-            if !told && begun.elapsed() > PATIENCE {
-                told = true;
+            if !reported && begun.elapsed() > PATIENCE {
+                reported = true;
                 say(format_args!(
                     "feed-publisher: {}: {attached} of {wanted} subscribers attached, waiting (Ctrl-C to give up)",
                     self.options.title()
@@ -319,11 +291,11 @@ impl Run<'_> {
     }
 }
 
-/// Prints the summary to standard output; that nobody reads it is no error.
+/// Prints the summary to standard output. A closed pipe is not an error.
 fn print(summary: &Summary, stop: &AtomicBool, format: SummaryFormat) -> Result<(), anyhow::Error> {
     let text = match format {
         SummaryFormat::Text => summary.to_text(),
         SummaryFormat::Json => summary.to_json() + "\n",
     };
-    feed::stdout::summarise(&text, stop).context("cannot print the summary")
+    stdout::print_summary(&text, stop).context("cannot print the summary")
 }

@@ -1,9 +1,8 @@
-//! Inputs that cannot be published, or not to their end, one test each: what the publisher says, its exit code, and what it
-//! published before.
+//! Tests of inputs that cannot be published completely: error line, exit code, and what was published.
 
 mod common;
 
-use common::{assert_one_line, assert_quiet_success, file, run, summary};
+use common::{assert_one_line, file, run, summary};
 use feed::sample::{self, Prefix};
 use feed_testing::PrivateRoot;
 
@@ -32,7 +31,7 @@ fn a_malformed_input_is_published_up_to_where_it_breaks() {
     assert!(root.names().is_empty(), "the rings were closed");
 }
 
-/// Fails unless this input is refused with exit code 1 and these words.
+/// Fails unless the publisher refuses this input with exit code 1 and these texts.
 #[track_caller]
 fn assert_refused(arguments: &[&str], bytes: &[u8], says: &[&str]) {
     let root = PrivateRoot::new();
@@ -54,11 +53,11 @@ fn an_empty_input() {
     assert_one_line(&run(&root, &["--input", "-"]), 1, &["standard input: is empty", "expected DBN"]);
     assert_one_line(&run(&root, &["--input", "/dev/null"]), 1, &["/dev/null: is empty"]);
     assert!(root.names().is_empty());
-    // No messages are no error: the day may have been quiet.
+    // An input without messages is not an error.
     for (name, bytes) in [("quiet.csv", sample::csv(0)), ("quiet.dbn", sample::dbn(3, "mbo", 0))] {
         let path = file(&root, name, &bytes);
         let finished = run(&root, &["--input", &path, "--summary", "json"]);
-        assert_quiet_success(&finished);
+        finished.assert_quiet_success();
         assert_eq!(summary(&finished)["messages"], 0);
     }
 }
@@ -77,13 +76,13 @@ fn a_truncated_input() {
         let path = file(&root, name, &whole[..whole.len() * 2 / 3 - 1]);
         let finished = run(&root, &["--input", &path, "--summary", "json"]);
         assert_one_line(&finished, 1, &[&format!("feed-publisher: {path}: "), says]);
-        // What came before is what the whole input has there.
+        // The messages before the cut are those of the whole input.
         let published = summary(&finished);
         let count = published["messages"].as_u64().unwrap();
         assert!(count > 500, "{name}: {count}");
         let path = file(&root, name, &whole);
         let whole = run(&root, &["--input", &path, "--summary", "json", "--count", &count.to_string()]);
-        assert_quiet_success(&whole);
+        whole.assert_quiet_success();
         for field in ["by_kind", "price_sum", "size_sum", "order_id_xor", "first_ts", "last_ts"] {
             assert_eq!(summary(&whole)[field], published[field], "{name}: {field}");
         }
@@ -108,12 +107,12 @@ fn a_mislabelled_input() {
         assert_refused(&["--format", format], bytes, &[says]);
     }
     assert_refused(&[], elf, &["begins with the bytes 7f 45 4c 46 02 01 01, which no known format does", "--format"]);
-    // A name that ends wrongly means nothing: the content does.
+    // The extension of the name does not matter, only the content.
     let root = PrivateRoot::new();
     for (name, bytes) in [("feed.csv", dbn), ("feed.dbn.zst", sample::gzip(&csv)), ("feed.gz", itch)] {
         let path = file(&root, name, &bytes);
         let finished = run(&root, &["--input", &path, "--summary", "json"]);
-        assert_quiet_success(&finished);
+        finished.assert_quiet_success();
         assert_eq!(summary(&finished)["messages"], 9, "{name}");
     }
 }
@@ -140,7 +139,7 @@ fn an_input_that_cannot_be_opened() {
 #[test]
 fn a_broken_input_leaves_a_ring_that_was_there_to_its_next_publisher() {
     let root = PrivateRoot::new();
-    assert_quiet_success(&run(&root, &["--count", "10", "--keep"]));
+    run(&root, &["--count", "10", "--keep"]).assert_quiet_success();
     let path = file(&root, "input", b"\x7fELF");
     assert_one_line(&run(&root, &["--input", &path]), 1, &["which no known format does"]);
     assert_eq!(root.names(), ["feed.ring", "input"]);

@@ -1,27 +1,25 @@
-//! Names, sizes and files that a publisher refuses, one test each: what it says, its exit code, and that nothing is left
-//! behind or changed.
+//! Tests of names, sizes and files that the publisher refuses: error line, exit code, nothing left or changed.
 
 mod common;
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use common::{assert_one_line, assert_quiet_success, endless, publisher, run};
-use feed_testing::{Finished, PrivateRoot, Program, skipped};
-use rustix::fs::{CWD, FileType, Mode, mknodat};
+use common::{assert_one_line, endless, publisher, run};
+use feed_testing::{
+    Finished, NOBODY, PrivateRoot, Program, Replacement, assert_names_refused, can_run, is_root, replaced, skipped,
+};
 use rustix::process::Signal;
 
-const NOBODY: u32 = 65_534;
-
 fn kept(root: &PrivateRoot) -> PathBuf {
-    assert_quiet_success(&run(root, &["--count", "10", "--capacity", "64", "--keep"]));
+    run(root, &["--count", "10", "--capacity", "64", "--keep"]).assert_quiet_success();
     root.path().join("feed.ring")
 }
 
-/// Fails unless the publisher refuses with exit code 1 and these words, and prints nothing else.
+/// Fails unless the publisher refuses the ring with exit code 1 and these texts, and prints nothing else.
 #[track_caller]
 fn assert_refused(root: &PrivateRoot, says: &[&str]) {
     let finished = run(root, &["--count", "10", "--capacity", "64"]);
@@ -34,11 +32,10 @@ fn capacities_that_no_ring_can_have() {
     let root = PrivateRoot::new();
     for (capacity, next) in [("0", "2"), ("3", "4"), ("1099511627776", "4294967296")] {
         let finished = run(&root, &["--capacity", capacity]);
-        assert_eq!((finished.code, finished.stdout.as_str()), (Some(2), ""), "{finished:?}");
         let says = format!(
             "invalid value '{capacity}' for '--capacity <N>': expected a power of two from 2 to 4294967296; the next is {next}"
         );
-        assert!(finished.stderr.contains(&says), "{says:?} expected: {finished:?}");
+        finished.assert_usage_error(&[&says]);
     }
     assert!(root.names().is_empty());
 }
@@ -48,7 +45,7 @@ fn a_ring_that_there_is_no_room_for() {
     let root = PrivateRoot::new();
     let finished = run(&root, &["--capacity", "4294967296"]);
     let says = ["bytes needed, ", " free: lower the capacity, remove old rings, or enlarge", "(--capacity N)"];
-    // Or under the memory limit of this test's cgroup, where there is one that is lower.
+    // The memory limit of this test's cgroup may be lower.
     if finished.stderr.contains("under the memory limit") {
         assert_one_line(&finished, 1, &["bytes needed, ", "lower the capacity, or raise the limit (--capacity N)"]);
     } else {
@@ -57,7 +54,7 @@ fn a_ring_that_there_is_no_room_for() {
     assert!(root.names().is_empty(), "nothing is left behind");
 }
 
-/// A memory cgroup of its own with a limit, removed when dropped.
+/// A memory cgroup with a limit; removed when dropped.
 struct Cgroup(PathBuf);
 
 impl Cgroup {
@@ -72,7 +69,7 @@ impl Cgroup {
         made.map(|()| cgroup).map_err(|error| format!("no memory cgroup can be made in {}: {error}", parent.display()))
     }
 
-    /// Runs a command in it.
+    /// Runs a command in the cgroup.
     fn run(&self, command: &Command) -> Finished {
         let mut shell = Command::new("sh");
         shell.args(["-c", r#"echo $$ >"$0/cgroup.procs" && exec "$@""#]).arg(&self.0);
@@ -102,7 +99,7 @@ fn a_ring_beyond_the_memory_limit_of_its_cgroup() {
     };
     let cgroup_of = format!(" left under the memory limit of cgroup {}: lower the capacity", cgroup.0.display());
     for mut command in [publisher(&root), serve()] {
-        // 32 MiB, which a container has room for as well.
+        // 32 MiB, for which a container has room.
         let finished = sized(&mut command, "524288");
         if finished.stderr.contains("cgroup.procs") {
             return skipped(&finished.stderr);
@@ -110,32 +107,16 @@ fn a_ring_beyond_the_memory_limit_of_its_cgroup() {
         assert_one_line(&finished, 1, &[" bytes needed, ", &cgroup_of, "(--capacity N)"]);
         assert!(root.names().is_empty(), "nothing is left behind");
     }
-    // A small one fits.
+    // A small ring fits.
     for mut command in [publisher(&root), serve()] {
-        assert_quiet_success(&sized(&mut command, "1024"));
+        sized(&mut command, "1024").assert_quiet_success();
     }
 }
 
 #[test]
 fn names_that_no_ring_can_have() {
     let root = PrivateRoot::new();
-    let long = "x".repeat(300);
-    for (name, says) in [
-        ("a/b", "it has a character that no ring's name may have"),
-        ("../feed", "it starts with '.'"),
-        ("..", "it starts with '.'"),
-        ("", "it is empty"),
-        (&long, "it is longer than 200 characters"),
-    ] {
-        let finished = run(&root, &["--ring", name]);
-        assert_eq!((finished.code, finished.stdout.as_str()), (Some(2), ""), "{finished:?}");
-        for says in ["'--ring <NAME>': ring name", says, "use 1 to 200 of A-Z a-z 0-9 . _ -"] {
-            assert!(finished.stderr.contains(says), "{says:?} expected: {finished:?}");
-        }
-    }
-    // One with a NUL cannot even be given to a program.
-    let error = publisher(&root).args(["--ring", "a\0b"]).spawn().unwrap_err();
-    assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
+    assert_names_refused(|| publisher(&root));
     assert!(root.names().is_empty());
 }
 
@@ -144,9 +125,8 @@ fn modes_that_no_ring_can_have() {
     let root = PrivateRoot::new();
     for mode in ["0", "400", "700", "4600"] {
         let finished = run(&root, &["--mode", mode]);
-        assert_eq!(finished.code, Some(2), "{finished:?}");
         let says = format!("--mode: mode {mode:0>4}: must be 0600 with any of the read bits 0044 and write bits 0022");
-        assert!(finished.stderr.contains(&says), "{says:?} expected: {finished:?}");
+        finished.assert_usage_error(&[&says]);
     }
     assert!(root.names().is_empty());
 }
@@ -162,11 +142,11 @@ fn a_second_publisher() {
         assert_eq!(second.stdout, "");
     }
     first.signal(Signal::TERM);
-    assert_quiet_success(&first.finish());
+    first.finish().assert_quiet_success();
 }
 
 #[test]
-fn what_is_no_ring_is_not_replaced() {
+fn files_that_are_not_a_ring_are_not_replaced() {
     let root = PrivateRoot::new();
     let segment = kept(&root).join("segment");
     for content in [&b"precious"[..], &[7; 8192]] {
@@ -182,66 +162,47 @@ fn a_ring_of_another_version_is_superseded() {
     let segment = kept(&root).join("segment");
     let file = fs::OpenOptions::new().write(true).open(segment).unwrap();
     std::os::unix::fs::FileExt::write_all_at(&file, &2u64.to_ne_bytes(), 8).unwrap();
-    // Its slots mean nothing here, and its count, 10, may be one behind what was seen.
+    // The slots of another version mean nothing, and its count of 10 may be one behind.
     let finished = run(&root, &["--count", "10", "--capacity", "64"]);
     assert_one_line(&finished, 0, &["feed: replaced by a new ring, which begins at sequence 11"]);
 }
 
-/// Puts something else in the place of a ring's file.
-fn replaced(name: &str, put: impl Fn(&Path)) -> PrivateRoot {
-    let root = PrivateRoot::new();
-    let path = kept(&root).join(name);
-    fs::rename(&path, root.path().join("away")).unwrap();
-    put(&path);
-    root
+/// Replaces each of these files in a ring of its own. Fails unless the publisher refuses each ring with these texts.
+#[track_caller]
+fn assert_replaced_refused(files: &[&str], replacement: Replacement, says: &[&str]) {
+    for name in files {
+        let root = replaced(kept, name, replacement).unwrap();
+        assert_refused(&root, &[&[&*format!("feed.ring/{name}: {}", says[0])], &says[1..]].concat());
+    }
 }
 
 #[test]
 fn a_symbolic_link_in_place_of_a_file() {
-    for name in ["segment", "live", "lock"] {
-        let root = replaced(name, |path| symlink(path.ancestors().nth(2).unwrap().join("away"), path).unwrap());
-        assert_refused(&root, &[&format!("feed.ring/{name}: a symbolic link, "), "move it away", "(--ring NAME)"]);
-    }
-    let root = PrivateRoot::new();
-    let ring = kept(&root);
-    fs::rename(&ring, root.path().join("away")).unwrap();
-    symlink(root.path().join("away"), &ring).unwrap();
+    let says = ["a symbolic link, ", "move it away", "(--ring NAME)"];
+    assert_replaced_refused(&["segment", "live", "lock"], Replacement::SymbolicLink, &says);
+    let root = replaced(kept, "", Replacement::SymbolicLink).unwrap();
     assert_refused(&root, &["feed.ring: no directory, a ring's directory expected: move it away"]);
 }
 
 #[test]
 fn a_directory_in_place_of_a_file() {
-    for name in ["segment", "live", "lock"] {
-        let root = replaced(name, |path| fs::create_dir(path).unwrap());
-        assert_refused(&root, &[&format!("feed.ring/{name}: a directory, "), "move it away"]);
-    }
+    assert_replaced_refused(&["segment", "live", "lock"], Replacement::Directory, &["a directory, ", "move it away"]);
 }
 
 #[test]
 fn a_fifo_in_place_of_a_file() {
-    let fifo = |path: &Path| mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
-    for name in ["segment", "lock"] {
-        let root = replaced(name, fifo);
-        assert_refused(&root, &[&format!("feed.ring/{name}: a FIFO, a regular file expected: move it away")]);
-    }
-    let root = PrivateRoot::new();
-    fifo(&root.path().join("feed.ring"));
+    let says = ["a FIFO, a regular file expected: move it away"];
+    assert_replaced_refused(&["segment", "lock"], Replacement::Fifo, &says);
+    let root = replaced(kept, "", Replacement::Fifo).unwrap();
     assert_refused(&root, &["feed.ring: no directory, a ring's directory expected"]);
 }
 
 #[test]
 fn a_device_in_place_of_a_file() {
     for name in ["segment", "live", "lock"] {
-        let root = PrivateRoot::new();
-        let path = kept(&root).join(name);
-        fs::remove_file(&path).unwrap();
-        let null = rustix::fs::makedev(1, 3);
-        if let Err(errno) = mknodat(CWD, &path, FileType::CharacterDevice, Mode::RUSR | Mode::WUSR, null) {
-            skipped(&format!("devices cannot be made here: {errno}"));
-            return;
-        }
+        let Some(root) = replaced(kept, name, Replacement::Device) else { return };
         let finished = run(&root, &["--count", "1", "--capacity", "64"]);
-        // Some file systems do not let devices be opened at all.
+        // Some file systems refuse to open devices at all.
         let denied = finished.stderr.contains("Permission denied");
         assert!(denied || finished.stderr.contains("a character device, "), "{finished:?}");
         assert_one_line(&finished, 1, &[&format!("feed.ring/{name}: ")]);
@@ -251,13 +212,10 @@ fn a_device_in_place_of_a_file() {
 #[test]
 fn no_permission() {
     let program = Path::new(env!("CARGO_BIN_EXE_feed-publisher"));
-    if !rustix::process::geteuid().is_root() {
-        return skipped("taking on another user needs root");
+    if !is_root() || !can_run(NOBODY, program) {
+        return;
     }
     let as_nobody = |command: &mut Command| Program::start(command.uid(NOBODY).gid(NOBODY)).finish();
-    if as_nobody(Command::new(program).arg("--version")).code != Some(0) {
-        return skipped(&format!("{} cannot be run by uid {NOBODY}", program.display()));
-    }
     let root = PrivateRoot::new();
     let finished = as_nobody(publisher(&root).args(["--count", "1"]));
     assert_one_line(
@@ -265,7 +223,7 @@ fn no_permission() {
         1,
         &["feed.ring: cannot make a directory: Permission denied", "run as a user who may use it"],
     );
-    // Nor may it give its ring to a group that it is not in.
+    // It may not give its ring to a group that it is not in, either.
     fs::set_permissions(root.path(), fs::Permissions::from_mode(0o777)).unwrap();
     let finished = as_nobody(publisher(&root).args(["--count", "1", "--group", "4242"]));
     assert_one_line(
@@ -278,8 +236,8 @@ fn no_permission() {
 
 #[test]
 fn a_foreign_owner() {
-    if !rustix::process::geteuid().is_root() {
-        return skipped("giving files to another owner needs root");
+    if !is_root() {
+        return;
     }
     let root = PrivateRoot::new();
     chown(kept(&root), Some(4242), None).unwrap();
@@ -296,7 +254,7 @@ fn modes_and_groups_are_exact_whatever_the_umask() {
     let mut command = Command::new("sh");
     command.args(["-c", script, env!("CARGO_BIN_EXE_feed-publisher"), "--count", "1", "--keep", "--mode", "640"]);
     command.arg("--root").arg(root.path()).args(["--group", &group.to_string()]);
-    assert_quiet_success(&Program::start(&mut command).finish());
+    Program::start(&mut command).finish().assert_quiet_success();
     let ring = root.path().join("feed.ring");
     for (name, mode) in [("", 0o750), ("segment", 0o640), ("control", 0o660), ("live", 0o640)] {
         let metadata = fs::metadata(ring.join(name)).unwrap();

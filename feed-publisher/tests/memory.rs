@@ -1,27 +1,19 @@
-//! Memory stays flat whatever the input's size: large inputs of every format through standard input, and the most memory
-//! that the publisher ever had.
+//! Tests that memory stays flat: large inputs of every format through standard input, and the publisher's peak memory.
 
 mod common;
 
 use std::io::Write;
 use std::process::Stdio;
 
-use common::{assert_quiet_success, publisher, summary};
+use common::{publisher, summary};
 use feed::sample::{self, Prefix};
 use feed_testing::{PrivateRoot, Program};
 
-/// More than the program, its buffers and its ring of 1,024 slots ever take, and a fraction of each input.
+/// More than program, buffers and a ring of 1,024 slots take, and a fraction of each input.
 const MOST_KB: u64 = 16 * 1024;
 
-/// A line of `/proc/PID/status`, in kB.
-fn status(program: &Program, field: &str) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", program.id())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap();
-    line.trim().strip_suffix(" kB").unwrap().parse().unwrap()
-}
-
-/// Publishes what stands first, then a block again and again until so many bytes were read after decompression, each block
-/// of so many bytes and messages.
+/// Publishes `first`, then `block` repeatedly until `megabytes` MB were read after decompression. A block has `plain`
+/// bytes after decompression and `messages` messages.
 #[track_caller]
 fn publish(first: &[u8], block: &[u8], plain: usize, messages: u64, megabytes: usize) {
     let root = PrivateRoot::new();
@@ -34,11 +26,11 @@ fn publish(first: &[u8], block: &[u8], plain: usize, messages: u64, megabytes: u
     for _ in 0..blocks {
         stdin.write_all(block).unwrap();
     }
-    // All but what fits into the pipe was read by now.
-    let peak = status(&program, "VmHWM:");
+    // Everything but what fits into the pipe has been read.
+    let peak: u64 = program.status("VmHWM:").strip_suffix(" kB").unwrap().parse().unwrap();
     drop(stdin);
     let finished = program.finish();
-    assert_quiet_success(&finished);
+    finished.assert_quiet_success();
     assert_eq!(summary(&finished)["messages"], messages * blocks as u64);
     assert!(peak < MOST_KB, "{peak} kB for an input of {megabytes} MB");
 }
@@ -56,7 +48,7 @@ fn a_large_dbn_input() {
 fn a_large_dbn_input_in_zstd() {
     let (none, some) = (sample::dbn(3, "mbo", 0), sample::dbn(3, "mbo", ROWS));
     let records = &some[none.len()..];
-    // Frames one after the other are one file.
+    // Consecutive frames are one file.
     publish(&sample::zstd(&none), &sample::zstd(records), records.len(), ROWS, 50);
 }
 

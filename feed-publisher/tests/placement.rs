@@ -1,25 +1,19 @@
-//! Where the publisher runs and what of it stays in memory, read back from `/proc`; and how it wakes sleepers.
+//! Tests of the placement options, read back from `/proc`, and of --wake.
 
 mod common;
 
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use common::{assert_one_line, assert_quiet_success, endless, run};
+use common::{assert_one_line, endless, run};
 use feed::Message;
 use feed_ring::Subscriber;
 use feed_testing::{PrivateRoot, Program, skipped};
 use rustix::process::Signal;
 
-/// The value of a line in `/proc/PID/status`.
-fn status(program: &Program, field: &str) -> String {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", program.id())).unwrap();
-    status.lines().find_map(|line| Some(line.strip_prefix(field)?.trim().to_owned())).unwrap()
-}
-
 fn end(program: Program) {
     program.signal(Signal::TERM);
-    assert_quiet_success(&program.finish());
+    program.finish().assert_quiet_success();
 }
 
 #[test]
@@ -28,7 +22,7 @@ fn it_runs_on_the_cpu_it_was_given() {
     let allowed = rustix::thread::sched_getaffinity(None).unwrap();
     let cpu = (0..rustix::thread::CpuSet::MAX_CPU).rev().find(|&cpu| allowed.is_set(cpu)).unwrap();
     let program = endless(&root, &["--cpu", &cpu.to_string()]);
-    assert_eq!(status(&program, "Cpus_allowed_list:"), cpu.to_string());
+    assert_eq!(program.status("Cpus_allowed_list:"), cpu.to_string());
     end(program);
     for absent in ["1023", "70000"] {
         let finished = run(&root, &["--cpu", absent]);
@@ -41,18 +35,18 @@ fn it_runs_on_the_cpu_it_was_given() {
     assert!(root.names().is_empty());
 }
 
-/// What `smaps` says of a program's mapping of the ring's segment: its first line, which begins with the address, and those
-/// behind it. The file was mapped before it had a name, so that it is known by its inode.
+/// The lines of `smaps` about the program's mapping of the segment. The first one begins with the address. The mapping
+/// is found by its inode, because the file was mapped before it had a name.
 fn segment(root: &PrivateRoot, program: &Program) -> Vec<String> {
     let segment = std::fs::metadata(root.path().join("feed.ring/segment")).unwrap();
     let inode = format!(" {} ", std::os::unix::fs::MetadataExt::ino(&segment));
-    let maps = std::fs::read_to_string(format!("/proc/{}/smaps", program.id())).unwrap();
+    let maps = program.proc("smaps").unwrap();
     let lines: Vec<String> = maps.lines().skip_while(|line| !line.contains(&inode)).map(str::to_owned).collect();
     assert!(!lines.is_empty(), "the segment is mapped");
     lines
 }
 
-/// The first of these lines that begins so, without that.
+/// The value of the first line that begins with `name`.
 fn value(lines: &[String], name: &str) -> String {
     lines.iter().find_map(|line| line.strip_prefix(name)).unwrap().trim().to_owned()
 }
@@ -62,19 +56,19 @@ fn is_locked(root: &PrivateRoot, program: &Program) -> bool {
 }
 
 #[test]
-fn its_ring_lies_on_huge_pages_or_it_says_why_not() {
+fn its_ring_is_on_huge_pages_or_it_reports_why_not() {
     let root = PrivateRoot::new();
     let program = endless(&root, &["--huge-pages"]);
     let huge = value(&segment(&root, &program), "ShmemPmdMapped:");
     program.signal(Signal::TERM);
     let finished = program.finish();
     if finished.stderr.contains("huge pages: ") {
-        // What can come of it, and when, is for the library's tests.
+        // The library's tests check which pages the kernel gives, and when.
         assert!(finished.code == Some(0) && huge != "4096 kB", "{huge}: {finished:?}");
         assert!(!finished.stderr.contains("not asked for"), "{finished:?}");
         skipped(&finished.stderr);
     } else {
-        assert_quiet_success(&finished);
+        finished.assert_quiet_success();
         assert_eq!(huge, "4096 kB");
     }
 
@@ -99,16 +93,16 @@ fn its_memory_comes_from_the_node_it_was_given() {
         assert_one_line(&tried, 1, &["--numa-node: NUMA node ", "--cap-add SYS_NICE"]);
         return skipped(&tried.stderr);
     }
-    assert_quiet_success(&tried);
+    tried.assert_quiet_success();
     let program = endless(&root, &["--numa-node", &node]);
     let address = segment(&root, &program)[0].split('-').next().unwrap().to_owned();
-    let maps = std::fs::read_to_string(format!("/proc/{}/numa_maps", program.id())).unwrap();
+    let maps = program.proc("numa_maps").unwrap();
     let bound = format!(" bind:{node} ");
     for mapping in [address.as_str(), "heap"] {
         let line = maps.lines().find(|line| line.split(' ').any(|field| field == mapping)).unwrap();
         assert!(line.contains(&bound) && line.contains(&format!(" N{node}=")), "{line}");
     }
-    // To the program both are alike, to others only what is bound to the ring's file.
+    // The program's own policy hides the file's. Another process sees only the policy of the ring's file.
     let follower = Subscriber::<Message>::options("feed").root(&root).open().unwrap();
     assert_eq!(follower.placement().unwrap().policy, Some(format!("bind:{node}")));
     end(program);
@@ -123,20 +117,20 @@ fn its_memory_is_locked() {
     let plain = endless(&root, &[]);
     assert!(!is_locked(&root, &plain));
     end(plain);
-    // It is locked a moment after it is there.
+    // It is locked a moment after it exists.
     let locked = endless(&root, &["--lock-memory"]);
     let begun = std::time::Instant::now();
     while !is_locked(&root, &locked) {
         assert!(begun.elapsed().as_secs() < 60, "it is not locked");
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
-    assert_ne!(status(&locked, "VmLck:"), "0 kB");
+    assert_ne!(locked.status("VmLck:"), "0 kB");
     end(locked);
 }
 
 #[test]
-fn too_low_a_limit_is_an_error_that_tells_it() {
-    // Who may ignore the limit takes on a user who may not.
+fn a_memlock_limit_that_is_too_low_is_reported() {
+    // Root may ignore the limit, so run as another user.
     let is_root = rustix::process::geteuid().is_root();
     let root = PrivateRoot::new();
     std::fs::set_permissions(root.path(), std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
@@ -160,7 +154,7 @@ fn too_low_a_limit_is_an_error_that_tells_it() {
 fn both_ways_to_wake_are_written_into_the_ring() {
     let wake = |arguments: &[&str]| {
         let root = PrivateRoot::new();
-        assert_quiet_success(&run(&root, &[&["--count", "1", "--keep"], arguments].concat()));
+        run(&root, &[&["--count", "1", "--keep"], arguments].concat()).assert_quiet_success();
         let segment = std::fs::read(root.path().join("feed.ring/segment")).unwrap();
         segment[..4096].to_vec()
     };
@@ -169,7 +163,7 @@ fn both_ways_to_wake_are_written_into_the_ring() {
         words.enumerate().filter(|(_, (one, other))| one != other).map(|(at, _)| at).collect::<Vec<_>>()
     };
     let (default, membarrier, fence) = (wake(&[]), wake(&["--wake", "membarrier"]), wake(&["--wake", "fence"]));
-    // Pid, nonce and time of making differ in any case.
+    // Pid, nonce and creation time always differ.
     let always = differing(&default, &membarrier);
     let words: Vec<_> = differing(&membarrier, &fence).into_iter().filter(|word| !always.contains(word)).collect();
     assert_eq!(words.len(), 1, "one word of the header says how to wake: {words:?}");

@@ -1,5 +1,6 @@
-//! The progress bar: on a terminal, and taken away at the end. (None when piped: every other test has nothing on standard
-//! error.)
+//! Tests of the progress bar: drawn on a terminal, and cleared at the end.
+//!
+//! Without a terminal there is none: in every other test standard error is empty.
 
 mod common;
 
@@ -14,7 +15,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
-/// Runs the publisher with a terminal as its standard error; returns what it drew there, and its standard output.
+/// Runs the publisher with a terminal as standard error; returns what it drew there, and its standard output.
 fn on_a_terminal(root: &PrivateRoot, arguments: &[&str]) -> (String, String) {
     let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
     grantpt(&terminal).unwrap();
@@ -29,7 +30,7 @@ fn on_a_terminal(root: &PrivateRoot, arguments: &[&str]) -> (String, String) {
     let mut drawn = Vec::new();
     let mut screen = File::from(terminal);
     let mut bytes = [0; 4096];
-    // Until the last one who had the terminal open is gone, which reads as an error.
+    // Reading fails once every process has closed the terminal.
     while let Ok(count @ 1..) = screen.read(&mut bytes) {
         drawn.extend_from_slice(&bytes[..count]);
     }
@@ -39,7 +40,7 @@ fn on_a_terminal(root: &PrivateRoot, arguments: &[&str]) -> (String, String) {
     (drawn, String::from_utf8(output.stdout).unwrap())
 }
 
-/// The bars that were drawn, one after the other, without what moves the cursor.
+/// The bars in the order in which they were drawn, without cursor movements.
 fn bars(drawn: &str) -> Vec<&str> {
     let pieces = drawn.split(['\r', '\n', '\u{1b}']).map(|piece| piece.trim_start_matches("[2K").trim_end());
     pieces.filter(|piece| piece.contains("messages")).collect()
@@ -51,7 +52,7 @@ fn a_bar_shows_how_far_it_is_and_is_taken_away() {
     let (drawn, printed) = on_a_terminal(&root, &["--count", "1000", "--rate", "2000"]);
     let bars = bars(&drawn);
     assert!(bars.len() >= 3, "{drawn:?}");
-    // Ten times a second: a fifth of the way and more, each time.
+    // Drawn ten times a second, each time at least a fifth further.
     let percent = |bar: &str| {
         let number = bar.split_once('%').unwrap_or_else(|| panic!("{bar:?}")).0.rsplit(' ').next().unwrap();
         number.parse::<u64>().unwrap_or_else(|_| panic!("{bar:?}"))
@@ -61,14 +62,14 @@ fn a_bar_shows_how_far_it_is_and_is_taken_away() {
     assert!(bars.iter().all(|bar| bar.ends_with(" left")), "{bars:?}");
     let rest = drawn.rsplit_once("messages").unwrap().1;
     assert!(rest.contains("\u{1b}[2K") || rest.contains("\u{1b}[J"), "it is not taken away: {rest:?}");
-    // The summary stands by itself.
+    // The summary is the only output.
     assert!(printed.starts_with("{\"messages\":1000,") && printed.lines().count() == 1, "{printed}");
 }
 
 #[test]
-fn of_a_file_the_bar_shows_how_much_was_read() {
+fn the_bar_of_a_file_shows_how_much_was_read() {
     let root = PrivateRoot::new();
-    // Read in one piece, so that it is all read from the first message on.
+    // The input is read in one piece: all of it is read from the first message on.
     let path = file(&root, "feed.csv", &sample::csv(1_000));
     let (drawn, _) = on_a_terminal(&root, &["--input", &path, "--rate", "2000"]);
     let bars = bars(&drawn);
@@ -77,7 +78,7 @@ fn of_a_file_the_bar_shows_how_much_was_read() {
 }
 
 #[test]
-fn without_an_end_there_is_no_bar_but_a_count() {
+fn an_input_of_unknown_length_shows_a_count_and_no_bar() {
     let root = PrivateRoot::new();
     let path = root.path().join("fifo");
     rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();

@@ -1,4 +1,4 @@
-//! The program `feed-publisher` by itself: inputs, refusals, signals, summaries.
+//! Tests of `feed-publisher` alone: inputs, refused command lines, signals, summaries.
 
 mod common;
 
@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use common::{assert_one_line, assert_quiet_success, endless, file, publisher, run, summary};
+use common::{assert_one_line, endless, file, publisher, run, summary};
 use feed::sample::{self, Prefix};
 use feed_testing::{PrivateRoot, Program};
 use rustix::fs::{FileType, Mode};
@@ -30,7 +30,7 @@ fn every_format_is_published_and_summarised() {
     for (name, bytes) in inputs {
         let path = file(&root, &name, &bytes);
         let finished = run(&root, &["--input", &path, "--summary", "json"]);
-        assert_quiet_success(&finished);
+        finished.assert_quiet_success();
         assert_eq!(finished.stdout.lines().count(), 1, "no progress bar when piped");
         let summary = summary(&finished);
         assert_eq!(summary["messages"], 1_000, "{name}");
@@ -50,7 +50,7 @@ fn standard_input_is_an_input() {
         Program::start(publisher(&root).args(["--input", "-", "--summary", "json"]).stdin(Stdio::piped()));
     program.stdin().unwrap().write_all(&sample::zstd(&sample::csv(5_000))).unwrap();
     let finished = program.finish();
-    assert_quiet_success(&finished);
+    finished.assert_quiet_success();
     assert_eq!(summary(&finished)["messages"], 5_000);
 }
 
@@ -59,7 +59,7 @@ fn a_seed_fixes_the_market() {
     let root = PrivateRoot::new();
     let sums = |seed: &str| {
         let finished = run(&root, &["--count", "20000", "--seed", seed, "--summary", "json", "--ring", seed]);
-        assert_quiet_success(&finished);
+        finished.assert_quiet_success();
         let summary = summary(&finished);
         assert_eq!(summary["messages"], 20_000);
         (summary["price_sum"].clone(), summary["size_sum"].clone(), summary["last_ts"].clone())
@@ -72,7 +72,7 @@ fn a_seed_fixes_the_market() {
 fn a_text_summary_is_an_aligned_table() {
     let root = PrivateRoot::new();
     let finished = run(&root, &["--count", "100"]);
-    assert_quiet_success(&finished);
+    finished.assert_quiet_success();
     let first = finished.stdout.lines().next().unwrap();
     assert!(first.starts_with("messages ") && first.ends_with(" 100"), "{finished:?}");
     assert!(finished.stdout.lines().all(|line| line.len() == first.len()), "{finished:?}");
@@ -83,10 +83,10 @@ fn a_paced_feed_takes_at_least_its_time() {
     let root = PrivateRoot::new();
     let seconds = |arguments: &[&str]| {
         let finished = run(&root, &[arguments, &["--summary", "json"]].concat());
-        assert_quiet_success(&finished);
+        finished.assert_quiet_success();
         summary(&finished)["seconds"].as_f64().unwrap()
     };
-    // 0.499 s by the schedule; the clocks are read one after the other.
+    // The schedule takes 0.499 s; the clocks are read one after the other.
     assert!(seconds(&["--count", "500", "--rate", "1000"]) > 0.49);
     let path = file(&root, "feed.csv", &sample::csv(3_000));
     let all = summary(&run(&root, &["--input", &path, "--summary", "json"]));
@@ -111,8 +111,7 @@ fn a_wrong_command_line_is_exit_code_2_and_names_the_flag() {
         (&["--count", "1", "--allow-uid", "0"], "--allow-uid, --allow-gid and --max-clients go with --serve"),
     ] {
         let finished = run(&root, arguments);
-        assert_eq!((finished.code, finished.stdout.as_str()), (Some(2), ""), "{finished:?}");
-        assert!(finished.stderr.contains(says), "{says:?} expected: {finished:?}");
+        finished.assert_usage_error(&[says]);
     }
     assert!(root.names().is_empty());
     let help = run(&root, &["--help"]);
@@ -121,10 +120,10 @@ fn a_wrong_command_line_is_exit_code_2_and_names_the_flag() {
 }
 
 #[test]
-fn as_many_subscribers_are_counted_as_may_be_waited_for() {
+fn every_subscriber_that_may_be_waited_for_is_counted() {
     let root = PrivateRoot::new();
-    assert_quiet_success(&run(&root, &["--count", "1", "--keep"]));
-    // The control file's header tells how many entries it has.
+    run(&root, &["--count", "1", "--keep"]).assert_quiet_success();
+    // The header of the control file has the number of entries.
     let control = std::fs::read(root.path().join("feed.ring/control")).unwrap();
     assert_eq!(u64::from_ne_bytes(control[24..32].try_into().unwrap()), 1024);
     let says = "--wait-for-subscribers 1025: no more than 1024 of a ring are counted";
@@ -135,12 +134,11 @@ fn as_many_subscribers_are_counted_as_may_be_waited_for() {
 #[test]
 fn a_name_that_no_ring_can_have_is_refused_before_the_input_is_touched() {
     let root = PrivateRoot::new();
-    // Standard input stays open, and would be waited for.
+    // Standard input stays open: reading it would wait.
     let mut program = Program::start(publisher(&root).args(["--ring", "a/b", "--input", "-"]).stdin(Stdio::piped()));
     let _open = program.stdin().unwrap();
     let finished = program.finish();
-    assert_eq!((finished.code, finished.stdout.as_str()), (Some(2), ""), "{finished:?}");
-    assert!(finished.stderr.contains("'--ring <NAME>': ring name \"a/b\""), "{finished:?}");
+    finished.assert_usage_error(&["'--ring <NAME>': ring name \"a/b\""]);
     let missing = run(&root, &["--ring", "..", "--input", "/nowhere/feed"]);
     assert!(missing.code == Some(2) && !missing.stderr.contains("/nowhere"), "{missing:?}");
 }
@@ -153,7 +151,7 @@ fn a_signal_closes_the_ring_and_the_summary_is_still_printed() {
         std::thread::sleep(std::time::Duration::from_millis(20));
         program.signal(signal);
         let finished = program.finish();
-        assert_quiet_success(&finished);
+        finished.assert_quiet_success();
         let summary = summary(&finished);
         assert_eq!(summary["messages"], summary["next_sequence"]);
         assert!(root.names().is_empty());
@@ -162,7 +160,7 @@ fn a_signal_closes_the_ring_and_the_summary_is_still_printed() {
 
 #[test]
 fn a_signal_ends_every_kind_of_waiting() {
-    // For a message an hour away, for subscribers, for more input, for the first of it.
+    // Waiting for a message an hour away, for subscribers, for more input, for its first bytes.
     let hour = "recv_ts_ns,exch_ts_ms,kind,symbol,px,qty,bid_px,bid_qty,ask_px,ask_qty,side,id\n\
                 0,0,T,A,1,1,,,,,B,1\n0,3600000,T,A,1,1,,,,,B,2\n0,3600000,T,A,1,1,,,,,B,3\n";
     for (arguments, input, messages) in [
@@ -177,8 +175,8 @@ fn a_signal_ends_every_kind_of_waiting() {
         let mut stdin = program.stdin().unwrap();
         stdin.write_all(input.as_bytes()).unwrap();
         if input.is_empty() && arguments[0] == "--input" {
-            // Nothing shows from outside that it waits for its input; that it handles signals does.
-            wait_for_handlers(&program);
+            // Waiting for input does not show from outside. Handling signals does.
+            program.wait_for_handlers();
         } else {
             while !root.path().join("feed.ring/segment").exists() {
                 std::thread::sleep(std::time::Duration::from_millis(1));
@@ -187,21 +185,9 @@ fn a_signal_ends_every_kind_of_waiting() {
         std::thread::sleep(std::time::Duration::from_millis(50));
         program.signal(Signal::TERM);
         let finished = program.finish();
-        assert_quiet_success(&finished);
+        finished.assert_quiet_success();
         assert_eq!(summary(&finished)["messages"], messages, "{arguments:?}");
         assert!(root.names().is_empty());
-    }
-}
-
-/// Waits until the program catches SIGTERM.
-fn wait_for_handlers(program: &Program) {
-    let status = format!("/proc/{}/status", program.id());
-    let catches = |line: &str| {
-        let caught = line.strip_prefix("SigCgt:").and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-        caught.is_some_and(|mask| mask & (1 << (15 - 1)) != 0)
-    };
-    while !std::fs::read_to_string(&status).unwrap().lines().any(catches) {
-        std::thread::sleep(std::time::Duration::from_millis(1));
     }
 }
 
@@ -212,30 +198,30 @@ fn a_fifo_is_an_input_and_a_signal_ends_the_wait_for_its_writer() {
     rustix::fs::mknodat(rustix::fs::CWD, &fifo, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
     let path = fifo.to_str().unwrap();
     let start = || Program::start(publisher(&root).args(["--input", path, "--summary", "json"]));
-    // Nobody ever writes.
+    // Without a writer.
     let program = start();
-    wait_for_handlers(&program);
+    program.wait_for_handlers();
     std::thread::sleep(std::time::Duration::from_millis(50));
     program.signal(Signal::TERM);
     let finished = program.finish();
-    assert_quiet_success(&finished);
+    finished.assert_quiet_success();
     assert_eq!(summary(&finished)["messages"], 0);
 
-    // Somebody does, after a while.
+    // With a writer after a while.
     let program = start();
-    wait_for_handlers(&program);
+    program.wait_for_handlers();
     std::thread::sleep(std::time::Duration::from_millis(120));
     std::fs::write(&fifo, sample::csv(5_000)).unwrap();
     let finished = program.finish();
-    assert_quiet_success(&finished);
+    finished.assert_quiet_success();
     assert_eq!(summary(&finished)["messages"], 5_000);
     assert_eq!(root.names(), ["fifo"]);
 }
 
 #[test]
-fn a_kept_ring_and_a_dead_one_are_gone_on_with() {
+fn a_kept_ring_and_a_dead_one_are_taken_over() {
     let root = PrivateRoot::new();
-    assert_quiet_success(&run(&root, &["--count", "5", "--keep"]));
+    run(&root, &["--count", "5", "--keep"]).assert_quiet_success();
     assert_eq!(root.names(), ["feed.ring"]);
     let mut killed = endless(&root, &[]);
     killed.wait_for_error("feed: taken over: epoch 2 begins at sequence 5");
@@ -253,7 +239,7 @@ fn a_kept_ring_and_a_dead_one_are_gone_on_with() {
 }
 
 #[test]
-fn nobody_reading_the_summary_is_no_error() {
+fn a_closed_standard_output_is_no_error() {
     let root = PrivateRoot::new();
     let mut command = publisher(&root);
     let mut process = command.args(["--count", "10"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -263,15 +249,15 @@ fn nobody_reading_the_summary_is_no_error() {
 }
 
 #[test]
-fn nobody_reading_what_it_says_is_no_error() {
+fn a_closed_standard_error_is_no_error() {
     let root = PrivateRoot::new();
-    assert_quiet_success(&run(&root, &["--count", "5", "--keep"]));
+    run(&root, &["--count", "5", "--keep"]).assert_quiet_success();
     let mut killed = endless(&root, &[]);
     killed.wait_for_error("taken over");
     killed.kill();
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
-    // It has a takeover to tell.
+    // It reports a takeover.
     let output = publisher(&root).args(["--count", "5", "--summary", "json"]).stderr(writer).output().unwrap();
     assert_eq!(output.status.code(), Some(0));
     assert!(String::from_utf8_lossy(&output.stdout).contains("\"epoch\":3"), "{output:?}");

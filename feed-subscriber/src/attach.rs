@@ -1,4 +1,4 @@
-//! Opening the ring by its name, and noticing that another one has taken it.
+//! Opens the ring by its name, and notices when another ring takes the name.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
@@ -6,36 +6,37 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use feed::Message;
-use feed::say::say;
+use feed_program::say::say;
 use feed_ring::{Join, OpenError, Subscriber};
 
 use crate::options::Options;
 
-/// Between two looks for a ring, or for a publisher that is to come back. A signal is noticed as late as this.
-pub(crate) const LOOK: Duration = Duration::from_millis(2);
+/// The time between two attempts to find a ring or a publisher. A signal is noticed this late.
+pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(2);
 
-/// A ring that is open.
+/// An open ring.
 pub(crate) struct Ring {
     pub(crate) subscriber: Subscriber<Message>,
-    /// Which file it is; `None` if it was removed while it was opened.
+    /// The identity of its file; `None` if the file was removed while it was opened.
     identity: Option<Identity>,
     path: PathBuf,
 }
 
-/// Device and inode: no other file has them while this one is mapped.
+/// Device and inode. No other file has them while this one is mapped.
 type Identity = (u64, u64);
 
 impl Ring {
-    /// Opens the ring that has the name now.
+    /// Opens the ring that has the name at present.
     pub(crate) fn open(options: &Options, join: Join) -> Result<Self, OpenError> {
-        // A new publisher of a sealed ring makes the socket anew.
+        // For a sealed ring, the socket: each publisher makes a new one.
         let on_disk = || options.root.join(format!("{}.ring/segment", options.ring));
         let path = options.connect.clone().unwrap_or_else(on_disk);
         loop {
             let before = identity(&path);
             let subscriber = subscriber(options, join)?;
             let after = identity(&path);
-            // What had the name before and after had it in between. Else it was replaced meanwhile, by what is there now.
+            // If the name had the same file before and after, that file was opened. Otherwise it was replaced
+            // meanwhile: open its successor.
             if after.is_none() || before == after {
                 let identity = before.filter(|_| before == after);
                 return Ok(Ring { subscriber, identity, path });
@@ -43,21 +44,21 @@ impl Ring {
         }
     }
 
-    /// Opens it as soon as it is there, for so long; `None` if a signal came first. `told` is called once if it has to be
-    /// waited for longer.
+    /// Opens the ring as soon as it exists, within `timeout`. Returns `None` if a signal came first. Calls `on_wait`
+    /// once if this takes longer than a second.
     pub(crate) fn wait(
         options: &Options,
         join: Join,
         timeout: Duration,
         stop: &AtomicBool,
-        told: impl FnOnce(&OpenError),
+        on_wait: impl FnOnce(&OpenError),
     ) -> Result<Option<Self>, OpenError> {
-        /// After this long without a ring, says what it is waiting for.
+        /// After this long it reports that it is waiting.
         const PATIENCE: Duration = Duration::from_secs(1);
         let begun = Instant::now();
-        let mut told = Some(told);
+        let mut on_wait = Some(on_wait);
         loop {
-            // Waiting is done here and not by the library, so that a signal ends it.
+            // The library could wait, but a signal would not end that.
             match Ring::open(options, join) {
                 Ok(ring) => return Ok(Some(ring)),
                 Err(OpenError::NotFound { .. } | OpenError::Unfinished { .. } | OpenError::NotServed { .. })
@@ -69,20 +70,20 @@ impl Ring {
                     error @ (OpenError::NotFound { .. } | OpenError::Unfinished { .. } | OpenError::NotServed { .. }),
                 ) if begun.elapsed() < timeout => {
                     if begun.elapsed() > PATIENCE
-                        && let Some(told) = told.take()
+                        && let Some(on_wait) = on_wait.take()
                     {
-                        told(&error);
+                        on_wait(&error);
                     }
-                    std::thread::sleep(LOOK);
+                    std::thread::sleep(POLL_INTERVAL);
                 }
                 Err(error) => return Err(error),
             }
         }
     }
 
-    /// Says on standard error what is not as it was asked for.
-    pub(crate) fn tell(&self, options: &Options) {
-        if !options.huge_pages {
+    /// Reports on standard error if the ring is not on huge pages although --huge-pages asks for them.
+    pub(crate) fn report_placement(&self, options: &Options) {
+        if !options.placement.huge_pages {
             return;
         }
         let ring = options.title();
@@ -96,7 +97,7 @@ impl Ring {
         }
     }
 
-    /// Whether another ring has the name. A ring whose name nobody has is still followed: its publisher may live.
+    /// True if another ring has the name. If no ring has it, this one is still followed: its publisher may live.
     pub(crate) fn is_replaced(&self) -> bool {
         identity(&self.path).is_some_and(|now| Some(now) != self.identity)
     }
@@ -111,6 +112,6 @@ fn subscriber(options: &Options, join: Join) -> Result<Subscriber<Message>, Open
         Some(path) => Subscriber::<Message>::connect(path),
         None => Subscriber::<Message>::options(&options.ring).root(&options.root),
     };
-    let ring = ring.join(join).wait(options.wait()).map(options.mapping()).huge_pages(options.huge_pages);
+    let ring = ring.join(join).wait(options.wait()).map(options.mapping()).huge_pages(options.placement.huge_pages);
     options.trust_uid.iter().fold(ring, |ring, &uid| ring.trust_uid(uid)).open()
 }

@@ -1,4 +1,4 @@
-//! Following a ring: receives until something ends it, over restarts of the publisher and from one ring to the next.
+//! Follows a ring until something ends it, through restarts of the publisher and from one ring to the next.
 
 use std::convert::Infallible;
 use std::io::{self, Write};
@@ -9,40 +9,39 @@ use std::time::{Duration, Instant};
 
 use feed::clock::realtime_ns;
 use feed::reception::Reception;
-use feed::say::say;
-use feed::stdout::{self, Stdout};
 use feed::summary::{Received, Summary, Tally};
 use feed::{Kind, Message};
-use feed_ring::placement::lock_memory;
-use feed_ring::{Interrupter, Join, OpenError, PlacementError, TryRecvError, WaitStrategy};
+use feed_program::say::say;
+use feed_program::stdout::{self, Stdout};
+use feed_ring::{Interrupter, Join, OpenError, TryRecvError, WaitStrategy};
 use tracing::{info, warn};
 
-use crate::account::{Account, Change, Standing};
-use crate::attach::{LOOK, Ring};
-use crate::losses::Losses;
+use crate::account::{Account, Continuation, Counters};
+use crate::attach::{POLL_INTERVAL, Ring};
+use crate::loss_log::LossLog;
 use crate::options::{OnLoss, Options};
 use crate::output::Output;
 
-/// Why the receiving ended.
+/// Why receiving ended.
 #[derive(Debug)]
 pub(crate) enum Ended {
     Closed,
     Max,
     Signal,
-    /// Nobody reads the output any more: the one end without a summary.
+    /// The pipe of standard output was closed: the only end without a summary.
     OutputClosed,
-    /// A signal, while nobody read the output.
+    /// A signal came while nobody read standard output.
     OutputUnread,
-    /// The ring said so.
+    /// The ring ended it: the word for the summary, and the error.
     Ring(&'static str, TryRecvError),
-    /// The ring that took the name cannot be followed.
+    /// The ring that took the name cannot be opened.
     Reopen(OpenError),
-    Placement(PlacementError),
+    Placement(anyhow::Error),
     Output(io::Error),
 }
 
 impl Ended {
-    /// In one word, as in the summary.
+    /// The reason as one word, as in the summary.
     pub(crate) fn word(&self) -> &'static str {
         match self {
             Ended::Closed => "closed",
@@ -66,72 +65,74 @@ impl From<io::Error> for Ended {
     }
 }
 
-/// Messages received at once by a subscriber that is behind, and the distance of its looks at the published count.
+/// The largest batch of a subscriber that is behind, and the number of messages between two reads of the published
+/// count.
 const BATCH: usize = 64;
 
-/// Messages before that, which are received and observed one by one.
+/// So many first messages are received and observed one by one.
 const ONE_BY_ONE: u64 = 256;
 
-/// How long a subscriber that polls is deaf to signals, and keeps its output back.
+/// The longest time for which a polling subscriber notices no signal and keeps its output buffered.
 const PATIENCE: Duration = Duration::from_millis(5);
 
-/// How long --on-publisher-loss exit waits for a ring that supersedes to be put into place.
+/// How long --on-publisher-loss exit waits for the ring that supersedes this one.
 const REPLACEMENT: Duration = Duration::from_secs(5);
 
-/// Wakes a subscriber that sleeps, from the thread that hears of signals.
+/// Wakes a sleeping subscriber from the thread that handles signals. Shared, because each reopened ring has an
+/// interrupter of its own.
 #[derive(Clone, Default)]
-pub(crate) struct Bell(Arc<Mutex<Option<Interrupter>>>);
+pub(crate) struct SharedInterrupter(Arc<Mutex<Option<Interrupter>>>);
 
-impl Bell {
-    /// Wakes it, if it sleeps.
-    pub(crate) fn ring(&self) {
+impl SharedInterrupter {
+    /// Wakes the subscriber if it sleeps.
+    pub(crate) fn interrupt(&self) {
         if let Some(interrupter) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
             interrupter.interrupt();
         }
     }
 
-    fn hang(&self, interrupter: Interrupter) {
+    fn set(&self, interrupter: Interrupter) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(interrupter);
     }
 }
 
-/// A subscriber on its way.
+/// A subscriber, and everything that it counts and measures.
 pub(crate) struct Follower<'a> {
     options: &'a Options,
     stop: &'a AtomicBool,
-    bell: Bell,
+    interrupter: SharedInterrupter,
     ring: Ring,
     account: Account,
     tally: Tally,
     reception: Reception,
-    /// Messages received when the published count was last observed.
+    /// The received count at the last read of the published count.
     observed: u64,
-    /// When the first and the last message were received, ns since 1970.
+    /// The times of the first and the last receipt, ns since 1970.
     span: Option<(u64, u64)>,
-    /// The publisher is known to be dead, and was said to be.
-    bereft: bool,
-    /// Another ring was seen to have the name.
+    /// The publisher is dead, and that was reported.
+    publisher_lost: bool,
+    /// Another ring has taken the name.
     replaced: bool,
-    losses: Losses,
+    loss_log: LossLog,
 }
 
 impl<'a> Follower<'a> {
-    /// Follows a ring that was just opened.
-    pub(crate) fn new(options: &'a Options, stop: &'a AtomicBool, bell: Bell, ring: Ring) -> Self {
-        bell.hang(ring.subscriber.interrupter());
+    /// Follows an open ring.
+    pub(crate) fn new(options: &'a Options, stop: &'a AtomicBool, interrupter: SharedInterrupter, ring: Ring) -> Self {
+        interrupter.set(ring.subscriber.interrupter());
         Follower {
             options,
             stop,
-            bell,
+            interrupter,
             account: Account::new(ring.subscriber.first()),
             ring,
             tally: Tally::default(),
             reception: Reception::default(),
             observed: 0,
             span: None,
-            bereft: false,
+            publisher_lost: false,
             replaced: false,
-            losses: Losses::default(),
+            loss_log: LossLog::default(),
         }
     }
 
@@ -145,11 +146,11 @@ impl<'a> Follower<'a> {
             ControlFlow::Break(ended) => ended,
             ControlFlow::Continue(never) => match never {},
         };
-        let missed = self.losses.rest();
+        let missed = self.loss_log.take();
         self.log_loss(missed);
         let next = self.ring.subscriber.sequence();
         info!(ring = self.options.title(), ended = ended.word(), sequence = next, received = self.received(), "ended");
-        // What ended it first stands, unless nobody reads the rest.
+        // The first reason to end stands, unless nobody reads the rest of the output.
         match output.flush() {
             Err(error) if matches!(ended, Ended::Closed | Ended::Max | Ended::Signal) => error.into(),
             _ => ended,
@@ -168,18 +169,18 @@ impl<'a> Follower<'a> {
             }
             let room = if self.received() < ONE_BY_ONE { 1 } else { BATCH.min(left as usize) };
             match self.ring.subscriber.recv_batch(&mut batch[..room]) {
-                Ok(count) => self.take(&batch[..count], output)?,
+                Ok(count) => self.record(&batch[..count], output)?,
                 Err(TryRecvError::Empty) => self.wait(output)?,
-                Err(error) => self.meet(error, output)?,
+                Err(error) => self.handle(error, output)?,
             }
         }
     }
 
-    /// Waits for a message: one that polls, for a little while; one that blocks, until there is something.
+    /// Waits for a message: a short time if it polls, until there is something if it blocks.
     fn wait(&mut self, output: &mut Output<impl Write>) -> ControlFlow<Ended> {
         self.observe(0);
-        if self.losses.is_pending() {
-            let missed = self.losses.due(Instant::now());
+        if self.loss_log.is_pending() {
+            let missed = self.loss_log.due(Instant::now());
             self.log_loss(missed);
         }
         let blocks = self.options.wait() == WaitStrategy::Block;
@@ -187,18 +188,18 @@ impl<'a> Follower<'a> {
             flush(output)?;
         }
         match self.ring.subscriber.recv_timeout(if blocks { Duration::MAX } else { PATIENCE }) {
-            Ok(message) => self.take(&[message], output),
+            Ok(message) => self.record(&[message], output),
             Err(TryRecvError::Empty) => flush(output),
-            Err(error) => self.meet(error, output),
+            Err(error) => self.handle(error, output),
         }
     }
 
-    /// Counts, measures and prints the messages just received.
-    fn take(&mut self, messages: &[Message], output: &mut Output<impl Write>) -> ControlFlow<Ended> {
+    /// Counts, measures and prints received messages.
+    fn record(&mut self, messages: &[Message], output: &mut Output<impl Write>) -> ControlFlow<Ended> {
         let now = realtime_ns();
         self.span = Some((self.span.map_or(now, |(first, _)| first), now));
-        self.account.received_some();
-        self.bereft = false;
+        self.account.note_received();
+        self.publisher_lost = false;
         let first = self.ring.subscriber.sequence() - messages.len() as u64;
         if self.received() <= ONE_BY_ONE || self.received() - self.observed >= BATCH as u64 {
             self.observe(self.ring.subscriber.lag());
@@ -207,7 +208,7 @@ impl<'a> Follower<'a> {
         for (sequence, message) in (first..).zip(messages) {
             self.reception.add(message.ts_publish, now);
             self.tally.add(message);
-            // All of them were received, and count, whether or not they can be printed.
+            // All messages were received and count, even if one cannot be printed.
             if written.is_ok() {
                 written = output.write(sequence, message);
                 self.delay();
@@ -219,26 +220,26 @@ impl<'a> Follower<'a> {
         }
     }
 
-    /// What is no message ends the receiving, is gone on from, or is counted by the ring.
-    fn meet(&mut self, error: TryRecvError, output: &mut Output<impl Write>) -> ControlFlow<Ended> {
+    /// Handles everything but a message: ends receiving, or continues.
+    fn handle(&mut self, error: TryRecvError, output: &mut Output<impl Write>) -> ControlFlow<Ended> {
         let word = match error {
             TryRecvError::Empty => return ControlFlow::Continue(()),
             TryRecvError::Lagged { missed } => {
-                self.losses.add(missed);
-                let missed = self.losses.due(Instant::now());
+                self.loss_log.add(missed);
+                let missed = self.loss_log.due(Instant::now());
                 self.log_loss(missed);
                 return ControlFlow::Continue(());
             }
             TryRecvError::Restarted { epoch, sequence } => {
                 info!(ring = self.options.title(), epoch, sequence, "restarted");
-                self.account.restarted();
-                (self.bereft, self.replaced) = (false, false);
+                self.account.note_restart();
+                (self.publisher_lost, self.replaced) = (false, false);
                 self.say(format_args!("{error}: state built from the messages before must be rebuilt"));
                 return ControlFlow::Continue(());
             }
             TryRecvError::Closed => return ControlFlow::Break(Ended::Closed),
             TryRecvError::PublisherDead if self.options.on_publisher_loss == OnLoss::Wait => {
-                return self.survive(output);
+                return self.wait_for_publisher(output);
             }
             TryRecvError::Superseded => {
                 let next = self.ring.subscriber.sequence();
@@ -246,7 +247,7 @@ impl<'a> Follower<'a> {
                 return self.reopen(false);
             }
             TryRecvError::PublisherDead => {
-                self.log_bereft();
+                self.log_publisher_lost();
                 "publisher_dead"
             }
             TryRecvError::Corrupt(_) => "corrupt",
@@ -256,15 +257,16 @@ impl<'a> Follower<'a> {
         ControlFlow::Break(Ended::Ring(word, error))
     }
 
-    /// The publisher is dead and everything it sent was received: waits for another, in this ring or under its name.
-    fn survive(&mut self, output: &mut Output<impl Write>) -> ControlFlow<Ended> {
+    /// The publisher is dead and all its messages were received. Waits for another publisher, in this ring or under its
+    /// name.
+    fn wait_for_publisher(&mut self, output: &mut Output<impl Write>) -> ControlFlow<Ended> {
         if self.replaced {
-            // Looked at once more after that was seen, and there was nothing: nobody can publish here any more.
+            // The ring was drained once more after its name was taken. Nobody can publish here any more.
             return self.reopen(true);
         }
-        if !self.bereft {
-            self.bereft = true;
-            self.log_bereft();
+        if !self.publisher_lost {
+            self.publisher_lost = true;
+            self.log_publisher_lost();
             self.say(format_args!(
                 "the publisher died: waiting for it to be restarted (--on-publisher-loss exit to end)"
             ));
@@ -272,57 +274,57 @@ impl<'a> Follower<'a> {
         }
         self.replaced = self.ring.is_replaced();
         if !self.replaced {
-            std::thread::sleep(LOOK);
+            std::thread::sleep(POLL_INTERVAL);
         }
         ControlFlow::Continue(())
     }
 
-    /// Leaves the ring, in which everything was received, for the one that has its name.
+    /// Leaves the ring after all its messages were received, and opens the one that has its name.
     fn reopen(&mut self, vanished: bool) -> ControlFlow<Ended> {
-        let left = Standing::of(&self.ring.subscriber);
-        // A message that was asked for by its number and has not come is still asked for.
-        let asked = matches!(self.options.from, Join::Sequence(_)) && self.is_where_it_began(left);
+        let left = Counters::of(&self.ring.subscriber);
+        // A sequence that --from asks for and that has not come is waited for in the new ring, too.
+        let asked = matches!(self.options.from, Join::Sequence(_)) && self.is_at_start(left);
         let join = if asked { Join::Sequence(left.next) } else { Join::Oldest };
         let timeout = match self.options.on_publisher_loss {
             OnLoss::Wait => Duration::MAX,
             OnLoss::Exit => REPLACEMENT,
         };
-        let told = |_: &OpenError| self.say(format_args!("superseded: waiting for the ring that takes its place"));
-        let ring = match Ring::wait(self.options, join, timeout, self.stop, told) {
+        let on_wait = |_: &OpenError| self.say(format_args!("superseded: waiting for the ring that takes its place"));
+        let ring = match Ring::wait(self.options, join, timeout, self.stop, on_wait) {
             Ok(Some(ring)) => ring,
             Ok(None) => return ControlFlow::Break(Ended::Signal),
             Err(error) => return ControlFlow::Break(Ended::Reopen(error)),
         };
         let first = ring.subscriber.first();
-        let change = self.account.reopened(left, first, vanished && !asked);
-        self.bell.hang(ring.subscriber.interrupter());
+        let change = self.account.reopen(left, first, vanished && !asked);
+        self.interrupter.set(ring.subscriber.interrupter());
         self.ring = ring;
-        (self.bereft, self.replaced) = (false, false);
+        (self.publisher_lost, self.replaced) = (false, false);
         match change {
-            Change::Continued { gap } => info!(ring = self.options.title(), first, gap, "reopened"),
-            Change::Renumbered => {
+            Continuation::Continued { gap } => info!(ring = self.options.title(), first, gap, "reopened"),
+            Continuation::Renumbered => {
                 info!(ring = self.options.title(), first, left = left.next, renumbered = true, "reopened");
             }
         }
         let how = match change {
-            Change::Continued { gap: 0 } => format!("goes on at sequence {first}"),
-            Change::Continued { gap } => format!("goes on at sequence {first}, {gap} messages lost in between"),
-            Change::Renumbered => {
+            Continuation::Continued { gap: 0 } => format!("goes on at sequence {first}"),
+            Continuation::Continued { gap } => format!("goes on at sequence {first}, {gap} messages lost in between"),
+            Continuation::Renumbered => {
                 format!("numbers its messages anew, from {first}; the old one was left at {}", left.next)
             }
         };
         self.say(format_args!(
             "reopened: the ring that took its place {how}: state built from the messages before must be rebuilt"
         ));
-        self.ring.tell(self.options);
-        match self.options.lock_memory.then(lock_memory) {
-            Some(Err(error)) => ControlFlow::Break(Ended::Placement(error)),
-            _ => ControlFlow::Continue(()),
+        self.ring.report_placement(self.options);
+        match self.options.placement.lock() {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => ControlFlow::Break(Ended::Placement(error)),
         }
     }
 
-    /// Whether nothing was received or lost so far.
-    fn is_where_it_began(&self, now: Standing) -> bool {
+    /// True if no message was received, lost or skipped so far.
+    fn is_at_start(&self, now: Counters) -> bool {
         let sequences = self.account.sequences(now);
         sequences.first == sequences.next
     }
@@ -334,7 +336,7 @@ impl<'a> Follower<'a> {
         }
     }
 
-    fn log_bereft(&self) {
+    fn log_publisher_lost(&self) {
         let sequence = self.ring.subscriber.sequence();
         warn!(ring = self.options.title(), sequence, "publisher lost");
     }
@@ -347,14 +349,14 @@ impl<'a> Follower<'a> {
         self.account.received(self.ring.subscriber.received())
     }
 
-    /// Notes how many messages are published, `lag` of which are still to come.
+    /// Notes the published count: the present sequence and `lag` messages still to receive.
     fn observe(&mut self, lag: u64) {
         self.observed = self.received();
-        let published = self.account.counted_on(self.ring.subscriber.sequence()).saturating_add(lag);
+        let published = self.account.overall(self.ring.subscriber.sequence()).saturating_add(lag);
         self.reception.observe(published, self.observed, lag);
     }
 
-    /// What --delay-ns asks for.
+    /// Spins for --delay-ns.
     fn delay(&self) {
         let delay = Duration::from_nanos(self.options.delay_ns);
         if !delay.is_zero() {
@@ -365,18 +367,18 @@ impl<'a> Follower<'a> {
         }
     }
 
-    /// What was received, and what became of the rest.
+    /// The summary of all rings.
     pub(crate) fn summary(&mut self, ended: &Ended) -> Summary {
         self.observe(self.ring.subscriber.lag());
-        let sequences = self.account.sequences(Standing::of(&self.ring.subscriber));
+        let sequences = self.account.sequences(Counters::of(&self.ring.subscriber));
         let seconds = self.span.map_or(0.0, |(first, last)| last.saturating_sub(first) as f64 / 1e9);
-        let received = self.account.enter(received(&self.reception, ended));
+        let received = self.account.add_to(measurements(&self.reception, ended));
         Summary { received: Some(received), ..Summary::new(&self.tally, sequences, seconds) }
     }
 }
 
-/// What a reception measured, without an account.
-pub(crate) fn received(reception: &Reception, ended: &Ended) -> Received {
+/// The measurements of a reception; the sums over rings are 0.
+pub(crate) fn measurements(reception: &Reception, ended: &Ended) -> Received {
     Received {
         latency_ns: reception.latency(),
         lag_max: reception.lag_max(),

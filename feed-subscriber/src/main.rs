@@ -3,29 +3,15 @@
 mod account;
 mod attach;
 mod follow;
-mod losses;
+mod loss_log;
 mod options;
 mod output;
 mod run;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
-
-use crate::options::Options;
-use crate::run::Failure;
+use feed_program::program;
 
 fn main() -> ExitCode {
-    let options = Options::parse();
-    feed::log::init();
-    match run::run(&options) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(Failure::Usage(message)) => {
-            Options::command().error(clap::error::ErrorKind::ValueValidation, message).exit()
-        }
-        Err(Failure::Runtime(error)) => {
-            feed::say::say(format_args!("feed-subscriber: {}", feed::say::reasons(&*error)));
-            ExitCode::FAILURE
-        }
-    }
+    program::run("feed-subscriber", run::run)
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::builder::styling::Styles;
 use clap::{Parser, ValueEnum};
+use feed_program::args::{PlacementArgs, SummaryFormat, ring_name};
 use feed_ring::{Join, Mapping, WaitStrategy};
 
 /// Follows a ring of market data in shared memory
@@ -13,13 +14,13 @@ use feed_ring::{Join, Mapping, WaitStrategy};
 /// it lost if it fell behind, and measures latency from each message's publish time. It does not slow the publisher
 /// down.
 ///
-/// A publisher that dies and is started again goes on with the same ring under a new epoch: this program stays attached and
-/// says so on standard error. If the publisher made another ring instead (another capacity, --fresh, or the old one was
-/// removed), this program opens that one. Either way nothing says what the old publisher left undone: state that was built
-/// from the messages before a restart, such as an order book, must be built anew from the messages after it.
-/// feed-publisher --clear says so within the feed: a message of kind `clear` for instrument 0, which is all instruments.
-/// The summary counts epochs, restarts, rings that were reopened, and what was lost in between; `first_sequence +
-/// messages + lost + skipped = next_sequence` holds over all of them.
+/// A publisher that dies and is started again goes on with the same ring under a new epoch: this program stays attached
+/// and says so on standard error. If the publisher made another ring instead (another capacity, --fresh, or the old one
+/// was removed), this program opens that one. Either way the old publisher may have left something undone: state that
+/// was built from the messages before a restart, such as an order book, must be built anew from the messages after it.
+/// feed-publisher --clear says so within the feed: a message of kind `clear` for instrument 0, which is all
+/// instruments. The summary counts epochs, restarts, rings that were reopened, and what was lost in between;
+/// `first_sequence + messages + lost + skipped = next_sequence` holds over all of them.
 ///
 /// Messages go to standard output, and so does the summary in the end; only if messages and a text summary would mix, or if
 /// it is told to end while nobody reads standard output, the summary goes to standard error.
@@ -33,9 +34,11 @@ use feed_ring::{Join, Mapping, WaitStrategy};
     feed-subscriber --from oldest --output csv > feed.csv\n  \
     feed-subscriber --wait spin --map rw --cpu 5 --numa-node 0 --huge-pages --lock-memory\n  \
     feed-subscriber --output text | head")]
+#[command(mut_arg("huge_pages", |arg| arg.help(HUGE_PAGES)))]
+#[command(mut_arg("numa_node", |arg| arg.help(NUMA_NODE)))]
 pub(crate) struct Options {
     /// Name of the ring
-    #[arg(long, value_name = "NAME", default_value = "feed", value_parser = ring)]
+    #[arg(long, value_name = "NAME", default_value = "feed", value_parser = ring_name)]
     pub(crate) ring: String,
 
     /// Follow the sealed ring that a publisher serves at this Unix socket (feed-publisher --serve), instead of one on disk
@@ -70,21 +73,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "UID")]
     pub(crate) trust_uid: Vec<u32>,
 
-    /// Run on this CPU only
-    #[arg(long, value_name = "N")]
-    pub(crate) cpu: Option<usize>,
-
-    /// Reach the ring through huge pages, if its publisher has put it on some; if not, says so and goes on without
-    #[arg(long)]
-    pub(crate) huge_pages: bool,
-
-    /// Take the program's own memory from this NUMA node only; the ring's is where its publisher has put it
-    #[arg(long, value_name = "N")]
-    pub(crate) numa_node: Option<u32>,
-
-    /// Lock the program and the ring into memory, once both are there
-    #[arg(long)]
-    pub(crate) lock_memory: bool,
+    #[command(flatten)]
+    pub(crate) placement: PlacementArgs,
 
     /// What to print of each message
     #[arg(long, value_name = "FORMAT", default_value = "none")]
@@ -102,18 +92,24 @@ pub(crate) struct Options {
     #[arg(long, value_name = "DIR", default_value = feed_ring::DEFAULT_ROOT)]
     pub(crate) root: PathBuf,
 
-    /// Take so many ns over each message, to see what a slow subscriber meets
+    /// Spend this many ns on each message, to simulate a slow subscriber
     #[arg(long, value_name = "NS", default_value_t = 0, hide = true)]
     pub(crate) delay_ns: u64,
 }
 
+const HUGE_PAGES: &str =
+    "Reach the ring through huge pages, if its publisher has put it on some; if not, says so and goes on without";
+
+const NUMA_NODE: &str =
+    "Take the program's own memory from this NUMA node only; the ring's is where its publisher has put it";
+
 impl Options {
-    /// What the ring is called in messages and logs: its name, or its socket.
+    /// The name of the ring in messages and logs: its name or its socket.
     pub(crate) fn title(&self) -> String {
         self.connect.as_ref().map_or_else(|| self.ring.clone(), |path| path.display().to_string())
     }
 
-    /// What is wrong with the options together, where the parser does not see it.
+    /// Checks options together, where clap does not.
     pub(crate) fn check(&self) -> Result<(), String> {
         if self.connect.is_some() && self.map == Map::Rw {
             return Err(
@@ -132,7 +128,7 @@ impl Options {
         }
     }
 
-    /// Through which pages the ring is read.
+    /// The mapping of --map.
     pub(crate) fn mapping(&self) -> Mapping {
         match self.map {
             Map::Ro => Mapping::ReadOnly,
@@ -152,7 +148,7 @@ enum Wait {
     Block,
 }
 
-/// What --on-publisher-loss can be.
+/// The choices of --on-publisher-loss.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OnLoss {
     /// Keep the ring, and go on with what a restarted publisher sends
@@ -181,19 +177,6 @@ pub(crate) enum OutputFormat {
     Csv,
     /// One JSON object on each line; prices and sizes as decimal strings, null where undefined
     Json,
-}
-
-/// How a summary is printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum SummaryFormat {
-    /// A table
-    Text,
-    /// One JSON object on one line
-    Json,
-}
-
-fn ring(name: &str) -> Result<String, feed_ring::NameError> {
-    feed_ring::check_name(name).map(|()| name.to_owned())
 }
 
 fn join(text: &str) -> Result<Join, String> {
@@ -247,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_refused_with_its_flag() {
+    fn a_wrong_value_is_refused_with_its_flag() {
         for (arguments, says) in [
             (&["--from", "newest"][..], "'--from <oldest|latest|SEQUENCE>': expected oldest, latest, or a sequence"),
             (&["--from=-1"], "--from"),

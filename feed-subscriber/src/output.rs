@@ -43,7 +43,7 @@ impl<W: Write> Output<W> {
         }
     }
 
-    /// Lets what was written be seen.
+    /// Writes buffered output.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
         self.writer.flush()
     }
@@ -114,12 +114,12 @@ fn ts_event(message: &Message) -> Option<u64> {
     (message.ts_event != UNDEFINED_TIME).then_some(message.ts_event)
 }
 
-/// Of a quote, the field holds the ask's size.
+/// In a quote, the field is the ask's size.
 fn extra(message: &Message) -> Option<u64> {
     message.order_id().map(|_| message.extra)
 }
 
-/// Nothing where there is nothing.
+/// Displays `None` as nothing.
 struct OrEmpty<T>(Option<T>);
 
 impl<T: fmt::Display> fmt::Display for OrEmpty<T> {
@@ -128,7 +128,7 @@ impl<T: fmt::Display> fmt::Display for OrEmpty<T> {
     }
 }
 
-/// `null` where there is nothing.
+/// Displays `None` as `null`.
 struct OrNull<T>(Option<T>);
 
 impl<T: fmt::Display> fmt::Display for OrNull<T> {
@@ -140,7 +140,7 @@ impl<T: fmt::Display> fmt::Display for OrNull<T> {
     }
 }
 
-/// In quotation marks, as exact decimals stand in JSON.
+/// Displays a value in quotation marks: JSON numbers would not keep decimals exact.
 struct Quoted<T>(T);
 
 impl<T: fmt::Display> fmt::Display for Quoted<T> {
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn none_is_nothing() {
+    fn the_format_none_writes_nothing() {
         assert!(lines(OutputFormat::None).is_empty());
     }
 }

@@ -1,73 +1,43 @@
-//! What `feed-subscriber` does: opens the ring, follows it until something ends it, summarises.
+//! Opens the ring, follows it until something ends that, and prints the summary.
 
-use std::io;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::Context;
 use feed::reception::Reception;
-use feed::remedy;
-use feed::say::say;
-use feed::stdout;
 use feed::summary::{Sequences, Summary, Tally};
-use feed_ring::placement::{allocate_on_node, lock_memory, pin_to_cpu};
+use feed_program::args::SummaryFormat;
+use feed_program::failure::Failure;
+use feed_program::say::say;
+use feed_program::{remedy, stdout, stop};
 use feed_ring::{OpenError, TryRecvError, WaitStrategy};
 use tracing::info;
 
 use crate::attach::Ring;
-use crate::follow::{Bell, Ended, Follower, received};
-use crate::options::{Options, OutputFormat, SummaryFormat};
-
-/// What ended the program with an error.
-#[derive(Debug)]
-pub(crate) enum Failure {
-    /// A value on the command line that only showed to be wrong when it was used: exit code 2.
-    Usage(String),
-    /// Anything else: exit code 1.
-    Runtime(anyhow::Error),
-}
-
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Self {
-        Failure::Runtime(error.into())
-    }
-}
-
-impl From<anyhow::Error> for Failure {
-    fn from(error: anyhow::Error) -> Self {
-        Failure::Runtime(error)
-    }
-}
+use crate::follow::{Ended, Follower, SharedInterrupter, measurements};
+use crate::options::{Options, OutputFormat};
 
 /// Runs the program.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     options.check().map_err(Failure::Usage)?;
-    let stop = feed::stop::on_signals().map_err(remedy::failed("handle signals"))?;
+    let stop = stop::on_signals().map_err(remedy::failed("handle signals"))?;
     feed_ring::guard::install().map_err(remedy::failed("guard against SIGBUS"))?;
-    if let Some(cpu) = options.cpu {
-        // Before anything is allocated that is to be near.
-        pin_to_cpu(cpu).context("--cpu")?;
-    }
-    if let Some(node) = options.numa_node {
-        allocate_on_node(node).context("--numa-node")?;
-    }
-    let bell = Bell::default();
+    options.placement.bind()?;
+    let interrupter = SharedInterrupter::default();
     if options.wait() == WaitStrategy::Block {
-        let bell = bell.clone();
-        feed::stop::call_on_signals(move || bell.ring()).map_err(remedy::failed("handle signals"))?;
+        let interrupter = interrupter.clone();
+        stop::call_on_signals(move || interrupter.interrupt()).map_err(remedy::failed("handle signals"))?;
     }
     let Some(ring) = open(options, &stop)? else {
-        let nothing = Summary::new(&Tally::default(), Sequences::default(), 0.0);
-        let reception = received(&Reception::default(), &Ended::Signal);
-        return Ok(print(&Summary { received: Some(reception), ..nothing }, &Ended::Signal, &stop, options)?);
+        let empty = Summary::new(&Tally::default(), Sequences::default(), 0.0);
+        let reception = measurements(&Reception::default(), &Ended::Signal);
+        return Ok(print(&Summary { received: Some(reception), ..empty }, &Ended::Signal, &stop, options)?);
     };
-    ring.tell(options);
-    if options.lock_memory {
-        lock_memory().context("--lock-memory")?;
-    }
+    ring.report_placement(options);
+    options.placement.lock()?;
     let subscriber = &ring.subscriber;
     let (first, epoch, capacity) = (subscriber.first(), subscriber.epoch(), subscriber.capacity());
     info!(ring = options.title(), first, epoch, capacity, "opened");
-    let mut follower = Follower::new(options, &stop, bell, ring);
+    let mut follower = Follower::new(options, &stop, interrupter, ring);
     let ended = follower.receive();
     if matches!(ended, Ended::OutputClosed) {
         return Ok(());
@@ -90,24 +60,24 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
                 .context(format!("{}: superseded, and the ring that took its place cannot be opened", options.title()))
                 .into())
         }
-        Ended::Placement(error) => Err(anyhow::Error::new(error).context("--lock-memory").into()),
+        Ended::Placement(error) => Err(error.into()),
         Ended::Output(error) => {
-            Err(anyhow::Error::new(stdout::remedied(error)).context("cannot write to standard output").into())
+            Err(anyhow::Error::new(stdout::with_remedy(error)).context("cannot write to standard output").into())
         }
         _ => Ok(()),
     }
 }
 
-/// Opens the ring, waiting for it if asked to; `None` if a signal came first.
+/// Opens the ring; waits for it if --open-timeout says so. Returns `None` if a signal came first.
 fn open(options: &Options, stop: &AtomicBool) -> Result<Option<Ring>, Failure> {
-    let silently = |_: &OpenError| {};
-    Ring::wait(options, options.from, options.open_timeout, stop, silently).map_err(|error| match error {
+    let on_wait = |_: &OpenError| {};
+    Ring::wait(options, options.from, options.open_timeout, stop, on_wait).map_err(|error| match error {
         error @ OpenError::Sequence { .. } => Failure::Usage(format!("--from: {error}")),
         error => Failure::Runtime(explain(error, options)),
     })
 }
 
-/// An error with the flag that mends it, where there is one.
+/// The error with the flag that helps, if there is one.
 fn explain(error: OpenError, options: &Options) -> anyhow::Error {
     match &error {
         OpenError::NotFound { .. } | OpenError::Unfinished { .. } | OpenError::NotServed { .. } => {
@@ -128,8 +98,8 @@ fn explain(error: OpenError, options: &Options) -> anyhow::Error {
     }
 }
 
-/// Prints the summary to standard output, or to standard error where it would stand among messages, or where nobody reads
-/// the other; that nobody reads it is no error.
+/// Prints the summary to standard output. It goes to standard error if it is text and messages are printed, or if
+/// nobody reads standard output. A closed pipe is not an error.
 fn print(summary: &Summary, ended: &Ended, stop: &AtomicBool, options: &Options) -> Result<(), anyhow::Error> {
     let text = match options.summary {
         SummaryFormat::Json => summary.to_json() + "\n",
@@ -140,5 +110,5 @@ fn print(summary: &Summary, ended: &Ended, stop: &AtomicBool, options: &Options)
         say(text.trim_end());
         return Ok(());
     }
-    stdout::summarise(&text, stop).context("cannot print the summary")
+    stdout::print_summary(&text, stop).context("cannot print the summary")
 }

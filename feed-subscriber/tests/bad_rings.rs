@@ -1,22 +1,20 @@
-//! Rings that cannot be followed, one test each: what the subscriber says and its exit code.
+//! Tests of rings that the subscriber refuses: error line and exit code.
 
 mod common;
 
 use std::fs;
-use std::os::unix::fs::{FileExt, chown, symlink};
+use std::os::unix::fs::{FileExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use common::{assert_conserved, assert_one_line, number, publisher, subscriber, success};
 use feed_ring::Publisher;
-use feed_testing::{Finished, PrivateRoot, Program, skipped};
-use rustix::fs::{CWD, FileType, Mode, mknodat};
+use feed_testing::{
+    Finished, NOBODY, PrivateRoot, Program, Replacement, assert_names_refused, can_run, is_root, replaced,
+};
 
-/// A user who owns nothing here.
-const NOBODY: u32 = 65_534;
-
-/// A closed ring that was kept.
+/// Makes a closed ring that was kept; returns its directory.
 fn kept(root: &PrivateRoot) -> PathBuf {
     success(Program::start(publisher(root).args(["--count", "10", "--capacity", "64", "--keep"])));
     root.path().join("feed.ring")
@@ -26,7 +24,7 @@ fn follow(root: &PrivateRoot) -> Finished {
     Program::start(subscriber(root).args(["--from", "oldest"])).finish()
 }
 
-/// Fails unless the subscriber refuses with exit code 1 and these words, and prints nothing else.
+/// Fails unless the subscriber refuses the ring with exit code 1 and these texts, and prints nothing else.
 #[track_caller]
 fn assert_refused(root: &PrivateRoot, says: &[&str]) {
     let finished = follow(root);
@@ -37,25 +35,6 @@ fn assert_refused(root: &PrivateRoot, says: &[&str]) {
 fn damage(ring: &Path, word: u64, value: u64) {
     let segment = fs::OpenOptions::new().write(true).open(ring.join("segment")).unwrap();
     segment.write_all_at(&value.to_ne_bytes(), word * 8).unwrap();
-}
-
-/// Whether this test runs as root, as it must to take on other users; says so if not.
-fn is_root() -> bool {
-    let root = rustix::process::geteuid().is_root();
-    if !root {
-        skipped("taking on another user, or giving files to one, needs root");
-    }
-    root
-}
-
-/// Whether that user can run this program: its folder may be closed to others.
-fn can_run(uid: u32, program: &Path) -> bool {
-    let ran = Command::new(program).arg("--version").uid(uid).gid(uid).output();
-    let can = ran.is_ok_and(|output| output.status.success());
-    if !can {
-        skipped(&format!("{} cannot be run by uid {uid}", program.display()));
-    }
-    can
 }
 
 #[test]
@@ -69,7 +48,8 @@ fn a_call_that_the_kernel_refuses() {
     let root = PrivateRoot::new();
     kept(&root);
     let mut refused = 0;
-    // With too few it is not even loaded, with enough it follows the ring; in between each of its calls fails.
+    // With too few descriptors the program is not even loaded, with enough it follows the ring. In between, each of its
+    // calls fails.
     for files in 3..16 {
         let mut command = Command::new("sh");
         command.args(["-c", r#"ulimit -n "$1"; exec "$0" --root "$2" --from oldest"#]);
@@ -122,85 +102,45 @@ fn a_damaged_header() {
 #[test]
 fn names_that_no_ring_can_have() {
     let root = PrivateRoot::new();
-    let long = "x".repeat(300);
-    for (name, says) in [
-        ("a/b", "it has a character that no ring's name may have"),
-        ("../feed", "it starts with '.'"),
-        ("..", "it starts with '.'"),
-        ("", "it is empty"),
-        (&long, "it is longer than 200 characters"),
-    ] {
-        let finished = Program::start(subscriber(&root).args(["--ring", name])).finish();
-        assert_eq!((finished.code, finished.stdout.as_str()), (Some(2), ""), "{finished:?}");
-        for says in ["'--ring <NAME>': ring name", says, "use 1 to 200 of A-Z a-z 0-9 . _ -"] {
-            assert!(finished.stderr.contains(says), "{says:?} expected: {finished:?}");
-        }
-    }
-    // One with a NUL cannot even be given to a program.
-    let error = subscriber(&root).args(["--ring", "a\0b"]).spawn().unwrap_err();
-    assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
+    assert_names_refused(|| subscriber(&root));
 }
 
-/// Puts something else in the place of a ring's file, or of its directory.
-fn replaced(name: &str, put: impl Fn(&Path)) -> PrivateRoot {
-    let root = PrivateRoot::new();
-    let path = kept(&root).join(name);
-    fs::rename(&path, root.path().join("away")).unwrap();
-    put(&path);
-    root
+/// Replaces each of these files in a ring of its own. Fails unless the subscriber refuses each ring with these texts.
+#[track_caller]
+fn assert_replaced_refused(files: &[&str], replacement: Replacement, says: &[&str]) {
+    for name in files {
+        let root = replaced(kept, name, replacement).unwrap();
+        assert_refused(&root, &[&[&*format!("feed.ring/{name}: not a ring: {}", says[0])], &says[1..]].concat());
+    }
 }
 
 #[test]
 fn a_symbolic_link_in_place_of_a_file() {
-    for name in ["segment", "control", "live"] {
-        let root = replaced(name, |path| symlink(path.ancestors().nth(2).unwrap().join("away"), path).unwrap());
-        assert_refused(&root, &[&format!("feed.ring/{name}: not a ring: a symbolic link, "), "move it away"]);
-    }
-    let root = PrivateRoot::new();
-    let ring = kept(&root);
-    fs::rename(&ring, root.path().join("away")).unwrap();
-    symlink(root.path().join("away"), &ring).unwrap();
+    let says = ["a symbolic link, ", "move it away"];
+    assert_replaced_refused(&["segment", "control", "live"], Replacement::SymbolicLink, &says);
+    let root = replaced(kept, "", Replacement::SymbolicLink).unwrap();
     assert_refused(&root, &["feed.ring: not a ring: no directory, a ring's directory expected"]);
 }
 
 #[test]
 fn a_directory_in_place_of_a_file() {
-    for name in ["segment", "control", "live"] {
-        let root = replaced(name, |path| fs::create_dir(path).unwrap());
-        assert_refused(&root, &[&format!("feed.ring/{name}: not a ring: a directory, "), "move it away"]);
-    }
+    let says = ["a directory, ", "move it away"];
+    assert_replaced_refused(&["segment", "control", "live"], Replacement::Directory, &says);
 }
 
 #[test]
 fn a_fifo_in_place_of_a_file() {
-    let fifo = |path: &Path| mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
-    for name in ["segment", "control"] {
-        let root = replaced(name, fifo);
-        assert_refused(&root, &[&format!("feed.ring/{name}: not a ring: a FIFO, a regular file expected")]);
-    }
-    let root = PrivateRoot::new();
-    fifo(&root.path().join("feed.ring"));
+    assert_replaced_refused(&["segment", "control"], Replacement::Fifo, &["a FIFO, a regular file expected"]);
+    let root = replaced(kept, "", Replacement::Fifo).unwrap();
     assert_refused(&root, &["feed.ring: not a ring: no directory, a ring's directory expected"]);
 }
 
 #[test]
 fn a_device_in_place_of_a_file() {
     for name in ["segment", "control", "live"] {
-        let mut made = Ok(());
-        // The same as /dev/null.
-        let mut null = |path: &Path| {
-            made = mknodat(CWD, path, FileType::CharacterDevice, Mode::RUSR | Mode::WUSR, rustix::fs::makedev(1, 3));
-        };
-        let root = PrivateRoot::new();
-        let path = kept(&root).join(name);
-        fs::remove_file(&path).unwrap();
-        null(&path);
-        if let Err(errno) = made {
-            skipped(&format!("devices cannot be made here: {errno}"));
-            return;
-        }
-        // Some file systems do not let devices be opened at all.
+        let Some(root) = replaced(kept, name, Replacement::Device) else { return };
         let finished = follow(&root);
+        // Some file systems refuse to open devices at all.
         let denied = finished.stderr.contains("permission denied");
         assert!(denied || finished.stderr.contains("not a ring: a character device, "), "{finished:?}");
         assert_one_line(&finished, 1, &[&format!("feed.ring/{name}: ")]);
@@ -221,10 +161,10 @@ fn no_permission() {
     assert_one_line(&as_nobody(&[]), 1, &["permission denied: run as a user whom the ring's mode admits"]);
     fs::remove_dir_all(ring).unwrap();
 
-    // Admitted to read, but not to write.
+    // The mode allows reading but not writing.
     success(Program::start(publisher(&root).args(["--count", "10", "--keep", "--mode", "644"])));
     let finished = as_nobody(&[]);
-    assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""), "{finished:?}");
+    finished.assert_quiet_success();
     let refused = as_nobody(&["--map", "rw"]);
     assert_one_line(&refused, 1, &["segment: permission denied: ", "; --map rw needs write permission, too"]);
 }
@@ -240,7 +180,7 @@ fn a_group_is_admitted_by_mode_and_group() {
     let of_group =
         |gid: u32| Program::start(subscriber(&root).args(["--from", "oldest"]).uid(NOBODY).gid(gid)).finish();
     let admitted = of_group(4242);
-    assert_eq!((admitted.code, admitted.stderr.as_str()), (Some(0), ""), "{admitted:?}");
+    admitted.assert_quiet_success();
     assert_one_line(&of_group(NOBODY), 1, &["permission denied"]);
 }
 

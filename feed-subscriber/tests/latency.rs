@@ -1,4 +1,4 @@
-//! Latency and lag from one end to the other, with one of the programs held up: what waited behind it counts.
+//! Tests of latency and lag with one of the programs stopped for a while: messages that waited count the wait.
 
 mod common;
 
@@ -8,10 +8,10 @@ use common::{assert_conserved, number, start, success};
 use feed_testing::PrivateRoot;
 use rustix::process::Signal;
 
-/// So long a program stands still.
+/// How long a program is stopped.
 const HELD_UP: Duration = Duration::from_millis(300);
 
-/// 1,000 messages a second, of which so some 300 come late.
+/// 1,000 messages per second, of which about 300 are late.
 const PUBLISHES: [&str; 4] = ["--count", "1500", "--rate", "1000"];
 
 fn milliseconds(summary: &serde_json::Value, percentile: &str) -> u64 {
@@ -19,7 +19,7 @@ fn milliseconds(summary: &serde_json::Value, percentile: &str) -> u64 {
 }
 
 #[test]
-fn what_a_publisher_was_held_up_for_is_in_the_latency_of_all_that_was_due() {
+fn a_stopped_publisher_delays_every_message_that_was_due() {
     let root = PrivateRoot::new();
     let (publisher, mut subscribers) = start(&root, &PUBLISHES, &[&["--output", "csv"]]);
     subscribers[0].wait_for("\n100,");
@@ -29,15 +29,15 @@ fn what_a_publisher_was_held_up_for_is_in_the_latency_of_all_that_was_due() {
     success(publisher);
     let summary = success(subscribers.remove(0));
     assert_eq!((number(&summary, "messages"), number(&summary, "lost")), (1_500, 0));
-    // The first was late for all the time, and each after it a little less: a fifth of all messages. If each counted
-    // from when it was published after all, it would be none or one.
+    // The first late message was late for the whole time, each later one a little less: a fifth of all messages.
+    // Counted from the actual publish time, it would be none or one.
     let [p90, p99, max] = ["p90", "p99", "max"].map(|percentile| milliseconds(&summary, percentile));
     assert!(max >= 295, "{summary}");
     assert!(p99 >= 250 && p90 >= 100, "{summary}");
 }
 
 #[test]
-fn what_a_subscriber_was_held_up_for_is_in_its_lag_and_latency() {
+fn a_stopped_subscriber_has_lag_and_latency() {
     let root = PrivateRoot::new();
     let (publisher, mut subscribers) = start(&root, &PUBLISHES, &[&["--output", "csv"], &["--from", "oldest"]]);
     subscribers[0].wait_for("\n100,");
@@ -53,7 +53,7 @@ fn what_a_subscriber_was_held_up_for_is_in_its_lag_and_latency() {
     let lag = number(&held_up, "lag_max");
     assert!((200..1_400).contains(&lag), "{held_up}");
     assert!(milliseconds(&held_up, "max") >= 295 && milliseconds(&held_up, "p90") >= 100, "{held_up}");
-    // Nobody else is held up by it.
+    // No other subscriber is delayed.
     assert!(number(&other, "lag_max") < lag, "{other} {held_up}");
     assert_eq!(other["digest"], held_up["digest"]);
 }

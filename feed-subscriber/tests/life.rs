@@ -1,4 +1,4 @@
-//! How the subscriber begins and ends: no ring yet, --max, signals, a publisher that dies, a pipe that is closed.
+//! Tests of how the subscriber starts and ends: no ring yet, --max, signals, a dead publisher, a closed pipe.
 
 mod common;
 
@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use common::{assert_conserved, assert_one_line, number, publisher, start, subscriber, success, summary, tail};
+use common::{assert_conserved, assert_one_line, number, publisher, start, subscriber, success, summary};
 use feed::sample;
 use feed_testing::{PrivateRoot, Program};
 use rustix::process::Signal;
@@ -34,11 +34,10 @@ fn a_wrong_command_line_is_exit_code_2_and_names_the_flag() {
         (&["--loud"], "--loud"),
     ] {
         let finished = Program::start(subscriber(&root).args(arguments)).finish();
-        assert_eq!((finished.code, finished.stdout.as_str()), (Some(2), ""), "{finished:?}");
-        assert!(finished.stderr.contains(says), "{says:?} expected: {finished:?}");
+        finished.assert_usage_error(&[says]);
     }
     let help = Program::start(subscriber(&root).arg("--help")).finish();
-    assert_eq!((help.code, help.stderr.as_str()), (Some(0), ""));
+    help.assert_quiet_success();
     assert!(help.stdout.contains("--open-timeout"));
     assert!(!help.stdout.contains("--delay-ns"), "for tests only");
 }
@@ -47,22 +46,10 @@ fn a_wrong_command_line_is_exit_code_2_and_names_the_flag() {
 fn a_signal_ends_the_wait_for_a_ring() {
     let root = PrivateRoot::new();
     let program = Program::start(subscriber(&root).args(["--open-timeout", "inf"]));
-    wait_for_handlers(&program);
+    program.wait_for_handlers();
     program.signal(Signal::TERM);
     let summary = success(program);
     assert_eq!((number(&summary, "messages"), &summary["ended"]), (0, &"signal".into()));
-}
-
-/// Waits until the program catches SIGTERM.
-fn wait_for_handlers(program: &Program) {
-    let status = format!("/proc/{}/status", program.id());
-    let catches = |line: &str| {
-        let caught = line.strip_prefix("SigCgt:").and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-        caught.is_some_and(|mask| mask & (1 << (15 - 1)) != 0)
-    };
-    while !std::fs::read_to_string(&status).unwrap().lines().any(catches) {
-        std::thread::sleep(Duration::from_millis(1));
-    }
 }
 
 #[test]
@@ -89,8 +76,8 @@ fn a_signal_to_the_subscriber_ends_it_well_while_the_feed_goes_on() {
 }
 
 #[test]
-fn a_signal_is_noticed_while_nothing_comes_and_while_all_comes() {
-    // Behind for ever, and caught up with a feed that has stalled.
+fn a_signal_is_noticed_when_stalled_and_when_behind() {
+    // Always behind, and then caught up with a stalled feed.
     let root = PrivateRoot::new();
     let (publisher, mut subscribers) =
         start(&root, &["--speed", "max", "--capacity", "256"], &[&["--delay-ns", "1000000"]]);
@@ -192,14 +179,14 @@ fn a_closed_pipe_ends_it_quietly() {
 fn a_signal_ends_a_subscriber_whose_output_nobody_reads() {
     for (output, summary) in [("csv", "json"), ("text", "text")] {
         let root = PrivateRoot::new();
-        // More than a pipe holds, all there at once, so that the pipe is full in the middle of a batch.
+        // More than a pipe holds is there at once, so that the pipe fills up in the middle of a batch.
         success(Program::start(publisher(&root).args(["--count", "20000", "--keep"])));
         let (mut reader, writer) = std::io::pipe().unwrap();
         let mut command = subscriber(&root);
         command.args(["--from", "oldest", "--output", output, "--summary", summary]);
         let mut process = command.stdout(writer).stderr(Stdio::piped()).spawn().unwrap();
         drop(command);
-        // Until nothing goes into it any more.
+        // Until the pipe is full.
         let (begun, mut before) = (Instant::now(), 0);
         loop {
             let now = rustix::io::ioctl_fionread(&reader).unwrap();
@@ -235,7 +222,7 @@ fn a_signal_ends_a_subscriber_whose_output_nobody_reads() {
                  missing there"
             )
         );
-        // The summary stands where it can be read; what was printed is whole lines.
+        // The summary is on standard error; standard output ends with a whole line.
         let last = lines.next_back().unwrap();
         assert!(said.contains("signal") && last.contains("gaps"), "{said}");
         assert!(printed.len() > 10_000 && printed.ends_with('\n'), "{}", printed.len());
@@ -267,7 +254,7 @@ fn a_full_disk_is_an_error() {
         let last = said.lines().last().unwrap();
         assert!(last.starts_with(&format!("feed-subscriber: {says} ")), "{said}");
         assert!(last.ends_with(": make room, or send it elsewhere"), "{said}");
-        // What was received counts, printed or not.
+        // Received messages count, printed or not.
         if arguments.contains(&"csv") {
             let value = |name: &str| {
                 let line = said.lines().find(|line| line.starts_with(name)).unwrap();
@@ -302,9 +289,9 @@ fn a_text_summary_does_not_stand_among_messages() {
 #[test]
 fn nobody_reading_what_it_says_is_no_reason_to_end() {
     let root = PrivateRoot::new();
-    // A ring that is smaller than a huge page, so that there is something to say.
+    // A ring smaller than a huge page, so that the subscriber reports something.
     let kept = Program::start(publisher(&root).args(["--count", "5", "--capacity", "64", "--keep"])).finish();
-    assert_eq!(kept.code, Some(0), "{}", tail(&kept));
+    assert_eq!(kept.code, Some(0), "{}", kept.tail());
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let output = subscriber(&root).args(["--from", "oldest", "--huge-pages"]).stderr(writer).output().unwrap();

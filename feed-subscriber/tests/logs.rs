@@ -1,4 +1,4 @@
-//! The structured logs of both programs: the life of a ring with `RUST_LOG`, nothing without it.
+//! Tests of the structured logs of both programs: the life of a ring with `RUST_LOG`, nothing without it.
 
 mod common;
 
@@ -9,13 +9,13 @@ use feed_testing::{Finished, PrivateRoot, Program, program};
 use rustix::process::Signal;
 use serde_json::Value;
 
-/// Lines of the log, each behind its time: `INFO feed_publisher::run: …`.
+/// The lines of the log without their times: `INFO feed_publisher::run: …`.
 fn log(finished: &Finished) -> Vec<&str> {
     let lines = finished.stderr.lines().filter(|line| !line.starts_with("feed-"));
     lines.map(|line| line.split_once('Z').unwrap_or_else(|| panic!("no time: {line:?}")).1.trim_start()).collect()
 }
 
-/// Fails unless these lines, given by their beginnings, are in the log in this order.
+/// Fails unless lines with these beginnings are in the log in this order.
 #[track_caller]
 fn assert_tells(finished: &Finished, expected: &[&str]) {
     let lines = log(finished);
@@ -25,7 +25,7 @@ fn assert_tells(finished: &Finished, expected: &[&str]) {
     }
 }
 
-/// A ring that is made, followed, left by a killed publisher, taken over, superseded and closed.
+/// A ring that is created, followed, left by a killed publisher, taken over, superseded and closed.
 fn life(filter: Option<&str>) -> [Finished; 3] {
     let root = PrivateRoot::new();
     let with_filter = |mut command: Command| {
@@ -39,7 +39,7 @@ fn life(filter: Option<&str>) -> [Finished; 3] {
     let mut first = publish(&["--rate", "1000", "--wait-for-subscribers", "1"]);
     follower.wait_for("\n20,");
     if filter.is_some() {
-        // Looked for once a second.
+        // The publisher checks once a second.
         first.wait_for_error("subscriber attached");
     }
     first.kill();
@@ -77,7 +77,7 @@ fn the_life_of_a_ring_is_in_the_log() {
             "INFO feed_subscriber::run: opened ring=\"feed\" first=0 epoch=1 capacity=65536",
             "WARN feed_subscriber::follow: publisher lost ring=\"feed\" sequence=",
             "INFO feed_subscriber::follow: restarted ring=\"feed\" epoch=2 sequence=",
-            // The second death may go by unnoticed: its successor was there at once.
+            // The second death may not be noticed: the next publisher was there at once.
             "INFO feed_subscriber::follow: superseded ring=\"feed\" sequence=",
             "INFO feed_subscriber::follow: reopened ring=\"feed\" first=",
             "INFO feed_subscriber::follow: ended ring=\"feed\" ended=\"closed\" sequence=",
@@ -86,14 +86,14 @@ fn the_life_of_a_ring_is_in_the_log() {
 }
 
 #[test]
-fn without_being_asked_for_there_is_no_log() {
+fn there_is_no_log_by_default() {
     for finished in life(None) {
         assert_eq!(log(&finished), [""; 0], "{}", finished.stderr);
     }
 }
 
 #[test]
-fn a_level_leaves_the_rest_out() {
+fn a_level_filters_the_log() {
     let [first, third, follower] = life(Some("feed_publisher=info,feed_subscriber=warn"));
     assert!(!log(&first).is_empty() && !log(&third).is_empty());
     assert!(log(&follower).iter().all(|line| line.starts_with("WARN ")), "{}", follower.stderr);
@@ -117,7 +117,7 @@ fn losses_are_summed_up() {
     assert!(lines.iter().all(|line| line["level"] == "WARN" && line["fields"]["message"] == "lagged"), "{lines:#?}");
     let missed: u64 = lines.iter().map(|line| line["fields"]["missed"].as_u64().unwrap()).sum();
     assert!(missed > 0 && missed == common::number(&summary, "lost"), "{lines:#?} {summary}");
-    // The first at once, the last at the end, and one a second in between.
+    // The first loss is logged at once, the last at the end, and one per second in between.
     let seconds = summary["seconds"].as_f64().unwrap();
     assert!(lines.len() as f64 <= seconds + 3.0, "{} lines in {seconds} s", lines.len());
 }
@@ -137,7 +137,7 @@ fn who_is_served_is_in_the_log() {
     let finished = served.finish();
     let created = format!("INFO feed_publisher::run: ring created ring={:?} epoch=1", socket.display().to_string());
     assert_tells(&finished, &[&created, "INFO feed_publisher::run: ring closed"]);
-    // The thread that serves may be heard before the one that made the ring.
+    // The serving thread may log before the one that created the ring.
     assert_tells(
         &finished,
         &["INFO feed_ring: client accepted uid=", "INFO feed_ring: clients left count=1 clients=0"],

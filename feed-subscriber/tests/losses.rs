@@ -1,4 +1,4 @@
-//! A subscriber that is too slow: what it loses is counted, and what it receives is right.
+//! Tests of a subscriber that is too slow: its losses are counted, and what it receives is right.
 
 mod common;
 
@@ -18,7 +18,7 @@ fn a_slow_subscriber_loses_exactly_what_it_says_and_receives_nothing_wrong() {
     assert_eq!(number(&published, "next_sequence"), COUNT);
     let quicker = success(subscribers.pop().unwrap());
     let slow = subscribers.pop().unwrap().finish();
-    assert_eq!((slow.code, slow.stderr.as_str()), (Some(0), ""));
+    slow.assert_quiet_success();
     let slow_summary = summary(&slow);
     for summary in [&slow_summary, &quicker] {
         assert_conserved(summary);
@@ -28,7 +28,7 @@ fn a_slow_subscriber_loses_exactly_what_it_says_and_receives_nothing_wrong() {
         assert!(number(summary, "lost") > 0, "it was to lose messages: {summary}");
     }
 
-    // Every message it printed is the one that was published at its sequence, and they are in order.
+    // Every printed message is the one published at its sequence, and they are in order.
     let rows = rows(&slow);
     assert_eq!(rows.len() as u64, number(&slow_summary, "messages"));
     assert!(rows.len() > 256, "it received some: {}", rows.len());
@@ -48,7 +48,8 @@ fn a_kept_ring_is_drained_after_its_close() {
     let root = PrivateRoot::new();
     let published = success(Program::start(publisher(&root).args(["--count", "1000", "--capacity", "64", "--keep"])));
     assert_eq!(number(&published, "messages"), 1_000);
-    // It holds the last 63; what is gone is lost to who asks for it, and no business of who joins at the oldest.
+    // The ring holds the last 63. Older messages are lost to a subscriber that asks for them, but not to one that joins
+    // at the oldest.
     let oldest = success(Program::start(subscriber(&root).args(["--from", "oldest"])));
     assert_conserved(&oldest);
     assert_eq!((number(&oldest, "messages"), number(&oldest, "lost")), (63, 0));
@@ -60,7 +61,7 @@ fn a_kept_ring_is_drained_after_its_close() {
     let latest = success(Program::start(&mut subscriber(&root)));
     assert_eq!((number(&latest, "messages"), number(&latest, "first_sequence")), (0, 1_000));
     assert_eq!(latest["ended"], "closed");
-    // Nobody was live.
+    // No message was received live.
     for summary in [oldest, gone, latest] {
         assert_eq!(number(&summary, "received_live"), 0);
     }

@@ -1,4 +1,4 @@
-//! Where the subscriber runs and what of it stays in memory, read back from `/proc`.
+//! Tests of the placement options, read back from `/proc`.
 
 mod common;
 
@@ -7,11 +7,6 @@ use std::time::Duration;
 use common::{assert_one_line, publisher, start, subscriber, success};
 use feed_testing::{PrivateRoot, Program, skipped};
 use rustix::process::Signal;
-
-/// A file of `/proc/PID`; `None` if it may not be read.
-fn proc(program: &Program, file: &str) -> Option<String> {
-    std::fs::read_to_string(format!("/proc/{}/{file}", program.id())).ok()
-}
 
 #[test]
 fn it_runs_on_the_cpu_it_was_given_with_its_memory_locked() {
@@ -24,7 +19,7 @@ fn it_runs_on_the_cpu_it_was_given_with_its_memory_locked() {
     ];
     let (publisher, mut subscribers) = start(&root, &["--rate", "2000", "--capacity", "1024"], &follow);
     subscribers[0].wait_for("quote");
-    // All of its threads.
+    // Every thread of the program.
     for task in std::fs::read_dir(format!("/proc/{}/task", subscribers[0].id())).unwrap().flatten() {
         let status = std::fs::read_to_string(task.path().join("status")).unwrap();
         let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap();
@@ -32,7 +27,7 @@ fn it_runs_on_the_cpu_it_was_given_with_its_memory_locked() {
     }
     if rustix::process::geteuid().is_root() {
         subscribers[1].wait_for("quote");
-        let maps = proc(&subscribers[1], "smaps").unwrap();
+        let maps = subscribers[1].proc("smaps").unwrap();
         let mut lines = maps.lines().skip_while(|line| !line.ends_with("feed.ring/segment"));
         let flags = lines.find_map(|line| line.strip_prefix("VmFlags:")).unwrap();
         assert!(flags.split_whitespace().any(|flag| flag == "lo"), "{flags}");
@@ -48,7 +43,7 @@ fn it_runs_on_the_cpu_it_was_given_with_its_memory_locked() {
 }
 
 #[test]
-fn a_ring_that_is_locked_is_locked_again_when_it_is_another() {
+fn a_reopened_ring_is_locked_again() {
     if !rustix::process::geteuid().is_root() {
         return skipped("whether memory can be locked is certain only for root");
     }
@@ -62,7 +57,7 @@ fn a_ring_that_is_locked_is_locked_again_when_it_is_another() {
     let inode = format!(" {} ", std::os::unix::fs::MetadataExt::ino(&segment));
     let begun = std::time::Instant::now();
     loop {
-        let maps = proc(&subscribers[0], "smaps").unwrap();
+        let maps = subscribers[0].proc("smaps").unwrap();
         let mut lines = maps.lines().skip_while(|line| !line.contains(&inode));
         let flags = lines.find_map(|line| line.strip_prefix("VmFlags:")).expect("the new segment is mapped");
         if flags.split_whitespace().any(|flag| flag == "lo") {
@@ -77,7 +72,7 @@ fn a_ring_that_is_locked_is_locked_again_when_it_is_another() {
 }
 
 #[test]
-fn it_reaches_the_ring_through_huge_pages_if_it_lies_on_some() {
+fn it_uses_huge_pages_if_the_ring_is_on_some() {
     let root = PrivateRoot::new();
     let follow: [&[&str]; 2] = [&["--huge-pages", "--output", "csv"], &["--output", "csv"]];
     let (publisher, mut subscribers) = start(&root, &["--rate", "2000", "--huge-pages"], &follow);
@@ -85,7 +80,7 @@ fn it_reaches_the_ring_through_huge_pages_if_it_lies_on_some() {
         .iter_mut()
         .map(|subscriber| {
             subscriber.wait_for("quote");
-            let maps = proc(subscriber, "smaps").unwrap();
+            let maps = subscriber.proc("smaps").unwrap();
             let mut lines = maps.lines().skip_while(|line| !line.ends_with("feed.ring/segment"));
             lines.find_map(|line| line.strip_prefix("ShmemPmdMapped:")).unwrap().trim().to_owned()
         })
@@ -104,7 +99,7 @@ fn it_reaches_the_ring_through_huge_pages_if_it_lies_on_some() {
 }
 
 #[test]
-fn it_says_why_it_does_not_and_goes_on_and_says_so_again_of_another_ring() {
+fn missing_huge_pages_are_reported_for_each_ring() {
     let root = PrivateRoot::new();
     let small = ["--rate", "2000", "--capacity", "64"];
     let (mut killed, mut subscribers) = start(&root, &small, &[&["--huge-pages", "--output", "csv"]]);
@@ -129,14 +124,14 @@ fn its_own_memory_comes_from_the_node_it_was_given() {
         return skipped("this kernel has no NUMA nodes");
     };
     let node = nodes.trim().split([',', '-']).next().unwrap().to_owned();
-    // There is no ring yet: what it says about that comes once the node is settled.
+    // There is no ring yet: the error about that comes after the node was accepted.
     let tried = Program::start(subscriber(&root).args(["--numa-node", &node])).finish();
     if tried.stderr.contains("cannot bind memory") {
         return skipped(&tried.stderr);
     }
     let (publisher, mut subscribers) = start(&root, &["--rate", "2000"], &[&["--numa-node", &node, "--output", "csv"]]);
     subscribers[0].wait_for("quote");
-    let maps = proc(&subscribers[0], "numa_maps").unwrap();
+    let maps = subscribers[0].proc("numa_maps").unwrap();
     let heap = maps.lines().find(|line| line.contains(" heap ")).unwrap();
     assert!(heap.contains(&format!(" bind:{node} ")) && heap.contains(&format!(" N{node}=")), "{heap}");
     let segment = maps.lines().find(|line| line.contains("feed.ring/segment")).unwrap();

@@ -1,4 +1,4 @@
-//! Market data from one publisher to two subscribers, and every message accounted for.
+//! Tests that replay market data from one publisher to two subscribers and account for every message.
 
 mod common;
 
@@ -9,7 +9,7 @@ use feed::summary::{Sequences, Summary, Tally};
 use feed_testing::{PrivateRoot, market_data};
 use serde_json::Value;
 
-/// What everybody's summary must agree in.
+/// The fields in which all summaries must agree.
 const SAME: [&str; 10] = [
     "messages",
     "first_sequence",
@@ -23,8 +23,8 @@ const SAME: [&str; 10] = [
     "digest",
 ];
 
-/// Replays an input to two subscribers through 4,096 slots at a rate that they can follow: the first of these at which
-/// nothing is lost. The machine may be busy with other tests; what is lost has to be counted all the same.
+/// Replays an input to two subscribers through 4,096 slots. Tries these rates until nothing is lost, because other
+/// tests may keep the machine busy. Losses must be counted at every rate.
 fn replay(path: &str, rates: &[&str]) -> Value {
     for rate in rates {
         let root = PrivateRoot::new();
@@ -91,7 +91,7 @@ fn samples_of_every_format_reach_two_subscribers_exactly() {
         let path = folder.path().join(name);
         std::fs::write(&path, &bytes).unwrap();
         let published = replay(path.to_str().unwrap(), &["20000", "10000", "5000", "2000"]);
-        // What the library makes of the same file, without any ring; the publish times are in the digest, not in here.
+        // The library's result for the same file without a ring. The digest includes publish times, which differ.
         let mut input = input::open(&path, None, Default::default()).unwrap();
         let mut tally = Tally::default();
         while let Some(message) = input.next_message().unwrap() {

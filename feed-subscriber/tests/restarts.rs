@@ -1,8 +1,8 @@
-//! Publishers that are killed and started again: what their subscribers go on with, and how it is accounted for.
+//! Tests of publishers that are killed and restarted: how subscribers continue, and how it is accounted for.
 
 mod common;
 
-use common::{Row, assert_conserved, digest, number, publisher, rows, start, subscriber, success, summary, tail};
+use common::{Row, assert_conserved, digest, number, publisher, rows, start, subscriber, success, summary};
 use feed::source::synthetic::Synthetic;
 use feed::{Kind, Message};
 use feed_ring::Publisher;
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 const DIED: &str = "feed: the publisher died: waiting for it to be restarted";
 
-/// A publisher that is killed in the middle of its stream, with one subscriber that prints and blocks, and another.
+/// A publisher that is killed in its stream, with a subscriber that prints and blocks, and another one.
 fn killed(root: &PrivateRoot) -> Vec<Program> {
     let subscribers = [&["--output", "csv", "--wait", "block"][..], &["--wait", "yield"]];
     let (mut publisher, mut subscribers) = start(root, &["--rate", "20000", "--seed", "1"], &subscribers);
@@ -22,20 +22,20 @@ fn killed(root: &PrivateRoot) -> Vec<Program> {
     subscribers
 }
 
-/// Runs the publisher that comes next; returns its summary and what it said beside it.
+/// Runs the next publisher; returns its summary and its standard error.
 fn next(root: &PrivateRoot, arguments: &[&str]) -> (Value, String) {
     let finished = Program::start(publisher(root).args(["--seed", "2", "--rate", "20000"]).args(arguments)).finish();
-    assert_eq!(finished.code, Some(0), "{}", tail(&finished));
+    assert_eq!(finished.code, Some(0), "{}", finished.tail());
     (summary(&finished), finished.stderr)
 }
 
-/// Ends of subscribers that ended well, having said so many lines.
+/// Waits for subscribers, which must succeed and report these lines; returns their ends and summaries.
 #[track_caller]
 fn ended(subscribers: Vec<Program>, lines: &[&str]) -> Vec<(Finished, Value)> {
     let ended = subscribers.into_iter().map(|subscriber| {
         let finished = subscriber.finish();
-        assert_eq!(finished.code, Some(0), "{}", tail(&finished));
-        assert_eq!(finished.stderr.lines().count(), lines.len(), "{}", tail(&finished));
+        assert_eq!(finished.code, Some(0), "{}", finished.tail());
+        assert_eq!(finished.stderr.lines().count(), lines.len(), "{}", finished.tail());
         for (line, says) in finished.stderr.lines().zip(lines) {
             assert!(line.starts_with("feed-subscriber: feed: ") && line.contains(says), "{says:?} expected: {line}");
         }
@@ -47,7 +47,7 @@ fn ended(subscribers: Vec<Program>, lines: &[&str]) -> Vec<(Finished, Value)> {
     ended.collect()
 }
 
-/// Fails unless the summary counts these.
+/// Fails unless the summary has these counts.
 #[track_caller]
 fn assert_counts(summary: &Value, expected: [(&str, u64); 5]) {
     for (field, count) in expected {
@@ -55,7 +55,7 @@ fn assert_counts(summary: &Value, expected: [(&str, u64); 5]) {
     }
 }
 
-/// Fails unless these are the messages of a market from its beginning.
+/// Fails unless these are the first messages of this seed's market.
 #[track_caller]
 fn assert_market(rows: &[Row], seed: u64) {
     let mut market = Synthetic::new(seed);
@@ -80,7 +80,7 @@ fn a_restarted_publisher_goes_on_in_the_same_ring() {
         assert_eq!(summary["next_sequence"], published["next_sequence"]);
         assert_eq!(summary["digest"], ended[0].1["digest"], "both received the same");
     }
-    // What was received is what was published: by the one that was killed, and by the one after it.
+    // The received messages are those of the killed publisher and of the next one.
     let rows = rows(&ended[0].0);
     assert!(rows.iter().map(|row| row.sequence).eq(0..first + 3_000), "every sequence once, in order");
     let (before, after) = rows.split_at(first as usize);
@@ -92,7 +92,7 @@ fn a_restarted_publisher_goes_on_in_the_same_ring() {
 }
 
 #[test]
-fn a_clear_stands_between_the_old_messages_and_the_new() {
+fn a_clear_separates_old_messages_from_new_ones() {
     let root = PrivateRoot::new();
     let subscribers = killed(&root);
     let (published, _) = next(&root, &["--count", "100", "--clear"]);
@@ -110,7 +110,7 @@ fn a_clear_stands_between_the_old_messages_and_the_new() {
         assert_eq!(summary["by_kind"]["clear"], 1);
         assert_eq!(summary["next_sequence"], published["next_sequence"]);
     }
-    // Nothing to clear in a ring that begins.
+    // A new ring has nothing to clear.
     let (alone, _) = next(&root, &["--count", "100", "--clear"]);
     assert_eq!((number(&alone, "messages"), &alone["by_kind"]["clear"]), (100, &0.into()));
 }
@@ -147,10 +147,10 @@ fn another_ring_of_the_name_is_opened() {
 }
 
 #[test]
-fn what_was_lost_between_two_rings_is_counted() {
+fn losses_between_two_rings_are_counted() {
     let root = PrivateRoot::new();
     let subscribers = killed(&root);
-    // All of them stand still while a ring of 16 slots lets go of most that is published.
+    // The subscribers are stopped while a ring of 16 slots overwrites most messages.
     subscribers.iter().for_each(|subscriber| subscriber.signal(Signal::STOP));
     let (published, _) = next(&root, &["--count", "1000", "--capacity", "16", "--keep"]);
     subscribers.iter().for_each(|subscriber| subscriber.signal(Signal::CONT));
@@ -178,7 +178,7 @@ fn a_ring_that_vanished_is_followed_by_its_name_when_there_is_one_again() {
     assert!(rows[before..].iter().map(|row| row.sequence).eq(0..500), "as the new ring numbers them");
     for (_, summary) in &ended {
         assert_counts(summary, [("epochs", 2), ("restarts", 0), ("reopened", 1), ("renumbered", 1), ("gaps", 0)]);
-        // Counted on from where the old one was left.
+        // Counted on from where the old ring was left.
         assert_eq!(number(summary, "next_sequence"), before as u64 + 500);
         assert_eq!(summary["digest"], digest(&rows));
     }
@@ -218,7 +218,7 @@ fn a_ring_of_other_messages_in_its_place_is_an_error_with_a_summary() {
     let other = Publisher::<u64>::options("feed").root(&root).create().unwrap();
     for subscriber in subscribers {
         let finished = subscriber.finish();
-        assert_eq!(finished.code, Some(1), "{}", tail(&finished));
+        assert_eq!(finished.code, Some(1), "{}", finished.tail());
         let last = finished.stderr.lines().last().unwrap();
         assert!(last.contains("feed: superseded, and the ring that took its place cannot be opened: "), "{last}");
         assert!(last.contains("carries u64") && last.contains("rebuild the older side"), "{last}");
@@ -230,7 +230,7 @@ fn a_ring_of_other_messages_in_its_place_is_an_error_with_a_summary() {
 }
 
 #[test]
-fn a_sequence_that_has_not_come_is_still_waited_for_in_the_next_ring() {
+fn an_unpublished_sequence_is_waited_for_in_the_next_ring() {
     let root = PrivateRoot::new();
     let follow: [&[&str]; 2] = [&["--from", "5000"], &["--max", "10", "--output", "csv"]];
     let (mut first, mut subscribers) = start(&root, &["--count", "4000", "--rate", "1000"], &follow);
@@ -251,10 +251,10 @@ fn a_signal_ends_the_wait_for_a_publisher_and_for_a_ring() {
     for subscriber in killed(&root) {
         subscriber.signal(Signal::TERM);
         let finished = subscriber.finish();
-        assert_eq!(finished.code, Some(0), "{}", tail(&finished));
+        assert_eq!(finished.code, Some(0), "{}", finished.tail());
         assert_eq!(summary(&finished)["ended"], "signal");
     }
-    // Superseded by what never comes: its publisher was killed before it put its ring into place.
+    // Superseded by a ring that never comes: its publisher was killed before it gave the ring its name.
     let root = PrivateRoot::new();
     let mut subscribers = killed(&root);
     let segment = root.path().join("feed.ring/segment");
@@ -267,7 +267,7 @@ fn a_signal_ends_the_wait_for_a_publisher_and_for_a_ring() {
     }
     for subscriber in subscribers {
         let finished = subscriber.finish();
-        assert_eq!(finished.code, Some(0), "{}", tail(&finished));
+        assert_eq!(finished.code, Some(0), "{}", finished.tail());
         let summary = summary(&finished);
         assert_eq!(summary["ended"], "signal");
         assert_conserved(&summary);
@@ -283,15 +283,15 @@ fn after_a_kill_of_everything_a_new_publisher_starts_by_itself() {
     subscribers.iter_mut().for_each(Program::kill);
     assert_eq!(root.names(), ["feed.ring"], "nobody could clean up");
 
-    // The dead subscribers' entries count no more.
+    // The entries of dead subscribers do not count.
     let mut again = Program::start(publisher(&root).args(["--count", "500", "--wait-for-subscribers", "1"]));
     again.wait_for_error("0 of 1 subscribers attached");
     let follower = Program::start(subscriber(&root).args(["--from", "oldest"]));
     let finished = again.finish();
-    assert_eq!(finished.code, Some(0), "{}", tail(&finished));
+    assert_eq!(finished.code, Some(0), "{}", finished.tail());
     let published = summary(&finished);
     assert_eq!((number(&published, "epoch"), number(&published, "messages")), (2, 500));
-    // It joined in the middle of an epoch, and met the next.
+    // It joined in the middle of an epoch and saw the next one.
     let received = follower.finish();
     let received = summary(&received);
     assert_conserved(&received);

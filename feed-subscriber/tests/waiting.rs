@@ -1,4 +1,4 @@
-//! How the subscriber waits and maps, read back from `/proc`.
+//! Tests of how the subscriber waits and maps the ring, read back from `/proc`.
 
 mod common;
 
@@ -8,15 +8,10 @@ use common::{assert_conserved, number, start, success};
 use feed_testing::{PrivateRoot, Program, skipped};
 use rustix::process::Signal;
 
-/// A file of `/proc/PID`; `None` if it may not be read.
-fn proc(program: &Program, file: &str) -> Option<String> {
-    std::fs::read_to_string(format!("/proc/{}/{file}", program.id())).ok()
-}
-
-/// How often a program's main thread, which is the one that receives, went to sleep or was interrupted: it rises whenever
-/// that thread wakes. (Beside it the library's watcher looks after its sleep, a few times a second.)
+/// The number of context switches of the main thread, which receives: it rises whenever that thread wakes. (The
+/// library's watcher thread wakes a few times a second.)
 fn switches(program: &Program) -> u64 {
-    let status = proc(program, &format!("task/{}/status", program.id())).unwrap();
+    let status = program.proc(&format!("task/{}/status", program.id())).unwrap();
     let counts = status.lines().filter_map(|line| line.split_once("ctxt_switches:")?.1.trim().parse::<u64>().ok());
     counts.sum()
 }
@@ -24,13 +19,13 @@ fn switches(program: &Program) -> u64 {
 #[test]
 fn a_blocked_subscriber_sleeps_in_one_call_until_a_message_or_a_signal_comes() {
     let root = PrivateRoot::new();
-    // One message at once, and the next in hours.
+    // One message at once, the next one in hours.
     let follow: [&[&str]; 2] = [&["--wait", "block", "--output", "json"], &["--wait", "block", "--output", "json"]];
     let (publisher, mut subscribers) = start(&root, &["--rate", "0.0001"], &follow);
     let signals = [Signal::TERM, Signal::INT];
     for (subscriber, signal) in subscribers.iter_mut().zip(signals) {
         subscriber.wait_for("\"sequence\":0");
-        // Until it stands still: nothing wakes it any more.
+        // Until nothing wakes it any more.
         let mut before = switches(subscriber);
         loop {
             std::thread::sleep(Duration::from_millis(100));
@@ -41,11 +36,11 @@ fn a_blocked_subscriber_sleeps_in_one_call_until_a_message_or_a_signal_comes() {
             before = now;
         }
         let still = switches(subscriber);
-        let call = proc(subscriber, "syscall");
+        let call = subscriber.proc("syscall");
         std::thread::sleep(Duration::from_millis(600));
         assert_eq!(switches(subscriber), still, "it woke while nothing came");
         match call.as_deref().map(|call| call.split_whitespace().collect::<Vec<_>>()) {
-            // futex_waitv, of which the fourth argument is the timeout.
+            // futex_waitv; its fourth argument is the timeout.
             Some(call) if call[0] == "449" => assert_eq!(call[4], "0x0", "it sleeps without a timeout: {call:?}"),
             Some(call) => panic!("it sleeps in another call: {call:?}"),
             None => skipped("which system call another process is in may not be looked at here"),
@@ -81,7 +76,7 @@ fn a_ring_is_mapped_as_asked_for() {
         let root = PrivateRoot::new();
         let (publisher, mut subscribers) = start(&root, &["--rate", "2000"], &[&["--map", map, "--output", "csv"]]);
         subscribers[0].wait_for("quote");
-        let maps = proc(&subscribers[0], "maps").unwrap();
+        let maps = subscribers[0].proc("maps").unwrap();
         let segment = maps.lines().find(|line| line.ends_with("feed.ring/segment")).unwrap();
         assert_eq!(segment.split_whitespace().nth(1), Some(permissions));
         publisher.signal(Signal::TERM);

@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// `CLOCK_REALTIME`: ns since 1970; 0 for a clock set before that, the last moment for one set after the year 2554.
+/// `CLOCK_REALTIME` in ns since 1970. 0 for a time before 1970, `u64::MAX` for one after the year 2554.
 pub fn realtime_ns() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
 }

@@ -1,4 +1,4 @@
-//! Decimals as integers in units of 1e-9: parsed and written exactly, without a float in between.
+//! Exact decimals as integers in units of 1e-9, parsed and written without floating point.
 
 use std::fmt;
 
@@ -8,16 +8,16 @@ pub const SCALE: u64 = 1_000_000_000;
 /// Decimal places of a unit.
 const PLACES: usize = 9;
 
-/// Why a text is no decimal in 1e-9.
+/// Why a text is not a decimal in units of 1e-9.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecimalError {
-    /// Not digits with at most one point among them, and a sign before them where one is allowed.
+    /// Something else than digits with at most one point, after a sign where one is allowed.
     #[error("is not a decimal number (such as 58710.20)")]
     Malformed,
-    /// It has a digit other than 0 beyond the ninth decimal place.
+    /// It has a non-zero digit after the ninth decimal place.
     #[error("has more than 9 decimal places, and the unit is 1e-9")]
     TooFine,
-    /// It is beyond what the message's field holds.
+    /// It is outside the range of the message's field.
     #[error("is outside {0}, what 64 bits hold in units of 1e-9")]
     TooLarge(&'static str),
 }
@@ -25,8 +25,8 @@ pub enum DecimalError {
 /// Parses a price: `-0.5` is -500,000,000.
 ///
 /// # Errors
-/// What is not a decimal, is finer than 1e-9, or lies outside the 64-bit range without its last value, which stands for
-/// an undefined price.
+/// A text that is not a decimal, has a non-zero digit after the ninth decimal place, or lies outside the 64-bit range.
+/// `i64::MAX` is outside: it is the undefined price.
 pub fn parse_price(text: &[u8]) -> Result<i64, DecimalError> {
     const RANGE: &str = "-9223372036.854775808 to 9223372036.854775806";
     let (negative, digits) = match text {
@@ -36,18 +36,18 @@ pub fn parse_price(text: &[u8]) -> Result<i64, DecimalError> {
     };
     let magnitude = parse_magnitude(digits, RANGE)?;
     let value = if negative { 0i64.checked_sub_unsigned(magnitude) } else { 0i64.checked_add_unsigned(magnitude) };
-    value.filter(|&price| price != crate::UNDEFINED_PRICE).ok_or(DecimalError::TooLarge(RANGE))
+    value.filter(|&price| price != crate::message::UNDEFINED_PRICE).ok_or(DecimalError::TooLarge(RANGE))
 }
 
-/// Parses a size: no sign; `0.014` is 14,000,000.
+/// Parses a size, which has no sign: `0.014` is 14,000,000.
 ///
 /// # Errors
-/// What is not an unsigned decimal, is finer than 1e-9, or lies outside the 64-bit range without its last value, which
-/// stands for an undefined size.
+/// A text that is not an unsigned decimal, has a non-zero digit after the ninth decimal place, or lies outside the
+/// 64-bit range. `u64::MAX` is outside: it is the undefined size.
 pub fn parse_size(text: &[u8]) -> Result<u64, DecimalError> {
     const RANGE: &str = "0 to 18446744073.709551614";
     let size = parse_magnitude(text, RANGE)?;
-    if size == crate::UNDEFINED_SIZE { Err(DecimalError::TooLarge(RANGE)) } else { Ok(size) }
+    if size == crate::message::UNDEFINED_SIZE { Err(DecimalError::TooLarge(RANGE)) } else { Ok(size) }
 }
 
 fn parse_magnitude(text: &[u8], range: &'static str) -> Result<u64, DecimalError> {
@@ -70,14 +70,14 @@ fn parse_magnitude(text: &[u8], range: &'static str) -> Result<u64, DecimalError
         .ok_or(DecimalError::TooLarge(range))
 }
 
-/// A price in 1e-9 that displays as a decimal, without trailing zeros: `58710.2`.
+/// A price in units of 1e-9. Displays as a decimal without trailing zeros: `58710.2`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Price(
     /// The price in 1e-9.
     pub i64,
 );
 
-/// A size in 1e-9 that displays as a decimal, without trailing zeros: `0.014`.
+/// A size in units of 1e-9. Displays as a decimal without trailing zeros: `0.014`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size(
     /// The size in 1e-9.
@@ -98,10 +98,10 @@ impl fmt::Display for Size {
     }
 }
 
-/// Sign, 11 digits, point, 9 digits.
+/// The longest text in bytes: sign, 11 digits, point, 9 digits.
 const LONGEST: usize = 22;
 
-/// Writes from the last digit to the first, into the end of `buffer`.
+/// Writes the decimal at the end of `buffer`, from the last digit to the first.
 fn write(negative: bool, magnitude: u64, buffer: &mut [u8; LONGEST]) -> &str {
     let mut at = LONGEST;
     let mut put = |byte: u8| {
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_decimal_or_does_not_fit_is_refused() {
+    fn malformed_and_oversized_decimals_are_refused() {
         for text in ["", ".", "-", "+", "--1", "1e5", "1,5", " 1", "1 ", "1.2.3", "0x1", "NaN", "inf", "-.", "\u{663}"]
         {
             assert_eq!(parse_price(text.as_bytes()), Err(DecimalError::Malformed), "{text:?}");
@@ -188,7 +188,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_parses_back(price in i64::MIN..i64::MAX, size in 0..u64::MAX) {
+        fn a_written_decimal_parses_back(price in i64::MIN..i64::MAX, size in 0..u64::MAX) {
             prop_assert_eq!(parse_price(Price(price).to_string().as_bytes()), Ok(price));
             prop_assert_eq!(parse_size(Size(size).to_string().as_bytes()), Ok(size));
         }

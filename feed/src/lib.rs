@@ -1,15 +1,11 @@
-//! Market data for `feed-ring`: what the programs `feed-publisher` and `feed-subscriber` share.
+//! Market data for `feed-ring`: the message, its sources, pacing and summaries.
 //!
-//! - [`Message`]: the one message that every source yields, 56 bytes of plain data.
-//! - [`source`]: where messages come from: Databento DBN, NASDAQ ITCH 5.0, CSV, and a synthetic market.
-//! - [`pacing`]: when each message should be published.
-//! - [`summary`]: what was published or received, in numbers that two programs can compare.
-//! - [`reception`]: what a subscriber measures while it receives.
-//! - [`remedy`]: what to do about what the kernel refused.
-//! - [`stdout`]: standard output that a program can give up on.
-//! - [`stop`]: Ctrl-C and SIGTERM as a flag.
-//! - [`log`]: structured logs, for who asks for them.
-//! - [`decimal`]: exact decimals in 1e-9 units.
+//! - [`Message`]: the one message type, 56 bytes of plain data.
+//! - [`source`]: decoders and the synthetic market: Databento DBN, NASDAQ ITCH 5.0, CSV.
+//! - [`pacing`]: when each message is published.
+//! - [`summary`]: counts, sums and a digest that two programs can compare.
+//! - [`reception`]: latency and lag of a subscriber.
+//! - [`decimal`]: exact decimals in units of 1e-9.
 //!
 //! ```
 //! use feed::source::synthetic::Synthetic;
@@ -25,17 +21,12 @@
 
 pub mod clock;
 pub mod decimal;
-pub mod log;
 pub mod message;
 pub mod pacing;
 pub mod reception;
-pub mod remedy;
 #[cfg(any(test, feature = "sample"))]
 pub mod sample;
-pub mod say;
 pub mod source;
-pub mod stdout;
-pub mod stop;
 pub mod summary;
 
 pub use message::{Flags, Kind, Message, Side, UNDEFINED_PRICE, UNDEFINED_SIZE, UNDEFINED_TIME};

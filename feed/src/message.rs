@@ -1,7 +1,7 @@
-//! The message: one market-data event as fixed plain data of 56 bytes, one cache line together with its sequence.
+//! The market-data message: one event as 56 bytes of plain data. Message and sequence fill one cache line.
 //!
-//! Prices and sizes are integers in units of 1e-9, times are nanoseconds. A value that does not fit is an error of the
-//! source that met it, never cut. What the message cannot carry is left out, and this is all of it:
+//! Prices and sizes are integers in units of 1e-9, times are nanoseconds. A source never truncates a value: if it does
+//! not fit, that is an error. This table lists everything that a message leaves out:
 //!
 //! | format | carried in `extra` | left out |
 //! |---|---|---|
@@ -15,60 +15,61 @@
 //! | ITCH, everything else (kind `other`) | | all but time and instrument: the symbols of the stock directory, events, trading states, imbalances |
 //! | CSV | receipt time (`recv_ts_ns`); a quote: the ask's size | a quote's receipt time and update id; the symbol's letters, which become a number |
 //!
-//! So no message tells which symbol an instrument's number stands for: a subscriber has to know that from elsewhere.
+//! A message does not say which symbol its instrument number stands for.
 //!
-//! ITCH carries no date: its times count from midnight of the venue's day.
+//! ITCH has no date: its times count from midnight of the venue's day.
 
 use std::fmt;
 
 use feed_ring::Payload;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// The price of a message that has none, as in DBN.
+/// The price of a message without one, as in DBN.
 pub const UNDEFINED_PRICE: i64 = i64::MAX;
 
-/// The size of a message that has none (DBN's 32-bit undefined size becomes this).
+/// The size of a message without one. DBN's undefined size, which has 32 bits, becomes this one.
 pub const UNDEFINED_SIZE: u64 = u64::MAX;
 
-/// The event time of a message that has none, as in DBN.
+/// The event time of a message without one, as in DBN.
 pub const UNDEFINED_TIME: u64 = u64::MAX;
 
 /// One market-data event.
 ///
-/// The numbers are in the byte order of the machine, every bit pattern is valid, and there is no padding: the bytes of
-/// a message are the same in every process. Read the single-byte fields through [`kind`](Message::kind),
-/// [`side`](Message::side) and [`flags`](Message::flags).
+/// Numbers are in native byte order, every bit pattern is valid and there is no padding: a message has the same bytes
+/// in every process. Read the single-byte fields through [`kind`](Message::kind), [`side`](Message::side) and
+/// [`flags`](Message::flags).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Payload)]
 #[repr(C)]
 pub struct Message {
-    /// When it happened, by the venue's clock: ns since 1970 (ITCH: since midnight), or [`UNDEFINED_TIME`].
+    /// The time of the event by the venue's clock: ns since 1970 (ITCH: since midnight), or [`UNDEFINED_TIME`].
     pub ts_event: u64,
-    /// When it was published, or should have been (see [`pacing`](crate::pacing)): ns since 1970.
+    /// The time at which it was published or was due (see [`pacing`](crate::pacing)): ns since 1970.
     pub ts_publish: u64,
-    /// The instrument's number: DBN's instrument id, ITCH's stock locate, the order of first appearance in a CSV.
+    /// The number of the instrument: DBN's instrument id, ITCH's stock locate, or the order of first appearance in a
+    /// CSV.
     pub instrument: u32,
-    /// A [`Kind`], as its letter.
+    /// The letter of a [`Kind`].
     pub kind: u8,
-    /// A [`Side`], as its letter.
+    /// The letter of a [`Side`].
     pub side: u8,
     /// A set of [`Flags`].
     pub flags: u8,
-    /// Zero; for later use.
+    /// Reserved; zero.
     pub reserved: u8,
-    /// Price in 1e-9 (a quote: the bid's), or [`UNDEFINED_PRICE`].
+    /// The price in units of 1e-9 (quote: the bid's), or [`UNDEFINED_PRICE`].
     pub price: i64,
-    /// Size in 1e-9 (a quote: the bid's), or [`UNDEFINED_SIZE`].
+    /// The size in units of 1e-9 (quote: the bid's), or [`UNDEFINED_SIZE`].
     pub size: u64,
-    /// The order, trade or update id, 0 without one; a quote: the ask's price, see [`Message::ask_price`].
+    /// The id of the order, trade or update; 0 if there is none. Quote: the ask's price, see [`Message::ask_price`].
     pub order_id: u64,
-    /// A quote: the ask's size; else what the table [above](self) says, 0 without it.
+    /// Quote: the ask's size. Other kinds: see the table [above](self); 0 if there is nothing.
     pub extra: u64,
 }
 
 const _: () = assert!(size_of::<Message>() == 56 && align_of::<Message>() == 8);
 
 impl Message {
-    /// A message of this kind at this time, everything else empty: no instrument, price, size or id, not yet published.
+    /// A message of this kind and event time. It has no instrument, price, size or id, and is not published yet.
     pub fn new(kind: Kind, ts_event: u64) -> Self {
         Message {
             ts_event,
@@ -85,21 +86,20 @@ impl Message {
         }
     }
 
-    /// What a restarted publisher may send first: every book of every instrument is empty from here on.
+    /// The message with which a restarted publisher may begin: every book of every instrument is empty from here on.
     ///
-    /// It is of kind [`Kind::Clear`] and of instrument 0, which no source gives to an instrument that is traded, since a
-    /// publisher that has just begun does not know yet which instruments there are. It has no event time, and ends its
-    /// event.
+    /// Its kind is [`Kind::Clear`] and its instrument is 0, which no source gives to a traded instrument: a restarted
+    /// publisher does not know the instruments yet. It has no event time and ends its event.
     pub fn clear_all() -> Self {
         Message { flags: Flags::END_OF_EVENT.0, ..Message::new(Kind::Clear, UNDEFINED_TIME) }
     }
 
-    /// Whether it clears the books of all instruments: [`clear_all`](Self::clear_all).
+    /// True for [`clear_all`](Self::clear_all)'s message: it clears the books of all instruments.
     pub fn is_clear_all(&self) -> bool {
         self.kind() == Kind::Clear && self.instrument == 0
     }
 
-    /// Makes it a quote's two sides; prices and sizes in 1e-9, or undefined.
+    /// Turns the message into a quote. Prices and sizes are in units of 1e-9, or undefined.
     pub fn with_quote(self, bid: (i64, u64), ask: (i64, u64)) -> Self {
         Message {
             kind: Kind::Quote as u8,
@@ -111,12 +111,12 @@ impl Message {
         }
     }
 
-    /// What happened; a letter that is none of ours counts as [`Kind::Other`].
+    /// The kind. An unknown letter is [`Kind::Other`].
     pub fn kind(&self) -> Kind {
         Kind::try_from(self.kind).unwrap_or(Kind::Other)
     }
 
-    /// Whose side; a letter that is none of ours counts as [`Side::None`].
+    /// The side. An unknown letter is [`Side::None`].
     pub fn side(&self) -> Side {
         Side::try_from(self.side).unwrap_or(Side::None)
     }
@@ -126,57 +126,57 @@ impl Message {
         Flags(self.flags)
     }
 
-    /// Whether it is the last message of its event: after it the book is consistent.
+    /// True for the last message of an event: after it the book is consistent.
     pub fn is_end_of_event(&self) -> bool {
         self.flags().contains(Flags::END_OF_EVENT)
     }
 
-    /// The price in 1e-9 (a quote: the bid's), if there is one.
+    /// The price in units of 1e-9 (quote: the bid's), if there is one.
     pub fn price(&self) -> Option<i64> {
         (self.price != UNDEFINED_PRICE).then_some(self.price)
     }
 
-    /// The size in 1e-9 (a quote: the bid's), if there is one.
+    /// The size in units of 1e-9 (quote: the bid's), if there is one.
     pub fn size(&self) -> Option<u64> {
         (self.size != UNDEFINED_SIZE).then_some(self.size)
     }
 
-    /// A quote's ask price in 1e-9; `None` for other kinds and for an empty side.
+    /// The ask's price of a quote, in units of 1e-9; `None` for other kinds and for an empty side.
     pub fn ask_price(&self) -> Option<i64> {
         let price = self.order_id.cast_signed();
         (self.kind() == Kind::Quote && price != UNDEFINED_PRICE).then_some(price)
     }
 
-    /// A quote's ask size in 1e-9; `None` for other kinds and for an empty side.
+    /// The ask's size of a quote, in units of 1e-9; `None` for other kinds and for an empty side.
     pub fn ask_size(&self) -> Option<u64> {
         (self.kind() == Kind::Quote && self.extra != UNDEFINED_SIZE).then_some(self.extra)
     }
 
-    /// The order, trade or update id; `None` for a quote, which has none.
+    /// The id of the order, trade or update; `None` for a quote, which has none.
     pub fn order_id(&self) -> Option<u64> {
         (self.kind() != Kind::Quote).then_some(self.order_id)
     }
 }
 
-/// A letter that stands for no [`Kind`] or no [`Side`].
+/// A byte that is no letter of a [`Kind`] or a [`Side`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{found:#04x} is no {what}: expected one of {expected}")]
 pub struct UnknownLetter {
-    /// What was looked for: `kind` or `side`.
+    /// The set of letters: `kind` or `side`.
     pub what: &'static str,
     /// The byte that was found.
     pub found: u8,
-    /// The letters there are.
+    /// The letters of that set.
     pub expected: &'static str,
 }
 
-/// What happened. The letters are DBN's, and `Q`, `L`, `O` beside them.
+/// What happened. The letters are DBN's, plus `Q`, `L` and `O`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Kind {
     /// An order was added to the book.
     Add = b'A',
-    /// An order was cancelled, wholly or in part (the size is what was cancelled, if the format says).
+    /// An order was cancelled, wholly or in part. The size is the cancelled size, if the format has it.
     Cancel = b'C',
     /// An order was changed or replaced.
     Modify = b'M',
@@ -188,7 +188,7 @@ pub enum Kind {
     Fill = b'F',
     /// The best bid and ask.
     Quote = b'Q',
-    /// The size at a price changed; size 0: the level is gone.
+    /// The size at a price changed; 0 if the level is gone.
     Level = b'L',
     /// Anything else.
     Other = b'O',
@@ -208,7 +208,7 @@ impl Kind {
         Kind::Other,
     ];
 
-    /// Its name: lower case, as in the summary.
+    /// The name in lower case, as in the summary.
     pub fn name(self) -> &'static str {
         match self {
             Kind::Add => "add",
@@ -223,7 +223,7 @@ impl Kind {
         }
     }
 
-    /// Its place in [`Kind::ALL`].
+    /// The index in [`Kind::ALL`].
     pub fn index(self) -> usize {
         match self {
             Kind::Add => 0,
@@ -264,7 +264,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// Whose side: the order's, or a trade's aggressor's.
+/// The side of the order, or of a trade's aggressor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Side {
@@ -272,12 +272,12 @@ pub enum Side {
     Bid = b'B',
     /// Sellers.
     Ask = b'A',
-    /// Neither, or not said.
+    /// Neither, or unknown.
     None = b'N',
 }
 
 impl Side {
-    /// Its name, lower case.
+    /// The name in lower case.
     pub fn name(self) -> &'static str {
         match self {
             Side::Bid => "bid",
@@ -306,7 +306,7 @@ impl fmt::Display for Side {
     }
 }
 
-/// A set of flags; the bits are DBN's, and what a DBN file sets is kept as it is.
+/// A set of flags. The bits are DBN's; a DBN file's bits are kept unchanged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Flags(
     /// The bits.
@@ -316,18 +316,18 @@ pub struct Flags(
 impl Flags {
     /// The last message of its event.
     pub const END_OF_EVENT: Flags = Flags(0x80);
-    /// A top-of-book message, not an individual order.
+    /// The message is about the top of the book, not about one order.
     pub const TOP_OF_BOOK: Flags = Flags(0x40);
-    /// Part of a replay or a snapshot.
+    /// Part of a replay or snapshot.
     pub const SNAPSHOT: Flags = Flags(0x20);
-    /// An aggregated price level, not an individual order.
+    /// The message is about an aggregated price level, not about one order.
     pub const PRICE_LEVEL: Flags = Flags(0x10);
     /// The capture time is wrong.
     pub const BAD_CAPTURE_TIME: Flags = Flags(0x08);
-    /// A gap was seen in the venue's channel: the book may be wrong.
+    /// The venue's channel had a gap: the book may be wrong.
     pub const MAYBE_BAD_BOOK: Flags = Flags(0x04);
 
-    /// Whether all of `other` are set.
+    /// True if all flags of `other` are set.
     pub fn contains(self, other: Flags) -> bool {
         self.0 & other.0 == other.0
     }

@@ -1,61 +1,61 @@
-//! When each message is to be published: at once, at the pace of its event times, or at a constant rate.
+//! When each message is published: at once, at the pace of its event times, or at a constant rate.
 //!
-//! A paced message carries the time at which it *should* have been published, not the time at which a publisher that had
-//! fallen behind got round to it. Latency counted from there includes the waiting behind the messages before it: nothing
-//! is hidden by coordinated omission.
+//! A paced message carries the time at which it was due, not the time at which a late publisher sent it. Latency from
+//! the due time includes the wait behind earlier messages. Without that, a stalled publisher would hide latency
+//! (coordinated omission).
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::UNDEFINED_TIME;
 use crate::clock::realtime_ns;
+use crate::message::UNDEFINED_TIME;
 
 /// A pace.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Pace {
     /// As fast as possible.
     Max,
-    /// By the event times, this many times as fast as they went by; greater than 0.
+    /// At this multiple of the speed of the event times; greater than 0.
     Realtime(f64),
-    /// So many messages per second; greater than 0.
+    /// This many messages per second; greater than 0.
     Rate(f64),
 }
 
-/// The moment at which a message is published; both ns since 1970.
+/// When a message is published, in ns since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moment {
-    /// The message's publish time: when it was due or, at [`Pace::Max`], now.
+    /// The publish time of the message: when it was due, or at [`Pace::Max`] the present time.
     pub ts_publish: u64,
-    /// Now.
+    /// The present time.
     pub now: u64,
 }
 
-/// Nearer than this a waiting publisher spins: a sleeping thread wakes up tens of microseconds late.
+/// A publisher spins through the last 150 µs: a sleeping thread wakes up tens of microseconds late.
 const SPIN: Duration = Duration::from_micros(150);
 
-/// A sleep's longest piece: how late a stop may be noticed.
+/// The longest sleep at a time: a stop is noticed this late.
 const NAP: Duration = Duration::from_millis(20);
 
-/// Waits for each message's moment.
+/// Waits until each message is due.
 #[derive(Debug)]
 pub struct Pacer {
     pace: Pace,
-    /// When the first message was due, and its event time.
+    /// When the first message was due, and the first event time that is defined.
     start: Option<(Instant, Option<u64>)>,
-    /// After the start, when the last message was due.
+    /// The due time of the last message, counted from the start.
     due: Duration,
     messages: u64,
 }
 
 impl Pacer {
-    /// Starts with the first message that is waited for.
+    /// A pacer whose schedule starts with the first message.
     pub fn new(pace: Pace) -> Self {
         Pacer { pace, start: None, due: Duration::ZERO, messages: 0 }
     }
 
-    /// Waits until the message with this event time is due. `None`: it was told to stop while it waited.
+    /// Waits until a message with this event time is due. Returns `None` if `stop` was set while it waited.
     ///
-    /// A message whose event time lies before its predecessor's, or is undefined, is due with its predecessor.
+    /// A message is due together with the one before it if its event time is earlier or undefined.
     pub fn wait(&mut self, ts_event: u64, stop: &AtomicBool) -> Option<Moment> {
         if self.pace == Pace::Max {
             let now = realtime_ns();
@@ -64,22 +64,23 @@ impl Pacer {
         let event = (ts_event != UNDEFINED_TIME).then_some(ts_event);
         let (start, first_event) = *self.start.get_or_insert_with(|| (Instant::now(), None));
         if first_event.is_none() {
-            // Event times count from the first that is defined.
+            // The schedule counts from the first event time that is defined.
             self.start = Some((start, event));
         }
         let offset = offset(self.pace, self.messages, event.zip(first_event));
         self.due = self.due.max(offset);
         self.messages += 1;
         let late = wait_until(start + self.due, stop)?;
-        // The wall clock may be set while we run; the schedule is kept by the other one, and only shown in this one.
+        // The schedule follows the monotonic clock. The wall clock may be set at any time, so the due time is derived
+        // from now.
         let now = realtime_ns();
         Some(Moment { ts_publish: now.saturating_sub(u64::try_from(late.as_nanos()).unwrap_or(u64::MAX)), now })
     }
 }
 
-/// How long after the start a message is due.
+/// The due time of a message, counted from the start.
 fn offset(pace: Pace, before_it: u64, event_and_first: Option<(u64, u64)>) -> Duration {
-    // More than centuries: a Duration that an Instant can still be moved by.
+    // Three centuries: the longest duration that can still be added to an `Instant`.
     const LONGEST: f64 = 1e10;
     let seconds = match pace {
         Pace::Max => 0.0,
@@ -91,7 +92,7 @@ fn offset(pace: Pace, before_it: u64, event_and_first: Option<(u64, u64)>) -> Du
     Duration::from_secs_f64(seconds.clamp(0.0, LONGEST))
 }
 
-/// Sleeps while it is far and spins when it is near; returns how long ago the moment is now, or `None` when stopped.
+/// Sleeps, then spins for the last [`SPIN`]. Returns how long ago `due` was, or `None` if stopped.
 fn wait_until(due: Instant, stop: &AtomicBool) -> Option<Duration> {
     loop {
         let now = Instant::now();
@@ -142,12 +143,12 @@ mod tests {
         let mut pacer = Pacer::new(Pace::Realtime(1.0));
         pacer.wait(5_000_000_000, &GO).unwrap();
         pacer.wait(5_010_000_000, &GO).unwrap();
-        // Held up for 30 ms: what was due 20 ms ago still says so.
+        // 30 ms late: a message that was due 20 ms ago still says so.
         std::thread::sleep(Duration::from_millis(30));
         let held_up = pacer.wait(5_020_000_000, &GO).unwrap();
         assert_eq!(pacer.due, Duration::from_millis(20));
         assert!(held_up.now - held_up.ts_publish >= 20_000_000);
-        // Back in time, and no time at all: due with the one before.
+        // An earlier event time, and none: due with the message before.
         for ts_event in [5_000_000_000, UNDEFINED_TIME] {
             let Moment { ts_publish, now } = pacer.wait(ts_event, &GO).unwrap();
             assert_eq!(pacer.due, Duration::from_millis(20));

@@ -1,15 +1,16 @@
-//! What a subscriber measures while it receives: latency, lag, and how much of the feed it received live.
+//! Measurements of a subscriber: latency, lag, and how many messages it received live.
 
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-/// The latency's largest value that the histogram tells apart; what is longer counts as this (the maximum stays exact).
+/// The longest latency that the histogram can hold. A longer one counts as this; the maximum is kept apart and stays
+/// exact.
 const LONGEST_NS: u64 = u64::MAX >> 1;
 
 /// Significant decimal digits of the percentiles.
 const DIGITS: u8 = 3;
 
-/// Percentiles of a latency in ns, to three digits; the maximum is exact. All 0 without a message.
+/// Percentiles of a latency in ns, to three digits; the maximum is exact. All are 0 if there was no message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Latency {
     /// Half of the messages took at most this.
@@ -25,24 +26,23 @@ pub struct Latency {
     pub max: u64,
 }
 
-/// Measures a reception.
+/// Measures latency, lag and live reception while a subscriber receives.
 ///
-/// **Latency** runs from a message's publish time to its receipt, both by the wall clock (0 if that was set back in
-/// between). A message that had been published before the subscriber joined counts its age.
+/// **Latency** is the time from a message's publish time to its receipt, by the wall clock; 0 if that was set back in
+/// between. The latency of a message published before the subscriber joined is its age.
 ///
-/// **Received live**, the number of messages received before the last one was published, cannot be known while
-/// receiving, since any message may be the last. It is found from observations of the published count `P` after `r`
-/// messages were received: as soon as `P` rises, the `r` of the observation before is certain, because something was
-/// published after it. The result is a lower bound: exact if every receipt is observed, too low by less than the distance
-/// of two observations otherwise. A subscriber that finds nothing new observes `P` for free (it equals the next
-/// sequence); one that is behind has to read the ring's header, and does so every 64 messages, since reading it
-/// costs the publisher.
+/// **Received live** is the number of messages received before the last one was published. It cannot be known while
+/// receiving, because any message may be the last. So the published count `P` is observed after `r` received messages:
+/// when `P` has risen, the `r` of the observation before was reached before the last message. The result is a lower
+/// bound. It is exact if every receipt is observed, and otherwise too low by less than the distance of two
+/// observations. A subscriber that finds nothing new knows `P` for free: it is the next sequence. One that is behind
+/// reads it from the ring's header, which costs the publisher, and so only every 64 messages.
 #[derive(Clone, Debug)]
 pub struct Reception {
     latency: Histogram<u64>,
     latency_max: u64,
     lag_max: u64,
-    /// The published count and the messages received at the last observation.
+    /// The published count and the received count at the last observation.
     observed: (u64, u64),
     received_live: u64,
 }
@@ -62,7 +62,7 @@ impl Reception {
         self.latency.saturating_record(latency);
     }
 
-    /// Tells that `published` messages had been published when `received` were received and `lag` were still to come.
+    /// Notes that `published` messages were published when `received` were received and `lag` were left to receive.
     pub fn observe(&mut self, published: u64, received: u64, lag: u64) {
         self.lag_max = self.lag_max.max(lag);
         if published > self.observed.0 {
@@ -83,12 +83,12 @@ impl Reception {
         }
     }
 
-    /// The most messages it was seen behind.
+    /// The largest lag observed, in messages.
     pub fn lag_max(&self) -> u64 {
         self.lag_max
     }
 
-    /// How many messages were received before the last one was published; a lower bound.
+    /// The number of messages received before the last one was published: a lower bound.
     pub fn received_live(&self) -> u64 {
         self.received_live
     }
@@ -115,21 +115,22 @@ mod tests {
     fn a_subscriber_that_keeps_up_received_all_but_the_last_live() {
         let mut reception = Reception::default();
         for n in 0..10 {
-            // Nothing new at n, then message n.
+            // At n there is nothing new; then message n arrives.
             reception.observe(n, n, 0);
         }
-        // Message 9 came, then nothing more, then the close.
+        // Message 9, then nothing more, then the close.
         reception.observe(10, 10, 0);
         reception.observe(10, 10, 0);
         assert_eq!(reception.received_live(), 9);
     }
 
     #[test]
-    fn what_was_received_after_the_last_was_published_is_not_live() {
+    fn messages_received_after_the_last_publish_are_not_live() {
         let mut reception = Reception::default();
         reception.observe(50, 1, 49);
         reception.observe(100, 40, 60);
-        // All 100 were out when 40 had been received; 1 is certain to be before, what came after 40 is certainly not.
+        // All 100 were published when 40 had been received. The first is certainly live; those after the 40th are
+        // certainly not.
         reception.observe(100, 80, 20);
         reception.observe(100, 100, 0);
         assert_eq!((reception.received_live(), reception.lag_max()), (1, 60));

@@ -1,17 +1,16 @@
-//! What was published or received, as numbers that two programs can compare: counts, exact sums, a digest.
+//! Summary of a run, in numbers that can be compared between programs: counts, exact sums, a digest.
 
 use serde::Serialize;
 use xxhash_rust::xxh3::Xxh3Default;
 use zerocopy::IntoBytes;
 
+use crate::message::{Kind, Message, UNDEFINED_TIME};
 use crate::reception::Latency;
-use crate::{Kind, Message, UNDEFINED_TIME};
 
-/// Counts and sums over messages, and a digest over their bytes in their order.
+/// Counts, sums and a digest of messages, in their order.
 ///
-/// Prices and sizes are summed in 1e-9; a quote counts its bid, an undefined price or size counts nothing, and a quote has
-/// no part in the xor of the order ids, since it has none. The sums cannot overflow: 128 bits hold 2^64 messages of
-/// 64 bits.
+/// Sums are in units of 1e-9. A quote counts its bid; an undefined price or size counts as 0. A quote has no order id
+/// and so does not change the xor. The sums cannot overflow: 128 bits hold the sum of 2^64 values of 64 bits.
 #[derive(Clone, Default)]
 pub struct Tally {
     messages: u64,
@@ -25,7 +24,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Counts a message, as it was published.
+    /// Adds a message, as it was published.
     pub fn add(&mut self, message: &Message) {
         self.messages += 1;
         self.by_kind[message.kind().index()] += 1;
@@ -39,7 +38,7 @@ impl Tally {
         self.digest.update(message.as_bytes());
     }
 
-    /// How many messages were counted.
+    /// The number of messages added.
     pub fn messages(&self) -> u64 {
         self.messages
     }
@@ -59,55 +58,55 @@ impl std::fmt::Debug for Tally {
     }
 }
 
-/// A program's place in the ring's sequence: `first + messages + lost + skipped = next`, over all the rings that it
-/// followed one after the other.
+/// The sequences that a program went through, over all rings that it followed: `first + messages + lost + skipped =
+/// next`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sequences {
-    /// The sequence of the first message it was to publish or receive.
+    /// The sequence of the first message to publish or receive.
     pub first: u64,
-    /// The sequence after the last.
+    /// The sequence after the last message.
     pub next: u64,
-    /// Overwritten before they were read.
+    /// Messages that were overwritten before they were read.
     pub lost: u64,
-    /// Passed over by request.
+    /// Messages that were skipped on request.
     pub skipped: u64,
 }
 
-/// The summary of a run: a table as text, or an object as JSON. The fields stand in it in this order.
+/// The summary of a run, as text or JSON. JSON has the fields in this order.
 #[derive(Clone, Debug, Serialize)]
 pub struct Summary {
     /// Messages published or received.
     pub messages: u64,
-    /// Messages overwritten before they were read; of a publisher 0.
+    /// Messages that were overwritten before they were read; 0 for a publisher.
     pub lost: u64,
-    /// Messages passed over by request; of a publisher 0.
+    /// Messages that were skipped on request; 0 for a publisher.
     pub skipped: u64,
-    /// The sequence of the first message it was to publish or receive.
+    /// The sequence of the first message to publish or receive.
     pub first_sequence: u64,
-    /// The sequence after the last.
+    /// The sequence after the last message.
     pub next_sequence: u64,
-    /// From the first message to the last.
+    /// Seconds from the first message to the last.
     pub seconds: f64,
-    /// Messages by those seconds; 0 if there are none.
+    /// Messages per second; 0 if `seconds` is 0.
     pub per_second: f64,
     /// Messages of each kind.
     pub by_kind: ByKind,
-    /// Sum of the prices in 1e-9, a decimal.
+    /// The sum of the prices in units of 1e-9, in decimal digits.
     pub price_sum: String,
-    /// Sum of the sizes in 1e-9, a decimal.
+    /// The sum of the sizes in units of 1e-9, in decimal digits.
     pub size_sum: String,
-    /// Exclusive or of the order ids, a decimal.
+    /// The exclusive or of the order ids, in decimal digits.
     pub order_id_xor: String,
-    /// The first message's event time, ns.
+    /// The event time of the first message that has one, in ns.
     pub first_ts: Option<u64>,
-    /// The last message's event time, ns.
+    /// The event time of the last message that has one, in ns.
     pub last_ts: Option<u64>,
-    /// The 64-bit xxh3 of all messages' bytes in their order, 16 hexadecimal digits.
+    /// The 64-bit xxh3 of all messages' bytes in their order, as 16 hexadecimal digits.
     pub digest: String,
-    /// What only a publisher has.
+    /// The fields of a publisher's summary.
     #[serde(flatten)]
     pub published: Option<Published>,
-    /// What only a subscriber has.
+    /// The fields of a subscriber's summary.
     #[serde(flatten)]
     pub received: Option<Received>,
 }
@@ -127,42 +126,42 @@ pub struct ByKind {
     pub other: u64,
 }
 
-/// What only a publisher's summary has.
+/// The fields that only a publisher's summary has.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Published {
-    /// The epoch that it published in: 1 for a new ring, one more each time that a ring was taken over; 0 if it was
-    /// stopped before it had a ring.
+    /// The epoch in which it published: 1 in a new ring, one more with each takeover, 0 if it was stopped before it had
+    /// a ring.
     pub epoch: u64,
 }
 
-/// What only a subscriber's summary has.
+/// The fields that only a subscriber's summary has.
 #[derive(Clone, Debug, Serialize)]
 pub struct Received {
-    /// From each message's publish time to its receipt.
+    /// Latency from publish time to receipt.
     pub latency_ns: Latency,
-    /// The most messages it was seen behind.
+    /// The largest lag observed, in messages.
     pub lag_max: u64,
-    /// Why it ended, in one word.
+    /// Why it ended, as one word.
     pub ended: String,
-    /// How many messages it received before the last one was published: a lower bound, see
+    /// Messages received before the last one was published: a lower bound, see
     /// [`Reception`](crate::reception::Reception).
     pub received_live: u64,
-    /// How many epochs it received messages of, over all rings: 1 if its publisher was never restarted.
+    /// Epochs of which it received messages, over all rings; 1 if its publisher was never restarted.
     pub epochs: u64,
-    /// How many times a publisher took the ring over while it was followed. State that was built from the messages
-    /// before, such as an order book, had to be rebuilt then, and each time that the ring was reopened.
+    /// Takeovers of the ring while it was followed. After each takeover and each reopening, state built from earlier
+    /// messages, such as an order book, must be rebuilt.
     pub restarts: u64,
-    /// How many times it left a ring that was superseded or had vanished, and opened the one that had taken its name.
+    /// Times that it left a ring that was superseded or had vanished and opened the one that took its name.
     pub reopened: u64,
-    /// How many of those rings began their sequence numbers anew. In [`Summary::next_sequence`] they are counted on from
-    /// where the ring before was left.
+    /// Reopened rings whose sequences began again. [`Summary::next_sequence`] counts them on from where the ring before
+    /// was left.
     pub renumbered: u64,
-    /// How many messages were lost between two rings; they are among [`Summary::lost`].
+    /// Messages lost between two rings; [`Summary::lost`] includes them.
     pub gaps: u64,
 }
 
 impl Summary {
-    /// The summary of what was tallied in so many seconds from the first message to the last.
+    /// The summary of a tally. `seconds` is the time from the first message to the last.
     pub fn new(tally: &Tally, sequences: Sequences, seconds: f64) -> Self {
         let [add, cancel, modify, clear, trade, fill, quote, level, other] = tally.by_kind;
         Summary {
@@ -185,12 +184,12 @@ impl Summary {
         }
     }
 
-    /// One line of JSON, without a line end.
+    /// One line of JSON, without the line feed.
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).expect("numbers and strings under string keys are JSON")
     }
 
-    /// A table of names and values, one to a line; kinds that did not occur are left out.
+    /// A table with a name and a value on each line. Kinds that did not occur are left out.
     pub fn to_text(&self) -> String {
         let or_dash = |ts: Option<u64>| ts.map_or_else(|| "-".to_owned(), |ts| ts.to_string());
         let mut rows: Vec<(String, String)> = Vec::new();
@@ -240,7 +239,7 @@ impl Summary {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{UNDEFINED_PRICE, UNDEFINED_SIZE};
+    use crate::message::{UNDEFINED_PRICE, UNDEFINED_SIZE};
 
     fn message(kind: Kind, price: i64, size: u64, order_id: u64) -> Message {
         Message { price, size, order_id, ..Message::new(kind, 5) }
@@ -280,7 +279,7 @@ mod tests {
         assert_eq!(summary(&[one, two]).digest, summary(&[one, two]).digest);
         assert_ne!(summary(&[one, two]).digest, summary(&[two, one]).digest);
         assert_ne!(summary(&[one]).digest, summary(&[Message { ts_publish: 1, ..one }]).digest);
-        // What xxh3 makes of the same bytes at once.
+        // The same as xxh3 over all bytes at once.
         let bytes = [one.as_bytes(), two.as_bytes()].concat();
         assert_eq!(summary(&[one, two]).digest, format!("{:016x}", xxhash_rust::xxh3::xxh3_64(&bytes)));
     }

@@ -1,4 +1,4 @@
-//! CSV: every kind of row, exact decimals, events, and inputs that are broken in every field.
+//! Tests of CSV: every kind of row, exact decimals, events, and inputs with every field broken.
 
 mod common;
 
@@ -16,7 +16,7 @@ fn file(rows: &[&str]) -> String {
 }
 
 #[test]
-fn every_kind_of_row_becomes_what_it_is() {
+fn each_kind_of_row_has_its_message() {
     let messages = read_all(file(&[
         "900,2,T,BTC,58710.20,0.014,,,,,B,41",
         "901,3,D,ETH,0.000000001,0.000,,,,,S,42",
@@ -99,13 +99,13 @@ fn an_input_that_ends_anywhere_but_between_lines_is_an_error_after_the_rows_befo
         let expected = read_all(&*whole);
         for cut in 1..=whole.len() {
             let input = &whole[..cut];
-            // CR without LF is a line end as well.
+            // CR without LF ends a line, too.
             let (lines, is_whole) = (input.matches(&end[..1]).count(), input.ends_with(['\r', '\n']));
             let (messages, error) = read_as(input, Some(Format::Csv));
             let complete = lines.saturating_sub(1);
             assert_eq!(messages.len(), complete, "{input:?}");
             for (message, expected) in messages.iter().zip(&expected) {
-                // Whether the last one ended its event is not always known.
+                // The last row's flag is not always known.
                 assert_eq!(Message { flags: 0, ..*message }, Message { flags: 0, ..*expected }, "{input:?}");
             }
             match error {
@@ -203,7 +203,7 @@ fn a_line_without_end_is_an_error_after_the_rows_before_it() {
 }
 
 #[test]
-fn an_open_quote_does_not_swallow_the_file() {
+fn an_unclosed_quotation_mark_does_not_hide_the_rest() {
     let (messages, error) = read(file(&["900,2,T,\"BTC,1,1,,,,,B,41", "900,2,T,BTC,1,1,,,,,B,41"]));
     assert!(error.is_none());
     assert_eq!(messages.iter().map(|message| message.instrument).collect::<Vec<_>>(), [1, 2]);

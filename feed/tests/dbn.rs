@@ -1,4 +1,4 @@
-//! DBN: every record type, every version, and inputs that are broken in every place.
+//! Tests of DBN: every record type, every version, and inputs that are broken at every place.
 
 mod common;
 
@@ -23,7 +23,7 @@ fn metadata(version: u8) -> Metadata {
         .build()
 }
 
-/// Encodes the metadata of a mixed stream and what the closure encodes after it.
+/// Encodes the metadata of a stream of several record types, and what `encode` adds.
 fn stream(encode: impl FnOnce(&mut DbnEncoder<Vec<u8>>)) -> Vec<u8> {
     let mut encoder = DbnEncoder::new(Vec::new(), &metadata(3)).unwrap();
     encode(&mut encoder);
@@ -73,7 +73,7 @@ fn mbp1(action: u8) -> Mbp1Msg {
 }
 
 #[test]
-fn an_order_keeps_all_it_can() {
+fn an_order_keeps_every_field_that_fits() {
     let messages = read_all(stream(|encoder| encoder.encode_record(&mbo()).unwrap()));
     let expected = Message {
         ts_event: 1_000,
@@ -225,7 +225,7 @@ fn compressed_inputs_that_end_early_are_errors_after_what_came_before() {
 }
 
 #[test]
-fn broken_records_are_errors_with_their_place() {
+fn broken_records_are_errors_with_their_position() {
     let file = |record: &[u8]| {
         let mut file = stream(|encoder| encoder.encode_record(&mbo()).unwrap());
         let at = file.len();
@@ -241,7 +241,7 @@ fn broken_records_are_errors_with_their_place() {
     assert_eq!(failure(broken), (1, format!("{place}action is 0x78: expected one of A C M R T F N")));
     let (broken, place) = file(&encoded(MboMsg { side: b'S' as c_char, ..mbo() }));
     assert_eq!(failure(broken), (1, format!("{place}0x53 is no side: expected one of B A N")));
-    // A record that says it is shorter than its type, shorter than a header, or of no type at all.
+    // A record shorter than its type, shorter than a header, or of no type.
     for (byte, value) in [(0, 10), (0, 0), (0, 1), (1, 0x77)] {
         let mut record = encoded(mbo());
         record[byte] = value;
@@ -256,7 +256,7 @@ fn broken_records_are_errors_with_their_place() {
 fn a_record_that_would_put_the_next_one_at_an_odd_address_is_refused() {
     let mut file = stream(|encoder| (0..3).for_each(|_| encoder.encode_record(&mbo()).unwrap()));
     let second = file.len() - 2 * size_of::<MboMsg>();
-    // Longer by half a word, and the third record behind it.
+    // Longer by half a word, with the third record after it.
     file[second] += 1;
     file.splice(second + size_of::<MboMsg>()..second + size_of::<MboMsg>(), [0; 4]);
     let line = format!("sample: record 2 (byte {second}): is 60 bytes long: expected a multiple of 8");

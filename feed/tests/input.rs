@@ -1,4 +1,4 @@
-//! Opening inputs: what is recognised, and what is said about the rest.
+//! Tests of opening inputs: what is recognised, and the errors for the rest.
 
 mod common;
 
@@ -31,7 +31,7 @@ fn formats_are_recognised_by_content_through_any_compression() {
 }
 
 #[test]
-fn what_is_no_known_format_is_said_with_its_first_bytes() {
+fn an_unknown_format_is_reported_with_its_first_bytes() {
     let remedy = "expected DBN, NASDAQ ITCH 5.0, or CSV that begins with its header, each plain or compressed (gzip, \
                   zstd); name the format with --format if it is one of them";
     for (bytes, what) in [
@@ -71,7 +71,7 @@ fn compressed_bytes_that_are_damaged_are_an_error() {
         assert!(before > 1_000, "{line}");
         assert!(line.starts_with("sample: line "), "{line}");
     }
-    // Its checksum alone.
+    // Only its checksum is damaged.
     let mut file = sample::gzip(&plain);
     let checksum = file.len() - 8;
     file[checksum] ^= 1;
@@ -79,7 +79,7 @@ fn compressed_bytes_that_are_damaged_are_an_error() {
     assert_eq!(before, 50_000);
     assert!(line.contains(": the compressed input is damaged: "), "{line}");
     assert!(line.ends_with(": get it again from where it came"), "{line}");
-    // In what stands before the first byte of the content.
+    // In the header before the content.
     let gzip = |flags: u8| [&[0x1f, 0x8b, 8, flags][..], &[0xff; 20]].concat();
     let zstd = [&[0x28, 0xb5, 0x2f, 0xfd][..], &[0xff; 20]].concat();
     for file in [gzip(0xff), gzip(0), zstd] {
@@ -105,7 +105,7 @@ fn files_say_their_size_and_how_far_they_were_read() {
 }
 
 #[test]
-fn what_cannot_be_opened_is_an_error_with_its_name() {
+fn an_input_that_cannot_be_opened_is_an_error_with_its_name() {
     let missing = open("/nowhere/feed.dbn".as_ref()).unwrap_err().to_string();
     assert!(missing.starts_with("/nowhere/feed.dbn: cannot be opened: No such file"), "{missing}");
     assert!(missing.ends_with(": check the path"), "{missing}");

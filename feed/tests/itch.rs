@@ -1,4 +1,4 @@
-//! ITCH 5.0: every message type, both kinds of prefix, and inputs that are broken in every place.
+//! Tests of ITCH 5.0: every message type, both kinds of prefix, and inputs that are broken at every place.
 
 mod common;
 
@@ -11,7 +11,7 @@ fn file(messages: &[Vec<u8>]) -> Vec<u8> {
     messages.iter().flat_map(|body| [&(body.len() as u16).to_be_bytes()[..], body].concat()).collect()
 }
 
-/// The message that one ITCH message of this type, numbered 5, becomes.
+/// The message for message 5 of this ITCH type.
 fn one(kind: u8) -> Message {
     let messages = read_all(file(&[sample::itch_message(kind, 5)]));
     assert_eq!(messages.len(), 1);
@@ -21,7 +21,7 @@ fn one(kind: u8) -> Message {
 }
 
 #[test]
-fn orders_become_what_they_are() {
+fn each_order_message_has_its_kind() {
     for kind in *b"AF" {
         let add = one(kind);
         assert_eq!((add.kind(), add.side(), add.order_id), (Kind::Add, Side::Ask, 1_005));
@@ -42,7 +42,7 @@ fn orders_become_what_they_are() {
 }
 
 #[test]
-fn trades_become_what_they_are() {
+fn each_trade_message_has_its_kind() {
     let trade = one(b'P');
     assert_eq!((trade.kind(), trade.side(), trade.order_id, trade.extra), (Kind::Trade, Side::Ask, 0, 7_005));
     assert_eq!((trade.price, trade.size), (150_000_500_000, 105_000_000_000));
@@ -71,7 +71,7 @@ fn true_and_zero_prefixes_read_the_same() {
     assert_same(&read_all(&without[..]), &expected, "zero prefixes");
     assert_same(&read_all(sample::gzip(&with)), &expected, "gzip");
     assert_same(&read_all(sample::gzip(&without)), &expected, "zero prefixes, gzip");
-    // Two gzip members, one after the other, are one file.
+    // Two consecutive gzip members are one file.
     let (half, rest) = with.split_at(with.len() / 2);
     assert_same(&read_all([sample::gzip(half), sample::gzip(rest)].concat()), &expected, "two members");
     assert_same(&read_in_drops(with).0, &expected, "in drops");
@@ -128,7 +128,7 @@ fn an_input_that_ends_anywhere_but_between_messages_is_an_error() {
             assert_eq!(messages.len(), complete, "{end}");
             let got = end - starts[complete];
             match error {
-                // Behind a zero prefix it looks like the end of a session.
+                // After a zero prefix it looks like the end of a session.
                 None => assert!(got == 0 || zero_prefixes && got == 2, "{end}"),
                 Some(error) => {
                     assert!(got > 0 && !(zero_prefixes && got == 2), "{end}: {error}");
@@ -156,7 +156,7 @@ fn a_zero_length_and_nothing_behind_it_is_the_end_of_the_session() {
             assert_same(&read_all(&file[..]), &expected, "ended");
             assert_same(&read_in_drops(file).0, &expected, "ended, in drops");
         }
-        // Neither half a length, nor another one, nor more of them.
+        // Half a length, another length, or several are errors.
         for (tail, says) in [
             (&[0][..], "the input ends 1 bytes into this message of 3"),
             (&[0, 12], "the input ends 2 bytes into this message of 3"),
@@ -170,7 +170,7 @@ fn a_zero_length_and_nothing_behind_it_is_the_end_of_the_session() {
             assert!(line.starts_with(&place), "{line}");
         }
     }
-    // A session without a message.
+    // A session without messages.
     let (messages, error) = read_as([0, 0], Some(Format::Itch));
     assert!(messages.is_empty() && error.is_none());
 }

@@ -1,4 +1,4 @@
-//! The real market data, counted against what its README says.
+//! Tests with real market data: counts against the data's README.
 
 mod common;
 

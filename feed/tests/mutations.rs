@@ -1,6 +1,8 @@
-//! Damaged inputs: twenty thousand of each format, each a valid one with some bytes changed, moved, cut off or put in. Each
-//! ends in messages or in an error with its place; what stands before the damage is read as it was; nothing panics, goes
-//! on for ever, or takes memory by what the input claims.
+//! Tests of damaged inputs: twenty thousand for each format.
+//!
+//! Each is a valid input with bytes changed, moved, cut off or inserted. Each ends in messages or in an error with its
+//! position. Messages before the damage are read unchanged. Nothing panics, loops for ever, or allocates what the input
+//! claims.
 #![allow(unsafe_code, reason = "an allocator that counts can only be written with unsafe")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -14,14 +16,14 @@ use proptest::test_runner::{Config, TestRunner};
 
 const CASES: u32 = 20_000;
 
-/// What reading a small input may have allocated at a time: buffers, and the most that DBN metadata may claim, twice while
-/// a buffer grows. (What zstd allocates for itself is not counted here; its window is at most 128 MiB.)
+/// The most that reading a small input may have allocated at a time: buffers, and the largest DBN metadata that an
+/// input may claim, twice while a buffer grows. zstd's own memory is not counted; its window is at most 128 MiB.
 const MEMORY: usize = 130 << 20;
 
-/// And what most inputs keep to: buffers alone.
+/// The same for most inputs: buffers only.
 const USUAL: usize = 4 << 20;
 
-/// Counts what the calling thread has allocated, and the most that it had.
+/// An allocator that counts what the calling thread has allocated, and the peak.
 struct Counting;
 
 thread_local! {
@@ -30,14 +32,14 @@ thread_local! {
 }
 
 fn count(bytes: isize) {
-    // A thread that ends has no counter any more.
+    // A thread that is ending has no counter.
     let _ = NOW.try_with(|now| {
         now.set(now.get() + bytes);
         MOST.with(|most| most.set(most.get().max(now.get())));
     });
 }
 
-// SAFETY: every call is handed on to the system's allocator as it is.
+// SAFETY: every call is passed to the system's allocator unchanged.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size() as isize);
@@ -67,7 +69,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// The most that this thread allocated on top of what it had, while it did this.
+/// The peak of what this thread allocated during `work`, above what it had before.
 fn memory_of<T>(work: impl FnOnce() -> T) -> (T, usize) {
     let before = NOW.get();
     MOST.set(before);
@@ -75,7 +77,7 @@ fn memory_of<T>(work: impl FnOnce() -> T) -> (T, usize) {
     (result, usize::try_from(MOST.get() - before).unwrap_or(0))
 }
 
-/// One change; places are parts of the input's length, in 1/65536.
+/// One change. Places are fractions of the input's length in 1/65536.
 #[derive(Clone, Debug)]
 enum Damage {
     Flip(u16, u8),
@@ -89,7 +91,7 @@ enum Damage {
 }
 
 impl Damage {
-    /// Does it, and returns the first place that is not as it was.
+    /// Applies the change; returns the first place that changed.
     fn apply(&self, bytes: &mut Vec<u8>) -> usize {
         let length = bytes.len();
         let at = |place: u16| (usize::from(place) * length) >> 16;
@@ -108,7 +110,7 @@ impl Damage {
             Damage::Number(place, size, value) => {
                 let (at, size) = (at(*place), 1 << (size % 4));
                 let end = (at + size).min(length);
-                // Both byte orders occur: DBN has one, ITCH the other.
+                // Both byte orders: DBN has one, ITCH the other.
                 let number = if size % 3 == 0 { value.to_be_bytes() } else { value.to_le_bytes() };
                 bytes[at..end].copy_from_slice(&number[..end - at]);
                 at
@@ -141,7 +143,7 @@ impl Damage {
     }
 }
 
-/// Numbers that are wrong in interesting ways.
+/// Numbers at the limits of integer types, and others.
 fn number() -> impl Strategy<Value = u64> {
     prop_oneof![
         Just(0),
@@ -153,12 +155,12 @@ fn number() -> impl Strategy<Value = u64> {
     ]
 }
 
-/// Bytes, with those more often that mean something in a text.
+/// Bytes; characters with a meaning in CSV are more frequent.
 fn byte() -> impl Strategy<Value = u8> {
     prop_oneof![any::<u8>(), prop::sample::select(&b"\n\r,.-+\"0919TQDBS\0\xff"[..])]
 }
 
-/// A place anywhere, and more often at the front, where headers are.
+/// A place anywhere; places at the front, where headers are, are more frequent.
 fn place() -> impl Strategy<Value = u16> {
     prop_oneof![4 => any::<u16>(), 1 => 0..2_000u16]
 }
@@ -182,7 +184,7 @@ fn read(bytes: Vec<u8>, format: Option<Format>) -> (Vec<Message>, bool) {
     (messages, whole)
 }
 
-/// Damages valid inputs of a format, stored in a way, and reads them.
+/// Damages valid inputs of a format, after `stored` compressed them or not, and reads them.
 fn damaged(format: Format, valid: &[Vec<u8>], stored: fn(&[u8]) -> Vec<u8>) {
     let valid: Vec<Vec<u8>> = valid.iter().map(|plain| stored(plain)).collect();
     let plain = stored(b"x") == b"x";
@@ -201,8 +203,8 @@ fn damaged(format: Format, valid: &[Vec<u8>], stored: fn(&[u8]) -> Vec<u8>) {
         let count = if is_whole { &whole } else { &broken };
         count.set(count.get() + 1);
         if plain && messages.len() > 2 {
-            // A record or a row that ends before the damage is what it was; the last rows of a text may go on behind it,
-            // and be one event with the next.
+            // Messages before the damage are unchanged, except the last two rows of a CSV: the damage may extend the
+            // last row, and the one before may become one event with it.
             let (before, _) = read(valid[input][..first].to_vec(), Some(format));
             let kept = before.len().saturating_sub(2);
             prop_assert_eq!(&messages[..kept], &before[..kept]);

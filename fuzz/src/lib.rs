@@ -1,4 +1,4 @@
-//! What the targets share: a valid ring to be damaged, and everything that a subscriber can do to it.
+//! Common parts of the fuzz targets: a valid ring to damage, and every operation of a subscriber on it.
 
 use std::fs;
 use std::os::unix::fs::FileExt;
@@ -8,10 +8,10 @@ use std::time::Duration;
 use feed_ring::{Join, Publisher, Subscriber};
 use feed_testing::PrivateRoot;
 
-/// What the fuzzed ring carries.
+/// The message type of the fuzzed ring.
 pub type Payload = [u64; 3];
 
-/// A ring that was lapped and whose publisher is gone: its segment and its control file.
+/// The segment and the control file of a ring that was lapped and whose publisher is gone.
 pub fn valid(root: &Path) -> (Vec<u8>, Vec<u8>) {
     let options = Publisher::<Payload>::options("fuzz").root(root).capacity(8).keep(true);
     let mut publisher = options.create().expect("make a ring");
@@ -29,12 +29,12 @@ pub struct Target {
     root: PrivateRoot,
     segment: fs::File,
     control: fs::File,
-    /// The words of a valid control file that mean something.
+    /// The words of a valid control file that have a meaning.
     head: Vec<u8>,
 }
 
 impl Target {
-    /// Makes one.
+    /// Makes the ring.
     pub fn new() -> Self {
         let root = PrivateRoot::new();
         let (_, control) = valid(root.path());
@@ -46,9 +46,9 @@ impl Target {
         Target { segment, control: control_file, head: control[..512].to_vec(), root }
     }
 
-    /// Puts these bytes in place of the segment and does everything to it that a subscriber can do: each call returns, and
-    /// what was received and lost adds up. The first byte chooses where to join, and whether the control file's pairing
-    /// is mended, so that more than its refusal is reached.
+    /// Replaces the segment by the input and runs every operation of a subscriber on it. Each call must return, and the
+    /// counts of received and lost messages must add up. The first byte of the input chooses where to join. It also
+    /// chooses whether to repair the pairing of the two files; else most inputs would only be refused.
     pub fn exercise(&self, input: &[u8]) {
         let Some((&how, segment)) = input.split_first() else { return };
         self.segment.set_len(segment.len() as u64).expect("resize");
@@ -57,7 +57,7 @@ impl Target {
         if how & 4 != 0
             && let Some(nonce) = segment.get(55 * 8..56 * 8)
         {
-            // The nonce that pairs the two files: word 55 of the one, word 2 of the other.
+            // The nonce pairs the two files: word 55 of the segment, word 2 of the control file.
             head[16..24].copy_from_slice(nonce);
         }
         self.control.write_all_at(&head, 0).expect("write");

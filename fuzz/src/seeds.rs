@@ -1,4 +1,4 @@
-//! Writes what the fuzzing begins with: valid inputs of every kind, into `fuzz/corpus/`.
+//! Writes the seeds of the fuzz targets, valid inputs of every kind, into `fuzz/corpus/`.
 
 use std::fs;
 use std::path::Path;

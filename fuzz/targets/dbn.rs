@@ -5,6 +5,6 @@ use feed::sample::exhaust;
 use feed::source::Format;
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| {
-    // What is wrong with it is its error's business; what must hold is checked on the way.
+    // An error is a valid outcome. `exhaust` checks what must hold until then.
     let _ = exhaust(input.to_vec(), Some(Format::Dbn), drop);
 });

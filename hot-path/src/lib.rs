@@ -1,14 +1,13 @@
-//! One message published and one received, each as a function with a name, at which a disassembler and callgrind can be
-//! pointed.
+//! One function for each operation on a ring, so that a disassembler and callgrind can find it by name.
 //!
-//! The workspace compiles this package as a release, in every profile: what is generic in the ring is compiled here.
+//! The workspace compiles this package as a release in every profile, and with it the generic code of the ring.
 
 use feed_ring::{Publisher, RecvError, Subscriber, TryRecvError};
 
-/// A message that fills one cache line together with its sequence word: 56 bytes.
+/// A message of 56 bytes: it fills one cache line together with its sequence word.
 pub type OneLine = [u64; 7];
 
-/// A message that fills four: 248 bytes.
+/// A message of 248 bytes: it fills four cache lines.
 pub type FourLines = [u64; 31];
 
 /// [`Publisher::publish`] of 56 bytes.
@@ -20,7 +19,7 @@ pub fn publish_56(publisher: &mut Publisher<OneLine>, message: &OneLine) -> u64 
 /// [`Subscriber::try_recv`] of 56 bytes.
 ///
 /// # Errors
-/// Its own.
+/// Those of the called method.
 #[inline(never)]
 pub fn try_recv_56(subscriber: &mut Subscriber<OneLine>) -> Result<OneLine, TryRecvError> {
     subscriber.try_recv()
@@ -29,7 +28,7 @@ pub fn try_recv_56(subscriber: &mut Subscriber<OneLine>) -> Result<OneLine, TryR
 /// [`Subscriber::try_recv_into`] of 56 bytes.
 ///
 /// # Errors
-/// Its own.
+/// Those of the called method.
 #[inline(never)]
 pub fn try_recv_into_56(subscriber: &mut Subscriber<OneLine>, message: &mut OneLine) -> Result<(), TryRecvError> {
     subscriber.try_recv_into(message)
@@ -38,7 +37,7 @@ pub fn try_recv_into_56(subscriber: &mut Subscriber<OneLine>, message: &mut OneL
 /// [`Subscriber::recv`] of 56 bytes.
 ///
 /// # Errors
-/// Its own.
+/// Those of the called method.
 #[inline(never)]
 pub fn recv_56(subscriber: &mut Subscriber<OneLine>) -> Result<OneLine, RecvError> {
     subscriber.recv()
@@ -53,7 +52,7 @@ pub fn publish_248(publisher: &mut Publisher<FourLines>, message: &FourLines) ->
 /// [`Subscriber::try_recv_into`] of 248 bytes.
 ///
 /// # Errors
-/// Its own.
+/// Those of the called method.
 #[inline(never)]
 pub fn try_recv_into_248(subscriber: &mut Subscriber<FourLines>, message: &mut FourLines) -> Result<(), TryRecvError> {
     subscriber.try_recv_into(message)

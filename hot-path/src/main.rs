@@ -1,5 +1,5 @@
-//! Does one operation of a ring so many times, for callgrind to count the instructions within its function.
-//! Prints in which way the publisher looks for sleepers, as that decides what publishing costs.
+//! Runs one operation on a ring COUNT times, so that callgrind can count the instructions of its function. Prints how
+//! the publisher finds sleepers, because the cost of publishing depends on it.
 
 use std::hint::black_box;
 use std::process::ExitCode;
@@ -12,7 +12,7 @@ use feed_ring_hot_path::{
 const USAGE: &str = "usage: feed-ring-hot-path \
     (publish-56|try-recv-56|try-recv-into-56|recv-56|empty-56|publish-248|try-recv-into-248) COUNT";
 
-/// Slots of the ring, and two more than the largest count.
+/// Slots of the ring, and the largest COUNT, two less.
 const CAPACITY: usize = 1024;
 const MOST: u64 = CAPACITY as u64 - 2;
 
@@ -31,7 +31,7 @@ fn wrong(what: &str) -> ExitCode {
     ExitCode::from(2)
 }
 
-/// Does it, unless there is no such operation.
+/// Runs the operation. False if there is none of this name.
 fn run(operation: &str, count: u64) -> bool {
     let (mut one, ring_of_one) = ring::<OneLine>();
     let (mut four, ring_of_four) = ring::<FourLines>();
@@ -60,7 +60,7 @@ fn run(operation: &str, count: u64) -> bool {
             assert_eq!(
                 subscriber.try_recv(),
                 Err(TryRecvError::Empty),
-                "the first time it asks whether its publisher lives"
+                "the first empty call asks the kernel whether the publisher lives"
             );
             repeat(count, || assert_eq!(try_recv_56(&mut subscriber), Err(TryRecvError::Empty)));
         }
@@ -70,8 +70,8 @@ fn run(operation: &str, count: u64) -> bool {
     true
 }
 
-/// A subscriber for which there are `count` messages. It has received one before, with which it began to write down how
-/// far it is: the next time it does that 1,024 messages on.
+/// Makes a subscriber for which `count` messages are waiting. It has received one message already, and recorded its
+/// position then; the next time it does so is 1,024 messages later.
 fn follow<T: Payload>(publisher: &mut Publisher<T>, ring: &InProcess<T>, message: &T, count: u64) -> Subscriber<T> {
     let mut subscriber = ring.subscribe(Join::Oldest);
     for _ in 0..=count {

@@ -1,5 +1,5 @@
-//! The machine code of publishing and receiving has no fence, no locked instruction, and no way to a panic in it, and
-//! calls nothing but what is named here, none of which is on the way of a message.
+//! The machine code of publishing and receiving has no fence, no locked instruction and no path to a panic. It calls
+//! only the cold functions named here, and none of them while a message goes through.
 #![cfg(target_arch = "x86_64")]
 
 use std::collections::BTreeMap;
@@ -7,13 +7,13 @@ use std::process::Command;
 
 use feed_testing::skipped;
 
-/// Not `try_recv_into_248` and `recv_56`: a cold branch of these calls memcpy, or waits, through a register.
+/// Without `try_recv_into_248` and `recv_56`: they have a cold branch that calls memcpy, or waits, through a register.
 const FUNCTIONS: [&str; 4] = ["publish_56", "try_recv_56", "try_recv_into_56", "publish_248"];
 
-/// What they may call: the cold halves of the ring.
+/// The cold functions of the ring that they may call.
 const COLD: [&str; 4] = [
-    "published_with_fence", // Wake::Fence was asked for, or the kernel refuses membarrier
-    "wake_all",             // somebody sleeps
+    "published_with_fence", // for Wake::Fence, or where the kernel refuses membarrier
+    "wake_all",             // a subscriber sleeps
     "attend",               // every 1,024 messages, in large rings every 64
     "look_again",           // there is no message, or an epoch began
 ];
@@ -21,7 +21,7 @@ const COLD: [&str; 4] = [
 /// Instructions that fence, besides locked ones.
 const FENCES: [&str; 4] = ["mfence", "lfence", "sfence", "serialize"];
 
-/// Instructions of each of the functions, as objdump writes them.
+/// The instructions of each function, as objdump writes them.
 type Listing = BTreeMap<&'static str, Vec<String>>;
 
 #[test]
@@ -35,11 +35,11 @@ fn the_hot_path_has_no_fence_no_lock_and_no_panic() {
         assert!(instructions.len() > 20, "{function} has but {} instructions: is it compiled?", instructions.len());
         let wrong: Vec<_> = instructions.iter().filter_map(|line| objection(function, line)).collect();
         assert!(wrong.is_empty(), "{function}:\n{}", wrong.join("\n"));
-        println!("{function}: {} instructions with its cold branches, none of them objectionable", instructions.len());
+        println!("{function}: {} instructions with its cold branches, none of them forbidden", instructions.len());
     }
 }
 
-/// What objdump says of the program; none where it is not installed.
+/// The output of objdump for the program. `None` where objdump is not installed.
 fn objdump(what: &str) -> Option<String> {
     let program = env!("CARGO_BIN_EXE_feed-ring-hot-path");
     let output = Command::new("objdump").args([what, "--no-show-raw-insn", program]).output().ok()?;
@@ -47,7 +47,7 @@ fn objdump(what: &str) -> Option<String> {
     Some(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Finds the functions in what objdump writes: `0000000000001234 <symbol>:`, then a line for each instruction.
+/// Finds the functions in the output of objdump: `0000000000001234 <symbol>:`, then one line for each instruction.
 fn listing(code: &str, relocations: &str) -> Listing {
     let symbols: BTreeMap<u64, &str> = code.lines().filter_map(header).collect();
     let pointers: BTreeMap<u64, u64> = relocations.lines().filter_map(pointer).collect();
@@ -57,7 +57,7 @@ fn listing(code: &str, relocations: &str) -> Listing {
         if let Some((_, symbol)) = header(line) {
             current = FUNCTIONS.into_iter().find(|function| is(symbol, function));
         } else if let (Some(function), Some((_, instruction))) = (current, line.split_once(":\t")) {
-            // Calls between crates go through a table: `call *0x12(%rip)  # 6ebd0 <…>`, where 6ebd0 holds the address.
+            // Calls between crates go through a table: in `call *0x12(%rip)  # 6ebd0 <…>` the address is at 6ebd0.
             let entry = instruction.split_once("# ").and_then(|(_, entry)| hex(entry.split(' ').next()?));
             let symbol = entry.and_then(|entry| symbols.get(pointers.get(&entry)?));
             let instruction = match symbol {
@@ -86,12 +86,12 @@ fn hex(digits: &str) -> Option<u64> {
     u64::from_str_radix(digits, 16).ok()
 }
 
-/// Whether a symbol is a function of this name: in it, as the compiler writes it, every name stands behind its length.
+/// Whether a symbol is the function `function`. In a compiler's symbol each name follows its length.
 fn is(symbol: &str, function: &str) -> bool {
     symbol.contains(&format!("{}{function}", function.len()))
 }
 
-/// What is wrong with an instruction of a function, if anything is.
+/// What is wrong with an instruction of a function, if anything.
 fn objection(function: &str, instruction: &str) -> Option<String> {
     let prefixes = ["addr32", "data16", "notrack", "bnd"];
     let words: Vec<&str> = instruction.split_whitespace().filter(|word| !prefixes.contains(word)).collect();
@@ -103,7 +103,8 @@ fn objection(function: &str, instruction: &str) -> Option<String> {
     if !mnemonic.starts_with("call") && !mnemonic.starts_with('j') {
         return None;
     }
-    // Where to: `<symbol>` or `<symbol+0x12>`. What goes through a register or a table has none, or the table's.
+    // The target: `<symbol>` or `<symbol+0x12>`. A call through a register has none, and one through a table has the
+    // table's.
     let target = instruction.rsplit_once('<').map_or("", |(_, target)| target);
     let within = !mnemonic.starts_with("call") && is(target, function);
     let cold = COLD.iter().any(|cold| is(target, cold));
@@ -111,7 +112,7 @@ fn objection(function: &str, instruction: &str) -> Option<String> {
 }
 
 #[test]
-fn the_reading_sees_what_it_is_to_see() {
+fn allowed_and_forbidden_instructions_are_told_apart() {
     let text = "
 0000000000001000 <_ZN18feed_ring_hot_path10publish_5617h1353c26ea9c2afb7E>:
     1000:\tmov    0x8(%rsi),%r8
@@ -139,5 +140,5 @@ fn the_reading_sees_what_it_is_to_see() {
     ] {
         assert!(objection("publish_56", wrong).is_some(), "{wrong} was overlooked");
     }
-    assert!(objection("publish_56", "xchg   %ax,%ax").is_none(), "that does nothing");
+    assert!(objection("publish_56", "xchg   %ax,%ax").is_none(), "this exchange does nothing");
 }

@@ -1,7 +1,7 @@
-//! Runs a model through loom and says how that ended: complete, with a violated oracle, or as a fault of the harness.
+//! Runs a model under loom and returns how it ended: complete, with a violated oracle, or with a fault of the harness.
 //!
-//! Loom itself ends in silent success when it is cut short by a number of permutations or a duration. So neither is ever
-//! given to it, executions are counted here, and a model that is longer than its limit fails.
+//! If loom has a limit on permutations or duration, it stops there silently, as if successful. So it is given neither
+//! limit: executions are counted here, and a model that is longer than its limit fails.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -14,10 +14,10 @@ use std::time::{Duration, Instant};
 
 use feed_ring::sync::model;
 
-/// What the ring did and must not.
+/// Something the ring did and must not do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
-    /// The oracle that noticed.
+    /// The oracle that failed.
     pub oracle: &'static str,
     /// What it saw.
     pub text: String,
@@ -26,37 +26,38 @@ pub struct Violation {
 /// How a model ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
-    /// Every execution within the bound was explored, and no oracle had anything to say.
+    /// Every execution within the bound was explored, and no oracle failed.
     Complete,
     /// An oracle failed.
     Violated(Violation),
-    /// Anything else: another panic, a deadlock, too many branches, more executions than the limit. It proves nothing.
+    /// Anything else: another panic, a deadlock, too many branches, or more executions than the limit. Such a run
+    /// proves nothing.
     Broken(String),
 }
 
 /// What an exploration found.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// Executions explored, the failing one included.
+    /// Number of executions explored, including a failing one.
     pub executions: u64,
     /// How long they took.
     pub time: Duration,
     /// How it ended.
     pub end: End,
-    /// What its subscribers met beside the publisher, in any execution: a letter each, see [`met`].
+    /// What its subscribers met while the publisher ran, in any execution: one letter each, see [`met`].
     pub met: String,
 }
 
 /// How far a model is explored.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Bound {
-    /// Preemptions for each execution; none is no bound.
+    /// Highest number of preemptions in an execution. `None` for no bound.
     pub preemptions: Option<usize>,
-    /// More executions than this are a failure.
+    /// A model with more executions than this fails.
     pub executions: u64,
 }
 
-/// No model may be longer than this: 20,000,000 executions.
+/// The limit for every model: 20,000,000 executions.
 pub const LIMIT: u64 = 20_000_000;
 
 thread_local! {
@@ -73,19 +74,19 @@ pub fn violated(oracle: &'static str, text: String) -> ! {
     std::panic::panic_any(violation);
 }
 
-/// Notes that a subscriber met something while its publisher ran. A model whose subscribers never meet what it is about
-/// proves nothing about that.
+/// Notes what a subscriber met while its publisher ran. A model whose subscribers never meet its subject proves nothing
+/// about that.
 pub fn met(what: char) {
     MET.with_borrow_mut(|met| met.insert(what));
 }
 
-/// To be called by a model that was given a store to die at, when it did.
+/// A model that was given a store to fail at calls this when the fault occurred.
 pub fn struck() {
     STRUCK.set(true);
 }
 
-/// Explores `model` once, or, if it is about a fault at some store, for every store in turn until it runs through without
-/// meeting the fault. The model is told which.
+/// Explores `model` once. With `every_store`, explores it for each store in turn, with a fault at that store, until the
+/// model finishes without meeting the fault. The model is given the number of the store.
 pub fn explore(bound: Bound, every_store: bool, model: fn(usize)) -> Report {
     let begun = Instant::now();
     let mut executions = 0;
@@ -132,7 +133,7 @@ fn one(bound: Bound, before: u64, model: impl Fn() + Send + Sync + 'static) -> (
         (Some(violation), Err(_)) => End::Violated(violation),
         (Some(violation), Ok(())) => End::Broken(format!("loom swallowed a violation: {}", violation.text)),
         (None, Err(panic)) => match said(&*panic) {
-            // Nobody is left to wake it: loom says so in its own words.
+            // No thread is left that could wake it. Loom calls that a deadlock.
             text if asleep > 0 && text.starts_with("deadlock") => {
                 let text = format!("{asleep} asleep, and nobody will wake it");
                 End::Violated(Violation { oracle: "wake", text })
@@ -148,7 +149,7 @@ fn said(panic: &(dyn Any + Send)) -> String {
     text.unwrap_or("a panic without a message").to_owned()
 }
 
-/// A mutant's panic is what is wanted: nothing is to be printed for it.
+/// A mutant's panic is expected, so it is not printed.
 fn be_quiet() {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {

@@ -1,7 +1,7 @@
-//! The incident: a word that lies across two cache lines, as the ring's own shim has it in models.
+//! The incident in a model: a word that lies across two cache lines, as the ring's shim models it.
 //!
-//! What is torn is not decided here: the shim cuts the word where its address says, and loom finds the execution in which
-//! a reader gets one piece of one value and one piece of the other.
+//! The shim only cuts the word where its address says. Loom then finds the execution in which a reader gets one piece
+//! of one value and one piece of the other.
 
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -19,18 +19,18 @@ pub const AFTER: u64 = 0x2222_2222_2222_2222;
 pub struct Found {
     /// Bytes from the start of the segment.
     pub offset: usize,
-    /// Pieces that the word is loaded and stored in.
+    /// Number of pieces that the word is loaded and stored in.
     pub pieces: usize,
-    /// Executions explored: all there are.
+    /// Number of executions explored, which is all of them.
     pub executions: u64,
-    /// Executions in which the reader got what nobody wrote.
+    /// Number of executions in which the reader got a value that nobody wrote.
     pub torn: u64,
-    /// The first of them, counted from 1, and its value.
+    /// The first such execution, counted from 1, and the value.
     pub first: Option<(u64, u64)>,
 }
 
-/// One writer stores [`AFTER`] over [`BEFORE`] at `offset`, one reader loads: all executions, on a processor that loads
-/// and stores what lies within `grain` aligned bytes in one piece.
+/// Explores all executions of one writer that stores [`AFTER`] over [`BEFORE`] at `offset`, and one reader that loads.
+/// The modelled processor loads and stores in one piece what lies within `grain` aligned bytes.
 pub fn search(offset: usize, grain: usize) -> Found {
     let pieces = cut(offset, grain).len();
     let found = Arc::new(Mutex::new(Found { offset, pieces, executions: 0, torn: 0, first: None }));
@@ -57,7 +57,7 @@ pub fn search(offset: usize, grain: usize) -> Found {
     found.clone()
 }
 
-/// One line for each offset from 1008 to 1032 in lines of 64 bytes, for people.
+/// A table for people: one row for each offset from 1008 to 1032, with cache lines of 64 bytes.
 pub fn table() -> String {
     let mut table = String::from("offset  pieces  executions  torn  first torn\n");
     for offset in 1008..=1032 {

@@ -1,4 +1,4 @@
-//! Which file of a crate imports which, and whether any of them imports upward or in a circle.
+//! Reads which file of a crate imports which, and finds imports that go upward or in a circle.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -7,25 +7,25 @@ use std::path::Path;
 
 use syn::visit::{self, Visit};
 
-/// What each file of a crate imports, by paths within its source folder (`protocol/slot.rs`).
+/// The imports of each file of a crate, by paths within its source folder (`protocol/slot.rs`).
 #[derive(Debug, Default)]
 pub struct Imports(BTreeMap<String, BTreeSet<String>>);
 
 impl Imports {
-    /// Reads the sources of a crate. Tests within them do not count.
+    /// Reads the sources of a crate, without their tests.
     ///
     /// # Errors
-    /// What reading says, or that a file is no Rust.
+    /// If a file cannot be read, or is not Rust.
     pub fn of(source: &Path) -> io::Result<Self> {
         let mut files = BTreeMap::new();
         collect(source, &mut Vec::new(), &mut files)?;
         Self::of_files(&files)
     }
 
-    /// The same for files that are given as text, by their paths.
+    /// The same for files given as text, by their paths.
     ///
     /// # Errors
-    /// A file is no Rust.
+    /// If a file is not Rust.
     pub fn of_files(files: &BTreeMap<String, String>) -> io::Result<Self> {
         let modules: BTreeMap<Vec<String>, &str> = files.keys().map(|file| (module_of(file), &**file)).collect();
         let mut imports = Imports::default();
@@ -44,8 +44,9 @@ impl Imports {
         self.0.keys().map(String::as_str)
     }
 
-    /// What a table of layers objects to. The table stands bottom first. The members of a line are folders, or files
-    /// without their ending; they may import what stands in lines below, and nothing else.
+    /// Compares the imports with a table of layers and returns every violation. The bottom layer comes first. The
+    /// members of a layer are folders, or files without their ending. A member may import only from layers below its
+    /// own.
     pub fn upward(&self, layers: &[&[&str]]) -> Vec<String> {
         let rank = |member: &str| layers.iter().position(|layer| layer.contains(&member));
         let mut wrong = Vec::new();
@@ -70,7 +71,7 @@ impl Imports {
         wrong
     }
 
-    /// The circles: sets of files each of which imports, by whatever way, each other.
+    /// The circles: sets of files that import each other, directly or through other files.
     pub fn circles(&self) -> Vec<Vec<&str>> {
         let reached: BTreeMap<&str, BTreeSet<&str>> = self.0.keys().map(|file| (&**file, self.reached(file))).collect();
         let mut circles = BTreeSet::new();
@@ -95,7 +96,7 @@ impl Imports {
         members.circles().iter().map(|circle| circle.iter().map(|&member| member.to_owned()).collect()).collect()
     }
 
-    /// All that a file imports, by whatever way.
+    /// All files that a file imports, directly or through others.
     fn reached(&self, file: &str) -> BTreeSet<&str> {
         let mut reached = BTreeSet::new();
         let mut open: Vec<&str> = self.0[file].iter().map(String::as_str).collect();
@@ -127,8 +128,8 @@ fn collect(at: &Path, within: &mut Vec<String>, files: &mut BTreeMap<String, Str
     Ok(())
 }
 
-/// `protocol/slot.rs` is `[protocol, slot]`, `protocol/mod.rs` is `[protocol]`, `lib.rs` and `main.rs` are `[]`. A program
-/// of its own in `bin` is a crate of its own, which stands above the library.
+/// The module of a file: `protocol/slot.rs` is `[protocol, slot]`, `protocol/mod.rs` is `[protocol]`, `lib.rs` and
+/// `main.rs` are `[]`. A program in `bin` is a crate of its own, above the library.
 fn module_of(file: &str) -> Vec<String> {
     let mut module: Vec<String> = file.trim_end_matches(".rs").split('/').map(str::to_owned).collect();
     if matches!(module.last().map(String::as_str), Some("mod" | "lib" | "main")) {
@@ -146,12 +147,12 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// A path was named. What it leads to is the longest part of it that is a module.
+    /// Adds the file that a path leads to: the longest part of the path that is a module.
     fn named(&mut self, path: &[String]) {
         let mut whole = match path.first().map(String::as_str) {
             Some("crate") => Vec::new(),
             Some("self" | "super") => self.at.clone(),
-            // A module that stands in this one.
+            // A module within this one.
             Some(first) if self.modules.contains_key(&[&self.at[..], &[first.to_owned()]].concat()) => {
                 [&self.at[..], &[first.to_owned()]].concat()
             }
@@ -192,7 +193,7 @@ impl Reader<'_> {
     }
 }
 
-/// Whether code is there for tests only.
+/// Whether an item is for tests only.
 fn is_test(attributes: &[syn::Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         let condition = attribute.meta.require_list().map(|list| list.tokens.to_string()).unwrap_or_default();
@@ -209,7 +210,7 @@ impl<'ast> Visit<'ast> for Reader<'_> {
         self.at.push(module.ident.to_string());
         match &module.content {
             Some((_, items)) => items.iter().for_each(|item| self.visit_item(item)),
-            // Whoever declares a module knows it.
+            // A file that declares a module imports it.
             None => {
                 let file = self.modules.get(&self.at).map(|file| (*file).to_owned());
                 self.found.extend(file);
@@ -230,7 +231,7 @@ impl<'ast> Visit<'ast> for Reader<'_> {
         }
     }
 
-    /// `pub(in crate::sync)` imports nothing.
+    /// `pub(in crate::sync)` is not an import.
     fn visit_visibility(&mut self, _: &'ast syn::Visibility) {}
 
     fn visit_path(&mut self, path: &'ast syn::Path) {
@@ -241,7 +242,7 @@ impl<'ast> Visit<'ast> for Reader<'_> {
         visit::visit_path(self, path);
     }
 
-    /// What a macro is given is not parsed: only whole paths from `crate` and `super` are seen there.
+    /// A macro's arguments are not parsed: only full paths from `crate` and `super` are found there.
     fn visit_macro(&mut self, used: &'ast syn::Macro) {
         let tokens = used.tokens.to_string();
         for start in ["crate :: ", "super :: "] {
@@ -256,7 +257,7 @@ impl<'ast> Visit<'ast> for Reader<'_> {
     }
 }
 
-/// The identifier that a text begins with.
+/// The identifier at the start of a text.
 fn word(text: &str) -> &str {
     text.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default()
 }

@@ -1,8 +1,8 @@
-//! How the ring is verified: models of its production source under loom, a mutant for every ordering, and the torn read
-//! on the real processor. docs/protocol.md says what each of them proves.
+//! Verification of the ring: models of its production source under loom, a mutant for every ordering, and the torn read
+//! on a real processor. docs/protocol.md says what each of them proves.
 //!
-//! The models are built with `RUSTFLAGS="--cfg loom"` (`make loom`); without it there are the list of sites and the real
-//! processor's torn read.
+//! The models need `RUSTFLAGS="--cfg loom"` (`make loom`). Without it this crate has only the lists of sites and
+//! layers, and the torn read on a real processor.
 
 #[cfg(not(loom))]
 pub mod layers;

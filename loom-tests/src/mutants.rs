@@ -1,16 +1,16 @@
-//! The mutants: each weakens exactly one site of the ring's source, and names the model and the oracle that notice.
+//! The mutants. Each weakens exactly one site of the ring's source, and names the model and the oracle that fail then.
 //!
-//! A site is an ordering or a check that stands in the source with a name (`fence("P1", …)`, `on("R3")`). An ordering
-//! becomes relaxed, a fence goes away, a check passes, a store is not made.
+//! A site is an ordering or a check with a name in the source (`fence("P1", …)`, `on("R3")`). A mutant makes an
+//! ordering relaxed, leaves out a fence or a store, or lets a check pass.
 
 /// One weakened site.
 #[derive(Clone, Copy, Debug)]
 pub struct Mutant {
     /// The site's name in the source.
     pub site: &'static str,
-    /// What is done to it.
+    /// What the mutant changes.
     pub what: &'static str,
-    /// The model that fails, and the oracle that says so.
+    /// The model that fails, and the oracle that notices.
     pub caught: (&'static str, &'static str),
 }
 
@@ -18,15 +18,15 @@ const fn mutant(site: &'static str, what: &'static str, model: &'static str, ora
     Mutant { site, what, caught: (model, oracle) }
 }
 
-/// All of them. tests/sites.rs holds the list against the source.
+/// All mutants. tests/sites.rs compares the list with the source.
 pub const ALL: &[Mutant] = &[
     mutant("P1", "no release fence between marker and payload", "stream", "torn"),
     mutant("P2", "the sequence published relaxed", "stream", "torn"),
     mutant("P3", "the marker not stored", "stream", "torn"),
     mutant("P4", "no release fence before the further lines", "lines", "torn"),
-    mutant("P5", "what is there stored again relaxed", "ahead", "torn"),
-    mutant("P6", "a slot owned ahead becomes empty", "ahead", "gap"),
-    mutant("P7", "a slot owned ahead says what never was there", "base-ahead", "torn"),
+    mutant("P5", "a line's present value stored again relaxed", "ahead", "torn"),
+    mutant("P6", "a slot owned ahead says it is empty", "ahead", "gap"),
+    mutant("P7", "a slot owned ahead says a message of no ring", "base-ahead", "torn"),
     mutant("R1", "no acquire fence after the first look", "stream", "torn"),
     mutant("R2", "no acquire fence before the second look", "stream", "torn"),
     mutant("R3", "no second look", "stream", "torn"),
@@ -34,36 +34,36 @@ pub const ALL: &[Mutant] = &[
     mutant("R5", "a number of another slot believed", "forged", "foreign"),
     mutant("R6", "an older lap taken for a newer", "stream", "loss"),
     mutant("S1", "sequence words without the number", "stream", "number"),
-    mutant("L1", "what is passed over not counted", "stream", "conservation"),
-    mutant("L2", "a count that cannot be believed", "forged-count", "loss"),
+    mutant("L1", "messages passed over not counted as lost", "stream", "conservation"),
+    mutant("L2", "a count that no publisher can reach believed", "forged-count", "loss"),
     mutant("L3", "no margin after a loss", "wrap", "margin"),
     mutant("L4", "a margin where the ring begins", "base", "loss"),
     mutant("L5", "a message from before the ring waited for", "base", "gap"),
     mutant("L6", "a loss on the way to the newest not told", "latest", "conservation"),
-    mutant("C1", "closed relaxed", "close", "end"),
-    mutant("C2", "dead relaxed", "unwind", "end"),
+    mutant("C1", "the close stored relaxed", "close", "end"),
+    mutant("C2", "the death stored relaxed", "unwind", "end"),
     mutant("E1", "no acquire fence after the state", "close", "end"),
     mutant("E2", "no acquire fence after the death", "unwind", "end"),
     mutant("E3", "no look after the end was seen", "close", "end"),
     mutant("E4", "the state not looked at again after the death", "close", "end"),
     mutant("J1", "the count believed at a join", "death", "join"),
     mutant("J3", "a join at messages from before the ring", "base", "join"),
+    mutant("T1", "no acquire fence before a takeover reads", "handover", "end"),
     mutant("E5", "an epoch without a message not told before its end", "end-takeover", "restart"),
     mutant("J4", "no acquire fence between a join's count and its epoch", "join-takeover", "restart"),
-    mutant("T1", "no acquire fence before the takeover looks", "handover", "end"),
     mutant("T2", "the epoch stored relaxed", "epoch", "restart"),
     mutant("T3", "a takeover does not mark its slot", "takeover", "torn"),
     mutant("T4", "a takeover counts a marked slot as published", "takeover", "next"),
     mutant("T5", "a takeover trusts the count", "takeover", "next"),
     mutant("T6", "a takeover believes a number of another slot", "forged-next", "next"),
-    mutant("T7", "a takeover believes a number beyond all", "forged-next", "next"),
+    mutant("T7", "a takeover believes an unreachable number", "forged-next", "next"),
     mutant("T8", "the epoch's beginning stored relaxed", "restarts-overwritten", "restart"),
     mutant("W1", "no full fence after a message", "park", "wake"),
     mutant("W2", "the event changed relaxed", "park-close", "wake"),
     mutant("W3", "the flag cleared after the wake", "park", "wake"),
     mutant("B1", "no acquire fence after the event", "park", "wake"),
     mutant("B2", "no full fence after the flag", "park", "wake"),
-    mutant("B3", "no look after the flag", "park", "wake"),
+    mutant("B3", "no second look after the flag", "park", "wake"),
     mutant("B4", "the event read again after that look", "park", "wake"),
     mutant("B5", "no acquire fence after the event of a ring without a publisher", "absence", "wake"),
     mutant("B6", "the slot not looked at after the flag", "park", "wake"),
@@ -72,27 +72,27 @@ pub const ALL: &[Mutant] = &[
     mutant("V1", "no acquire fence after the epoch", "epoch", "restart"),
     mutant("V2", "the epoch not looked at after a message", "takeover", "restart"),
     mutant("V3", "the epoch not looked at in the last look", "takeover", "restart"),
-    mutant("V4", "the newest asked for, past an epoch's start", "latest-takeover", "restart"),
-    mutant("V5", "an epoch that begins later told of now", "takeover", "restart"),
+    mutant("V4", "latest skips past the start of an epoch", "latest-takeover", "restart"),
+    mutant("V5", "an epoch that begins later reported now", "takeover", "restart"),
     mutant("V6", "the newest epoch taken for the message's", "takeover", "restart"),
-    mutant("V7", "no acquire fence before the epoch of the newest", "latest-takeover", "restart"),
+    mutant("V7", "no acquire fence before latest reads the epoch", "latest-takeover", "restart"),
     mutant("V8", "no acquire fence before the epoch is looked at again", "restarts-overwritten", "restart"),
     mutant("V9", "beginnings believed that may be overwritten", "restarts-overwritten", "restart"),
     mutant("V10", "unknown epochs passed over", "restarts", "restart"),
 ];
 
-/// A site that no model can tell from a weaker one.
+/// A site whose mutants no model can catch.
 #[derive(Clone, Copy, Debug)]
 pub struct Unmodelled {
     /// The site's name in the source.
     pub site: &'static str,
-    /// Why not.
+    /// The reason.
     pub why: &'static str,
-    /// What covers it instead: litmus tests, or for a check `FILE::TEST` of the ring.
+    /// What covers it instead: litmus tests, or `FILE::TEST` of the ring.
     pub covered: &'static [&'static str],
 }
 
-const GUARD: &str = "std's atomics, over mappings, read in a signal handler: loom has none of these";
+const GUARD: &str = "it uses std's atomics, mappings and a signal handler: loom has none of these";
 
 const GUARD_FIND: &[&str] = &[
     "c11/guard-find.litmus",
@@ -125,7 +125,7 @@ const GUARD_PREVIOUS: &[&str] = &[
     "aarch64/guard-previous-G2-relaxed.litmus",
 ];
 
-/// All of them.
+/// All sites without a model.
 pub const UNMODELLED: &[Unmodelled] = &[
     Unmodelled {
         site: "J2",
@@ -134,8 +134,8 @@ pub const UNMODELLED: &[Unmodelled] = &[
     },
     Unmodelled {
         site: "B9",
-        why: "a subscriber counts such a message as lost before it would sleep (L5): only a notifier, whose thread is of the \
-              standard library's, can wait for one",
+        why: "a subscriber counts such a message as lost before it would sleep (L5), so only a notifier can wait for \
+              one: loom does not see its thread, which is of the standard library",
         covered: &["ring/tests/notifier.rs::a_message_from_before_the_ring_makes_it_readable"],
     },
     Unmodelled { site: "G1", why: GUARD, covered: GUARD_PREVIOUS },
@@ -164,17 +164,17 @@ pub const UNMODELLED: &[Unmodelled] = &[
     },
     Unmodelled {
         site: "I1",
-        why: "a tool's look at a ring on disk: the kernel says whether its publisher lives",
+        why: "tools inspect rings on disk only, and ask the kernel whether the publisher lives",
         covered: &["c11/death.litmus", "c11/death-E2-none.litmus", "aarch64/death.litmus"],
     },
     Unmodelled {
         site: "W0",
-        why: "it binds the compiler, which loom's source has behind it already; what it is half of is W1's pattern",
+        why: "it is a fence for the compiler only, which loom cannot see; litmus tests check the same pattern as for W1",
         covered: &["c11/sleep.litmus", "c11/sleep-W1-none.litmus", "aarch64/sleep.litmus"],
     },
     Unmodelled {
         site: "W4",
-        why: "as C3, for who sleeps on the ring that is superseded",
+        why: "as C3, for a subscriber that sleeps on the superseded ring",
         covered: &["c11/wake.litmus", "c11/wake-W4-relaxed.litmus", "aarch64/wake.litmus"],
     },
 ];

@@ -1,25 +1,25 @@
-//! What the ring promises, as oracles: a publisher that keeps the truth beside it, and a subscriber that holds everything
-//! it is told against that truth.
+//! The ring's guarantees as oracles: a publisher that records the truth, and a subscriber that checks everything it
+//! receives against it.
 //!
 //! | oracle | fails when |
 //! |---|---|
 //! | `torn` | a message's words are not all of one message |
 //! | `order` | a message is no newer than the one before it: twice, or backwards |
-//! | `number` | a whole message comes under the number of another |
-//! | `loss` | a message counts as lost that had not been overwritten |
+//! | `number` | a whole message comes under another message's number |
+//! | `loss` | a message counts as lost although it was not overwritten |
 //! | `margin` | a loss ends at the oldest message, which is about to be overwritten |
-//! | `conservation` | `first + received + lost + skipped != sequence`, or one of them is not what was told |
-//! | `gap` | everything is over, and a message neither came nor counts as lost |
+//! | `conservation` | `first + received + lost + skipped != sequence`, or one of them is not what the calls returned |
+//! | `gap` | after the end, a message neither came nor counts as lost |
 //! | `end` | `Closed` or `PublisherDead` before the last message |
-//! | `join` | a subscriber begins elsewhere than it asked for |
-//! | `next` | a takeover goes on elsewhere than at the first number that nobody can have seen |
-//! | `reuse` | one number comes as messages of two epochs |
-//! | `wake` | somebody sleeps for ever: loom's deadlock, with a sleeper in it |
-//! | `restart` | a message of an epoch comes, or is passed over, before `Restarted`, or that told of another beginning; or `RestartsUnknown` without an epoch that can be unknown |
-//! | `foreign` | `Corrupt` from a healthy publisher, or none where a word was forged |
+//! | `join` | a subscriber begins at another place than it asked for |
+//! | `next` | a takeover does not continue at the first number that nobody can have seen |
+//! | `reuse` | two messages of different epochs have the same number |
+//! | `wake` | a subscriber sleeps for ever: loom reports a deadlock, and a thread is asleep |
+//! | `restart` | a message of an epoch comes, or is skipped, before `Restarted`, `Restarted` names another first message, or `RestartsUnknown` comes though no epoch can be unknown |
+//! | `foreign` | `Corrupt` from a healthy publisher, or no `Corrupt` where a word was forged |
 //!
-//! The truth is kept in std's atomics, which loom does not see: it is what really happened so far in the execution that
-//! loom runs, and adds nothing to what the model explores.
+//! The truth is kept in std's atomics, which loom does not see. It is what really happened so far in the current
+//! execution, and it adds nothing to what loom explores.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -29,18 +29,18 @@ use feed_ring::{Ahead, InProcess, Join, Payload, Publisher, Subscriber, TryRecvE
 
 use crate::explore::{met, violated};
 
-/// A message whose every word says of which number and epoch it is.
+/// A message. Each of its words contains its number and epoch.
 pub trait Message: Payload {
-    /// The message of a number in an epoch.
+    /// The message with this number and epoch.
     fn of(sequence: u64, epoch: u64) -> Self;
-    /// The number and the epoch that all of its words agree upon.
+    /// The number and epoch, if all words agree on them.
     fn number(&self) -> Option<(u64, u64)>;
-    /// Its words, to be shown.
+    /// Its words as text.
     fn text(&self) -> String;
 }
 
-/// In each half of a word of message `n`: `n + 1`, the epoch, the word's place. No word of any message is zero or that of
-/// another, nor is any part of two bytes or more.
+/// Each half of a word of message `n` contains `n + 1`, the epoch, and the word's place. No word is zero or equals a
+/// word of another message, and the same holds for every part of two bytes or more.
 impl<const N: usize> Message for [u64; N] {
     fn of(sequence: u64, epoch: u64) -> Self {
         std::array::from_fn(|place| ((sequence + 1) << 8 | epoch << 4 | place as u64) * 0x1_0000_0001)
@@ -65,17 +65,17 @@ pub struct Truth {
     closed: AtomicBool,
     /// Where each epoch began, from the first.
     epochs: Mutex<Vec<u64>>,
-    /// Numbers and epochs of all messages that anybody received.
+    /// Numbers and epochs of all messages that any subscriber received.
     received: Mutex<Vec<(u64, u64)>>,
 }
 
 impl Truth {
-    /// Messages whose publishing began.
+    /// Number of messages whose publishing began.
     pub fn begun(&self) -> u64 {
         self.begun.load(Ordering::Relaxed)
     }
 
-    /// Messages whose publishing came to its end.
+    /// Number of messages whose publishing ended.
     pub fn done(&self) -> u64 {
         self.done.load(Ordering::Relaxed)
     }
@@ -120,7 +120,7 @@ pub fn ring<T: Message>(capacity: usize) -> (Feed<T>, Ring<T>) {
     ring_from(capacity, 0)
 }
 
-/// The same, beginning at message `base`, as a ring does that took the place of another.
+/// The same, beginning at message `base`, as a ring does that replaced another.
 pub fn ring_from<T: Message>(capacity: usize, base: u64) -> (Feed<T>, Ring<T>) {
     model::begin_at(base);
     let (publisher, ring) = in_process(capacity).expect("a capacity that can be");
@@ -130,7 +130,7 @@ pub fn ring_from<T: Message>(capacity: usize, base: u64) -> (Feed<T>, Ring<T>) {
 }
 
 impl<T: Message> Feed<T> {
-    /// From now on the publisher takes lines over two messages ahead.
+    /// From now on the publisher owns lines two messages ahead.
     pub fn own_two_ahead(&mut self) {
         self.publisher.set_ahead(Ahead::Two);
     }
@@ -151,7 +151,7 @@ impl<T: Message> Feed<T> {
         if published != first {
             violated("order", format!("message {first} was published as {published}"));
         }
-        // A killed publisher's last message may be out or not.
+        // The last message of a killed publisher may be published or not.
         if !model::died() {
             self.truth.done.fetch_add(N as u64, Ordering::Relaxed);
         }
@@ -163,7 +163,7 @@ impl<T: Message> Feed<T> {
         self.publisher.close().expect("nothing to remove");
     }
 
-    /// Ends as a publisher does that a panic unwinds through.
+    /// Ends like a publisher that a panic unwinds through.
     pub fn unwind(self) {
         model::unwind(|| drop(self.publisher));
     }
@@ -175,7 +175,7 @@ impl<T: Message> Ring<T> {
         self.join_with(join, WaitStrategy::Spin)
     }
 
-    /// Joins with another way to wait.
+    /// Joins with the given [`WaitStrategy`].
     pub fn join_with(&self, join: Join, wait: WaitStrategy) -> Witness<T> {
         let subscriber = self.ring.subscribe_with(join, wait);
         let witness = Witness {
@@ -196,17 +196,18 @@ impl<T: Message> Ring<T> {
         witness
     }
 
-    /// The number behind the last message that anybody can see. To be asked by the publisher's own thread: it sees all.
+    /// The number after the last message that a subscriber can see. Call it on the publisher's own thread, which sees
+    /// everything.
     pub fn visible(&self) -> u64 {
         let mut subscriber = self.ring.subscribe(Join::Oldest);
         while matches!(subscriber.try_recv(), Ok(_) | Err(TryRecvError::Restarted { .. })) {}
         subscriber.sequence()
     }
 
-    /// Goes on with the ring whose publisher ended, if it did. `seen` is the number behind the last message that anybody
-    /// can have seen, if that is known.
+    /// Takes over the ring, if its publisher ended. `seen` is the number after the last message that anybody can have
+    /// seen, if that is known.
     pub fn take_over(&self, seen: Option<u64>) -> Option<Feed<T>> {
-        // Subscribers learn of the epoch while it is being begun.
+        // The truth is updated first, because subscribers learn of the epoch while it begins.
         seen.inspect(|&seen| self.truth.begin(seen));
         let publisher = self.ring.take_over()?;
         let next = publisher.published();
@@ -221,20 +222,20 @@ impl<T: Message> Ring<T> {
     }
 }
 
-/// What a step brought.
+/// The result of one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// So many messages, all as they must be.
+    /// This many messages, all correct.
     Messages(usize),
     /// Nothing yet.
     Empty,
-    /// Loss, rightly.
+    /// A correct loss.
     Lagged,
-    /// The end, by a close.
+    /// The end after a close.
     Closed,
-    /// The end, by a death.
+    /// The end after a death.
     Dead,
-    /// The beginning of another epoch, where it is.
+    /// The beginning of another epoch, at the right place.
     Restarted,
     /// That others began, and that it is not known where.
     Unknown,
@@ -243,7 +244,7 @@ pub enum Step {
 }
 
 impl Step {
-    /// The letter that stands for it in the table.
+    /// Its letter in the table of models.
     fn letter(self) -> char {
         match self {
             Step::Messages(_) => 'M',
@@ -258,7 +259,7 @@ impl Step {
     }
 }
 
-/// A subscriber all of whose answers are checked.
+/// A subscriber that checks every result.
 pub struct Witness<T> {
     subscriber: Subscriber<T>,
     truth: Arc<Truth>,
@@ -277,7 +278,7 @@ pub struct Witness<T> {
 }
 
 impl<T: Message> Witness<T> {
-    /// Nobody can begin further on than the publisher is.
+    /// A subscriber cannot begin further on than the publisher is.
     fn joined(&self, join: Join) {
         let begun = self.truth.begun();
         let fine = match join {
@@ -290,7 +291,7 @@ impl<T: Message> Witness<T> {
         }
     }
 
-    /// To be called when `published` messages were published before the join, in the sense of happens-before.
+    /// Call it when `published` messages were published before the join, in the sense of happens-before.
     pub fn knows(&self, join: Join, published: u64) {
         let least = match join {
             Join::Sequence(sequence) => sequence,
@@ -302,7 +303,7 @@ impl<T: Message> Witness<T> {
         }
     }
 
-    /// From now on a word was forged: to be told so is right.
+    /// A word was forged: from now on `Corrupt` is the right result.
     pub fn expect_forgery(&mut self) {
         self.forged = true;
     }
@@ -356,7 +357,7 @@ impl<T: Message> Witness<T> {
         let before = self.subscriber.sequence();
         let (lost, skipped) = (self.subscriber.lost(), self.subscriber.skipped());
         let result = self.subscriber.latest();
-        // How many messages it passes over is for it to say. A loss is told, or it is none.
+        // How many messages it skips is its own to say. It reports each loss, or does not count it as one.
         let (lost, skipped) = (self.subscriber.lost() - lost, self.subscriber.skipped() - skipped);
         let told = if let Err(TryRecvError::Lagged { missed }) = result { missed } else { 0 };
         if lost != told {
@@ -415,7 +416,7 @@ impl<T: Message> Witness<T> {
         }
     }
 
-    /// Reads to the end of a publisher that this thread knows to have ended or to publish no more.
+    /// Reads to the end. This thread must know that the publisher ended, or will publish no more.
     pub fn drain(&mut self) -> Step {
         loop {
             match self.ask() {
@@ -445,7 +446,7 @@ impl<T: Message> Witness<T> {
         self.subscriber.capacity() as u64 - 1
     }
 
-    /// Messages between the oldest and the one that a loss ends at.
+    /// Number of messages between the oldest and the one that a subscriber reads after a loss.
     fn margin(&self) -> u64 {
         self.window() / model::MARGIN_PART
     }
@@ -489,7 +490,7 @@ impl<T: Message> Witness<T> {
             TryRecvError::Lagged { missed } => {
                 self.lost += missed;
                 self.balance(before + missed);
-                // Who lost one message of this ring resumes behind the next and the margin.
+                // A subscriber that lost one message of this ring also loses those in the margin.
                 if before >= self.truth.base() && missed < 1 + self.margin() {
                     violated("margin", format!("only {missed} lost from {before} on"));
                 }
@@ -521,13 +522,15 @@ impl<T: Message> Witness<T> {
             }
             TryRecvError::Closed | TryRecvError::PublisherDead => {
                 self.balance(before);
-                // A later epoch's messages are not what it speaks of.
+                // The end is of the epoch reported last: messages of a later epoch do not count.
                 let begins = self.truth.epochs.lock().expect("no panic holds it").clone();
                 let done = begins.get(self.epoch as usize).copied().unwrap_or(self.truth.done());
                 if before < done {
                     violated("end", format!("{error:?} at {before}, and {done} messages were published"));
                 }
-                if error == TryRecvError::PublisherDead && self.truth.closed.load(Ordering::Relaxed) {
+                // A later publisher may have closed since the death of this one.
+                let is_last = self.epoch as usize == begins.len();
+                if error == TryRecvError::PublisherDead && is_last && self.truth.closed.load(Ordering::Relaxed) {
                     violated("end", format!("{error:?} from a publisher that closed"));
                 }
                 if error == TryRecvError::Closed { Step::Closed } else { Step::Dead }
@@ -537,11 +540,11 @@ impl<T: Message> Witness<T> {
         }
     }
 
-    /// The message before the next was overwritten: its slot was marked again at the end of publishing the message
-    /// `capacity - 1` after it.
+    /// Checks a loss: the message before the next must have been overwritten. Its slot is marked again at the end of
+    /// publishing the message `capacity - 1` after it.
     fn lagged(&mut self) -> Step {
         let (sequence, begun) = (self.subscriber.sequence(), self.truth.begun());
-        // What the ring began with may be all that there is.
+        // The first messages of the ring may be all that there are.
         if sequence != self.truth.base() && sequence.saturating_add(self.window()) > begun + self.margin() {
             violated("loss", format!("lost up to {sequence} with {begun} messages begun"));
         }

@@ -1,5 +1,4 @@
-//! The sites of the ring's source, found by reading it as text: whatever orders memory there has a name, and whatever has
-//! a name is known here.
+//! Finds the sites in the ring's source, as text: everything that orders memory has a name, and every name is known.
 
 use std::fs;
 use std::io;
@@ -10,16 +9,16 @@ use std::path::{Path, PathBuf};
 pub struct Site {
     /// Its name.
     pub name: String,
-    /// The file it stands in, by its path within the sources.
+    /// The file it is in, by its path within the sources.
     pub file: String,
 }
 
 /// What was found in the source.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Found {
-    /// The named sites, in order.
+    /// The named sites, in source order.
     pub sites: Vec<Site>,
-    /// What orders memory without a name, or past the shim: one line each.
+    /// Code that orders memory without a name, or without the shim: one line each.
     pub strays: Vec<String>,
 }
 
@@ -28,10 +27,10 @@ pub fn source() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../ring/src")
 }
 
-/// Reads all files of a folder and those below it, but those of the shim.
+/// Reads all files of a folder and its subfolders, except those of the shim.
 ///
 /// # Errors
-/// What reading them says.
+/// If a file cannot be read.
 pub fn scan(folder: &Path) -> io::Result<Found> {
     let mut found = Found::default();
     scan_below(folder, folder, &mut found)?;
@@ -52,21 +51,21 @@ fn scan_below(root: &Path, folder: &Path, found: &mut Found) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether a file, by its path within the sources, is of the shim: sites' names are given to it. The kernel's futex is a file of
-/// the same folder, and uses atomics as all others do.
+/// Whether a file is part of the shim, which takes site names as arguments and so has no sites. The kernel's futex is
+/// in the same folder, but uses atomics as all other files do.
 fn is_shim(path: &str) -> bool {
     path.starts_with("sync/") && path != "sync/futex.rs"
 }
 
-/// Files that have atomics of their own from the shim, because no model can run them: the guard's table of mappings within
-/// one process, which a signal handler reads. Their orderings have names all the same, but for relaxed ones, which could not
-/// be weaker; in other files relaxed is what a word's plain load and store are.
+/// Files with real atomics, which the shim exports for them because no model can run them: the guard's table of
+/// mappings, which a signal handler reads. Their orderings have names all the same, except relaxed ones, which could
+/// not be weaker. (In other files a word's plain load and store are relaxed.)
 const OWN_ATOMICS: &[&str] = &["memory/guard.rs"];
 
-/// What has a site's name for its first argument.
+/// Functions whose first argument is the name of a site.
 const NAMED: &[&str] = &["fence", "compiler_fence", "store_ordered", "ordered", "on"];
 
-/// Where code may depend on being modelled; tests that loom cannot run may, anywhere.
+/// Files whose code may depend on being modelled. Tests that loom cannot run may do so in any file.
 const MODEL_FILES: &[&str] = &["protocol/copy.rs"];
 
 /// Reads one file. `file` is its path within the sources.
@@ -101,7 +100,7 @@ pub fn read(file: &str, text: &str, found: &mut Found) {
     if MODEL_FILES.contains(&file) {
         return;
     }
-    // cfg(…), cfg!(…), cfg_attr(…,…): up to the end of what they are about is far enough.
+    // cfg(…), cfg!(…), cfg_attr(…,…): the text up to the next bracket, brace or semicolon contains the condition.
     let depends = code.split("cfg").skip(1).any(|after| {
         let condition = after.split([']', '{', ';']).next().unwrap_or_default();
         condition.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == "loom")
@@ -113,14 +112,14 @@ pub fn read(file: &str, text: &str, found: &mut Found) {
     }
 }
 
-/// A file without comments and tests, and without what rustfmt decides.
+/// The text of a file without comments, tests and line breaks.
 fn code(text: &str) -> String {
     let mut words = Vec::new();
     let mut lines = text.lines();
     while let Some(line) = lines.next() {
         let indent = &line[..line.len() - line.trim_start().len()];
         if line.trim_start().starts_with("#[cfg(test)]") || line.trim_start().starts_with("#[cfg(all(test") {
-            // A test module, or a line: what follows is code again, wherever tests stand.
+            // Skips a test module or item. Code after it is read again.
             let ends = [format!("{indent}}}"), format!("{indent}}};")];
             let mut test = lines.by_ref().skip_while(|line| line.trim_start().starts_with("#["));
             let whole = test.next().is_some_and(|first| first.ends_with([';', '}']));

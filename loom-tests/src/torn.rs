@@ -1,10 +1,10 @@
-//! The incident on this processor: one process stores eight bytes at an offset, another loads them, each with one
-//! instruction, and what nobody stored is counted. Then the same values go through the ring.
+//! The incident on this processor. One process stores eight bytes at an offset, another loads them, each with one
+//! instruction, and values that nobody stored are counted. Then the same values go through the ring.
 //!
-//! The instruction is written in assembly: a racing plain access would be undefined behaviour, and a compiler may split or
-//! merge it. Two traps: the segment is zeroed before each offset, because bytes that the one before left behind look torn;
-//! and an offset at which nothing is torn within a second may still tear: this is a demonstration, the models are the
-//! proof.
+//! The instruction is written in assembly, because a racing plain access would be undefined behaviour, and a compiler
+//! may split or merge it. Two traps: the segment is zeroed before each offset, because bytes left from the offset
+//! before look torn. And an offset at which nothing is torn within a second may still tear: this is a demonstration,
+//! the models are the proof.
 #![allow(unsafe_code)] // a mapping, and the misaligned instruction itself
 
 use std::fs::File;
@@ -26,20 +26,20 @@ pub const OTHER: u64 = 0x2222_2222_2222_2222;
 /// Whether this build has the instruction.
 pub const HERE: bool = cfg!(all(target_arch = "x86_64", not(miri)));
 
-/// Bytes of the segment: two pages for the word, one for the two processes to agree by.
+/// Bytes of the segment: two pages for the word, one with which the two processes agree.
 const BYTES: usize = 3 * 4096;
-/// Where they agree: the offset to store at, plus one; 0 to rest; [`STOP`] to end.
+/// The reader's request: the offset to store at, plus one; 0 to rest; [`STOP`] to end.
 const ASKED: usize = 2 * 4096;
-/// And what the writer does now, in the same numbers.
+/// What the writer does now, in the same encoding.
 const DOING: usize = ASKED + 128;
 const STOP: u64 = u64::MAX;
 
-/// What was counted at one place.
+/// What was counted at one offset, or through the ring.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Count {
-    /// Loads, or messages.
+    /// Number of loads, or messages.
     pub reads: u64,
-    /// How many of them gave what nobody stored.
+    /// Number of these with a value that nobody stored.
     pub torn: u64,
     /// The first such value.
     pub example: Option<u64>,
@@ -55,10 +55,10 @@ impl Count {
     }
 }
 
-/// A file in `/dev/shm` that never has a name, so that nothing is left of it whatever happens.
+/// A file in `/dev/shm` that never has a name, so that nothing remains of it in any case.
 ///
 /// # Errors
-/// What the kernel says.
+/// If the kernel refuses.
 pub fn nameless() -> io::Result<File> {
     let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
     let file = rustix::fs::open("/dev/shm", flags, Mode::RUSR | Mode::WUSR)?;
@@ -73,7 +73,7 @@ impl Segment {
     /// Maps a file of [`nameless`].
     ///
     /// # Errors
-    /// What the kernel says.
+    /// If the kernel refuses.
     pub fn map(file: impl AsFd) -> io::Result<Self> {
         let protection = ProtFlags::READ | ProtFlags::WRITE;
         // SAFETY: a new mapping at an address of the kernel's choice overlaps nothing.
@@ -97,8 +97,8 @@ impl Segment {
         store(self.at(offset), value);
     }
 
-    /// Counts for `time` what is loaded at `offset` while another process stores there; where nothing is torn, on to
-    /// `patience`. Returns how long it took, too.
+    /// Counts for `time` the values loaded at `offset` while another process stores there. If none was torn by then,
+    /// goes on until `patience`. Also returns how long it took.
     pub fn watch(&self, offset: usize, time: Duration, patience: Duration) -> (Count, Duration) {
         (0..ASKED).step_by(8).for_each(|offset| self.store(offset, 0));
         self.ask(offset as u64 + 1);
@@ -115,7 +115,7 @@ impl Segment {
         (count, elapsed)
     }
 
-    /// Lets the writer end.
+    /// Makes the writer end.
     pub fn stop(&self) {
         self.store(ASKED, STOP);
     }
@@ -127,7 +127,7 @@ impl Segment {
         }
     }
 
-    /// The writer: stores the two values in turn where it is asked to, until it is told to stop.
+    /// The writer: stores the two values in turn at the requested offset, until it is told to stop.
     pub fn serve(&self) {
         loop {
             let asked = self.load(ASKED);
@@ -148,7 +148,7 @@ impl Segment {
 
 impl Drop for Segment {
     fn drop(&mut self) {
-        // SAFETY: the mapping made in `map`, to which nothing refers any more.
+        // SAFETY: the mapping was made in `map`, and nothing refers to it any more.
         let _ = unsafe { munmap(self.0.as_ptr().cast(), BYTES) };
     }
 }
@@ -177,21 +177,21 @@ fn store(_: *mut u8, _: u64) {
     unreachable!("callers ask HERE first")
 }
 
-/// A message of the traffic: seven words, all of one value, by turns [`ONE`] and [`OTHER`].
+/// A message: seven words of one value, which is by turns [`ONE`] and [`OTHER`].
 type Message = [u64; 7];
 
 fn message(sequence: u64) -> Message {
     [if sequence.is_multiple_of(2) { ONE } else { OTHER }; 7]
 }
 
-/// The name of the ring that the traffic goes through.
+/// The name of the ring.
 const NAME: &str = "torn-read";
 
-/// Publishes the traffic on a ring of 4 slots under `root` until `stop` says so: as fast as it can, so that the subscriber
-/// is lapped all the time.
+/// Publishes these messages on a ring of 4 slots under `root` until `stop` is true, as fast as it can, so that the
+/// subscriber is lapped all the time.
 ///
 /// # Errors
-/// What making the ring says.
+/// If the ring cannot be made.
 pub fn publish(root: &Path, stop: impl Fn() -> bool) -> Result<(), Box<dyn std::error::Error>> {
     let mut publisher = Publisher::<Message>::options(NAME).capacity(4).root(root).create()?;
     while !stop() {
@@ -202,11 +202,11 @@ pub fn publish(root: &Path, stop: impl Fn() -> bool) -> Result<(), Box<dyn std::
     Ok(publisher.close()?)
 }
 
-/// Reads the traffic for `time`: messages received and those that are not what was published under their number; and how
-/// many were lost.
+/// Receives messages for `time`. Counts the received messages, those that differ from what was published under their
+/// number, and those lost.
 ///
 /// # Errors
-/// What opening the ring says, and the ring's end.
+/// If the ring cannot be opened, or ends.
 pub fn subscribe(root: &Path, time: Duration) -> Result<(Count, u64), Box<dyn std::error::Error>> {
     let options = Subscriber::<Message>::options(NAME).root(root).join(Join::Oldest).wait(WaitStrategy::Spin);
     let mut subscriber = options.open_timeout(Duration::from_secs(20)).open()?;

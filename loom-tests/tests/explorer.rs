@@ -1,5 +1,5 @@
-//! The explorer itself: it tells a violated oracle from everything else, and never takes a short run for a complete one.
-//! And the incident, which loom must find. Built with `--cfg loom` (`make loom`); empty otherwise.
+//! Tests of the explorer: it tells a violated oracle from everything else, and never takes a short run for a complete
+//! one. Loom must also find the incident. Needs `--cfg loom` (`make loom`); empty otherwise.
 #![cfg(loom)]
 
 use std::io::Write;
@@ -17,17 +17,17 @@ const ALL: Bound = Bound { preemptions: None, executions: LIMIT };
 fn loom_finds_the_torn_word_at_1022() {
     let found = search(1022, 64);
     let (execution, value) = found.first.expect("loom must find the torn value");
-    // The harness captures the macros' output, not the stream's: to be seen in any run.
+    // Written to the stream, because the test harness captures what macros print.
     let _ = writeln!(std::io::stderr(), "offset {}: torn at execution {execution}: {value:#018x}", found.offset);
     assert_eq!(found.pieces, 2);
     assert!(value != BEFORE && value != AFTER);
-    // Two bytes lie in the first line, the lowest of the value: one of the halves is new, the other old.
+    // The two lowest bytes of the value lie in the first line, so one part is new and the other old.
     assert!([0x2222_2222_2222_1111, 0x1111_1111_1111_2222].contains(&value), "{value:#018x}");
     assert!(found.torn > 0 && found.torn < found.executions, "{found:?}");
 }
 
 #[test]
-fn its_neighbours_within_a_line_are_never_torn() {
+fn words_beside_1022_within_a_line_are_never_torn() {
     for offset in [1016, 1024] {
         let found = search(offset, 64);
         assert_eq!((found.pieces, found.torn, found.first), (1, 0, None), "{offset}");
@@ -49,7 +49,7 @@ fn the_cut_follows_the_address() {
     }
 }
 
-/// A store and a load, relaxed, at once.
+/// A relaxed store and a relaxed load at the same time.
 fn race(_: usize) {
     let word = std::sync::Arc::new(AtomicU64::new(0));
     let other = word.clone();
@@ -72,7 +72,7 @@ fn a_short_run_is_a_failure() {
 }
 
 #[test]
-fn only_an_oracle_is_an_oracle() {
+fn only_a_violated_oracle_counts_as_violated() {
     let panic = explore(ALL, false, |_| panic!("not an oracle"));
     assert_eq!(panic.end, End::Broken("not an oracle".to_owned()));
     let deadlock = explore(ALL, false, |_| {

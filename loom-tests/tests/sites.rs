@@ -28,14 +28,14 @@ fn every_site_stands_once_and_has_a_mutant() {
     for name in mutants::ALL.iter().map(|mutant| mutant.site).chain(unmodelled) {
         *known.entry(name.to_owned()).or_insert(0) += 1;
     }
-    // Twice is wrong on either side: a mutant weakens exactly one place.
+    // A name that occurs twice is wrong on either side: a mutant weakens exactly one place.
     assert!(sites.len() > 12, "only {} sites found", sites.len());
-    assert!(sites.values().all(|&count| count == 1), "a name stands at two places: {sites:?}");
+    assert!(sites.values().all(|&count| count == 1), "a name is used at two places: {sites:?}");
     assert_eq!(sites, known, "left: in the source, right: in the list of mutants");
 }
 
 #[test]
-fn what_loom_cannot_tell_is_covered_otherwise() {
+fn sites_without_a_model_are_covered_otherwise() {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     for unmodelled in UNMODELLED {
         for covered in unmodelled.covered {
@@ -60,7 +60,7 @@ fn every_site_is_argued_in_the_protocol() {
 }
 
 #[test]
-fn the_scan_sees_what_it_is_to_see() {
+fn the_scan_finds_sites_and_strays() {
     let mut found = Found::default();
     let text = "
         // fence(\"N1\", Ordering::Acquire) is a comment

@@ -1,6 +1,6 @@
-//! `#[derive(Payload)]` for `feed-ring`: writes the schema of a message from its definition.
+//! `#[derive(Payload)]` for `feed-ring`: generates a message's schema from its definition.
 //!
-//! Use it through `feed_ring::Payload`; this crate is not meant to be named by itself.
+//! Use it as `feed_ring::Payload`, not through this crate.
 
 use proc_macro::TokenStream;
 use quote::quote;
@@ -8,9 +8,13 @@ use syn::{Data, DeriveInput, Fields, parse_macro_input};
 
 /// Derives `feed_ring::Payload` and `feed_ring::Field` for a `#[repr(C)]` struct with named fields.
 ///
-/// The schema's name is the struct's, and each field stands in it with its name, type and offset. What may be a message
-/// at all (no padding, no invalid bit pattern, nothing that points anywhere) is checked by the zerocopy traits, to be
-/// derived beside this one: `FromBytes, IntoBytes, Immutable, KnownLayout`.
+/// The schema has the struct's name, and each field's name, type and offset in bytes. Derive zerocopy's `FromBytes,
+/// IntoBytes, Immutable, KnownLayout` beside it: they check that a message has no padding, no invalid bit pattern and
+/// no pointer.
+///
+/// # Errors
+/// A compile error for a generic struct, a struct without `#[repr(C)]` or `#[repr(transparent)]`, an enum, a union, or
+/// a struct without named fields.
 #[proc_macro_derive(Payload)]
 pub fn derive_payload(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);

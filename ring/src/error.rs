@@ -219,7 +219,8 @@ pub enum OpenError {
         /// The reason that the publisher gave.
         reason: String,
     },
-    /// Other processes could change a file that came through the socket. No publisher of this library sends such a file.
+    /// Other processes could change a file that came through the socket. No publisher of this library sends such a
+    /// file.
     #[error("{}: {what} sealed against {found}, expected {expected}: not a publisher of sealed rings; do not use it", path.display())]
     Unsealed {
         /// The socket's path.

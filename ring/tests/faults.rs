@@ -146,8 +146,7 @@ fn verify(root: &Path, context: &str) {
     }
 }
 
-/// Runs publishers one after the other, each of which is killed at its point, if it reaches that. Returns how the last
-/// one ended.
+/// Runs publishers one after the other and kills each at its point, if it gets there. Returns how the last one ended.
 fn die_at(deaths: &[(&str, u64)]) -> ExitStatus {
     let context = format!("{deaths:?}");
     assert!(deaths.iter().all(|(scenario, _)| SCENARIOS.contains(scenario)));

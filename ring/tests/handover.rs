@@ -240,7 +240,7 @@ fn count_descriptors_and_threads() {
 }
 
 #[test]
-fn descriptors_and_threads_are_released() {
+fn descriptors_and_threads_are_given_back() {
     let root = PrivateRoot::new();
     let (status, said) = Child::start(child("count_descriptors_and_threads").env("SOCKET", socket(&root))).finish();
     assert!(status.success() && said.contains("all released"), "{status}: {said}");

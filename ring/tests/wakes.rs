@@ -185,19 +185,19 @@ mod faults {
     fn publish_unregistered() {
         if as_child() {
             feed_ring::sync::faults::leave_unregistered();
-            let lost = one_is_lost(&mut child("sleep_and_answer"));
-            println!("\none is lost {lost}");
+            let lost = a_wake_up_is_lost(&mut child("sleep_and_answer"));
+            println!("\nlost {lost}");
         }
     }
 
     /// Whether a wake-up is lost. On a machine where the two processes never run at the same time none can be, and the
     /// test prints that.
-    fn one_is_lost(sleeper: &mut Command) -> bool {
+    fn a_wake_up_is_lost(sleeper: &mut Command) -> bool {
         match send(Wake::Membarrier, LONGER, sleeper) {
             None => true,
             Some(woken) if woken > LONGER / 10 * 9 => {
                 feed_testing::skipped(&format!(
-                    "{woken} of {LONGER} messages found a sleeper: none raced with it here"
+                    "{woken} of {LONGER} messages found a sleeper: no wake raced with a sleep here"
                 ));
                 true
             }
@@ -206,18 +206,18 @@ mod faults {
     }
 
     #[test]
-    fn without_the_barrier_one_is_lost() {
+    fn without_the_barrier_a_wake_up_is_lost() {
         let _alone = alone();
-        assert!(!has_membarrier() || one_is_lost(child("sleep_and_answer").env("WITHOUT_BARRIER", "1")));
+        assert!(!has_membarrier() || a_wake_up_is_lost(child("sleep_and_answer").env("WITHOUT_BARRIER", "1")));
     }
 
     #[test]
-    fn without_the_registration_one_is_lost() {
+    fn without_the_registration_a_wake_up_is_lost() {
         let _alone = alone();
         if !has_membarrier() {
             return;
         }
         let mut unregistered = Child::start(&mut child("faults::publish_unregistered"));
-        assert_eq!(unregistered.wait_for("one is lost"), "true");
+        assert_eq!(unregistered.wait_for("lost"), "true");
     }
 }

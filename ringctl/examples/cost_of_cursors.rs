@@ -1,7 +1,10 @@
-//! What it costs a subscriber to write down how far it is: `cargo run --release -p ringctl --example cost_of_cursors`.
+//! Measures what it costs a subscriber to report its sequence.
 //!
-//! 1,024 subscribers have a line in `control` to write into; the next has none, and reads the same ring without. The two
-//! read all the ring holds in turns, each before and after the other; medians over the turns of one's time over the other's.
+//! `cargo run --release -p ringctl --example cost_of_cursors`
+//!
+//! The control file has entries for 1,024 subscribers; the next one reads the same ring without reporting. The two read
+//! everything in the ring in turns, each before and after the other. The result is the median, over the turns, of the
+//! ratio of their times.
 
 use std::time::Instant;
 
@@ -26,7 +29,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         assert_eq!(subscriber.received(), CAPACITY as u64 - 1);
         began.elapsed().as_secs_f64() * 1e9 / CAPACITY as f64
     };
-    // All lines but one, which the subscriber that is measured with a line gets; without, that one is taken, too.
+    // All entries but one. The subscriber with an entry gets that one; for the other subscriber it is taken, too.
     let mut taken = (1..LINES).map(|_| open()).collect::<Result<Vec<_>, _>>()?;
     let with_line = || -> Result<f64, feed_ring::OpenError> { Ok(time(open()?)) };
     let (mut ratios, mut noise) = (Vec::new(), Vec::new());

@@ -1,8 +1,10 @@
-//! What it costs a publisher that somebody looks at its ring: `cargo run --release -p ringctl --example cost_of_looking`.
+//! Measures what it costs a publisher if `ringctl` inspects its ring.
 //!
-//! A publisher publishes as fast as it can. In turns of 100 ms `ringctl` looks at the ring, far more often than anybody
-//! would, and is stopped. The publisher's processor time for a message in a turn with `ringctl` is divided by that in the
-//! turn before without; medians over the turns. Processor time, so that it does not count who else had the core.
+//! `cargo run --release -p ringctl --example cost_of_looking`
+//!
+//! The publisher publishes at full speed. In turns of 100 ms `ringctl` inspects the ring, far more often than in use,
+//! and is stopped. The publisher's processor time per message with `ringctl` is divided by that of the turn before
+//! without it. The result is the median over the turns. Processor time does not count other programs on the core.
 
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -27,7 +29,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ("tail -f: as fast as it can write", &["tail", "cost", "-f"]),
         ("verify, again and again", &["--again", "verify", "cost"]),
     ] {
-        // `verify` looks once: a shell repeats it.
+        // `verify` ends: a shell repeats it.
         let mut command = match arguments {
             ["--again", rest @ ..] => {
                 let mut shell = Command::new("sh");
@@ -58,7 +60,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Publishes for a turn; returns the nanoseconds of processor time for each message.
+/// Publishes for a turn; returns nanoseconds of processor time per message.
 fn publish(publisher: &mut Publisher<[u64; 7]>) -> f64 {
     let (begun, before) = (Instant::now(), processor_time());
     let mut count = 0u64;
@@ -76,12 +78,12 @@ fn processor_time() -> f64 {
     time.tv_sec as f64 * 1e9 + time.tv_nsec as f64
 }
 
-/// A process that looks, and is ended when dropped.
+/// A process that inspects the ring; killed when dropped.
 struct Looking(Child);
 
 impl Looking {
     fn signal(&self, signal: Signal) {
-        // One that has ended by itself has nothing to be told.
+        // A process that has ended needs no signal.
         let _ = kill_process(Pid::from_child(&self.0), signal);
     }
 

@@ -1,23 +1,21 @@
 //! The command line.
 
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use feed_ring::OpenError;
-use feed_ring::inspect::Ring;
 
-/// Looks at, watches, diagnoses and cleans rings in shared memory without disturbing them.
+/// Inspects, watches, diagnoses and cleans rings in shared memory without disturbing them.
 ///
-/// Ends with 0 if all is fine, 1 if something is wrong or failed, 2 if it was called wrongly.
+/// Exit code: 0 nothing is wrong, 1 something is wrong or failed, 2 a wrong command line.
 #[derive(Debug, Parser)]
 #[command(name = "ringctl", version, max_term_width = 120)]
 pub(crate) struct Args {
-    /// The directory that the rings stand in.
+    /// The directory of the rings.
     #[arg(long, global = true, value_name = "DIRECTORY", default_value = feed_ring::DEFAULT_ROOT)]
     pub(crate) root: PathBuf,
-    /// Print JSON: one value, or one a line where the output goes on.
+    /// Print JSON: one value, or one on each line if the output goes on.
     #[arg(long, global = true)]
     pub(crate) json: bool,
     #[command(subcommand)]
@@ -26,55 +24,56 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// All rings, and what looks like one and is none.
+    /// All rings, and entries that only have a ring's name.
     ///
-    /// LAG is that of the slowest subscriber; of one that is in the middle of reading it may be up to 1,023 too large.
+    /// LAG is that of the slowest subscriber. It may be up to 1,023 too large while that one is reading.
     List {
-        /// Look twice, so far apart, to tell the rate; 0 looks once and tells none.
+        /// Look twice, this far apart, to measure the rate; 0 looks once and shows no rate.
         #[arg(long, value_name = "SECONDS", default_value = "0.2", value_parser = seconds)]
         sample: Duration,
     },
-    /// All about one ring: header, publisher, subscribers, fields of its messages.
+    /// Everything about one ring: header, publisher, subscribers, fields of its messages.
     ///
-    /// WAKES are the times that the ring's event word changed: once for each time that sleeping subscribers were woken, and
-    /// once for each start and each end of a publisher, whether anybody slept or not. A subscriber writes down its SEQUENCE every 1,024 messages and when it waits: the LAG of one that is in the middle of
-    /// reading may be up to 1,023 too large.
+    /// WAKES counts the changes of the ring's event word: one for each wake of sleeping subscribers, and one for each
+    /// start and each end of a publisher. A subscriber reports its SEQUENCE every 1,024 messages and when it waits: its
+    /// LAG may be up to 1,023 too large while it is reading.
     Stat {
         #[command(flatten)]
-        ring: Which,
-        /// Look again and again, so far apart.
+        ring: RingArg,
+        /// Look again and again, this far apart.
         #[arg(long, value_name = "SECONDS", value_parser = interval)]
         watch: Option<Duration>,
     },
     /// Rates, lags and losses, live. q ends, s sorts by the next column, r reverses, arrows select.
     ///
-    /// The LAG of a subscriber that is in the middle of reading may be up to 1,023 too large.
+    /// The LAG of a subscriber may be up to 1,023 too large while it is reading.
     Top {
         /// The rings to show; all of them if none is named.
         names: Vec<String>,
         /// Also the sealed ring that a publisher serves at this Unix socket; may be given again for further ones.
         #[arg(long, value_name = "PATH")]
         connect: Vec<PathBuf>,
-        /// Look again every so many seconds.
+        /// Look again after this many seconds.
         #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = interval)]
         interval: Duration,
     },
     /// The newest messages, decoded.
     Tail {
         #[command(flatten)]
-        ring: Which,
-        /// How many.
+        ring: RingArg,
+        /// How many messages.
         #[arg(short = 'n', long, default_value_t = 10)]
         count: u64,
         /// Go on with each message that is published, until the ring is closed or superseded.
         #[arg(short, long)]
         follow: bool,
     },
-    /// Messages by their numbers, decoded or as bytes.
+    /// Messages by their sequence numbers, decoded or as bytes.
     Dump {
         #[command(flatten)]
-        ring: Which,
-        /// From A to before B: `A..B`, `A..`, `..B`, or one number. All that the ring holds if left out.
+        ring: RingArg,
+        /// From A up to, but not including, B: `A..B`, `A..`, `..B`, or one number. Everything that the ring holds if
+        /// left out.
         #[arg(long, value_name = "A..B", value_parser = sequences, default_value = "..")]
         sequence: Sequences,
         /// As bytes, in hexadecimal.
@@ -84,20 +83,20 @@ pub(crate) enum Command {
         #[arg(long)]
         decode: bool,
     },
-    /// Remove rings that are dead for certain: no publisher holds the lock, nobody is attached.
+    /// Remove rings that are certainly dead: no publisher holds the lock, nobody is attached.
     ///
     /// A ring that its publisher closed and kept (feed-publisher --keep) stays unless it is named, or --kept is given.
     Clean {
         /// The rings to remove; all dead ones if none is named.
         names: Vec<String>,
-        /// Remove those, too, that their publishers closed and kept.
+        /// Also remove rings that their publishers closed and kept.
         #[arg(long)]
         kept: bool,
         /// Only say what would be removed.
         #[arg(long)]
         dry_run: bool,
     },
-    /// Hold rings against what a publisher makes: header, files, every slot's sequence.
+    /// Check rings against what a publisher writes: header, files, every slot's sequence.
     Verify {
         /// The rings to verify; all of them if none is named.
         names: Vec<String>,
@@ -105,8 +104,8 @@ pub(crate) enum Command {
         #[arg(long, value_name = "PATH", conflicts_with = "names")]
         connect: Option<PathBuf>,
     },
-    /// Is this machine fit for rings, and for the other ways processes talk to each other?
-    Doctor(Machine),
+    /// Check whether this machine is fit for rings, and for the other mechanisms between processes.
+    Doctor(DoctorArgs),
     /// Serve metrics of all rings to Prometheus.
     ///
     /// Says on standard error where it listens, or with --json on standard output: {"listening":"ADDRESS:PORT"}.
@@ -117,8 +116,8 @@ pub(crate) enum Command {
         /// Also the sealed ring that a publisher serves at this Unix socket; may be given again for further ones.
         #[arg(long, value_name = "PATH")]
         connect: Vec<PathBuf>,
-        /// Look at the rings at least every so many seconds, to tell when they last published; also the shortest time that a
-        /// rate is told over.
+        /// Look at the rings at least this often, to know when they last published; also the shortest time over which a
+        /// rate is measured.
         #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = interval)]
         sample: Duration,
     },
@@ -129,10 +128,10 @@ pub(crate) enum Command {
     },
 }
 
-/// One ring, on disk or sealed.
+/// The ring that a command is about, on disk or sealed.
 #[derive(Clone, Debug, clap::Args)]
 #[group(required = true, multiple = false)]
-pub(crate) struct Which {
+pub(crate) struct RingArg {
     /// The ring's name.
     pub(crate) name: Option<String>,
     /// The sealed ring that a publisher serves at this Unix socket (feed-publisher --serve), instead of a ring on disk.
@@ -140,71 +139,40 @@ pub(crate) struct Which {
     pub(crate) connect: Option<PathBuf>,
 }
 
-impl Which {
-    /// What it is called where it is shown: its name, or its socket.
+impl RingArg {
+    /// The name of the ring in the output: its name or its socket.
     pub(crate) fn title(&self) -> String {
         match (&self.connect, &self.name) {
             (Some(path), _) => path.display().to_string(),
             (None, name) => name.clone().unwrap_or_default(),
         }
     }
-
-    /// Opens it for looking.
-    pub(crate) fn open(&self, root: &Path) -> anyhow::Result<Ring> {
-        match (&self.connect, &self.name) {
-            (Some(path), _) => Ring::connect(path),
-            (None, name) => Ring::open(root, name.as_deref().unwrap_or_default()), // one of them is required
-        }
-        .map_err(|error| anyhow::anyhow!(why_not_opened(&error, self.connect.is_some())))
-    }
 }
 
-/// Why a ring was not opened. `ringctl` does not wait for a ring as a subscriber can, so what it says to do is different;
-/// and a sealed ring is in no list.
-pub(crate) fn why_not_opened(error: &OpenError, sealed: bool) -> String {
-    match error {
-        OpenError::NotFound { path } if sealed => format!(
-            "{}: no such socket: start the publisher that serves it (feed-publisher --serve PATH), or mend the path",
-            path.display()
-        ),
-        OpenError::NotFound { path } => {
-            format!("{}: no such ring: start its publisher, or see what there is (ringctl list)", path.display())
-        }
-        OpenError::NotServed { path } => {
-            format!("{}: nobody serves this socket any more: restart its publisher", path.display())
-        }
-        OpenError::Unfinished { path } => format!(
-            "{}: its files do not belong together (yet): look again; if it stays so, restart its publisher",
-            path.display()
-        ),
-        error => error.to_string(),
-    }
-}
-
-/// What `doctor` looks at.
+/// The options of `doctor`.
 #[derive(Clone, Debug, clap::Args)]
-pub(crate) struct Machine {
-    /// Bytes of the ring that is planned (`512M`, `2G`); the largest ring there is if left out.
+pub(crate) struct DoctorArgs {
+    /// Size of a planned ring (`512M`, `2G`); that of the largest ring if left out.
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     pub(crate) need: Option<u64>,
-    /// Where the machine's /proc is.
+    /// The machine's /proc.
     #[arg(long, value_name = "DIRECTORY", default_value = "/proc")]
     pub(crate) proc_root: PathBuf,
-    /// Where its /sys is.
+    /// The machine's /sys.
     #[arg(long, value_name = "DIRECTORY", default_value = "/sys")]
     pub(crate) sys_root: PathBuf,
-    /// Where its /etc is.
+    /// The machine's /etc.
     #[arg(long, value_name = "DIRECTORY", default_value = "/etc")]
     pub(crate) etc_root: PathBuf,
-    /// Where its /run is.
+    /// The machine's /run.
     #[arg(long, value_name = "DIRECTORY", default_value = "/run")]
     pub(crate) run_root: PathBuf,
-    /// Where its /usr is.
+    /// The machine's /usr.
     #[arg(long, value_name = "DIRECTORY", default_value = "/usr")]
     pub(crate) usr_root: PathBuf,
 }
 
-/// A range of sequence numbers, open where nothing was said.
+/// A range of sequence numbers. A bound that was not given is `None`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Sequences {
     pub(crate) from: Option<u64>,
@@ -212,7 +180,7 @@ pub(crate) struct Sequences {
 }
 
 impl Sequences {
-    /// The range, where what was left open is what is held.
+    /// The range. A missing bound is that of the messages that the ring holds.
     pub(crate) fn of(self, held: Range<u64>) -> Range<u64> {
         self.from.unwrap_or(held.start)..self.to.unwrap_or(held.end)
     }
@@ -223,7 +191,7 @@ fn sequences(text: &str) -> Result<Sequences, String> {
     let bound = |text: &str| if text.is_empty() { Ok(None) } else { number(text).map(Some) };
     let Some((from, to)) = text.split_once("..") else {
         let from = number(text)?;
-        // Behind the last number there is none: that is beyond what any ring holds, as is all that has no end.
+        // No sequence follows `u64::MAX`; an open end is beyond what any ring holds, too.
         return Ok(Sequences { from: Some(from), to: from.checked_add(1) });
     };
     let range = Sequences { from: bound(from)?, to: bound(to)? };
@@ -271,22 +239,6 @@ mod tests {
     fn the_command_line_is_sound() {
         use clap::CommandFactory;
         Args::command().debug_assert();
-    }
-
-    #[test]
-    fn what_is_to_be_done_is_what_ringctl_can() {
-        let path = || PathBuf::from("p");
-        let errors = [
-            OpenError::NotFound { path: path() },
-            OpenError::NotServed { path: path() },
-            OpenError::Unfinished { path: path() },
-        ];
-        for (error, sealed) in errors.iter().flat_map(|error| [(error, false), (error, true)]) {
-            let why = why_not_opened(error, sealed);
-            assert!(why.starts_with("p: ") && why.matches(": ").count() == 2, "{why}");
-            assert!(!why.contains("open timeout"), "it waits for nothing: {why}");
-            assert!(!(sealed && why.contains("ringctl list")), "it shows no sealed rings: {why}");
-        }
     }
 
     #[test]

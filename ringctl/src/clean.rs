@@ -1,12 +1,13 @@
-//! `clean`: removes rings that are dead for certain, and says of all others why they stay.
+//! `clean`: removes rings that are certainly dead, and says of all others why they stay.
 
 use std::path::Path;
 
 use feed_ring::inspect::{Kept, Removal, remove_dead};
 use serde::Serialize;
 
-use crate::Outcome;
-use crate::output::{Output, bytes, printable, shown};
+use crate::format::{bytes, printable, printable_name};
+use crate::outcome::Outcome;
+use crate::output::Output;
 use crate::survey::names_in;
 
 #[derive(Serialize)]
@@ -14,7 +15,7 @@ struct Cleaned {
     name: String,
     /// `removed`, `would remove` or `kept`.
     result: &'static str,
-    /// Bytes of memory that this frees.
+    /// The memory that this frees, in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     bytes: Option<u64>,
     /// Why it was kept.
@@ -22,7 +23,7 @@ struct Cleaned {
     reason: Option<String>,
 }
 
-/// Something is wrong if a ring could not be asked or removed, or was asked for by its name and kept.
+/// The outcome is `Wrong` if a ring could not be examined or removed, or was named and kept.
 pub(crate) fn run(
     root: &Path,
     names: &[String],
@@ -30,17 +31,17 @@ pub(crate) fn run(
     dry_run: bool,
     out: &mut Output,
 ) -> anyhow::Result<Outcome> {
-    // Who says a ring's name means it.
+    // Naming a ring allows removing it even if its publisher closed and kept it.
     let removal = Removal { dry_run, closed: kept || !names.is_empty() };
     let mut outcome = Outcome::Fine;
     let mut cleaned = Vec::new();
     for name in names_in(root, names)? {
-        // What is no UTF-8 is no ring's name, with the letter in it that stands for such bytes.
+        // A name that is not UTF-8 is no ring's. The replacement character keeps it from matching one.
         let result = remove_dead(root, &name.to_string_lossy(), removal);
         if matches!(result, Err(Kept::Io { .. })) || result.is_err() && !names.is_empty() {
             outcome = Outcome::Wrong;
         }
-        let name = shown(&name);
+        let name = printable_name(&name);
         cleaned.push(match result {
             Ok(bytes) => {
                 let result = if dry_run { "would remove" } else { "removed" };

@@ -1,63 +1,31 @@
-//! `dump`: messages by their numbers, decoded by the schema or as bytes; and how `tail` writes them, too.
+//! `dump`: messages by their sequence numbers, decoded by the schema or as bytes.
 
-use std::fmt::Write as _;
 use std::ops::Range;
 use std::path::Path;
 
-use feed_ring::inspect::{MessageType, Ring, Unread};
+use feed_program::say::say;
+use feed_ring::inspect::Unread;
 use serde_json::json;
 
-use crate::Outcome;
-use crate::args::{Sequences, Which};
+use crate::args::{RingArg, Sequences};
+use crate::messages::MessageWriter;
+use crate::open::open;
+use crate::outcome::Outcome;
 use crate::output::Output;
-
-/// How the messages of one ring are written.
-pub(crate) struct Writer {
-    /// None where they are written as bytes.
-    message: Option<MessageType>,
-}
-
-impl Writer {
-    /// One that decodes. If the schema cannot be understood, it says so and writes bytes.
-    pub(crate) fn decoding(ring: &Ring) -> Self {
-        let message = ring.message_type();
-        if let Err(error) = &message {
-            eprint_line(&format!("{}: {error}: the messages are shown as bytes", ring.path().display()));
-        }
-        Writer { message: message.ok() }
-    }
-
-    /// One that writes bytes.
-    pub(crate) fn hex() -> Self {
-        Writer { message: None }
-    }
-
-    /// Writes one message.
-    pub(crate) fn write(&self, sequence: u64, bytes: &[u8], out: &mut Output) -> std::io::Result<()> {
-        match (&self.message, out.json) {
-            (Some(message), true) => {
-                out.line(&format!("{{\"sequence\":{sequence},\"message\":{}}}", message.json(bytes)))
-            }
-            (Some(message), false) => out.line(&format!("{sequence}  {}", message.text(bytes))),
-            (None, true) => out.line(&format!("{{\"sequence\":{sequence},\"hex\":\"{}\"}}", hex(bytes))),
-            (None, false) => out.text(&format!("{sequence}\n{}", lines_of_hex(bytes))),
-        }
-    }
-}
 
 pub(crate) fn run(
     root: &Path,
-    which: &Which,
+    arg: &RingArg,
     sequences: &Sequences,
     hex: bool,
     out: &mut Output,
 ) -> anyhow::Result<Outcome> {
-    let ring = which.open(root)?;
-    let writer = if hex { Writer::hex() } else { Writer::decoding(&ring) };
+    let ring = open(root, arg)?;
+    let writer = if hex { MessageWriter::hex() } else { MessageWriter::decoding(&ring) };
     let wanted = sequences.of(ring.held());
     let mut outcome = Outcome::Fine;
     if wanted.start > wanted.end {
-        // Asked for by one end only, and that is beyond what the ring holds.
+        // Only one bound was given, and it is outside what the ring holds.
         let (sequence, why) = match sequences.from {
             Some(from) => (from, Unread::NotYet),
             None => (wanted.end.saturating_sub(1), Unread::Overwritten),
@@ -78,11 +46,11 @@ pub(crate) fn run(
                 missing(next..next + 1, &Unread::Corrupt { found }.to_string(), out)?;
                 next += 1;
             }
-            // On to what is held, and no further than was asked for.
+            // Continues at the oldest message that the ring holds, within the range.
             Err(Unread::Overwritten) => {
                 let to = ring.held().start.clamp(next + 1, wanted.end);
                 missing(next..to, "overwritten", out)?;
-                // What is overwritten while it is dumped, where nobody asked for it by its number, is no fault.
+                // A message overwritten during the dump is not an error unless its number was given.
                 if sequences.from.is_none() {
                     next = to;
                     continue;
@@ -99,61 +67,16 @@ pub(crate) fn run(
     Ok(outcome)
 }
 
-/// Says which messages are not there, and why.
+/// Reports missing messages and the reason.
 fn missing(sequences: Range<u64>, why: &str, out: &mut Output) -> std::io::Result<()> {
     if out.json {
         return out.json(&json!({ "missing": { "from": sequences.start, "to": sequences.end, "why": why } }));
     }
     out.flush()?;
     match sequences.end - sequences.start {
-        // The last number that there is has none behind it.
-        0 | 1 => eprint_line(&format!("{}: {why}", sequences.start)),
-        _ => eprint_line(&format!("{} to {}: {why}", sequences.start, sequences.end - 1)),
+        // A range that starts at `u64::MAX` is empty.
+        0 | 1 => say(format_args!("{}: {why}", sequences.start)),
+        _ => say(format_args!("{} to {}: {why}", sequences.start, sequences.end - 1)),
     }
     Ok(())
-}
-
-/// A line on standard error. Whoever closed it does not want to know.
-pub(crate) fn eprint_line(line: &str) {
-    use std::io::Write;
-    let _ = writeln!(std::io::stderr(), "{line}");
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail, here and below.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-/// Sixteen bytes a line: offset, bytes, and the letters among them.
-fn lines_of_hex(bytes: &[u8]) -> String {
-    let mut text = String::new();
-    for (line, bytes) in bytes.chunks(16).enumerate() {
-        let pairs: Vec<String> = bytes.chunks(8).map(spaced).collect();
-        let letters: String =
-            bytes.iter().map(|&byte| if (b' '..=b'~').contains(&byte) { char::from(byte) } else { '.' }).collect();
-        let _ = writeln!(text, "  {:04x}  {:<48}  |{letters}|", line * 16, pairs.join("  "));
-    }
-    text
-}
-
-fn spaced(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bytes_in_hexadecimal() {
-        assert_eq!(hex(&[0, 255, 16]), "00ff10");
-        assert_eq!(
-            lines_of_hex(b"0123456789abcdef\n\x7f"),
-            "  0000  30 31 32 33 34 35 36 37  38 39 61 62 63 64 65 66  |0123456789abcdef|\n  \
-               0010  0a 7f                                             |..|\n"
-        );
-    }
 }

@@ -1,12 +1,13 @@
-//! `list`: one line for each ring, and one for each thing that looks like a ring and is none.
+//! `list`: a line for each ring, and a line for each entry that has a ring's name and cannot be inspected.
 
 use std::path::Path;
 use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::Outcome;
-use crate::output::{Output, bytes, count, rate, width};
+use crate::format::{bytes, count, rate};
+use crate::outcome::Outcome;
+use crate::output::{Output, width};
 use crate::survey::{Rates, Snapshot, Survey};
 use crate::table::{ALWAYS, Column, render};
 
@@ -57,7 +58,7 @@ pub(crate) fn run(root: &Path, sample: Duration, out: &mut Output) -> anyhow::Re
     Ok(Outcome::Fine)
 }
 
-/// The cells of a ring's line.
+/// The cells of a ring.
 fn row(ring: &Snapshot) -> Vec<String> {
     vec![
         ring.name.clone(),

@@ -1,55 +1,47 @@
-//! `ringctl`: looks at, watches, diagnoses and cleans rings in shared memory without disturbing them.
+//! `ringctl`: inspects, watches, diagnoses and cleans rings in shared memory without disturbing them.
 //!
-//! Data goes to standard output, everything else to standard error. Ends with 0 if all is fine, 1 if something is wrong
-//! or failed, 2 if it was called wrongly. A reader that closes the pipe ends it quietly.
+//! Data goes to standard output, everything else to standard error. Exit code 0: nothing is wrong; 1: something is
+//! wrong, or an error; 2: a wrong command line. A closed pipe ends it quietly.
 
 mod args;
 mod clean;
 mod doctor;
 mod dump;
 mod export;
-mod http;
+mod format;
 mod list;
-mod log;
+mod messages;
+mod open;
+mod outcome;
 mod output;
 mod stat;
+mod subscribers;
 mod survey;
 mod table;
 mod tail;
 mod top;
 mod verify;
 
-use std::io::{self, Write};
+use std::io;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
+use feed_program::failure;
 
 use crate::args::{Args, Command};
+use crate::outcome::Outcome;
 use crate::output::Output;
-use crate::survey::Places;
-
-/// How a command ended that did what it was asked to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Outcome {
-    /// All is fine.
-    Fine,
-    /// It found something wrong.
-    Wrong,
-}
+use crate::survey::Targets;
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    // A ring that is cut short while it is looked at is an error, not the end of this process. Without the guard it is.
+    // Without the guard, a segment that is cut short would kill this process with SIGBUS. With it, that is an error.
     let _ = feed_ring::guard::install();
     match run(&args) {
         Ok(Outcome::Fine) => ExitCode::SUCCESS,
         Ok(Outcome::Wrong) => ExitCode::FAILURE,
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => {
-            // Whoever closed standard error does not want to know.
-            let _ = writeln!(io::stderr(), "ringctl: {error:#}");
-            ExitCode::FAILURE
-        }
+        Err(error) => failure::report("ringctl", &error),
     }
 }
 
@@ -59,14 +51,14 @@ fn run(args: &Args) -> anyhow::Result<Outcome> {
     match &args.command {
         Command::List { sample } => list::run(root, *sample, &mut out),
         Command::Stat { ring, watch } => stat::run(root, ring, *watch, &mut out),
-        Command::Top { names, connect, interval } => top::run(Places::new(root, names, connect), *interval, &mut out),
+        Command::Top { names, connect, interval } => top::run(Targets::new(root, names, connect), *interval, &mut out),
         Command::Tail { ring, count, follow } => tail::run(root, ring, *count, *follow, &mut out),
         Command::Dump { ring, sequence, hex, .. } => dump::run(root, ring, sequence, *hex, &mut out),
         Command::Clean { names, kept, dry_run } => clean::run(root, names, *kept, *dry_run, &mut out),
         Command::Verify { names, connect } => verify::run(root, names, connect.as_deref(), &mut out),
         Command::Doctor(machine) => doctor::run(root, machine, &mut out),
         Command::Export { listen, connect, sample } => {
-            export::run(Places::new(root, &[], connect), listen, *sample, &mut out)
+            export::run(Targets::new(root, &[], connect), listen, *sample, &mut out)
         }
         Command::Completions { shell } => {
             let mut script = Vec::new();
@@ -81,7 +73,7 @@ fn run(args: &Args) -> anyhow::Result<Outcome> {
     }
 }
 
-/// Whether the reader of standard output went away.
+/// True if the reader of standard output closed the pipe.
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error
         .chain()

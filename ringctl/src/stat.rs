@@ -1,4 +1,4 @@
-//! `stat`: all about one ring.
+//! `stat`: everything about one ring.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -6,35 +6,29 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::Outcome;
-use crate::args::Which;
-use crate::output::{Output, bytes, count, printable, rate, width};
+use crate::args::RingArg;
+use crate::format::{bytes, count, printable, rate};
+use crate::open::open;
+use crate::outcome::Outcome;
+use crate::output::{Output, width};
+use crate::subscribers::{COLUMNS, cells};
 use crate::survey::{Rates, Snapshot};
-use crate::table::{ALWAYS, Column, render};
-
-const COLUMNS: [Column; 6] = [
-    Column { title: "ENTRY", right: true, rank: 0 },
-    Column { title: "PID", right: true, rank: ALWAYS },
-    Column { title: "SEQUENCE", right: true, rank: 1 },
-    Column { title: "LAG", right: true, rank: ALWAYS },
-    Column { title: "OF RING", right: true, rank: 2 },
-    Column { title: "LOST", right: true, rank: 3 },
-];
+use crate::table::render;
 
 #[derive(Serialize)]
 struct Stat<'a> {
     #[serde(flatten)]
     snapshot: &'a Snapshot,
-    /// The schema as it stands in the header.
+    /// The schema as it is in the header.
     schema: &'a str,
 }
 
-pub(crate) fn run(root: &Path, which: &Which, watch: Option<Duration>, out: &mut Output) -> anyhow::Result<Outcome> {
+pub(crate) fn run(root: &Path, arg: &RingArg, watch: Option<Duration>, out: &mut Output) -> anyhow::Result<Outcome> {
     let mut rates = Rates::default();
     loop {
-        // Opened anew each time: another ring may have taken the name.
-        let ring = which.open(root)?;
-        let mut snapshot = Snapshot::of(&which.title(), &ring)?;
+        // Opened again each time: another ring may have taken the name.
+        let ring = open(root, arg)?;
+        let mut snapshot = Snapshot::of(&arg.title(), &ring)?;
         rates.apply(std::slice::from_mut(&mut snapshot));
         let schema = &*ring.facts().schema;
         match out.json {
@@ -52,27 +46,27 @@ pub(crate) fn run(root: &Path, which: &Which, watch: Option<Duration>, out: &mut
 
 fn text(ring: &Snapshot, schema: &str) -> String {
     let mut text = String::new();
-    let mut fact = |what: &str, value: String| {
+    let mut row = |what: &str, value: String| {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{what:<12}{value}");
     };
     let Snapshot { uid, gid, mode, owner, epoch, .. } = ring;
-    fact("ring", printable(&ring.path));
+    row("ring", printable(&ring.path));
     let sealed = if ring.sealed { ", sealed" } else { "" };
-    fact("file", format!("{}{sealed}, mode {mode}, owner {owner} (uid {uid}, gid {gid})", bytes(ring.bytes)));
-    fact("made", format!("{}, ABI {}, nonce {}", ring.created, ring.abi, ring.nonce));
+    row("file", format!("{}{sealed}, mode {mode}, owner {owner} (uid {uid}, gid {gid})", bytes(ring.bytes)));
+    row("made", format!("{}, ABI {}, nonce {}", ring.created, ring.abi, ring.nonce));
     let alive = if ring.publisher == "alive" { "" } else { "last " };
-    fact("publisher", format!("{} ({alive}pid {}, epoch {epoch})", ring.publisher, ring.publisher_pid));
+    row("publisher", format!("{} ({alive}pid {}, epoch {epoch})", ring.publisher, ring.publisher_pid));
     let held = ring.published - ring.oldest;
-    fact("slots", format!("{} of {} bytes; {} messages held", count(ring.capacity), ring.slot_bytes, count(held)));
+    row("slots", format!("{} of {} bytes; {} messages held", count(ring.capacity), ring.slot_bytes, count(held)));
     let rate = ring.rate.map_or(String::new(), |now| format!(", {}", rate(now)));
-    fact("published", format!("{} (the ring begins at {}){rate}", count(ring.published), ring.base));
+    row("published", format!("{} (the ring begins at {}){rate}", count(ring.published), ring.base));
     let began = |epoch: &crate::survey::Epoch| format!("{} from sequence {}", epoch.epoch, epoch.sequence);
-    fact("epochs", ring.epochs.iter().map(began).collect::<Vec<_>>().join(", "));
+    row("epochs", ring.epochs.iter().map(began).collect::<Vec<_>>().join(", "));
     let wake = ring.wake.unwrap_or("what nobody knows");
-    fact("wakes", format!("{}, counting starts and ends (by {wake})", count(ring.wakes)));
+    row("wakes", format!("{}, counting starts and ends (by {wake})", count(ring.wakes)));
     let align = ring.message_align;
-    fact("message", format!("{}, align {align}, schema {}", ring.message(), ring.fingerprint));
+    row("message", format!("{}, align {align}, schema {}", ring.message(), ring.fingerprint));
     for line in schema.lines().skip(1) {
         let mut words = line.split(' ');
         let mut word = || printable(words.next().unwrap_or(""));
@@ -83,19 +77,7 @@ fn text(ring: &Snapshot, schema: &str) -> String {
         None => text.push_str("subscribers: unknown, the control file cannot be read\n"),
         Some([]) => text.push_str("subscribers: none\n"),
         Some(subscribers) => {
-            let rows: Vec<_> = subscribers
-                .iter()
-                .map(|subscriber| {
-                    vec![
-                        subscriber.entry.to_string(),
-                        subscriber.pid.to_string(),
-                        count(subscriber.sequence),
-                        count(subscriber.lag),
-                        format!("{:.1} %", subscriber.lag as f64 * 100.0 / ring.capacity as f64),
-                        count(subscriber.lost),
-                    ]
-                })
-                .collect();
+            let rows: Vec<_> = subscribers.iter().map(|subscriber| cells(subscriber, ring.capacity)).collect();
             text.push_str(&render(&COLUMNS, &rows, width()));
         }
     }

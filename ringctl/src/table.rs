@@ -1,22 +1,22 @@
-//! Tables for people: columns as wide as their contents, and fewer of them on a narrow terminal.
+//! Tables as text: columns as wide as their contents, and fewer of them on a narrow terminal.
 
 /// A column.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Column {
     pub(crate) title: &'static str,
-    /// Numbers stand on the right.
+    /// Aligned to the right, as numbers are.
     pub(crate) right: bool,
-    /// Columns of a lower rank are left out first when there is no room. Those of the highest are never left out.
+    /// The columns of the lowest rank are left out first when there is no room; those of rank [`ALWAYS`] never.
     pub(crate) rank: u8,
 }
 
-/// The columns' rank that always stay.
+/// The rank of the columns that are never left out.
 pub(crate) const ALWAYS: u8 = u8::MAX;
 
 /// The space between two columns.
 const GAP: usize = 2;
 
-/// A table of all rows, each of one text for each column, within `width` if that is possible.
+/// A table of rows with one text for each column. Leaves out columns until it fits into `width`.
 pub(crate) fn render(columns: &[Column], rows: &[Vec<String>], width: Option<usize>) -> String {
     let widths = widths(columns, rows);
     let shown = fitting(columns, &widths, width.unwrap_or(usize::MAX));
@@ -38,7 +38,7 @@ pub(crate) fn render(columns: &[Column], rows: &[Vec<String>], width: Option<usi
     text
 }
 
-/// How wide each column has to be.
+/// The width of each column.
 pub(crate) fn widths(columns: &[Column], rows: &[Vec<String>]) -> Vec<usize> {
     let cell = |text: &str| text.chars().count();
     (0..columns.len())
@@ -46,7 +46,7 @@ pub(crate) fn widths(columns: &[Column], rows: &[Vec<String>]) -> Vec<usize> {
         .collect()
 }
 
-/// The columns that fit into `width`: the lowest ranks go first.
+/// The indices of the columns that fit into `width`; the lowest ranks are left out first.
 pub(crate) fn fitting(columns: &[Column], widths: &[usize], width: usize) -> Vec<usize> {
     let mut shown: Vec<usize> = (0..columns.len()).collect();
     let total = |shown: &[usize]| shown.iter().map(|&index| widths[index] + GAP).sum::<usize>().saturating_sub(GAP);

@@ -1,29 +1,32 @@
-//! `tail`: the newest messages, and with `-f` each one that follows, like `tail` of files.
+//! `tail`: the newest messages, and with `-f` each one that follows.
 
 use std::path::Path;
 use std::time::Duration;
 
+use feed_program::say::say;
 use feed_ring::inspect::{Life, Ring, Unread};
 use serde_json::{Value, json};
 
-use crate::Outcome;
-use crate::args::Which;
-use crate::dump::{Writer, eprint_line};
+use crate::args::RingArg;
+use crate::messages::MessageWriter;
+use crate::open::open;
+use crate::outcome::Outcome;
 use crate::output::Output;
 use crate::survey::life;
 
-/// Between two looks at a slot that is not written yet. Each takes the slot's line from the publisher once.
+/// The time between two reads of a slot that is not written yet. Each read takes the slot's cache line from the
+/// publisher once.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Looks between two questions whether the ring is still there.
-const CURRENT: u32 = 200;
+/// The number of reads between two checks that the ring still has its name.
+const CHECK_EVERY: u32 = 200;
 
-pub(crate) fn run(root: &Path, which: &Which, count: u64, follow: bool, out: &mut Output) -> anyhow::Result<Outcome> {
-    let ring = which.open(root)?;
+pub(crate) fn run(root: &Path, arg: &RingArg, count: u64, follow: bool, out: &mut Output) -> anyhow::Result<Outcome> {
+    let ring = open(root, arg)?;
     let held = ring.held();
     let next = held.end.saturating_sub(count).max(held.start);
-    let mut tail = Tail { writer: Writer::decoding(&ring), epoch: ring.epoch(), next, bytes: Vec::new(), ring };
-    // The messages of now; without -f those that come meanwhile are for the next time.
+    let mut tail = Tail { writer: MessageWriter::decoding(&ring), epoch: ring.epoch(), next, bytes: Vec::new(), ring };
+    // The messages published before the command started; without -f no others.
     while tail.next < held.end {
         if let Err(why) = tail.step(out)? {
             anyhow::ensure!(why == Unread::NotYet, "{}, sequence {}: {why}", tail.ring.path().display(), tail.next);
@@ -38,29 +41,29 @@ pub(crate) fn run(root: &Path, which: &Which, count: u64, follow: bool, out: &mu
 
 struct Tail {
     ring: Ring,
-    writer: Writer,
+    writer: MessageWriter,
     epoch: u64,
     next: u64,
     bytes: Vec<u8>,
 }
 
 impl Tail {
-    /// Writes the next message, or that messages were lost; otherwise tells why there is nothing.
+    /// Writes the next message, or reports that messages were lost. Returns the reason if there is nothing to write.
     fn step(&mut self, out: &mut Output) -> anyhow::Result<Result<(), Unread>> {
         match self.ring.read(self.next, &mut self.bytes) {
             Ok(()) => {
-                self.tell_epochs(out)?;
+                self.report_epochs(out)?;
                 self.writer.write(self.next, &self.bytes, out)?;
                 self.next += 1;
             }
             Err(Unread::Overwritten) => {
-                // Not the oldest, which would be overwritten before it is read.
+                // The oldest message would be overwritten before it is read.
                 let held = self.ring.held();
                 let resume = (held.start + (held.end - held.start) / 8).max(self.next + 1);
                 let missed = resume - self.next;
                 self.next = resume;
                 let text = format!("{missed} messages lost: the publisher is faster than what is written here");
-                self.say(&text, json!({ "lost": missed }), out)?;
+                self.report(&text, json!({ "lost": missed }), out)?;
             }
             Err(why) => return Ok(Err(why)),
         }
@@ -68,37 +71,37 @@ impl Tail {
     }
 
     fn follow(&mut self, out: &mut Output) -> anyhow::Result<Outcome> {
-        let (mut dead, mut looks) = (false, 0u32);
+        let (mut dead, mut reads) = (false, 0u32);
         loop {
-            // Asked before the slot is looked at: what was published before the end is not missed.
+            // Read before the slot: messages published before the end are not missed.
             let publisher = self.ring.publisher();
             match self.step(out)? {
                 Ok(()) => continue,
                 Err(Unread::NotYet) => {}
                 Err(why) => anyhow::bail!("{}, sequence {}: {why}", self.ring.path().display(), self.next),
             }
-            self.tell_epochs(out)?;
+            self.report_epochs(out)?;
             match publisher {
                 Life::Closed | Life::Superseded => {
                     let end = life(publisher);
-                    self.say(&format!("the ring is {end}"), json!({ "ended": end }), out)?;
+                    self.report(&format!("the ring is {end}"), json!({ "ended": end }), out)?;
                     return Ok(Outcome::Fine);
                 }
                 Life::Dead if self.ring.is_sealed() => {
                     let text = "the publisher died: a sealed ring ends with it";
-                    self.say(text, json!({ "ended": "dead" }), out)?;
+                    self.report(text, json!({ "ended": "dead" }), out)?;
                     return Ok(Outcome::Fine);
                 }
                 Life::Dead if !dead => {
                     let text = "the publisher died: waiting for it to come back";
-                    self.say(text, json!({ "publisher": "dead" }), out)?;
+                    self.report(text, json!({ "publisher": "dead" }), out)?;
                 }
                 _ => {}
             }
             dead = publisher == Life::Dead;
-            looks = looks.wrapping_add(1);
-            if dead && looks.is_multiple_of(CURRENT) && !self.ring.is_current() {
-                self.say("the ring was removed", json!({ "ended": "removed" }), out)?;
+            reads = reads.wrapping_add(1);
+            if dead && reads.is_multiple_of(CHECK_EVERY) && !self.ring.is_current() {
+                self.report("the ring was removed", json!({ "ended": "removed" }), out)?;
                 return Ok(Outcome::Fine);
             }
             out.flush()?;
@@ -106,8 +109,8 @@ impl Tail {
         }
     }
 
-    /// Tells of each epoch that began, before the first message of it.
-    fn tell_epochs(&mut self, out: &mut Output) -> anyhow::Result<()> {
+    /// Reports each new epoch before its first message.
+    fn report_epochs(&mut self, out: &mut Output) -> anyhow::Result<()> {
         if self.ring.epoch() == self.epoch {
             return Ok(());
         }
@@ -115,18 +118,18 @@ impl Tail {
         for (epoch, begin) in begun.collect::<Vec<_>>() {
             self.epoch = epoch;
             let text = format!("the publisher restarted: epoch {epoch} begins at sequence {begin}");
-            self.say(&text, json!({ "epoch": epoch, "sequence": begin }), out)?;
+            self.report(&text, json!({ "epoch": epoch, "sequence": begin }), out)?;
         }
         Ok(())
     }
 
-    /// Says something about the ring: beside the messages, or among them in JSON.
-    fn say(&self, text: &str, json: Value, out: &mut Output) -> anyhow::Result<()> {
+    /// Reports something about the ring: on standard error, or in JSON among the messages.
+    fn report(&self, text: &str, json: Value, out: &mut Output) -> anyhow::Result<()> {
         if out.json {
             out.json(&json)?;
         } else {
             out.flush()?;
-            eprint_line(&format!("{}: {text}", self.ring.path().display()));
+            say(format_args!("{}: {text}", self.ring.path().display()));
         }
         Ok(())
     }

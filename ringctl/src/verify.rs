@@ -1,4 +1,4 @@
-//! `verify`: what is wrong with a ring, and where.
+//! `verify`: what is wrong with rings, and where.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -7,20 +7,21 @@ use feed_ring::OpenError;
 use feed_ring::inspect::Ring;
 use serde::Serialize;
 
-use crate::Outcome;
-use crate::args::why_not_opened;
-use crate::output::{Output, count, printable, shown};
+use crate::format::{count, printable, printable_name};
+use crate::open::explain;
+use crate::outcome::Outcome;
+use crate::output::Output;
 use crate::survey::names_in;
 
-/// A ring's verdict as JSON.
+/// The verdict on a ring as JSON.
 #[derive(Serialize)]
 struct Verified {
     name: String,
     fine: bool,
-    /// Slots that were looked at.
+    /// The number of slots that were checked.
     slots: u64,
     findings: Vec<Found>,
-    /// Findings that are not listed.
+    /// The number of findings that are not listed.
     more: u64,
 }
 
@@ -33,10 +34,11 @@ struct Found {
 
 pub(crate) fn run(root: &Path, names: &[String], connect: Option<&Path>, out: &mut Output) -> anyhow::Result<Outcome> {
     let verdicts: Vec<_> = match connect {
-        Some(path) => vec![verified(shown(path.as_os_str()), Ring::connect(path), true)],
+        Some(path) => vec![verified(printable_name(path.as_os_str()), Ring::connect(path), true)],
         None => {
-            // What is no UTF-8 is no ring's name, with the letter in it that stands for such bytes.
-            let verified = |name: OsString| verified(shown(&name), Ring::open(root, &name.to_string_lossy()), false);
+            // A name that is not UTF-8 is no ring's. The replacement character keeps it from matching one.
+            let verified =
+                |name: OsString| verified(printable_name(&name), Ring::open(root, &name.to_string_lossy()), false);
             names_in(root, names)?.into_iter().map(verified).collect()
         }
     };
@@ -69,8 +71,8 @@ fn verified(name: String, ring: Result<Ring, OpenError>, sealed: bool) -> Verifi
     let verdict = match ring {
         Ok(ring) => ring.verify(),
         Err(error) => {
-            // One line that says where, what was found and what was expected.
-            let found = printable(&why_not_opened(&error, sealed));
+            // The text already says where, what was found and what was expected.
+            let found = printable(&explain(&error, sealed));
             let found = Found { place: "opening it".to_owned(), found, expected: String::new() };
             return Verified { name, fine: false, slots: 0, findings: vec![found], more: 0 };
         }

@@ -1,8 +1,8 @@
-//! Tests of one program that must not run at the same time, because each needs the machine's processors.
+//! A lock for tests that need all processors of the machine. Such tests must not run at the same time.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Waits until no other test of this program holds it; to be held by the test that runs.
+/// Takes the lock. The test holds it while it runs.
 pub fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)

@@ -1,8 +1,8 @@
-//! Whether a process sleeps, as the kernel has it.
+//! Tells whether a process sleeps.
 
 use std::time::Duration;
 
-/// Whether all threads of a process are asleep, three times in a row: not between two polls.
+/// Whether all threads of a process sleep, three times in a row. Once could be the pause between two polls.
 pub fn sleeps(pid: u32) -> bool {
     let asleep = || {
         let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();

@@ -1,14 +1,14 @@
-//! Child processes for tests: the test program itself, run again for one ignored test that plays the child.
+//! Child processes for tests: the test program itself, started again for one ignored test that acts as the child.
 //!
-//! A test that plays a child is `#[ignore]`d, so that nobody runs it by itself, and begins with [`as_child`], which ties
-//! its life to its parent's. What it is to do comes in environment variables.
+//! Such a test is `#[ignore]`d, so that it does not run by itself. It begins with [`as_child`], which kills it when its
+//! parent ends. It gets its parameters in environment variables.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{ChildStdout, Command, ExitStatus, Stdio};
 
 const MARK: &str = "FEED_TEST_CHILD";
 
-/// The command that runs `test` (its full path, as `cargo test` prints it) of this test program as a child.
+/// The command that runs the test `test` of this test program as a child. `test` is the path that `cargo test` prints.
 ///
 /// # Panics
 /// If this program cannot be found.
@@ -18,7 +18,7 @@ pub fn child(test: &str) -> Command {
     command
 }
 
-/// Whether this process was started by [`child`]. If so it will be killed when its parent ends, however that ends.
+/// Whether this process was started by [`child`]. If so, it is killed when its parent ends.
 pub fn as_child() -> bool {
     if std::env::var_os(MARK).is_none() {
         return false;
@@ -27,7 +27,7 @@ pub fn as_child() -> bool {
     true
 }
 
-/// A running child whose lines can be waited for. It is killed when dropped.
+/// A running child and the lines that it prints. It is killed when dropped.
 #[derive(Debug)]
 pub struct Child {
     process: std::process::Child,
@@ -50,10 +50,10 @@ impl Child {
         self.process.id()
     }
 
-    /// Waits for a line that begins with `word`, and returns what follows it.
+    /// Waits for a line that begins with `word`, and returns the rest of the line.
     ///
     /// # Panics
-    /// If the output ends before.
+    /// If the output ends first.
     pub fn wait_for(&mut self, word: &str) -> String {
         let mut seen = String::new();
         loop {
@@ -74,7 +74,7 @@ impl Child {
         let _ = self.process.wait();
     }
 
-    /// Waits for its end; returns how it ended and what it still had to say.
+    /// Waits for the child's end. Returns its status and the rest of its output.
     ///
     /// # Panics
     /// If it cannot be waited for.

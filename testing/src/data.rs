@@ -1,9 +1,9 @@
-//! The market data that tests read where it is; the project is used without it.
+//! Market data for tests, on machines that have it. The project does not need it.
 
 use std::path::{Path, PathBuf};
 
-/// A file of the market data: in `$FEED_DATA`, or in `../shared/data` from the workspace's root. Where it is not, says so
-/// and returns none.
+/// The path of a market data file, in `$FEED_DATA` or in `../shared/data` beside the workspace. Without the file,
+/// prints that the test is skipped and returns `None`.
 pub fn market_data(name: &str) -> Option<PathBuf> {
     let folder = std::env::var_os("FEED_DATA")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"), PathBuf::from);
@@ -15,9 +15,9 @@ pub fn market_data(name: &str) -> Option<PathBuf> {
     None
 }
 
-/// Says that a test did not run, and why, on a line of its own that the test harness does not capture.
+/// Prints that a test is skipped, and why.
 pub fn skipped(reason: &str) {
     use std::io::Write;
-    // The harness captures the macros' output, not the stream's: a skip must be seen without --nocapture.
+    // The test harness captures what macros print, but not this. A skip must be visible without --nocapture.
     let _ = writeln!(std::io::stderr(), "SKIPPED: {reason}");
 }

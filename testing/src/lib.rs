@@ -1,16 +1,23 @@
-//! What this workspace's tests share: private roots for rings, child processes that end with their parent, and the market
-//! data where it is.
+//! Common parts of this workspace's tests.
+//!
+//! They are private roots for rings, child processes that end with their parent, and market data.
 
 mod alone;
 mod asleep;
+mod assertions;
+mod attributes;
+mod bad_rings;
 mod child;
 mod data;
+mod identity;
 mod program;
 mod root;
 
 pub use alone::alone;
 pub use asleep::sleeps;
+pub use bad_rings::{NOBODY, Replacement, assert_names_refused, can_run, is_root, replaced};
 pub use child::{Child, as_child, child};
 pub use data::{market_data, skipped};
+pub use identity::ProcessIdentity;
 pub use program::{Finished, Program, program};
 pub use root::PrivateRoot;

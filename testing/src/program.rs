@@ -1,4 +1,4 @@
-//! The workspace's programs, run as processes of their own.
+//! Runs the workspace's programs as processes of their own.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -9,16 +9,16 @@ use std::time::{Duration, Instant, SystemTime};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// After this long a program that has not ended, or not said what was waited for, never will.
+/// The longest time to wait for a program to end or to print something.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// The path of a program of this workspace, built by now.
+/// The path of a program of this workspace, built and up to date.
 ///
-/// Cargo tells a test where the programs of its own package are; those of other packages stand beside them, built by
-/// `cargo test --workspace`. If they do not, or are older than their sources, they are built here.
+/// Cargo tells a test only the programs of its own package. Those of other packages are in the same directory if `cargo
+/// test --workspace` built them. A program that is missing or older than its sources is built here.
 ///
 /// # Panics
-/// If it cannot be built.
+/// If the program cannot be built.
 pub fn program(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("the path of this program");
     let profile = test.parent().and_then(Path::parent).expect("tests stand in target/PROFILE/deps");
@@ -39,7 +39,7 @@ pub fn program(name: &str) -> PathBuf {
     path
 }
 
-/// Whether a program is there and no source of the workspace is newer.
+/// Whether the program exists and no source of the workspace is newer.
 fn is_fresh(path: &Path) -> bool {
     let Some(built) = modified(path) else { return false };
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
@@ -47,7 +47,7 @@ fn is_fresh(path: &Path) -> bool {
     packages.map(|package| package.path().join("src")).all(|sources| is_older(&sources, built))
 }
 
-/// Whether every file in a directory and below is older than this.
+/// Whether all files below a directory are older than `than`.
 fn is_older(directory: &Path, than: SystemTime) -> bool {
     std::fs::read_dir(directory)
         .into_iter()
@@ -69,7 +69,7 @@ pub struct Program {
     stderr: Collected,
 }
 
-/// How a program ended and what it said.
+/// The exit code and the output of a program.
 #[derive(Debug)]
 pub struct Finished {
     /// The exit code; `None` if a signal ended it.
@@ -81,12 +81,12 @@ pub struct Finished {
 }
 
 impl Program {
-    /// Starts a command, with its outputs collected and, unless the command says otherwise, nothing to read.
+    /// Starts a command and collects its outputs. Its input is empty unless the command says otherwise.
     ///
     /// # Panics
     /// If it cannot be started.
     pub fn start(command: &mut Command) -> Self {
-        // What a developer asked of the tests' own logs is none of the program's, unless the test says so.
+        // RUST_LOG is meant for the tests. The program gets it only if the test sets it.
         if !command.get_envs().any(|(name, _)| name == "RUST_LOG") {
             command.env_remove("RUST_LOG");
         }
@@ -102,7 +102,7 @@ impl Program {
         self.process.id()
     }
 
-    /// Its standard input, if the command piped it; the first time only.
+    /// Its standard input, if the command piped it. Only the first call returns it.
     pub fn stdin(&mut self) -> Option<std::process::ChildStdin> {
         self.process.stdin.take()
     }
@@ -125,7 +125,7 @@ impl Program {
     /// Waits until its standard output contains `text`.
     ///
     /// # Panics
-    /// If it ends, or takes minutes, without saying so.
+    /// If the program ends or minutes pass first.
     pub fn wait_for(&mut self, text: &str) {
         self.wait_until(text, |program| &program.stdout);
     }
@@ -133,7 +133,7 @@ impl Program {
     /// Waits until its standard error contains `text`.
     ///
     /// # Panics
-    /// If it ends, or takes minutes, without saying so.
+    /// If the program ends or minutes pass first.
     pub fn wait_for_error(&mut self, text: &str) {
         self.wait_until(text, |program| &program.stderr);
     }
@@ -147,7 +147,7 @@ impl Program {
         let begun = Instant::now();
         while !output(self).text().contains(text) {
             let ended = self.process.try_wait().expect("wait for a program").is_some();
-            // What it said last is collected after its end.
+            // The last output is collected after the program's end, so look once more.
             if (ended && output(self).is_complete()) || begun.elapsed() > PATIENCE {
                 assert!(output(self).text().contains(text), "it did not say {text:?}: {}", self.said());
                 return;
@@ -159,7 +159,7 @@ impl Program {
     /// Waits for its end.
     ///
     /// # Panics
-    /// If it takes minutes.
+    /// If the program does not end within minutes.
     pub fn finish(mut self) -> Finished {
         let begun = Instant::now();
         let status = loop {
@@ -183,7 +183,7 @@ impl Drop for Program {
     }
 }
 
-/// What comes out of a pipe, collected by a thread so that the pipe never fills up.
+/// The output of a pipe. A thread collects it, so that the pipe never fills up and blocks the program.
 #[derive(Debug)]
 struct Collected {
     bytes: Arc<Mutex<Vec<u8>>>,

@@ -1,4 +1,4 @@
-//! `make report`: every way to move a feed message between two processes, measured side by side.
+//! `make report`: measures every way to move a feed message between two processes, side by side.
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -6,17 +6,17 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use feed_ring_benches::contenders;
 use feed_ring_benches::report::options::Options;
-use feed_ring_benches::report::{run, visitor};
+use feed_ring_benches::report::{run, subprocess};
 
 fn main() -> ExitCode {
-    // The program runs itself for each pair of processes; its users need not know.
-    if std::env::args_os().nth(1).is_some_and(|argument| argument == visitor::SUBCOMMAND) {
-        return visitor::obey(&visitor::Orders::parse_from(std::env::args_os().skip(1))).into();
+    // The report starts itself again, as a hidden subcommand, for each measurement.
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == subprocess::SUBCOMMAND) {
+        return subprocess::run(&subprocess::Args::parse_from(std::env::args_os().skip(1))).into();
     }
     let options = Options::parse();
     if options.list {
         let mut output = std::io::stdout().lock();
-        // Whoever closes the pipe has read enough.
+        // A closed pipe is no error: the reader has read enough.
         let _ = options.select(contenders::all()).iter().try_for_each(|row| writeln!(output, "{}", row.name));
         return ExitCode::SUCCESS;
     }

@@ -1,32 +1,32 @@
-//! Calibration: what moving one line from core to core costs right now ("c2c"), the unit of everything in the report.
+//! Calibration: measures c2c, the time one cache line takes from core to core. It is the unit of the report.
 //!
-//! One 8-byte word on a line of its own is handed to and fro, both sides mapping it read-write; half a round trip is
-//! one c2c. The placement of the two virtual cores decides it, and the machine changes that at will. Where a line's
-//! home is in the last-level cache matters too, and its address decides that: hence several lines, one batch on each in
-//! turn.
+//! Both sides map one 8-byte word on a line of its own read-write and hand it back and forth. Half a round trip is one
+//! c2c. It depends on where the hypervisor places the two virtual cores, and that changes while the report runs. It
+//! also depends on the line's address, which decides the line's slice of the last-level cache. Hence several lines are
+//! used, one batch of round trips on each in turn.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use super::barrier::{Barrier, CALIBRATION_LINES};
 use super::clock::{self, Ticks};
-use super::meeting::{CALIBRATION_LINES, Meeting};
 
-/// Round trips in one batch: enough that reading the clock does not count.
+/// Round trips in one batch. With so many, the time for reading the clock does not matter.
 const BATCH: u64 = 64;
 
-/// What ends a calibration.
+/// The value that ends a calibration.
 const END: u64 = u64::MAX;
 
-/// The publisher's side: one way in nanoseconds, the median over batches of round trips for so long.
-pub fn lead(meeting: &Meeting, ticks: Ticks, length: Duration) -> f64 {
+/// The publisher's side: returns c2c in nanoseconds, the median over the batches within `length`.
+pub fn publisher(barrier: &Barrier, ticks: Ticks, length: Duration) -> f64 {
     let length = ticks.ticks(length);
     let mut batches = Vec::with_capacity(4096);
     let mut value = 0;
     let began = clock::now();
     let mut last = began;
     for line in (0..CALIBRATION_LINES).cycle() {
-        let word = meeting.calibration(line);
-        // Every line at least once.
+        let word = barrier.calibration(line);
+        // A calibration uses every line at least once.
         if last - began >= length && batches.len() >= CALIBRATION_LINES {
             word.store(END, Ordering::Release);
             while word.load(Ordering::Acquire) != 0 {}
@@ -44,11 +44,11 @@ pub fn lead(meeting: &Meeting, ticks: Ticks, length: Duration) -> f64 {
     ticks.ns(median(&mut batches)) / (2 * BATCH) as f64
 }
 
-/// The subscriber's side: hands back until the publisher ends it.
-pub fn follow(meeting: &Meeting) {
+/// The subscriber's side: hands the word back until the publisher ends the calibration.
+pub fn subscriber(barrier: &Barrier) {
     let mut value = 0;
     for line in (0..CALIBRATION_LINES).cycle() {
-        let word = meeting.calibration(line);
+        let word = barrier.calibration(line);
         for _ in 0..BATCH {
             value += 2;
             loop {
@@ -66,7 +66,7 @@ pub fn follow(meeting: &Meeting) {
     }
 }
 
-/// The median; 0 for nothing.
+/// The median, or 0 without values.
 pub fn median(values: &mut [f64]) -> f64 {
     if values.is_empty() {
         return 0.0;

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-/// The time in ticks; two cores of one machine agree on it.
+/// The time in ticks. All cores of a machine agree on it.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 pub fn now() -> u64 {
@@ -11,7 +11,7 @@ pub fn now() -> u64 {
     unsafe { core::arch::x86_64::_rdtsc() }
 }
 
-/// The time in ticks, not read before every earlier load has its value: the stamp of something received.
+/// The time in ticks, read after all earlier loads are complete. It stamps the receipt of a message.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 pub fn now_after_loads() -> u64 {
@@ -20,7 +20,7 @@ pub fn now_after_loads() -> u64 {
     now()
 }
 
-/// The time in ticks; two cores of one machine agree on it.
+/// The time in ticks. All cores of a machine agree on it.
 #[cfg(not(target_arch = "x86_64"))]
 #[inline]
 pub fn now() -> u64 {
@@ -28,7 +28,7 @@ pub fn now() -> u64 {
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
-/// The time in ticks, not read before every earlier load has its value: the stamp of something received.
+/// The time in ticks, read after all earlier loads are complete. It stamps the receipt of a message.
 #[cfg(not(target_arch = "x86_64"))]
 #[inline]
 pub fn now_after_loads() -> u64 {
@@ -36,14 +36,14 @@ pub fn now_after_loads() -> u64 {
     now()
 }
 
-/// How long a tick is, measured once and handed to every process, so that all of them agree.
+/// The length of a tick. It is measured once and passed to every process; else their figures would not compare.
 #[derive(Clone, Copy, Debug)]
 pub struct Ticks {
     per_ns: f64,
 }
 
 impl Ticks {
-    /// Compares ticks with the kernel's monotonic clock for 50 ms.
+    /// Measures the tick against the kernel's monotonic clock, for 50 ms.
     pub fn measure() -> Self {
         let (began, first) = (Instant::now(), now());
         std::thread::sleep(Duration::from_millis(50));
@@ -51,7 +51,7 @@ impl Ticks {
         Self { per_ns: (last - first) as f64 / elapsed.as_nanos() as f64 }
     }
 
-    /// Ticks of a known length, as measured by the parent process.
+    /// The length of a tick as the parent process measured it.
     pub fn from_per_ns(per_ns: f64) -> Self {
         Self { per_ns }
     }
@@ -61,12 +61,12 @@ impl Ticks {
         self.per_ns
     }
 
-    /// Nanoseconds in so many ticks.
+    /// Ticks in nanoseconds.
     pub fn ns(self, ticks: f64) -> f64 {
         ticks / self.per_ns
     }
 
-    /// Ticks in a duration.
+    /// A duration in ticks.
     pub fn ticks(self, duration: Duration) -> u64 {
         (duration.as_nanos() as f64 * self.per_ns) as u64
     }

@@ -1,22 +1,22 @@
-//! The two cores that the two sides are pinned to.
+//! The two cores of a pair, and pinning a thread to one of them.
 
 use anyhow::{Context as _, bail, ensure};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-/// Two different cores: the publisher's and the subscriber's.
+/// Two different cores, one for each side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cores {
-    /// Where the publisher runs.
+    /// The publisher's core.
     pub publisher: usize,
-    /// Where the subscriber runs.
+    /// The subscriber's core.
     pub subscriber: usize,
 }
 
 impl Cores {
-    /// The first two cores this process may run on.
+    /// The first two cores that this process may run on.
     ///
     /// # Errors
-    /// There is only one.
+    /// This process may run on one core only.
     pub fn first_two() -> anyhow::Result<Self> {
         let allowed = sched_getaffinity(None).context("sched_getaffinity")?;
         let mut cores = (0..CpuSet::MAX_CPU).filter(|&core| allowed.is_set(core));

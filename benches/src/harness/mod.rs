@@ -1,16 +1,16 @@
-//! What runs and measures one contender: two pinned processes, rounds between calibrations, and what they report.
+//! The harness: measures one contender between two processes pinned to two cores, with a calibration around each round.
 
+pub mod barrier;
 pub mod calibrate;
 pub mod clock;
 pub mod contender;
 pub mod cores;
-pub mod follow;
 pub mod fork;
-pub mod lead;
-pub mod meeting;
+pub mod measurement;
 pub mod message;
 pub mod pair;
-pub mod place;
+pub mod patience;
 pub mod preempted;
-pub mod visit;
-pub mod words;
+pub mod private_dir;
+pub mod publisher;
+pub mod subscriber;

@@ -1,4 +1,6 @@
-//! A pair: the two sides of one visit, as two processes or, for what works only within one process, as two threads.
+//! A pair: the two sides of one measurement.
+//!
+//! They are two processes or, for a contender that works only within one process, two threads.
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
@@ -8,87 +10,90 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::Context as _;
 use signal_hook::consts::SIGCHLD;
 
+use super::barrier::{self, Barrier};
 use super::clock::Ticks;
 use super::contender::{Contender, Direction, Unavailable};
 use super::cores::{Cores, pin};
-use super::follow::Follow;
 use super::fork;
-use super::lead::{Lead, complete};
-use super::meeting::{self, Meeting};
-use super::place::Place;
-use super::visit::{Findings, Plan, Visit};
-use super::words::Memory;
+use super::measurement::{Measurement, Plan, SubscriberResults};
+use super::private_dir::PrivateDir;
+use super::publisher::{PublisherSide, add_subscriber_results};
+use super::subscriber::SubscriberSide;
+use crate::sys::words::Memory;
 
-/// What a pair needs to know.
+/// The settings of a measurement.
 #[derive(Debug)]
 pub struct Session {
-    /// Where its files go.
-    pub place: Place,
-    /// Where the two sides run.
+    /// The directory for the pair's files.
+    pub dir: PrivateDir,
+    /// The cores of the two sides.
     pub cores: Cores,
-    /// How long to do what.
+    /// The length of the rounds.
     pub plan: Plan,
-    /// How long a tick is.
+    /// The length of a tick.
     pub ticks: Ticks,
 }
 
-/// Exit status of a pair whose subscriber ended too early; what went wrong stands on standard error.
+/// Exit status of a pair whose subscriber ended too early. The reason stands on standard error.
 pub const SUBSCRIBER_ENDED: i32 = 3;
 
-/// Visits a contender with the subscriber in a process of its own.
+/// Measures a contender with the subscriber in a process of its own.
 ///
 /// # Errors
-/// The contender's. If the subscriber fails this process exits at once with [`SUBSCRIBER_ENDED`], because it may be
-/// waiting, spinning even, for a message that will never come.
-pub fn processes<C: Contender<W>, const W: usize>(contender: &C, session: &Session) -> anyhow::Result<Visit> {
+/// The contender's. If the subscriber fails, this process exits at once with [`SUBSCRIBER_ENDED`]: the publisher may be
+/// waiting for a message that will never come.
+pub fn processes<C: Contender<W>, const W: usize>(contender: &C, session: &Session) -> anyhow::Result<Measurement> {
     let (ping, pong, memory) = links(contender, session)?;
     let (mut ours, mut theirs) = UnixStream::pair().context("socketpair")?;
     let ends_too_early = Arc::new(AtomicBool::new(true));
     signal_hook::flag::register_conditional_shutdown(SIGCHLD, SUBSCRIBER_ENDED, Arc::clone(&ends_too_early))?;
     let child = fork::child(|| {
-        // Children of its own are the contender's affair.
+        // A contender may start children of its own in the subscriber. Their end must not end the subscriber.
         ends_too_early.store(false, Ordering::SeqCst);
-        let findings = subscriber(contender, session, &ping, &pong, &memory)?;
-        theirs.write_all(&serde_json::to_vec(&findings)?).context("reporting to the publisher")
+        let results = subscriber(contender, session, &ping, &pong, &memory)?;
+        theirs.write_all(&serde_json::to_vec(&results)?).context("reporting to the publisher")
     })?;
     drop(theirs);
-    let mut visit = publisher(contender, session, &ping, &pong, &memory, || {
+    let mut measurement = publisher(contender, session, &ping, &pong, &memory, || {
         ends_too_early.store(false, Ordering::SeqCst);
     })?;
-    let mut findings = Vec::new();
-    ours.read_to_end(&mut findings).context("the subscriber's findings")?;
+    let mut results = Vec::new();
+    ours.read_to_end(&mut results).context("the subscriber's results")?;
     child.wait()?;
-    let findings = serde_json::from_slice(&findings).context("the subscriber's findings")?;
-    complete(&mut visit, findings, C::NEVER_WAITS)?;
-    Ok(visit)
+    let results = serde_json::from_slice(&results).context("the subscriber's results")?;
+    add_subscriber_results(&mut measurement, results, C::NEVER_WAITS)?;
+    Ok(measurement)
 }
 
-/// Visits a contender with the subscriber in a thread of this process.
+/// Measures a contender with the subscriber in a thread of this process.
 ///
 /// # Errors
-/// The contender's. If the subscriber fails the process exits at once, as with [`processes`].
-pub fn threads<C: Contender<W> + Sync, const W: usize>(contender: &C, session: &Session) -> anyhow::Result<Visit> {
+/// The contender's. If the subscriber fails, the process exits at once, as in [`processes`].
+pub fn threads<C: Contender<W> + Sync, const W: usize>(
+    contender: &C,
+    session: &Session,
+) -> anyhow::Result<Measurement> {
     let (ping, pong, memory) = links(contender, session)?;
     std::thread::scope(|scope| {
         let other = scope.spawn(|| {
             subscriber(contender, session, &ping, &pong, &memory).unwrap_or_else(|error| {
-                complain(&error);
+                print_error(&error);
                 std::process::exit(SUBSCRIBER_ENDED)
             })
         });
-        let mut visit = publisher(contender, session, &ping, &pong, &memory, || ()).unwrap_or_else(|error| {
-            // Returning would wait for the other thread, which may be waiting for us.
-            complain(&error);
+        let mut measurement = publisher(contender, session, &ping, &pong, &memory, || ()).unwrap_or_else(|error| {
+            // Returning would join the other thread, which may be waiting for this one.
+            print_error(&error);
             std::process::exit(1)
         });
-        let findings = other.join().map_err(|_| anyhow::anyhow!("the subscriber's thread panicked"))?;
-        complete(&mut visit, findings, C::NEVER_WAITS)?;
-        Ok(visit)
+        let results = other.join().map_err(|_| anyhow::anyhow!("the subscriber's thread panicked"))?;
+        add_subscriber_results(&mut measurement, results, C::NEVER_WAITS)?;
+        Ok(measurement)
     })
 }
 
-/// One line on standard error: what went wrong, or what was skipped and why.
-pub fn complain(error: &anyhow::Error) {
+/// Prints one line to standard error: the error, or `SKIPPED` with the reason.
+pub fn print_error(error: &anyhow::Error) {
     match error.chain().find_map(|cause| cause.downcast_ref::<Unavailable>()) {
         Some(unavailable) => eprintln!("SKIPPED: {unavailable}"),
         None => eprintln!("{error:#}"),
@@ -100,9 +105,9 @@ fn links<C: Contender<W>, const W: usize>(
     session: &Session,
 ) -> anyhow::Result<(C::Link, C::Link, Memory)> {
     Ok((
-        contender.link(&session.place, Direction::Ping)?,
-        contender.link(&session.place, Direction::Pong)?,
-        meeting::memory().context("memory to meet in")?,
+        contender.link(&session.dir, Direction::Ping)?,
+        contender.link(&session.dir, Direction::Pong)?,
+        barrier::memory().context("memory of the barrier")?,
     ))
 }
 
@@ -113,16 +118,16 @@ fn publisher<C: Contender<W>, const W: usize>(
     pong: &C::Link,
     memory: &Memory,
     about_to_end: impl FnOnce(),
-) -> anyhow::Result<Visit> {
+) -> anyhow::Result<Measurement> {
     pin(session.cores.publisher)?;
-    let meeting = Meeting::publisher(memory).context("memory to meet in")?;
+    let barrier = Barrier::publisher(memory).context("memory of the barrier")?;
     let sender = contender.sender(ping).context("opening the sender")?;
     let receiver = contender.receiver(pong).context("opening the receiver")?;
-    let mut lead = Lead::new(sender, receiver, meeting, &session.plan, session.ticks);
-    let visit = lead.visit(C::NEVER_WAITS)?;
+    let mut side = PublisherSide::new(sender, receiver, barrier, &session.plan, session.ticks);
+    let measurement = side.measure(C::NEVER_WAITS)?;
     about_to_end();
-    lead.meeting.meet();
-    Ok(visit)
+    side.barrier.wait();
+    Ok(measurement)
 }
 
 fn subscriber<C: Contender<W>, const W: usize>(
@@ -131,16 +136,16 @@ fn subscriber<C: Contender<W>, const W: usize>(
     ping: &C::Link,
     pong: &C::Link,
     memory: &Memory,
-) -> anyhow::Result<Findings> {
+) -> anyhow::Result<SubscriberResults> {
     pin(session.cores.subscriber)?;
-    let meeting = Meeting::subscriber(memory).context("memory to meet in")?;
+    let barrier = Barrier::subscriber(memory).context("memory of the barrier")?;
     let receiver = contender.receiver(ping).context("opening the receiver")?;
     let sender = contender.sender(pong).context("opening the sender")?;
-    let mut follow = Follow::new(receiver, sender, meeting, &session.plan, session.ticks);
-    let mut findings = follow.visit(C::NEVER_WAITS)?;
+    let mut side = SubscriberSide::new(receiver, sender, barrier, &session.plan, session.ticks);
+    let mut results = side.measure(C::NEVER_WAITS)?;
     if contender.shares_core() {
-        findings.preempted.fill(false);
+        results.preempted.fill(false);
     }
-    follow.meeting.meet();
-    Ok(findings)
+    side.barrier.wait();
+    Ok(results)
 }

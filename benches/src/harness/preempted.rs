@@ -1,8 +1,8 @@
-//! Whether the kernel took the core away: a round during which it did measures somebody else's work.
+//! Tells whether the kernel took the core away during a round. Such a round measures the work of other processes.
 
 use anyhow::Context as _;
 
-/// How often this thread had to leave its core although it wanted to go on.
+/// How often the kernel took the core from this thread while it was running.
 ///
 /// # Errors
 /// `/proc` cannot be read.

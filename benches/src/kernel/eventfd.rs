@@ -1,28 +1,29 @@
-//! A queue in shared memory with two eventfds: one counts messages, the other free slots. Descriptors, so they can be
-//! polled among sockets; but neither tells of a death.
+//! A queue in shared memory with two eventfds: one counts messages, the other free slots.
+//!
+//! Both can be polled together with sockets. Neither reports that the other side died.
 
 use std::os::fd::OwnedFd;
 use std::sync::atomic::Ordering;
 
 use anyhow::{Context as _, ensure};
 use rustix::event::{EventfdFlags, eventfd};
-use rustix::io::{Errno, read, write};
+use rustix::io::{read, retry_on_intr, write};
 
 use crate::harness::contender::{Contender, Direction, Receiver, Sender};
 use crate::harness::message::Message;
-use crate::harness::place::Place;
-use crate::harness::words::{Load as _, Memory, Words};
+use crate::harness::private_dir::PrivateDir;
+use crate::sys::words::{Load as _, Memory, Words};
 
 use super::stream::explain;
 
-/// A bounded queue of so many messages.
+/// A bounded queue.
 #[derive(Debug)]
 pub struct EventFd {
-    /// Messages it holds.
+    /// Number of messages that the queue holds.
     pub capacity: usize,
 }
 
-/// What both sides inherit (or what one sends the other with `SCM_RIGHTS`).
+/// The memory and both eventfds. Unrelated processes would pass the descriptors with `SCM_RIGHTS`.
 #[derive(Debug)]
 pub struct Link {
     memory: Memory,
@@ -37,7 +38,7 @@ impl<const W: usize> Contender<W> for EventFd {
 
     const NEVER_WAITS: bool = false;
 
-    fn link(&self, _: &Place, _: Direction) -> anyhow::Result<Link> {
+    fn link(&self, _: &PrivateDir, _: Direction) -> anyhow::Result<Link> {
         let counter = |start| eventfd(start, EventfdFlags::CLOEXEC).context("eventfd");
         Ok(Link {
             memory: Memory::new(self.capacity * (W + 1)).context("memfd")?,
@@ -93,7 +94,8 @@ impl<const W: usize> Sender<W> for EventSender {
         }
         self.next += 1;
         self.free -= 1;
-        // The system calls order nothing in the language's memory model; this number does, and it is a check besides.
+        // In the memory model of the language, system calls order nothing. This release store does, and the receiver
+        // checks the number.
         self.words.word(slot).store(self.next, Ordering::Release);
         add(&self.messages, 1)
     }
@@ -125,7 +127,7 @@ impl<const W: usize> Receiver<W> for EventReceiver<W> {
         for index in 0..W {
             self.message[index] = self.words.load(slot + 1 + index, Ordering::Relaxed);
         }
-        // Room is given back a quarter at a time: one system call for many messages.
+        // One system call frees a quarter of the queue, instead of one call for each message.
         self.freed += 1;
         if self.freed >= self.capacity / 4 {
             add(&self.room, self.freed)?;
@@ -135,25 +137,15 @@ impl<const W: usize> Receiver<W> for EventReceiver<W> {
     }
 }
 
-/// Waits until the counter is not zero, and takes all of it.
+/// Waits until the counter is not zero, and resets it. Returns the count.
 fn take(counter: &OwnedFd) -> anyhow::Result<u64> {
     let mut count = [0; 8];
-    loop {
-        match read(counter, &mut count[..]) {
-            Ok(_) => return Ok(u64::from_ne_bytes(count)),
-            Err(Errno::INTR) => {}
-            Err(error) => return Err(explain(error.into())),
-        }
-    }
+    retry_on_intr(|| read(counter, &mut count[..])).map_err(|error| explain(error.into()))?;
+    Ok(u64::from_ne_bytes(count))
 }
 
 /// Adds to the counter.
 fn add(counter: &OwnedFd, count: u64) -> anyhow::Result<()> {
-    loop {
-        match write(counter, &count.to_ne_bytes()) {
-            Ok(_) => return Ok(()),
-            Err(Errno::INTR) => {}
-            Err(error) => return Err(explain(error.into())),
-        }
-    }
+    retry_on_intr(|| write(counter, &count.to_ne_bytes())).map_err(|error| explain(error.into()))?;
+    Ok(())
 }

@@ -1,4 +1,4 @@
-//! A FIFO: a pipe with a name, for processes that do not know each other. Opening waits for the other side.
+//! A FIFO: a pipe with a name, for unrelated processes. Opening it waits for the other side.
 
 use std::fs::{File, OpenOptions};
 use std::path::PathBuf;
@@ -7,11 +7,11 @@ use anyhow::Context as _;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use crate::harness::contender::{Contender, Direction};
-use crate::harness::place::Place;
+use crate::harness::private_dir::PrivateDir;
 
 use super::stream::{StreamReceiver, StreamSender};
 
-/// `mkfifo(3)`, then as a pipe.
+/// `mkfifo(3)`, then `write(2)` and `read(2)` as with a pipe.
 #[derive(Debug)]
 pub struct Fifo;
 
@@ -22,8 +22,8 @@ impl<const W: usize> Contender<W> for Fifo {
 
     const NEVER_WAITS: bool = false;
 
-    fn link(&self, place: &Place, direction: Direction) -> anyhow::Result<PathBuf> {
-        let path = place.join(&format!("{}.fifo", direction.name()));
+    fn link(&self, dir: &PrivateDir, direction: Direction) -> anyhow::Result<PathBuf> {
+        let path = dir.join(&format!("{}.fifo", direction.name()));
         mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).with_context(|| path.display().to_string())?;
         Ok(path)
     }

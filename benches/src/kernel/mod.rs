@@ -1,62 +1,17 @@
-//! The kernel's mechanisms, each as a user would have to write it.
+//! The kernel's mechanisms, each used as a careful user would write it.
 
 pub mod eventfd;
 pub mod fifo;
+mod limit;
 pub mod monitor;
 pub mod pipe;
 pub mod posix;
+mod rows;
 pub mod splice;
 pub mod stream;
 pub mod sysv;
 pub mod tcp;
 pub mod unix;
 
-use anyhow::Context as _;
-
-use crate::contenders::{Kind, Row};
-use crate::harness::contender::Unavailable;
-
-/// Messages that the queues in shared memory hold.
-const CAPACITY: usize = 1_024;
-
-/// Their rows, for messages of 56 bytes and, in a full report, of 1,016.
-pub fn rows() -> Vec<Row> {
-    let mut rows = of_size::<7>();
-    rows.extend(of_size::<127>().into_iter().map(Row::only_full));
-    rows
-}
-
-fn of_size<const W: usize>() -> Vec<Row> {
-    let bytes = W * 8;
-    let name = |mechanism: &str| format!("{mechanism} {bytes}");
-    let posix_depth = posix::depth().ok();
-    let sysv_depth = sysv::depth(bytes).ok();
-    vec![
-        Row::new::<_, W>(Kind::Kernel, name("pipe"), None, pipe::Pipe),
-        Row::new::<_, W>(Kind::Kernel, name("fifo"), None, fifo::Fifo),
-        Row::new::<_, W>(Kind::Kernel, name("pipe splice"), None, splice::Splice),
-        Row::new::<_, W>(Kind::Kernel, name("unix stream"), None, unix::Stream),
-        Row::new::<_, W>(Kind::Kernel, name("unix seqpacket"), None, unix::SeqPacket),
-        Row::new::<_, W>(Kind::Kernel, name("unix datagram"), None, unix::Datagram),
-        Row::new::<_, W>(Kind::Kernel, name("tcp loopback"), None, tcp::Tcp),
-        Row::new::<_, W>(Kind::Kernel, name("posix mq"), posix_depth, posix::PosixQueue),
-        Row::new::<_, W>(Kind::Kernel, name("sysv mq"), sysv_depth, sysv::SystemVQueue),
-        Row::new::<_, W>(
-            Kind::Kernel,
-            name("shm mutex condvar"),
-            Some(CAPACITY),
-            monitor::MutexCondvar { capacity: CAPACITY },
-        ),
-        Row::new::<_, W>(Kind::Kernel, name("shm eventfd"), Some(CAPACITY), eventfd::EventFd { capacity: CAPACITY }),
-    ]
-}
-
-/// A limit as the kernel states it.
-///
-/// # Errors
-/// It is not there: the kernel does not offer the mechanism.
-pub fn limit(path: &str) -> anyhow::Result<usize> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Unavailable(format!("{path}: {error}: the kernel does not offer this")))?;
-    text.trim().parse().with_context(|| format!("{path}: `{}`", text.trim()))
-}
+pub use limit::limit;
+pub use rows::rows;

@@ -1,8 +1,8 @@
 //! A queue in shared memory under a robust, process-shared mutex with two condition variables.
 //!
-//! A message is written before it is counted, so whoever dies holding the mutex leaves a queue that is whole: the next
-//! one to lock is told (`EOWNERDEAD`), says that all is consistent, and goes on. Who waits does so with a deadline,
-//! since a condition variable does not tell of a death.
+//! A message is counted only after it is written. If a process dies while it holds the mutex, the queue is therefore
+//! intact: the next process gets `EOWNERDEAD`, marks the mutex consistent and continues. Waiting has a deadline,
+//! because a condition variable does not report that the other side died.
 
 use std::sync::atomic::Ordering;
 
@@ -10,31 +10,32 @@ use anyhow::Context as _;
 
 use crate::harness::contender::{Contender, Direction, Receiver, Sender};
 use crate::harness::message::Message;
-use crate::harness::place::Place;
-use crate::harness::words::{Memory, Words};
-use crate::sys::robust::{Condition, MonitorMemory, Previous, SharedMonitor, Sharing};
+use crate::harness::patience::PATIENCE;
+use crate::harness::private_dir::PrivateDir;
+use crate::sys::robust::{Condition, MonitorMemory, PreviousOwner, SharedMonitor, Sharing};
+use crate::sys::words::{Memory, Words};
 
-use super::stream::{PATIENCE, explain};
+use super::stream::explain;
 
 const PUT: usize = 0;
 const TAKEN: usize = 1;
 const SLOTS: usize = 8;
 
-/// A bounded queue of so many messages.
+/// A bounded queue.
 #[derive(Debug)]
 pub struct MutexCondvar {
-    /// Messages it holds.
+    /// Number of messages that the queue holds.
     pub capacity: usize,
 }
 
-/// What both sides inherit.
+/// The mutex with its condition variables, and the memory of the queue.
 #[derive(Debug)]
 pub struct Link {
     monitor: MonitorMemory,
     memory: Memory,
 }
 
-/// One end: both do the same things.
+/// One end of the queue. Sender and receiver have the same type.
 #[derive(Debug)]
 pub struct End<const W: usize> {
     monitor: SharedMonitor,
@@ -50,7 +51,7 @@ impl<const W: usize> Contender<W> for MutexCondvar {
 
     const NEVER_WAITS: bool = false;
 
-    fn link(&self, _: &Place, _: Direction) -> anyhow::Result<Link> {
+    fn link(&self, _: &PrivateDir, _: Direction) -> anyhow::Result<Link> {
         let monitor = MonitorMemory::new(Sharing::ProcessesRobust).context("initialising the mutex")?;
         Ok(Link { monitor, memory: Memory::new(SLOTS + self.capacity * W).context("memfd")? })
     }
@@ -72,7 +73,7 @@ impl MutexCondvar {
 }
 
 impl<const W: usize> End<W> {
-    /// How many messages were ever put in (or taken out). Relaxed: the mutex orders everything.
+    /// How many messages were ever put in (`PUT`) or taken out (`TAKEN`). Relaxed, because the mutex orders everything.
     fn count(&self, which: usize) -> u64 {
         self.words.word(which).load(Ordering::Relaxed)
     }
@@ -81,12 +82,12 @@ impl<const W: usize> End<W> {
         SLOTS + (count % self.capacity) as usize * W
     }
 
-    /// Locks, and waits until `ready`; the mutex is held afterwards.
+    /// Locks the mutex and waits until `ready`. The mutex is held on return.
     fn lock_when(&self, condition: Condition, ready: impl Fn(&Self) -> bool) -> anyhow::Result<()> {
-        self.held(self.monitor.lock().map_err(explain)?)?;
+        self.repair(self.monitor.lock().map_err(explain)?)?;
         while !ready(self) {
             match self.monitor.wait(condition, PATIENCE) {
-                Ok(previous) => self.held(previous)?,
+                Ok(previous) => self.repair(previous)?,
                 Err(error) => {
                     self.monitor.unlock().map_err(explain)?;
                     return Err(explain(error));
@@ -96,11 +97,11 @@ impl<const W: usize> End<W> {
         Ok(())
     }
 
-    fn held(&self, previous: Previous) -> anyhow::Result<()> {
+    fn repair(&self, previous: PreviousOwner) -> anyhow::Result<()> {
         match previous {
-            Previous::Left => Ok(()),
-            // Nothing to repair: counts are raised last.
-            Previous::Died => self.monitor.make_consistent().context("the other side died holding the mutex"),
+            PreviousOwner::Unlocked => Ok(()),
+            // There is nothing to repair: the count is raised after the message is written.
+            PreviousOwner::Died => self.monitor.make_consistent().context("the other side died holding the mutex"),
         }
     }
 }

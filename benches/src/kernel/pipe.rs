@@ -1,9 +1,9 @@
-//! An anonymous pipe: inherited by both sides, 64 KiB, blocking.
+//! An anonymous pipe, inherited by both sides: 64 KiB, blocking.
 
 use std::io::{PipeReader, PipeWriter};
 
 use crate::harness::contender::{Contender, Direction};
-use crate::harness::place::Place;
+use crate::harness::private_dir::PrivateDir;
 
 use super::stream::{Ends, StreamReceiver, StreamSender};
 
@@ -18,7 +18,7 @@ impl<const W: usize> Contender<W> for Pipe {
 
     const NEVER_WAITS: bool = false;
 
-    fn link(&self, _: &Place, _: Direction) -> anyhow::Result<Self::Link> {
+    fn link(&self, _: &PrivateDir, _: Direction) -> anyhow::Result<Self::Link> {
         let (reader, writer) = std::io::pipe()?;
         Ok(Ends::new(writer, reader))
     }

@@ -1,6 +1,7 @@
-//! A POSIX message queue, its limits read from the kernel, with `mq_timedsend` and `mq_timedreceive`.
+//! A POSIX message queue with `mq_timedsend` and `mq_timedreceive`, as large as the kernel's limits allow.
 //!
-//! Its name outlives every process until it is unlinked; here that happens as soon as both sides have it open.
+//! The name outlives every process until it is unlinked. Here the receiver unlinks it once both sides have the queue
+//! open.
 
 use std::io;
 
@@ -9,24 +10,25 @@ use zerocopy::{FromZeros as _, IntoBytes as _};
 
 use crate::harness::contender::{Contender, Direction, Receiver, Sender, Unavailable};
 use crate::harness::message::Message;
-use crate::harness::place::{Outside, Place};
+use crate::harness::patience::{PATIENCE, until_there};
+use crate::harness::private_dir::{External, PrivateDir};
 use crate::sys::posix_mq::{Access, Queue, open, unlink};
 
-use super::limit;
-use super::stream::{PATIENCE, explain, until_there, whole};
+use super::limit::limit;
+use super::stream::{explain, whole};
 
-/// `mq_open(3)` and so on.
+/// `mq_open(3)`, `mq_timedsend(3)`, `mq_timedreceive(3)`.
 #[derive(Debug)]
 pub struct PosixQueue;
 
-/// A queue's name, and the queue open for both directions, so that it exists before either side looks for it.
+/// A queue's name and the open queue. It exists before either side opens it by name.
 #[derive(Debug)]
 pub struct Link {
     name: String,
     _queue: Queue,
 }
 
-/// Messages that a queue may hold for an unprivileged process.
+/// Number of messages that the queue of an unprivileged process may hold.
 pub fn depth() -> anyhow::Result<usize> {
     limit("/proc/sys/fs/mqueue/msg_max")
 }
@@ -38,7 +40,7 @@ impl<const W: usize> Contender<W> for PosixQueue {
 
     const NEVER_WAITS: bool = false;
 
-    fn link(&self, place: &Place, direction: Direction) -> anyhow::Result<Link> {
+    fn link(&self, dir: &PrivateDir, direction: Direction) -> anyhow::Result<Link> {
         let (depth, size) = (depth()?, limit("/proc/sys/fs/mqueue/msgsize_max")?);
         if W * 8 > size {
             let needed = W * 8;
@@ -47,11 +49,11 @@ impl<const W: usize> Contender<W> for PosixQueue {
             ))
             .into());
         }
-        let name = place.unique(direction.name());
-        place.note(Outside::PosixQueue, &name)?;
+        let name = dir.unique_name(direction.name());
+        dir.note_external(External::PosixQueue, &name)?;
         let queue = open(&name, Access::Create { depth, size: W * 8 }).map_err(|error| match error.raw_os_error() {
             Some(libc::EMFILE) => anyhow::Error::new(Unavailable(format!(
-                "POSIX queue of {depth} x {} bytes: RLIMIT_MSGQUEUE is spent: raise it with ulimit -q",
+                "POSIX queue of {depth} x {} bytes: RLIMIT_MSGQUEUE is used up: raise it with ulimit -q",
                 W * 8
             ))),
             Some(libc::ENOSPC) => {
@@ -91,7 +93,7 @@ impl<const W: usize> Sender<W> for QueueSender {
 #[derive(Debug)]
 pub struct QueueReceiver<const W: usize> {
     queue: Queue,
-    /// The name, until the first message shows that the sender has the queue open too.
+    /// The name, until the first message arrives: by then the sender has the queue open.
     name: Option<String>,
     message: Message<W>,
 }

@@ -1,9 +1,9 @@
-//! A pipe filled with `splice(2)`: the kernel passes pages of the sender's file on instead of copying bytes.
+//! A pipe filled with `splice(2)`: the kernel passes pages of the sender's file to the reader's end, without a copy.
 //!
-//! The sender writes a message into a slot of its memfd and splices that into the pipe. From then on the *page* is in
-//! the pipe: who writes to the slot again before it was read changes a message under way. So there are more slots than
-//! the pipe holds buffers (one splice makes one buffer), and a slot comes round only after its buffer has left the
-//! pipe.
+//! The sender writes a message into a slot of its memfd and splices the slot into the pipe. From then on the pipe
+//! refers to the page itself: a write to the slot would change a message that was not read yet. Each splice takes one
+//! buffer of the pipe. Hence there are more slots than the pipe has buffers, and a slot is reused only after its buffer
+//! has left the pipe.
 
 use std::io::{PipeReader, PipeWriter};
 use std::sync::atomic::Ordering;
@@ -13,8 +13,8 @@ use rustix::pipe::{SpliceFlags, fcntl_getpipe_size, splice};
 
 use crate::harness::contender::{Contender, Direction, Sender};
 use crate::harness::message::Message;
-use crate::harness::place::Place;
-use crate::harness::words::{Memory, Words};
+use crate::harness::private_dir::PrivateDir;
+use crate::sys::words::{Memory, Words};
 
 use super::stream::{Ends, StreamReceiver, explain};
 
@@ -31,7 +31,7 @@ impl<const W: usize> Contender<W> for Splice {
 
     const NEVER_WAITS: bool = false;
 
-    fn link(&self, _: &Place, _: Direction) -> anyhow::Result<Self::Link> {
+    fn link(&self, _: &PrivateDir, _: Direction) -> anyhow::Result<Self::Link> {
         let (reader, writer) = std::io::pipe()?;
         Ok(Ends::new(writer, reader))
     }
@@ -40,7 +40,7 @@ impl<const W: usize> Contender<W> for Splice {
         ensure!(W * 8 <= PAGE, "a message of {} bytes does not fit a page, and one splice would be two buffers", W * 8);
         let pipe = link.sender()?;
         let buffers = fcntl_getpipe_size(&pipe).context("F_GETPIPE_SZ")? / PAGE;
-        // Those in the pipe, the one being written, and as many again for comfort.
+        // A slot for each buffer in the pipe and one for the message being written; twice as many, for safety.
         let slots = 2 * (buffers + 1);
         let memory = Memory::new(slots * PAGE / 8).context("memfd")?;
         let words = memory.read_write().context("memfd")?;
@@ -52,7 +52,7 @@ impl<const W: usize> Contender<W> for Splice {
     }
 }
 
-/// Writes into its slots and splices them.
+/// Writes each message into the next slot and splices the slot.
 #[derive(Debug)]
 pub struct SpliceSender {
     pipe: PipeWriter,
@@ -71,7 +71,7 @@ impl<const W: usize> Sender<W> for SpliceSender {
         }
         let (mut offset, end) = (slot as u64, (slot + W * 8) as u64);
         while offset < end {
-            // The kernel moves `offset` on by what it took.
+            // `splice` advances `offset` by the bytes that it took.
             let left = (end - offset) as usize;
             match splice(&self.memory, Some(&mut offset), &self.pipe, None, left, SpliceFlags::empty()) {
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}

@@ -1,22 +1,18 @@
-//! What all byte streams share: a message is so many bytes, and a read or write may carry fewer.
+//! Common parts of all byte streams. A message is a number of bytes, and a single read or write may move fewer.
 //!
-//! `write_all` and `read_exact` loop until all is through and go on after a signal. Rust's runtime ignores SIGPIPE, so
-//! a receiver that is gone is an error (`EPIPE`) here and not the end of the process; a program in C has to do that
-//! itself.
+//! `write_all` and `read_exact` repeat until all bytes are moved, also after a signal. Rust's runtime ignores SIGPIPE,
+//! so writing without a receiver is an error (`EPIPE`) here. A C program must ignore SIGPIPE itself, or the signal
+//! kills it.
 
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use zerocopy::{FromZeros as _, IntoBytes as _};
 
 use crate::harness::contender::{Receiver, Sender};
 use crate::harness::message::Message;
-
-/// How long one side waits for the other to appear or to make room.
-pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Writes messages into a byte stream.
 #[derive(Debug)]
@@ -36,7 +32,7 @@ pub struct StreamReceiver<S, const W: usize> {
 }
 
 impl<S, const W: usize> StreamReceiver<S, W> {
-    /// From this stream.
+    /// A receiver that reads from `stream`.
     pub fn new(stream: S) -> Self {
         Self { stream, message: Message::new_zeroed() }
     }
@@ -49,7 +45,7 @@ impl<S: Read, const W: usize> Receiver<W> for StreamReceiver<S, W> {
     }
 }
 
-/// An error as a person would put it.
+/// Adds to an error what it means for the connection.
 #[cold]
 pub fn explain(error: io::Error) -> anyhow::Error {
     let context = match error.kind() {
@@ -63,10 +59,10 @@ pub fn explain(error: io::Error) -> anyhow::Error {
     anyhow::Error::new(error).context(context)
 }
 
-/// A length that should have been a whole message.
+/// Checks that `length` is the length of a whole message.
 ///
 /// # Errors
-/// It was not.
+/// It is not.
 pub fn whole<const W: usize>(length: usize) -> anyhow::Result<()> {
     match length {
         length if length == W * 8 => Ok(()),
@@ -75,29 +71,29 @@ pub fn whole<const W: usize>(length: usize) -> anyhow::Result<()> {
     }
 }
 
-/// Both ends of something, made before the sides part: each side takes one and closes the other, or nobody would ever
-/// see the end of the stream.
+/// Both ends of a connection, made before the fork. Each side takes its end and closes the other. Else the open copy of
+/// the other end would hide the end of the stream.
 #[derive(Debug)]
 pub struct Ends<S, R>(Mutex<Option<(S, R)>>);
 
 impl<S, R> Ends<S, R> {
-    /// Both.
+    /// Both ends of a connection.
     pub fn new(sender: S, receiver: R) -> Self {
         Self(Mutex::new(Some((sender, receiver))))
     }
 
-    /// The sending end; the other is closed in this process.
+    /// The sending end. Closes the receiving end in this process.
     ///
     /// # Errors
-    /// This side took one before.
+    /// This side has taken its end already.
     pub fn sender(&self) -> anyhow::Result<S> {
         Ok(self.take()?.0)
     }
 
-    /// The receiving end; the other is closed in this process.
+    /// The receiving end. Closes the sending end in this process.
     ///
     /// # Errors
-    /// This side took one before.
+    /// This side has taken its end already.
     pub fn receiver(&self) -> anyhow::Result<R> {
         Ok(self.take()?.1)
     }
@@ -107,30 +103,10 @@ impl<S, R> Ends<S, R> {
     }
 }
 
-/// Tries until it works, as long as the other side may only be late.
+/// Removes the socket file of a dead receiver, so that the path can be bound. Keeps that of a live one.
 ///
 /// # Errors
-/// Another error, or the last one when patience is over.
-pub fn until_there<T>(what: &str, mut attempt: impl FnMut() -> io::Result<T>) -> anyhow::Result<T> {
-    let began = Instant::now();
-    loop {
-        match attempt() {
-            Ok(value) => return Ok(value),
-            Err(error)
-                if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
-                    && began.elapsed() < PATIENCE =>
-            {
-                std::thread::sleep(Duration::from_micros(200));
-            }
-            Err(error) => return Err(error).with_context(|| what.to_owned()),
-        }
-    }
-}
-
-/// Where a socket is to be bound: what a dead receiver left there is removed, a live one is not.
-///
-/// # Errors
-/// Somebody listens there, or the file is no socket.
+/// A receiver listens there, or the file is not a socket.
 pub fn clear_stale(path: &PathBuf, is_alive: impl FnOnce() -> io::Result<()>) -> anyhow::Result<()> {
     use std::os::unix::fs::FileTypeExt as _;
     let about = match std::fs::symlink_metadata(path) {
@@ -139,11 +115,11 @@ pub fn clear_stale(path: &PathBuf, is_alive: impl FnOnce() -> io::Result<()>) ->
     };
     anyhow::ensure!(
         about.file_type().is_socket(),
-        "{} is there and no socket: remove it or choose another",
+        "{} exists and is not a socket: remove it or choose another path",
         path.display()
     );
     match is_alive() {
-        Ok(()) => anyhow::bail!("{}: somebody listens there already: stop it or choose another path", path.display()),
+        Ok(()) => anyhow::bail!("{}: a process listens there already: stop it or choose another path", path.display()),
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
             std::fs::remove_file(path).with_context(|| format!("removing the stale socket {}", path.display()))
         }

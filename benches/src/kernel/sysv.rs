@@ -1,23 +1,23 @@
-//! A System V message queue, its limits read from the kernel. It outlives every process until somebody removes it.
+//! A System V message queue, as large as the kernel's limits allow. It outlives every process until it is removed.
 
 use anyhow::Context as _;
 
 use crate::harness::contender::{Contender, Direction, Receiver, Sender, Unavailable};
 use crate::harness::message::Message;
-use crate::harness::place::{Outside, Place};
-use crate::sys::sysv_mq::{Envelope, Queue};
+use crate::harness::private_dir::{External, PrivateDir};
+use crate::sys::sysv_mq::{MsgBuf, Queue};
 
-use super::limit;
+use super::limit::limit;
 use super::stream::{explain, whole};
 
-/// `msgget(2)` and so on.
+/// `msgget(2)`, `msgsnd(2)`, `msgrcv(2)`.
 #[derive(Debug)]
 pub struct SystemVQueue;
 
-/// Messages of so many bytes that a queue holds.
+/// Number of messages of `payload` bytes that a queue holds.
 ///
 /// # Errors
-/// The kernel does not say.
+/// The kernel does not state its limit.
 pub fn depth(payload: usize) -> anyhow::Result<usize> {
     Ok(limit("/proc/sys/kernel/msgmnb")? / payload)
 }
@@ -29,7 +29,7 @@ impl<const W: usize> Contender<W> for SystemVQueue {
 
     const NEVER_WAITS: bool = false;
 
-    fn link(&self, place: &Place, _: Direction) -> anyhow::Result<Queue> {
+    fn link(&self, dir: &PrivateDir, _: Direction) -> anyhow::Result<Queue> {
         let (size, whole_queue) = (limit("/proc/sys/kernel/msgmax")?, limit("/proc/sys/kernel/msgmnb")?);
         if W * 8 > size.min(whole_queue) {
             let needed = W * 8;
@@ -48,7 +48,7 @@ impl<const W: usize> Contender<W> for SystemVQueue {
             }
             _ => anyhow::Error::new(error).context("msgget"),
         })?;
-        place.note(Outside::SystemVQueue, &queue.id().to_string())?;
+        dir.note_external(External::SystemVQueue, &queue.id().to_string())?;
         Ok(queue)
     }
 
@@ -58,13 +58,13 @@ impl<const W: usize> Contender<W> for SystemVQueue {
     }
 
     fn receiver(&self, queue: &Queue) -> anyhow::Result<QueueReceiver<W>> {
-        Ok(QueueReceiver { queue: *queue, message: Envelope::new([0; W]) })
+        Ok(QueueReceiver { queue: *queue, message: MsgBuf::new([0; W]) })
     }
 }
 
 impl<const W: usize> Sender<W> for Queue {
     fn send(&mut self, message: &Message<W>) -> anyhow::Result<()> {
-        Queue::send(*self, &Envelope::new(*message)).map_err(explain)
+        Queue::send(*self, &MsgBuf::new(*message)).map_err(explain)
     }
 }
 
@@ -72,7 +72,7 @@ impl<const W: usize> Sender<W> for Queue {
 #[derive(Debug)]
 pub struct QueueReceiver<const W: usize> {
     queue: Queue,
-    message: Envelope<W>,
+    message: MsgBuf<W>,
 }
 
 impl<const W: usize> Receiver<W> for QueueReceiver<W> {

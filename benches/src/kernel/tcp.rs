@@ -5,9 +5,10 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use anyhow::Context as _;
 
 use crate::harness::contender::{Contender, Direction};
-use crate::harness::place::Place;
+use crate::harness::patience::until_there;
+use crate::harness::private_dir::PrivateDir;
 
-use super::stream::{StreamReceiver, StreamSender, until_there};
+use super::stream::{StreamReceiver, StreamSender};
 
 /// `SOCK_STREAM` over 127.0.0.1.
 #[derive(Debug)]
@@ -20,7 +21,7 @@ impl<const W: usize> Contender<W> for Tcp {
 
     const NEVER_WAITS: bool = false;
 
-    fn link(&self, _: &Place, _: Direction) -> anyhow::Result<TcpListener> {
+    fn link(&self, _: &PrivateDir, _: Direction) -> anyhow::Result<TcpListener> {
         TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("listening on 127.0.0.1")
     }
 

@@ -1,7 +1,7 @@
-//! Unix sockets: stream, seqpacket and datagram, by a path in the file system.
+//! Unix sockets (stream, seqpacket, datagram) with a path in the file system.
 //!
-//! The receiver is the server: it removes a stale socket file, binds and accepts; the sender connects as soon as it is
-//! there. A datagram socket has no connection to accept, and its receiver is never told that the sender is gone.
+//! The receiver is the server: it removes a stale socket file, binds and accepts. The sender retries until it can
+//! connect. A datagram socket accepts no connection, and its receiver is never told that the sender is gone.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -9,6 +9,7 @@ use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::PathBuf;
 
 use anyhow::Context as _;
+use rustix::io::retry_on_intr;
 use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind, connect, listen,
     recv, send, socket_with,
@@ -17,9 +18,10 @@ use zerocopy::{FromZeros as _, IntoBytes as _};
 
 use crate::harness::contender::{Contender, Direction, Receiver, Sender};
 use crate::harness::message::Message;
-use crate::harness::place::Place;
+use crate::harness::patience::until_there;
+use crate::harness::private_dir::PrivateDir;
 
-use super::stream::{StreamReceiver, StreamSender, clear_stale, explain, until_there, whole};
+use super::stream::{StreamReceiver, StreamSender, clear_stale, explain, whole};
 
 /// `SOCK_STREAM`.
 #[derive(Debug)]
@@ -32,8 +34,8 @@ impl<const W: usize> Contender<W> for Stream {
 
     const NEVER_WAITS: bool = false;
 
-    fn link(&self, place: &Place, direction: Direction) -> anyhow::Result<PathBuf> {
-        Ok(place.join(&format!("{}.stream", direction.name())))
+    fn link(&self, dir: &PrivateDir, direction: Direction) -> anyhow::Result<PathBuf> {
+        Ok(dir.join(&format!("{}.stream", direction.name())))
     }
 
     fn sender(&self, path: &PathBuf) -> anyhow::Result<Self::Sender> {
@@ -45,16 +47,16 @@ impl<const W: usize> Contender<W> for Stream {
     }
 }
 
-/// Listens at a path, whatever a dead receiver left there.
+/// Listens at a path. Removes the socket file of a dead receiver first.
 ///
 /// # Errors
-/// A live one listens there.
+/// A live receiver listens there.
 pub fn bind_stream(path: &PathBuf) -> anyhow::Result<UnixListener> {
     clear_stale(path, || UnixStream::connect(path).map(drop))?;
     UnixListener::bind(path).with_context(|| path.display().to_string())
 }
 
-/// `SOCK_SEQPACKET`: connected, and one read is one message.
+/// `SOCK_SEQPACKET`: a connection on which one read returns one message.
 #[derive(Debug)]
 pub struct SeqPacket;
 
@@ -82,8 +84,8 @@ impl<const W: usize> Contender<W> for SeqPacket {
 
     const NEVER_WAITS: bool = false;
 
-    fn link(&self, place: &Place, direction: Direction) -> anyhow::Result<PathBuf> {
-        Ok(place.join(&format!("{}.seqpacket", direction.name())))
+    fn link(&self, dir: &PrivateDir, direction: Direction) -> anyhow::Result<PathBuf> {
+        Ok(dir.join(&format!("{}.seqpacket", direction.name())))
     }
 
     fn sender(&self, path: &PathBuf) -> anyhow::Result<SeqPacketEnd<W>> {
@@ -103,32 +105,20 @@ impl<const W: usize> Contender<W> for SeqPacket {
 
 impl<const W: usize> Sender<W> for SeqPacketEnd<W> {
     fn send(&mut self, message: &Message<W>) -> anyhow::Result<()> {
-        loop {
-            match send(&self.socket, message.as_bytes(), SendFlags::NOSIGNAL) {
-                Ok(length) => return whole::<W>(length),
-                Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(explain(error.into())),
-            }
-        }
+        let length = retry_on_intr(|| send(&self.socket, message.as_bytes(), SendFlags::NOSIGNAL));
+        whole::<W>(length.map_err(|error| explain(error.into()))?)
     }
 }
 
 impl<const W: usize> Receiver<W> for SeqPacketEnd<W> {
     fn receive<R>(&mut self, look: impl FnOnce(&Message<W>) -> R) -> anyhow::Result<R> {
-        loop {
-            match recv(&self.socket, self.message.as_mut_bytes(), RecvFlags::empty()) {
-                Ok((length, _)) => {
-                    whole::<W>(length)?;
-                    return Ok(look(&self.message));
-                }
-                Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(explain(error.into())),
-            }
-        }
+        let received = retry_on_intr(|| recv(&self.socket, self.message.as_mut_bytes(), RecvFlags::empty()));
+        whole::<W>(received.map_err(|error| explain(error.into()))?.0)?;
+        Ok(look(&self.message))
     }
 }
 
-/// `SOCK_DGRAM`: no connection; the queue holds `net.unix.max_dgram_qlen` messages, then the sender waits.
+/// `SOCK_DGRAM`: no connection. The sender waits when the queue holds `net.unix.max_dgram_qlen` messages.
 #[derive(Debug)]
 pub struct Datagram;
 
@@ -146,8 +136,8 @@ impl<const W: usize> Contender<W> for Datagram {
 
     const NEVER_WAITS: bool = false;
 
-    fn link(&self, place: &Place, direction: Direction) -> anyhow::Result<PathBuf> {
-        Ok(place.join(&format!("{}.datagram", direction.name())))
+    fn link(&self, dir: &PrivateDir, direction: Direction) -> anyhow::Result<PathBuf> {
+        Ok(dir.join(&format!("{}.datagram", direction.name())))
     }
 
     fn sender(&self, path: &PathBuf) -> anyhow::Result<DatagramEnd<W>> {

@@ -1,29 +1,29 @@
-//! Bare flags: each message is one 8-byte store into a cache line of its own. With one line, this is c2c itself.
+//! Bare flags: each message is one 8-byte store into a cache line of its own. With one line this is c2c itself.
 //!
-//! Nothing is checked, marked or protected: a message is the word. A ring that puts a protocol and a payload around it
-//! can at best come near.
+//! There is no check, no mark and no protection: the word is the message. A ring with a protocol and a payload cannot
+//! be faster.
 
 use std::marker::PhantomData;
 use std::sync::atomic::Ordering;
 
 use crate::harness::contender::{Contender, Direction, Receiver, Sender, Unavailable};
-use crate::harness::message::{Head, Message};
-use crate::harness::place::Place;
-use crate::harness::words::{Load, Memory, ReadOnlyWords, WORDS_PER_LINE, Words};
+use crate::harness::message::{Header, Message};
+use crate::harness::private_dir::PrivateDir;
+use crate::sys::words::{Load, Memory, ReadOnlyWords, WORDS_PER_LINE, Words};
 
 /// How the receiver maps the lines.
 pub trait Mapping: Sync {
     /// The receiver's mapping.
     type View: Load;
 
-    /// Maps them.
+    /// Maps the lines.
     ///
     /// # Errors
     /// The kernel's.
     fn map(memory: &Memory) -> std::io::Result<Self::View>;
 }
 
-/// The receiver maps read-write, though it only loads.
+/// The receiver maps read-write, although it only loads.
 #[derive(Debug)]
 pub struct ReadWrite;
 
@@ -47,8 +47,8 @@ impl Mapping for ReadOnly {
     }
 }
 
-/// The receiver maps read-write under a protection key that denies it to write: what a read-only page protects, with the
-/// lines of a writable one.
+/// The receiver maps read-write, but a protection key denies it to write. This protects as a read-only page does, and
+/// the lines behave as those of a writable page.
 #[derive(Debug)]
 pub struct WriteDenied;
 
@@ -60,17 +60,17 @@ impl Mapping for WriteDenied {
     }
 }
 
-/// What the receiver does between two looks at the line.
+/// What the receiver does between two polls of a line.
 pub trait Poll: Sync {
-    /// Does it.
+    /// Called between two polls.
     fn pause();
 }
 
-/// Nothing: it looks again at once.
+/// Does nothing: polls again at once.
 #[derive(Debug)]
 pub struct Tight;
 
-/// `std::hint::spin_loop`, the `pause` instruction on x86.
+/// Calls `std::hint::spin_loop`, the `pause` instruction on x86.
 #[derive(Debug)]
 pub struct Pause;
 
@@ -86,7 +86,7 @@ impl Poll for Pause {
     }
 }
 
-/// So many lines, a power of two, used one after the other.
+/// A number of lines, a power of two, used one after the other.
 #[derive(Debug)]
 pub struct Flags<M, P> {
     lines: usize,
@@ -94,7 +94,7 @@ pub struct Flags<M, P> {
 }
 
 impl<M, P> Flags<M, P> {
-    /// So many lines.
+    /// Flags on `lines` lines.
     ///
     /// # Panics
     /// `lines` is not a power of two.
@@ -111,9 +111,9 @@ impl<M: Mapping, P: Poll> Contender<1> for Flags<M, P> {
 
     const NEVER_WAITS: bool = true;
 
-    fn link(&self, _: &Place, _: Direction) -> anyhow::Result<Memory> {
+    fn link(&self, _: &PrivateDir, _: Direction) -> anyhow::Result<Memory> {
         let memory = Memory::new(self.lines * WORDS_PER_LINE)?;
-        // Whether it can be mapped so is to be known before there are two sides.
+        // Tries the mapping before the fork, so that a missing mechanism is reported once.
         M::map(&memory).map_err(|error| match error.kind() {
             std::io::ErrorKind::Unsupported => Unavailable(error.to_string()).into(),
             _ => anyhow::Error::from(error),
@@ -140,8 +140,8 @@ pub struct FlagSender {
 impl Sender<1> for FlagSender {
     #[inline(always)]
     fn send(&mut self, message: &Message<1>) -> anyhow::Result<()> {
-        let line = Head::of_checked(message).number() as usize & self.mask;
-        // An empty line holds 0: every message is above it.
+        let line = Header::of_checked(message).number() as usize & self.mask;
+        // An empty line holds 0, so every message must be above 0.
         self.words.word(line * WORDS_PER_LINE).store(message[0] + 1, Ordering::Release);
         Ok(())
     }
@@ -168,8 +168,8 @@ impl<V: Load, P: Poll> Receiver<1> for FlagReceiver<V, P> {
         }
         self.last = value;
         let message = [value - 1];
-        // After being lapped the line holds a later message than expected: go on from there.
-        self.next = Head::of_checked(&message).number() as usize + 1;
+        // After a lap the line holds a later message than expected. Continue from that one.
+        self.next = Header::of_checked(&message).number() as usize + 1;
         Ok(look(&message))
     }
 }

@@ -1,25 +1,26 @@
-//! A bare seqlock ring, each slot marked when its message is written or, as in this project's ring, one message ahead.
-//! Nothing else is there: no count, no epochs, no sleepers, no recovery. What the ring costs beyond it is the price of
-//! those; what marking ahead gains shows between the two.
+//! A bare seqlock ring. A slot is marked when its message is written or, as in this project's ring, one message ahead.
+//!
+//! It has no published count, no epochs, no sleeping subscribers and no recovery. This project's ring pays for those
+//! what it takes beyond the seqlock. The two seqlock rows differ by what marking ahead gains.
 
 use std::sync::atomic::{Ordering, fence};
 
 use crate::harness::contender::{Contender, Direction, Receiver, Sender};
 use crate::harness::message::Message;
-use crate::harness::place::Place;
-use crate::harness::words::{Memory, WORDS_PER_LINE, Words};
+use crate::harness::private_dir::PrivateDir;
+use crate::sys::words::{Memory, WORDS_PER_LINE, Words};
 
 /// A bare seqlock ring, mapped read-write by both sides.
 #[derive(Clone, Copy, Debug)]
 pub struct Seqlock {
     /// Slots, a power of two.
     pub slots: usize,
-    /// Whether the slot after a message is marked with it.
+    /// Whether publishing a message also marks the next slot.
     pub ahead: bool,
 }
 
 impl Seqlock {
-    /// Where the slot of a message begins.
+    /// The index of the word at which the slot of a message begins.
     #[inline(always)]
     fn slot<const W: usize>(self, number: u64) -> usize {
         (number as usize & (self.slots - 1)) * (1 + W).next_multiple_of(WORDS_PER_LINE)
@@ -28,33 +29,33 @@ impl Seqlock {
 
 impl<const W: usize> Contender<W> for Seqlock {
     type Link = Memory;
-    type Sender = Seat;
-    type Receiver = Seat;
+    type Sender = SeqlockEnd;
+    type Receiver = SeqlockEnd;
 
     const NEVER_WAITS: bool = true;
 
-    fn link(&self, _: &Place, _: Direction) -> anyhow::Result<Memory> {
+    fn link(&self, _: &PrivateDir, _: Direction) -> anyhow::Result<Memory> {
         Ok(Memory::new(self.slots * (1 + W).next_multiple_of(WORDS_PER_LINE))?)
     }
 
-    fn sender(&self, memory: &Memory) -> anyhow::Result<Seat> {
-        Ok(Seat { ring: *self, words: memory.read_write()?, next: 0 })
+    fn sender(&self, memory: &Memory) -> anyhow::Result<SeqlockEnd> {
+        Ok(SeqlockEnd { ring: *self, words: memory.read_write()?, next: 0 })
     }
 
-    fn receiver(&self, memory: &Memory) -> anyhow::Result<Seat> {
-        Ok(Seat { ring: *self, words: memory.read_write()?, next: 0 })
+    fn receiver(&self, memory: &Memory) -> anyhow::Result<SeqlockEnd> {
+        Ok(SeqlockEnd { ring: *self, words: memory.read_write()?, next: 0 })
     }
 }
 
-/// Either side.
+/// One end of the ring. Sender and receiver have the same type.
 #[derive(Debug)]
-pub struct Seat {
+pub struct SeqlockEnd {
     ring: Seqlock,
     words: Words,
     next: u64,
 }
 
-impl<const W: usize> Sender<W> for Seat {
+impl<const W: usize> Sender<W> for SeqlockEnd {
     #[inline(always)]
     fn send(&mut self, message: &Message<W>) -> anyhow::Result<()> {
         let (number, slot) = (self.next, self.ring.slot::<W>(self.next));
@@ -74,7 +75,7 @@ impl<const W: usize> Sender<W> for Seat {
     }
 }
 
-impl<const W: usize> Receiver<W> for Seat {
+impl<const W: usize> Receiver<W> for SeqlockEnd {
     #[inline(always)]
     fn receive<R>(&mut self, look: impl FnOnce(&Message<W>) -> R) -> anyhow::Result<R> {
         loop {

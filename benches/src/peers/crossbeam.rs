@@ -1,14 +1,14 @@
-//! crossbeam-channel, bounded; within one process only, no broadcast, the sender waits when it is full.
+//! crossbeam-channel, bounded: within one process, no broadcast, the sender waits while it is full.
 
 use crossbeam_channel::{TryRecvError, TrySendError, bounded};
 
 use crate::harness::contender::{Contender, Direction, Receiver, Sender};
 use crate::harness::message::Message;
-use crate::harness::place::Place;
+use crate::harness::private_dir::PrivateDir;
 
-use super::CAPACITY;
+use super::capacity::CAPACITY;
 
-/// Its bounded channel, both ends spinning.
+/// A bounded channel. Both ends spin.
 #[derive(Debug)]
 pub(super) struct Crossbeam;
 
@@ -21,7 +21,7 @@ impl<const W: usize> Contender<W> for Crossbeam {
 
     const NEVER_WAITS: bool = false;
 
-    fn link(&self, _: &Place, _: Direction) -> anyhow::Result<Ends<W>> {
+    fn link(&self, _: &PrivateDir, _: Direction) -> anyhow::Result<Ends<W>> {
         Ok(bounded(CAPACITY))
     }
 

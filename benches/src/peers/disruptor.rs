@@ -1,6 +1,4 @@
-//! disruptor, single producer with an event poller; within one process only, the producer waits for its consumers.
-
-use std::sync::{Mutex, PoisonError};
+//! disruptor, single producer with an event poller: within one process, the producer waits for its consumers.
 
 use anyhow::Context as _;
 use disruptor::{
@@ -10,43 +8,36 @@ use disruptor::{
 
 use crate::harness::contender::{Contender, Direction, Receiver, Sender};
 use crate::harness::message::Message;
-use crate::harness::place::Place;
+use crate::harness::private_dir::PrivateDir;
 
-use super::CAPACITY;
+use super::capacity::CAPACITY;
+use super::halves::Halves;
 
-/// Its ring, polled.
+/// A ring that the consumer polls.
 #[derive(Debug)]
 pub(super) struct Disruptor;
 
 type Producer<const W: usize> = SingleProducer<Message<W>, SingleConsumerBarrier>;
 type Poller<const W: usize> = EventPoller<Message<W>, SingleProducerBarrier>;
 
-/// Both ends, until each side has taken its own.
-pub(super) struct Link<const W: usize> {
-    producer: Mutex<Option<Producer<W>>>,
-    poller: Mutex<Option<Poller<W>>>,
-}
-
 impl<const W: usize> Contender<W> for Disruptor {
-    type Link = Link<W>;
+    type Link = Halves<Producer<W>, Poller<W>>;
     type Sender = DisruptorSender<W>;
     type Receiver = DisruptorReceiver<W>;
 
     const NEVER_WAITS: bool = false;
 
-    fn link(&self, _: &Place, _: Direction) -> anyhow::Result<Link<W>> {
+    fn link(&self, _: &PrivateDir, _: Direction) -> anyhow::Result<Self::Link> {
         let (poller, builder) = build_single_producer(CAPACITY, || [0; W], BusySpin).new_event_poller();
-        Ok(Link { producer: Mutex::new(Some(builder.build())), poller: Mutex::new(Some(poller)) })
+        Ok(Halves::new(builder.build(), poller))
     }
 
-    fn sender(&self, link: &Link<W>) -> anyhow::Result<DisruptorSender<W>> {
-        let mut producer = link.producer.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(DisruptorSender(producer.take().context("taken already")?))
+    fn sender(&self, halves: &Self::Link) -> anyhow::Result<DisruptorSender<W>> {
+        Ok(DisruptorSender(halves.sender()?))
     }
 
-    fn receiver(&self, link: &Link<W>) -> anyhow::Result<DisruptorReceiver<W>> {
-        let mut poller = link.poller.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(DisruptorReceiver(poller.take().context("taken already")?))
+    fn receiver(&self, halves: &Self::Link) -> anyhow::Result<DisruptorReceiver<W>> {
+        Ok(DisruptorReceiver(halves.receiver()?))
     }
 }
 

@@ -1,6 +1,6 @@
-//! iceoryx2, publish-subscribe with overflow: a queue for each subscriber, between processes.
+//! iceoryx2, publish-subscribe with overflow: between processes, a queue for each subscriber.
 //!
-//! It keeps its own files: those with a path go into the visit's directory, shared memory has a name of the run.
+//! Its files go into the measurement's directory. Its shared memory has a name that begins with the measurement's.
 
 use std::time::Instant;
 
@@ -16,17 +16,17 @@ use iceoryx2::service::port_factory::publish_subscribe::PortFactory;
 
 use crate::harness::contender::{Contender, Direction, Receiver, Sender};
 use crate::harness::message::Message;
-use crate::harness::place::{Outside, Place};
-use crate::kernel::stream::PATIENCE;
+use crate::harness::patience::PATIENCE;
+use crate::harness::private_dir::{External, PrivateDir};
 
 /// Messages in the subscriber's queue.
 pub(super) const CAPACITY: usize = 1_024;
 
-/// Its publish-subscribe service.
+/// A publish-subscribe service.
 #[derive(Debug)]
 pub(super) struct Iceoryx;
 
-/// Where its files go, and the service's name.
+/// The configuration with the directory for files, and the name of the service.
 pub(super) struct Link {
     config: Config,
     service: String,
@@ -58,13 +58,13 @@ impl<const W: usize> Contender<W> for Iceoryx {
 
     const NEVER_WAITS: bool = true;
 
-    fn link(&self, place: &Place, direction: Direction) -> anyhow::Result<Link> {
-        let prefix = place.unique("iox2.");
-        place.note(Outside::SharedMemory, &prefix)?;
+    fn link(&self, dir: &PrivateDir, direction: Direction) -> anyhow::Result<Link> {
+        let prefix = dir.unique_name("iox2.");
+        dir.note_external(External::SharedMemory, &prefix)?;
         let mut config = Config::default();
         config.global.prefix =
             prefix.as_str().try_into().map_err(|error| anyhow::anyhow!("prefix {prefix}: {error:?}"))?;
-        let root = place.join("iceoryx2");
+        let root = dir.join("iceoryx2");
         let root = root.to_string_lossy();
         config
             .global
@@ -75,7 +75,8 @@ impl<const W: usize> Contender<W> for Iceoryx {
     fn sender(&self, link: &Link) -> anyhow::Result<IceoryxSender<W>> {
         let (node, service) = link.open()?;
         let publisher = service.publisher_builder().create()?;
-        // What is sent before the subscriber is there goes nowhere, and only sending looks for new subscribers.
+        // A message sent before the subscriber appears is lost, and only sending looks for new subscribers. So wait for
+        // it here.
         let began = Instant::now();
         while service.dynamic_config().number_of_subscribers() == 0 {
             anyhow::ensure!(began.elapsed() < PATIENCE, "no subscriber within {} s", PATIENCE.as_secs());

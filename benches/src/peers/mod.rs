@@ -1,35 +1,15 @@
-//! The peers: what a user would pick instead. Those that work only within one process are measured between two threads,
-//! and marked so.
+//! The peers: other projects that a user could choose instead.
+//!
+//! Those that work only within one process are measured between two threads and marked so.
 
+mod capacity;
 mod crossbeam;
 mod disruptor;
+mod halves;
 mod iceoryx;
 mod photon;
 mod ringfire;
+mod rows;
 mod rtrb;
 
-use crate::contenders::{Kind, Row};
-
-const CAPACITY: usize = 65_536;
-
-/// Their rows.
-pub fn rows() -> Vec<Row> {
-    let mut rows = of_size::<7>();
-    for others in [of_size::<1>(), of_size::<31>(), of_size::<127>()] {
-        rows.extend(others.into_iter().map(Row::only_full));
-    }
-    rows
-}
-
-fn of_size<const W: usize>() -> Vec<Row> {
-    let name = |peer: &str| format!("{peer} {}", W * 8);
-    let capacity = Some(CAPACITY);
-    vec![
-        Row::new::<_, W>(Kind::Peer, name("ringfire"), capacity, ringfire::Ringfire),
-        Row::new::<_, W>(Kind::Peer, name("iceoryx2"), Some(iceoryx::CAPACITY), iceoryx::Iceoryx),
-        Row::in_threads::<_, W>(name("photon-ring"), capacity, photon::Photon),
-        Row::in_threads::<_, W>(name("disruptor"), capacity, disruptor::Disruptor),
-        Row::in_threads::<_, W>(name("rtrb"), capacity, rtrb::Rtrb),
-        Row::in_threads::<_, W>(name("crossbeam-channel"), capacity, crossbeam::Crossbeam),
-    ]
-}
+pub use rows::rows;

@@ -1,45 +1,37 @@
-//! photon-ring, the lossy broadcast channel; within one process only.
+//! photon-ring, the lossy broadcast channel: within one process.
 
-use std::sync::{Mutex, PoisonError};
-
-use anyhow::Context as _;
 use photon_ring::{Publisher, Subscriber, channel};
 
 use crate::harness::contender::{Contender, Direction, Receiver, Sender};
 use crate::harness::message::Message;
-use crate::harness::place::Place;
+use crate::harness::private_dir::PrivateDir;
 
-use super::CAPACITY;
+use super::capacity::CAPACITY;
+use super::halves::Halves;
 
-/// Its channel with its defaults.
+/// A channel with its defaults.
 #[derive(Debug)]
 pub(super) struct Photon;
 
-/// Both ends, until each side has taken its own.
-pub(super) struct Link<const W: usize> {
-    publisher: Mutex<Option<Publisher<Message<W>>>>,
-    subscriber: Mutex<Option<Subscriber<Message<W>>>>,
-}
-
 impl<const W: usize> Contender<W> for Photon {
-    type Link = Link<W>;
+    type Link = Halves<Publisher<Message<W>>, Subscriber<Message<W>>>;
     type Sender = Publisher<Message<W>>;
     type Receiver = Subscriber<Message<W>>;
 
     const NEVER_WAITS: bool = true;
 
-    fn link(&self, _: &Place, _: Direction) -> anyhow::Result<Link<W>> {
+    fn link(&self, _: &PrivateDir, _: Direction) -> anyhow::Result<Self::Link> {
         let (publisher, subscribable) = channel(CAPACITY);
         let subscriber = subscribable.subscribe();
-        Ok(Link { publisher: Mutex::new(Some(publisher)), subscriber: Mutex::new(Some(subscriber)) })
+        Ok(Halves::new(publisher, subscriber))
     }
 
-    fn sender(&self, link: &Link<W>) -> anyhow::Result<Self::Sender> {
-        link.publisher.lock().unwrap_or_else(PoisonError::into_inner).take().context("taken already")
+    fn sender(&self, halves: &Self::Link) -> anyhow::Result<Self::Sender> {
+        halves.sender()
     }
 
-    fn receiver(&self, link: &Link<W>) -> anyhow::Result<Self::Receiver> {
-        link.subscriber.lock().unwrap_or_else(PoisonError::into_inner).take().context("taken already")
+    fn receiver(&self, halves: &Self::Link) -> anyhow::Result<Self::Receiver> {
+        halves.receiver()
     }
 }
 
@@ -54,7 +46,7 @@ impl<const W: usize> Sender<W> for Publisher<Message<W>> {
 impl<const W: usize> Receiver<W> for Subscriber<Message<W>> {
     #[inline(always)]
     fn receive<R>(&mut self, look: impl FnOnce(&Message<W>) -> R) -> anyhow::Result<R> {
-        // Passes over what was overwritten.
+        // `recv` skips messages that were overwritten.
         Ok(look(&self.recv()))
     }
 }

@@ -1,4 +1,6 @@
-//! ringfire, SPMC, latest wins: the direct rival, between processes.
+//! ringfire, one publisher with many subscribers that may be lapped: between processes.
+//!
+//! It is the closest peer to this project's ring.
 
 use std::path::PathBuf;
 
@@ -6,12 +8,12 @@ use ringfire::{RingConsumer, RingProducer, RingfireError};
 
 use crate::harness::contender::{Contender, Direction, Receiver, Sender};
 use crate::harness::message::Message;
-use crate::harness::place::Place;
-use crate::kernel::stream::until_there;
+use crate::harness::patience::until_there;
+use crate::harness::private_dir::PrivateDir;
 
-use super::CAPACITY;
+use super::capacity::CAPACITY;
 
-/// Its ring with its defaults.
+/// A ring with its defaults.
 #[derive(Debug)]
 pub(super) struct Ringfire;
 
@@ -22,12 +24,12 @@ impl<const W: usize> Contender<W> for Ringfire {
 
     const NEVER_WAITS: bool = true;
 
-    fn link(&self, place: &Place, direction: Direction) -> anyhow::Result<PathBuf> {
-        Ok(place.join(&format!("{}.ringfire", direction.name())))
+    fn link(&self, dir: &PrivateDir, direction: Direction) -> anyhow::Result<PathBuf> {
+        Ok(dir.join(&format!("{}.ringfire", direction.name())))
     }
 
     fn sender(&self, path: &PathBuf) -> anyhow::Result<Self::Sender> {
-        // A consumer that attaches while the file is being filled is refused for good: it appears whole under its name.
+        // ringfire refuses for good a consumer that attaches to an unfinished file. Renaming makes it appear whole.
         let unfinished = path.with_extension("unfinished");
         let producer = RingProducer::create(&unfinished, CAPACITY as u64)?;
         std::fs::rename(&unfinished, path)?;
@@ -36,7 +38,7 @@ impl<const W: usize> Contender<W> for Ringfire {
 
     fn receiver(&self, path: &PathBuf) -> anyhow::Result<Self::Receiver> {
         until_there("attaching", || {
-            // From the first message: the publisher may have begun.
+            // The publisher may have begun already, so start at the first message.
             RingConsumer::builder().start_from_oldest().attach(path).map_err(|error| match error {
                 RingfireError::Io(error) => error,
                 error => std::io::Error::other(error.to_string()),

@@ -1,45 +1,36 @@
-//! rtrb, a queue from one thread to one other; within one process only, no broadcast, the producer waits when it is
-//! full.
+//! rtrb, a queue from one thread to one other: within one process, the producer waits while it is full.
 
-use std::sync::{Mutex, PoisonError};
-
-use anyhow::Context as _;
 use rtrb::{Consumer, Producer, PushError, RingBuffer};
 
 use crate::harness::contender::{Contender, Direction, Receiver, Sender};
 use crate::harness::message::Message;
-use crate::harness::place::Place;
+use crate::harness::private_dir::PrivateDir;
 
-use super::CAPACITY;
+use super::capacity::CAPACITY;
+use super::halves::Halves;
 
-/// Its queue.
+/// A queue.
 #[derive(Debug)]
 pub(super) struct Rtrb;
 
-/// Both ends, until each side has taken its own.
-pub(super) struct Link<const W: usize> {
-    producer: Mutex<Option<Producer<Message<W>>>>,
-    consumer: Mutex<Option<Consumer<Message<W>>>>,
-}
-
 impl<const W: usize> Contender<W> for Rtrb {
-    type Link = Link<W>;
+    type Link = Halves<Producer<Message<W>>, Consumer<Message<W>>>;
     type Sender = Producer<Message<W>>;
     type Receiver = Consumer<Message<W>>;
 
     const NEVER_WAITS: bool = false;
 
-    fn link(&self, _: &Place, _: Direction) -> anyhow::Result<Link<W>> {
+    fn link(&self, _: &PrivateDir, _: Direction) -> anyhow::Result<Self::Link> {
         let (producer, consumer) = RingBuffer::new(CAPACITY);
-        Ok(Link { producer: Mutex::new(Some(producer)), consumer: Mutex::new(Some(consumer)) })
+        Ok(Halves::new(producer, consumer))
     }
 
-    fn sender(&self, link: &Link<W>) -> anyhow::Result<Self::Sender> {
-        link.producer.lock().unwrap_or_else(PoisonError::into_inner).take().context("taken already")
+    fn sender(&self, halves: &Self::Link) -> anyhow::Result<Self::Sender> {
+        halves.sender()
     }
 
-    fn receiver(&self, link: &Link<W>) -> anyhow::Result<Self::Receiver> {
-        link.consumer.lock().unwrap_or_else(PoisonError::into_inner).take().context("taken already")
+    fn receiver(&self, halves: &Self::Link) -> anyhow::Result<Self::Receiver> {
+        halves.receiver()
     }
 }
 

@@ -1,5 +1,6 @@
-//! Copies within one process: what copying a large message into a slot and out of it costs beside memcpy of the same bytes
-//! between the same places, and publishing and receiving it; all in the first-level cache.
+//! Compares copying a message into a slot and out of it with memcpy, and with publishing and receiving.
+//!
+//! All of it happens in one process and in the first-level cache.
 
 use std::hint::black_box;
 
@@ -12,46 +13,46 @@ use crate::harness::clock::{self, Ticks};
 /// Slots of the ring.
 const SLOTS: usize = 4;
 
-/// Messages published, then received: what such a ring holds.
+/// Messages that are published and then received. A ring holds one message less than it has slots.
 const HELD: usize = SLOTS - 1;
 
-/// Repetitions between two looks at the clock.
+/// Repetitions between two readings of the clock.
 const REPEAT: usize = 64;
 
-/// Batches.
+/// Batches of repetitions.
 const ROUNDS: usize = 400;
 
-/// What a message of so many bytes costs, in ns: medians.
+/// Costs of a message, in ns. Each is a median.
 #[derive(Clone, Debug, Serialize)]
 pub struct Copies {
     /// Bytes in a message.
     pub payload: usize,
-    /// memcpy into a place that lies in its cache lines as a payload lies in its slot's.
+    /// memcpy into memory that is aligned like the payload of a slot.
     pub memcpy_in_ns: f64,
-    /// memcpy out of it.
+    /// memcpy out of that memory.
     pub memcpy_out_ns: f64,
-    /// The copy into a slot, alone.
+    /// Copying into a slot, without the protocol.
     pub store_ns: f64,
-    /// The copy out of it, alone.
+    /// Copying out of a slot, without the protocol.
     pub load_ns: f64,
-    /// Publishing: the copy, the protocol, and taking over the lines of the next message.
+    /// Publishing: the copy, the protocol, and taking over the cache lines of the next slot.
     pub publish_ns: f64,
-    /// Receiving it into a message that is there.
+    /// Receiving into an existing message.
     pub receive_ns: f64,
-    /// The speed of the copy into a slot over memcpy's: median of ratios.
+    /// Speed of copying into a slot divided by that of memcpy: the median of the ratios.
     pub store_over_memcpy: f64,
-    /// The same of the copy out of it.
+    /// Speed of copying out of a slot divided by that of memcpy: the median of the ratios.
     pub load_over_memcpy: f64,
 }
 
-/// A place like a slot: a word, then the payload.
+/// Memory laid out like a slot: the sequence word, then the payload.
 #[repr(align(64))]
 struct Place<const W: usize> {
     _sequence: u64,
     payload: [u64; W],
 }
 
-/// Of 248, 1,016 and 4,088 bytes.
+/// Measures messages of 248, 1,016 and 4,088 bytes.
 pub fn measure(ticks: Ticks) -> Vec<Copies> {
     vec![copies::<31>(ticks), copies::<127>(ticks), copies::<511>(ticks)]
 }
@@ -64,7 +65,7 @@ fn copies<const W: usize>(ticks: Ticks) -> Copies {
     let alone = CopyAlone::<[u64; W]>::default();
     let mut figures = [const { Vec::new() }; 6];
     for _ in 0..ROUNDS {
-        // Copies are many to one look at the clock, so that it does not count.
+        // Many copies between two readings of the clock, so that reading it does not matter.
         let mut copied = |which: usize, copy: &mut dyn FnMut()| {
             let began = clock::now();
             copy();

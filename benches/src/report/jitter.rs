@@ -1,6 +1,8 @@
-//! What a sleeping subscriber does to its publisher: how long publishing takes while somebody goes to sleep after each
-//! message, and how long the publisher's core is taken away in between. With `membarrier` the sleeper interrupts that core;
-//! with a fence it does not, and every message pays.
+//! Measures how a sleeping subscriber disturbs its publisher.
+//!
+//! The figures are the duration of a publish, and how long the publisher loses its core between messages. The
+//! subscriber falls asleep after each message. With `membarrier` it interrupts the publisher's core then. With a fence
+//! it does not, but every publish pays for the fence.
 
 use std::time::Duration;
 
@@ -13,33 +15,33 @@ use serde::Serialize;
 use crate::harness::clock::{self, Ticks};
 use crate::harness::cores::{Cores, pin};
 use crate::harness::fork;
-use crate::harness::place::Place;
-use crate::harness::visit::empty;
+use crate::harness::measurement::empty;
+use crate::harness::private_dir::PrivateDir;
 
-/// Between two messages: enough for a subscriber to poll in vain and go to sleep.
+/// The interval between two messages. A polling subscriber has time to give up and fall asleep.
 const INTERVAL: Duration = Duration::from_micros(50);
 
-/// One line.
+/// The figures of one kind of subscriber beside one kind of publisher.
 #[derive(Clone, Debug, Serialize)]
 pub struct Jitter {
     /// How the subscriber waits.
     pub subscriber: &'static str,
-    /// How the publisher finds out that it sleeps.
+    /// How the publisher finds out that the subscriber sleeps.
     pub wake: &'static str,
-    /// What one publish takes, the waking included.
+    /// Duration of one publish, including waking the subscriber.
     pub publish_ns: Quantiles,
-    /// The longest time within each interval that a publisher which does nothing but look at the clock did not see it.
+    /// Longest gap between two readings of the clock within an interval. In it the publisher only reads the clock.
     pub gap_ns: Quantiles,
 }
 
-/// In ns.
+/// Quantiles in ns.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Quantiles {
-    /// Half took at most this.
+    /// Half of the values are at most this.
     pub p50: u64,
-    /// 99 % took at most this.
+    /// 99 % of the values are at most this.
     pub p99: u64,
-    /// 99.9 % took at most this.
+    /// 99.9 % of the values are at most this.
     pub p999: u64,
 }
 
@@ -50,44 +52,43 @@ impl Quantiles {
     }
 }
 
-/// Of a subscriber that spins and of one that sleeps, each beside either kind of publisher, over so many messages.
+/// Measures a spinning and a sleeping subscriber beside either kind of publisher, with `messages` messages each.
 ///
 /// # Errors
 /// The ring's, or the subscriber's process failed.
-pub fn measure(place: &Place, cores: Cores, ticks: Ticks, messages: u64) -> anyhow::Result<Vec<Jitter>> {
+pub fn measure(dir: &PrivateDir, cores: Cores, ticks: Ticks, messages: u64) -> anyhow::Result<Vec<Jitter>> {
     let allowed = sched_getaffinity(None).context("sched_getaffinity")?;
     let mut lines = Vec::new();
     for (wake, wake_name) in [(Wake::Membarrier, "membarrier"), (Wake::Fence, "fence")] {
         for (wait, wait_name) in [(WaitStrategy::Spin, "spin"), (WaitStrategy::Block, "block")] {
-            let (publish, gap) = one(place, cores, ticks, messages, wait, wake)?;
+            let (publish, gap) = measure_one(dir, cores, ticks, messages, wait, wake)?;
             let (publish_ns, gap_ns) = (Quantiles::of(&publish), Quantiles::of(&gap));
             lines.push(Jitter { subscriber: wait_name, wake: wake_name, publish_ns, gap_ns });
-            // It was pinned to publish.
+            // `measure_one` pinned this process. The next child must not inherit that.
             sched_setaffinity(None, &allowed).context("sched_setaffinity")?;
         }
     }
     Ok(lines)
 }
 
-fn one(
-    place: &Place,
+fn measure_one(
+    dir: &PrivateDir,
     cores: Cores,
     ticks: Ticks,
     messages: u64,
     wait: WaitStrategy,
     wake: Wake,
 ) -> anyhow::Result<(Histogram<u64>, Histogram<u64>)> {
-    let place = place.within("jitter")?;
-    let mut publisher =
-        Publisher::<[u64; 7]>::options("jitter").root(place.path()).capacity(1024).wake(wake).create()?;
+    let dir = dir.subdir("jitter")?;
+    let mut publisher = Publisher::<[u64; 7]>::options("jitter").root(dir.path()).capacity(1024).wake(wake).create()?;
     let child = fork::child(|| {
         pin(cores.subscriber)?;
         let mut subscriber =
-            Subscriber::<[u64; 7]>::options("jitter").root(place.path()).join(Join::Oldest).wait(wait).open()?;
+            Subscriber::<[u64; 7]>::options("jitter").root(dir.path()).join(Join::Oldest).wait(wait).open()?;
         loop {
             match subscriber.recv() {
                 Ok(_) | Err(RecvError::Lagged { .. }) => {}
-                // What follows is not for a child: `place` is its parent's.
+                // Returning would drop `dir` in the child, and so remove the parent's directory.
                 Err(RecvError::Closed) => std::process::exit(0),
                 Err(error) => return Err(error.into()),
             }

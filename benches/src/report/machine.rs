@@ -1,4 +1,4 @@
-//! What a report must say about where and when it was made.
+//! The machine, the kernel and the date that a report states.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -7,20 +7,20 @@ use serde::{Deserialize, Serialize};
 /// The machine.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Machine {
-    /// The CPU's name.
+    /// The model name of the CPU.
     pub cpu: String,
-    /// How many CPUs are there.
+    /// Number of CPUs.
     pub cpus: usize,
-    /// Whether it is a virtual one.
+    /// Whether the machine is virtual.
     pub is_virtual: bool,
     /// Memory in bytes.
     pub memory: u64,
-    /// The architecture.
+    /// The architecture of the CPU.
     pub architecture: String,
 }
 
 impl Machine {
-    /// This one.
+    /// Describes this machine.
     pub fn current() -> Self {
         let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let field = |name: &str| {
@@ -44,16 +44,17 @@ fn memory() -> Option<u64> {
     Some(kilobytes * 1024)
 }
 
-/// The kernel's release.
+/// The kernel's name and release.
 pub fn kernel() -> String {
     let name = rustix::system::uname();
     format!("{} {}", name.sysname().to_string_lossy(), name.release().to_string_lossy())
 }
 
-/// How the kernel schedules this process, and so those that it starts: what is `real-time` keeps its core while others want
-/// it, too.
+/// The scheduling policy of this process and its children. With `real-time` they keep their cores while other processes
+/// want them.
 pub fn scheduling() -> &'static str {
-    // The command name may hold anything: the fields are counted from its closing parenthesis. The 41st is the policy.
+    // The command name may contain spaces and parentheses, so fields are counted from its closing parenthesis. The
+    // policy is field 41.
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let policy = stat.rsplit_once(')').and_then(|(_, fields)| fields.split_whitespace().nth(38)?.parse().ok());
     match policy {
@@ -63,12 +64,12 @@ pub fn scheduling() -> &'static str {
     }
 }
 
-/// Now, as `2026-11-23T04:05:06Z`.
+/// The present time, as `2026-11-23T04:05:06Z`.
 pub fn date() -> String {
     format_date(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs())
 }
 
-/// Seconds since 1970 as a date of the Gregorian calendar.
+/// Formats seconds since 1970 as a date of the Gregorian calendar.
 fn format_date(seconds: u64) -> String {
     let (mut days, second) = (seconds / 86_400, seconds % 86_400);
     let mut year = 1970;

@@ -1,4 +1,4 @@
-//! The report: rounds interleaved over all contenders, medians of ratios, and where they are written.
+//! The report: interleaves rounds over all contenders, summarises them as medians of ratios, and writes the results.
 
 pub mod copies;
 pub mod jitter;
@@ -6,49 +6,9 @@ pub mod machine;
 pub mod options;
 pub mod plot;
 pub mod rounds;
+mod run;
+pub mod subprocess;
 pub mod summary;
 pub mod table;
-pub mod visitor;
 
-use std::fs::{self, File};
-use std::io::Write as _;
-
-use anyhow::{Context as _, ensure};
-
-use crate::contenders::Row;
-use crate::harness::clock::Ticks;
-use crate::harness::place::{Place, default_root};
-use options::{Extent, Options};
-
-/// Makes the whole report.
-///
-/// # Errors
-/// A contender failed (the report of the others is written first), was interrupted, or the file system refuses.
-pub fn run(options: &Options) -> anyhow::Result<()> {
-    let rows: Vec<Row> = options.select(crate::contenders::all());
-    ensure!(!rows.is_empty(), "no contender is named like `{}`: see --list", options.only.join("` or `"));
-    if cfg!(debug_assertions) && options.extent() != Extent::Smoke {
-        eprintln!("warning: this is a debug build, its times say little: cargo run --release");
-    }
-    let cores = options.cores()?;
-    let place = Place::create(&default_root())?;
-    let ticks = Ticks::measure();
-    let outcome = rounds::run(&rows, &place, cores, ticks, options)?;
-    let jitter = jitter::measure(&place, cores, ticks, options.jitter_messages())?;
-    let report = summary::Report::new(&rows, &outcome, jitter, options, cores, ticks)?;
-
-    fs::create_dir_all(&options.output).with_context(|| options.output.display().to_string())?;
-    let path = options.output.join("report.json");
-    let mut file = File::create(&path).with_context(|| path.display().to_string())?;
-    serde_json::to_writer_pretty(&file, &report).with_context(|| path.display().to_string())?;
-    writeln!(file).with_context(|| path.display().to_string())?;
-    table::print(&report, &mut std::io::stdout().lock())?;
-    plot::draw_all(&report, &options.output)?;
-    eprintln!("written: {}", options.output.display());
-    for skipped in &report.skipped {
-        eprintln!("SKIPPED: {}: {}", skipped.name, skipped.reason);
-    }
-    let failed: Vec<_> = report.failed.iter().map(|row| format!("{}: {}", row.name, row.reason)).collect();
-    ensure!(failed.is_empty(), "{} of {} contenders failed: {}", failed.len(), rows.len(), failed.join("; "));
-    Ok(())
-}
+pub use run::run;

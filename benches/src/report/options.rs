@@ -1,13 +1,13 @@
-//! The report's command line, and what follows from it.
+//! The report's command line, and the settings that follow from it.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
 
-use crate::contenders::Row;
 use crate::harness::cores::Cores;
-use crate::harness::visit::Plan;
+use crate::harness::measurement::Plan;
+use crate::row::Row;
 
 /// Measures every way to move a feed message between two processes pinned to two cores, side by side.
 ///
@@ -38,23 +38,24 @@ pub struct Options {
     pub list: bool,
 }
 
-/// How much is done.
+/// The extent of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Extent {
-    /// Everything.
+    /// All rows and rounds.
     Full,
-    /// What fits into a minute.
+    /// As many rows and rounds as fit into a minute.
     Quick,
-    /// One short round each.
+    /// One short round of each row.
     Smoke,
 }
 
-/// Calibrations before and after a round may differ by so much.
+/// The largest difference between the calibrations before and after a round, as a fraction. A round beyond it is
+/// dropped.
 pub const TOLERANCE: f64 = 0.15;
 
 impl Options {
-    /// How much is done.
+    /// The extent of the report.
     pub fn extent(&self) -> Extent {
         match (self.smoke, self.quick) {
             (true, _) => Extent::Smoke,
@@ -63,7 +64,7 @@ impl Options {
         }
     }
 
-    /// How long each round lasts.
+    /// The length of the rounds.
     pub fn plan(&self) -> Plan {
         match self.extent() {
             Extent::Full => Plan::full(),
@@ -72,7 +73,7 @@ impl Options {
         }
     }
 
-    /// How many rounds each contender gets at most.
+    /// The number of sweeps at most.
     pub fn rounds(&self) -> usize {
         self.rounds.unwrap_or(match self.extent() {
             Extent::Full => 30,
@@ -81,8 +82,8 @@ impl Options {
         })
     }
 
-    /// How many rounds must be kept for a figure to be stated.
-    pub fn enough(&self) -> usize {
+    /// The number of rounds without which a figure is not stated.
+    pub fn rounds_needed(&self) -> usize {
         match self.extent() {
             Extent::Full => (self.rounds() / 3).max(3),
             Extent::Quick => 3,
@@ -90,7 +91,7 @@ impl Options {
         }
     }
 
-    /// Messages with which the jitter of waking is measured.
+    /// The number of messages for measuring the jitter.
     pub fn jitter_messages(&self) -> u64 {
         match self.extent() {
             Extent::Full => 20_000,
@@ -99,20 +100,20 @@ impl Options {
         }
     }
 
-    /// When to stop whatever is left to do.
+    /// The time after which no new measurement begins.
     pub fn budget(&self) -> Option<Duration> {
         (self.extent() == Extent::Quick).then_some(Duration::from_secs(50))
     }
 
-    /// The cores to use.
+    /// The cores of a pair.
     ///
     /// # Errors
-    /// None were given and only one is allowed.
+    /// No cores were given, and this process may run on one core only.
     pub fn cores(&self) -> anyhow::Result<Cores> {
         self.cores.map_or_else(Cores::first_two, Ok)
     }
 
-    /// The rows asked for.
+    /// The rows that were asked for.
     pub fn select(&self, rows: Vec<Row>) -> Vec<Row> {
         let named = |row: &Row| self.only.is_empty() || self.only.iter().any(|part| row.name.contains(part.as_str()));
         rows.into_iter().filter(|row| named(row) && (self.extent() != Extent::Quick || row.quick)).collect()

@@ -1,31 +1,22 @@
-//! The plots: horizontal bars on a logarithmic scale, each as SVG and PNG, with the font inside the program.
+//! The plots: horizontal bars on a logarithmic scale, as SVG.
 
-use std::fs::File;
-use std::io::BufWriter;
 use std::path::Path;
 
-use anyhow::{Context as _, anyhow};
-use plotters::backend::{BitMapBackend, DrawingBackend, SVGBackend};
-use plotters::coord::Shift;
-use plotters::drawing::{DrawingArea, IntoDrawingArea as _};
-use plotters::element::{PathElement, Rectangle, Text};
+use anyhow::Context as _;
+use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-use plotters::style::{
-    BLACK, Color as _, FontStyle, IntoFont as _, RGBColor, ShapeStyle, TextStyle, WHITE, register_font,
-};
 
-use crate::contenders::Kind;
+use crate::row::Kind;
 
 use super::summary::{Contender, Report};
 
-const WIDTH: u32 = 1100;
-const BAR: u32 = 22;
-const TOP: u32 = 64;
-const BOTTOM: u32 = 64;
-const LEFT: i32 = 270;
-const RIGHT: i32 = 90;
-/// The message that plots show, in bytes.
+/// Bytes in the messages that the plots show. Bars of different sizes would not compare.
 const PAYLOAD: usize = 56;
+
+const WIDTH: u32 = 1100;
+const BAR_HEIGHT: u32 = 22;
+/// Room for title, legend and axis.
+const MARGINS: u32 = 150;
 const FONT: &str = "sans-serif";
 
 /// One plot.
@@ -63,46 +54,88 @@ const PLOTS: [Plot; 4] = [
     },
 ];
 
-/// Draws all plots that have something to show into a directory.
+/// Draws every plot that has a figure to show into a directory.
 ///
 /// # Errors
 /// The drawing library's or the file system's.
 pub fn draw_all(report: &Report, output: &Path) -> anyhow::Result<()> {
-    register_font(FONT, FontStyle::Normal, dejavu::sans::regular()).map_err(|_| anyhow!("the font is not valid"))?;
-    register_font(FONT, FontStyle::Bold, dejavu::sans::bold()).map_err(|_| anyhow!("the font is not valid"))?;
-    // One payload, or bars would mean different things; all there are when none has it.
-    let shown = |row: &&Contender| row.kind == Kind::Limit || row.payload == PAYLOAD;
-    let mut rows: Vec<&Contender> = report.contenders.iter().filter(shown).collect();
-    if !rows.iter().any(|row| row.payload == PAYLOAD) {
-        rows = report.contenders.iter().collect();
+    let mut rows: Vec<&Contender> = report.contenders.iter().collect();
+    if rows.iter().any(|row| row.payload == PAYLOAD) {
+        rows.retain(|row| row.kind == Kind::Limit || row.payload == PAYLOAD);
     }
+    let origin = format!("{}, {}, {}", report.machine.cpu, report.kernel, report.date);
     for plot in &PLOTS {
         let mut bars: Vec<(&Contender, f64)> =
             rows.iter().filter_map(|row| Some((*row, (plot.figure)(row)?))).collect();
         bars.retain(|&(_, value)| value.is_finite() && value > 0.0);
-        bars.sort_by(|a, b| a.1.total_cmp(&b.1));
-        if bars.is_empty() {
-            continue;
+        // The axis points up, so the last bar is the topmost.
+        bars.sort_by(|a, b| b.1.total_cmp(&a.1));
+        if !bars.is_empty() {
+            let path = output.join(format!("{}.svg", plot.file));
+            draw(plot, &origin, &bars, &path).with_context(|| path.display().to_string())?;
         }
-        let size = (WIDTH, TOP + BOTTOM + BAR * bars.len() as u32);
-        let svg = output.join(format!("{}.svg", plot.file));
-        draw(plot, report, &bars, &SVGBackend::new(&svg, size).into_drawing_area())
-            .with_context(|| svg.display().to_string())?;
-        let mut pixels = vec![0; (size.0 * size.1 * 3) as usize];
-        draw(plot, report, &bars, &BitMapBackend::with_buffer(&mut pixels, size).into_drawing_area())?;
-        let path = output.join(format!("{}.png", plot.file));
-        write_png(&path, size, &pixels).with_context(|| path.display().to_string())?;
     }
     Ok(())
 }
 
-fn write_png(path: &Path, (width, height): (u32, u32), pixels: &[u8]) -> anyhow::Result<()> {
-    let mut encoder = png::Encoder::new(BufWriter::new(File::create(path)?), width, height);
-    encoder.set_color(png::ColorType::Rgb);
-    encoder.set_depth(png::BitDepth::Eight);
-    let mut writer = encoder.write_header()?;
-    writer.write_image_data(pixels)?;
-    Ok(writer.finish()?)
+fn draw(plot: &Plot, origin: &str, bars: &[(&Contender, f64)], path: &Path) -> anyhow::Result<()> {
+    let area = SVGBackend::new(path, (WIDTH, MARGINS + BAR_HEIGHT * bars.len() as u32)).into_drawing_area();
+    area.fill(&WHITE)?;
+    let area = area.titled(plot.title, (FONT, 19))?.titled(origin, (FONT, 13))?;
+
+    // Whole powers of ten around the figures.
+    let (least, most) = (bars[bars.len() - 1].1, bars[0].1);
+    let low = 10_f64.powf(least.log10().floor());
+    let high = 10_f64.powf(most.log10().ceil()).max(low * 10.0);
+    // Both ends of the range count. The library draws nothing in a range of one row.
+    let last_row = bars.len().max(2) - 1;
+    let mut chart = ChartBuilder::on(&area)
+        .margin(8)
+        .margin_right(80)
+        .x_label_area_size(45)
+        .y_label_area_size(255)
+        .build_cartesian_2d((low..high).log_scale(), (0..last_row).into_segmented())?;
+    let name = |row: &SegmentValue<usize>| match row {
+        SegmentValue::CenterOf(index) => bars.get(*index).map_or_else(String::new, |(row, _)| row.name.clone()),
+        _ => String::new(),
+    };
+    chart
+        .configure_mesh()
+        .disable_y_mesh()
+        .y_labels(bars.len())
+        .label_style((FONT, 13))
+        .x_desc(plot.axis)
+        .x_label_formatter(&|value| number(*value))
+        .y_label_formatter(&name)
+        .draw()?;
+
+    for kind in [Kind::Limit, Kind::Ring, Kind::Kernel, Kind::Peer, Kind::PeerThreads] {
+        let color = color(kind).filled();
+        let of_kind = bars.iter().enumerate().filter(|(_, (row, _))| row.kind == kind);
+        if of_kind.clone().next().is_none() {
+            continue;
+        }
+        let shapes = of_kind.map(|(index, &(_, value))| {
+            let corners = [(low, SegmentValue::Exact(index)), (value, SegmentValue::Exact(index + 1))];
+            let mut bar = Rectangle::new(corners, color);
+            bar.set_margin(3, 3, 0, 0);
+            bar
+        });
+        let series = chart.draw_series(shapes)?;
+        series.label(kind.name()).legend(move |(x, y)| Rectangle::new([(x, y - 6), (x + 12, y + 6)], color));
+    }
+    let beside = TextStyle::from((FONT, 12)).pos(Pos::new(HPos::Left, VPos::Center));
+    chart.draw_series(bars.iter().enumerate().map(|(index, &(_, value))| {
+        let end = EmptyElement::at((value, SegmentValue::CenterOf(index)));
+        end + Text::new(number(value), (6, 0), beside.clone())
+    }))?;
+    chart
+        .configure_series_labels()
+        .position(SeriesLabelPosition::UpperRight)
+        .background_style(WHITE)
+        .label_font((FONT, 13))
+        .draw()?;
+    Ok(area.present()?)
 }
 
 fn color(kind: Kind) -> RGBColor {
@@ -115,73 +148,7 @@ fn color(kind: Kind) -> RGBColor {
     }
 }
 
-fn draw<B: DrawingBackend>(
-    plot: &Plot,
-    report: &Report,
-    bars: &[(&Contender, f64)],
-    area: &DrawingArea<B, Shift>,
-) -> anyhow::Result<()>
-where
-    B::ErrorType: 'static,
-{
-    let text = |size: i32| TextStyle::from((FONT, size).into_font()).color(&BLACK);
-    let failed = |error: plotters::drawing::DrawingAreaErrorKind<B::ErrorType>| anyhow!("drawing: {error}");
-    area.fill(&WHITE).map_err(failed)?;
-    let bold = TextStyle::from((FONT, 19, FontStyle::Bold).into_font()).color(&BLACK);
-    area.draw(&Text::new(plot.title, (16, 12), bold)).map_err(failed)?;
-    let origin = format!("{}, {}, {}", report.machine.cpu, report.kernel, report.date);
-    area.draw(&Text::new(origin, (16, 38), text(13))).map_err(failed)?;
-    draw_legend(bars, area)?;
-
-    // Whole powers of ten around what is there.
-    let (low, high) = bars.iter().fold((f64::MAX, f64::MIN), |(low, high), &(_, v)| (low.min(v), high.max(v)));
-    let low = low.log10().floor();
-    let high = high.log10().ceil().max(low + 1.0);
-    let span = f64::from(WIDTH as i32 - LEFT - RIGHT);
-    let x = |value: f64| LEFT + ((value.log10() - low) / (high - low) * span) as i32;
-    let bottom = (TOP + BAR * bars.len() as u32) as i32;
-    let below = |size| text(size).pos(Pos::new(HPos::Center, VPos::Top));
-    for power in low as i32..=high as i32 {
-        let at = x(10_f64.powi(power));
-        let line = ShapeStyle::from(&RGBColor(221, 221, 221));
-        area.draw(&PathElement::new(vec![(at, TOP as i32), (at, bottom)], line)).map_err(failed)?;
-        area.draw(&Text::new(number(10_f64.powi(power)), (at, bottom + 5), below(13))).map_err(failed)?;
-    }
-    let center = (x(10_f64.powf(low)) + x(10_f64.powf(high))) / 2;
-    area.draw(&Text::new(plot.axis, (center, bottom + 27), below(13))).map_err(failed)?;
-
-    for (index, &(row, value)) in bars.iter().enumerate() {
-        let top = TOP as i32 + index as i32 * BAR as i32;
-        let middle = top + BAR as i32 / 2;
-        let name = text(13).pos(Pos::new(HPos::Right, VPos::Center));
-        area.draw(&Text::new(row.name.as_str(), (LEFT - 8, middle), name)).map_err(failed)?;
-        let shape = Rectangle::new([(LEFT, top + 3), (x(value), top + BAR as i32 - 3)], color(row.kind).filled());
-        area.draw(&shape).map_err(failed)?;
-        let figure = text(12).pos(Pos::new(HPos::Left, VPos::Center));
-        area.draw(&Text::new(number(value), (x(value) + 6, middle), figure)).map_err(failed)?;
-    }
-    area.present().map_err(failed)
-}
-
-fn draw_legend<B: DrawingBackend>(bars: &[(&Contender, f64)], area: &DrawingArea<B, Shift>) -> anyhow::Result<()>
-where
-    B::ErrorType: 'static,
-{
-    let failed = |error: plotters::drawing::DrawingAreaErrorKind<B::ErrorType>| anyhow!("drawing: {error}");
-    let mut at = WIDTH as i32 - 16;
-    for kind in [Kind::PeerThreads, Kind::Peer, Kind::Kernel, Kind::Ring, Kind::Limit] {
-        if bars.iter().any(|(row, _)| row.kind == kind) {
-            let style = TextStyle::from((FONT, 13).into_font()).color(&BLACK).pos(Pos::new(HPos::Right, VPos::Center));
-            area.draw(&Text::new(kind.name(), (at, 22), style)).map_err(failed)?;
-            at -= 9 * kind.name().len() as i32 + 8;
-            area.draw(&Rectangle::new([(at - 12, 16), (at, 28)], color(kind).filled())).map_err(failed)?;
-            at -= 28;
-        }
-    }
-    Ok(())
-}
-
-/// A number as short as can be.
+/// A number in as few characters as possible.
 fn number(value: f64) -> String {
     match value {
         value if value >= 1e6 => format!("{} M", short(value / 1e6)),

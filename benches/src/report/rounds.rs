@@ -1,4 +1,4 @@
-//! The rounds: sweep after sweep over all contenders, so that what the machine does hits all of them alike.
+//! Measures all contenders, sweep after sweep. A change of the machine's speed thus affects all of them alike.
 
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::Arc;
@@ -8,62 +8,62 @@ use std::time::Instant;
 use anyhow::bail;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-use crate::contenders::Row;
 use crate::harness::clock::Ticks;
 use crate::harness::contender::Unavailable;
 use crate::harness::cores::Cores;
-use crate::harness::place::Place;
-use crate::harness::visit::Visit;
+use crate::harness::measurement::Measurement;
+use crate::harness::private_dir::PrivateDir;
+use crate::row::Row;
 
 use super::options::Options;
-use super::visitor;
+use super::subprocess;
 
-/// Why a row has no visits.
+/// Why a row has no measurements.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Out {
-    /// The machine does not offer it.
+pub enum Excluded {
+    /// The machine does not offer the mechanism.
     Skipped(String),
-    /// It went wrong.
+    /// A measurement failed.
     Failed(String),
 }
 
-/// The visits of one row, one per sweep; a sweep in which it was not visited is `None`.
+/// The measurements of one row.
 #[derive(Debug, Default)]
-pub struct Visits {
-    /// By sweep.
-    pub by_sweep: Vec<Option<Visit>>,
-    /// Why there are no more.
-    pub out: Option<Out>,
+pub struct Measurements {
+    /// One for each sweep; `None` if the sweep ended before the row's turn.
+    pub by_sweep: Vec<Option<Measurement>>,
+    /// Why the row has no more measurements.
+    pub excluded: Option<Excluded>,
 }
 
-/// All visits, a row each.
+/// The measurements of all rows.
 #[derive(Debug)]
 pub struct Outcome {
-    /// As the rows.
-    pub rows: Vec<Visits>,
+    /// In the order of the rows.
+    pub rows: Vec<Measurements>,
 }
 
-/// Visits all rows, sweep after sweep.
+/// Measures all rows, sweep after sweep.
 ///
 /// # Errors
 /// Interrupted by SIGINT or SIGTERM.
-pub fn run(rows: &[Row], place: &Place, cores: Cores, ticks: Ticks, options: &Options) -> anyhow::Result<Outcome> {
+pub fn run(rows: &[Row], dir: &PrivateDir, cores: Cores, ticks: Ticks, options: &Options) -> anyhow::Result<Outcome> {
     let interrupted = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         signal_hook::flag::register(signal, Arc::clone(&interrupted))?;
     }
     let (plan, began) = (options.plan(), Instant::now());
-    let mut outcome = Outcome { rows: rows.iter().map(|_| Visits::default()).collect() };
+    let mut outcome = Outcome { rows: rows.iter().map(|_| Measurements::default()).collect() };
     let progress = std::io::stderr().is_terminal();
     for sweep in 0..options.rounds() {
-        for visits in &mut outcome.rows {
-            visits.by_sweep.push(None);
+        for measurements in &mut outcome.rows {
+            measurements.by_sweep.push(None);
         }
-        // Each sweep begins elsewhere, so that no contender always follows the same one.
+        // Each sweep begins with another row, so that no contender always follows the same one.
         for step in 0..rows.len() {
             let index = (step + sweep * 7) % rows.len();
-            let visits = &mut outcome.rows[index];
-            if visits.out.is_some() {
+            let measurements = &mut outcome.rows[index];
+            if measurements.excluded.is_some() {
                 continue;
             }
             if options.budget().is_some_and(|budget| began.elapsed() > budget) {
@@ -73,14 +73,14 @@ pub fn run(rows: &[Row], place: &Place, cores: Cores, ticks: Ticks, options: &Op
                 eprint!("\r\x1b[Kround {} of {}: {}", sweep + 1, options.rounds(), rows[index].name);
                 let _ = std::io::stderr().flush();
             }
-            let own = place.within(&format!("{sweep}-{index}"))?;
-            match visitor::visit(&rows[index], &own, cores, &plan, ticks, &interrupted) {
-                Ok(visit) => visits.by_sweep[sweep] = Some(visit),
+            let own = dir.subdir(&format!("{sweep}-{index}"))?;
+            match subprocess::measure(&rows[index], &own, cores, &plan, ticks, &interrupted) {
+                Ok(measurement) => measurements.by_sweep[sweep] = Some(measurement),
                 Err(_) if interrupted.load(Ordering::SeqCst) => bail!("interrupted"),
                 Err(error) => {
-                    visits.out = Some(match error.downcast::<Unavailable>() {
-                        Ok(unavailable) => Out::Skipped(unavailable.0),
-                        Err(error) => Out::Failed(format!("{error:#}")),
+                    measurements.excluded = Some(match error.downcast::<Unavailable>() {
+                        Ok(unavailable) => Excluded::Skipped(unavailable.0),
+                        Err(error) => Excluded::Failed(format!("{error:#}")),
                     });
                 }
             }

@@ -1,61 +1,61 @@
-//! From rounds to figures: unsteady rounds dropped, medians of ratios, too few rounds reported and not averaged.
+//! From rounds to figures: drops unsteady rounds, takes medians of ratios, and states no figure from too few rounds.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::contenders::{Kind, Row};
 use crate::harness::calibrate::median;
 use crate::harness::clock::Ticks;
 use crate::harness::cores::Cores;
-use crate::harness::visit::{Round, Samples, Visit, empty};
+use crate::harness::measurement::{Measurement, Round, Samples, empty};
+use crate::row::{Kind, Row};
 
 use super::copies::{self, Copies};
 use super::jitter::Jitter;
 use super::machine::{self, Machine};
 use super::options::{Extent, Options, TOLERANCE};
-use super::rounds::{Out, Outcome, Visits};
+use super::rounds::{Excluded, Measurements, Outcome};
 
-/// The row that ratios "to the ring" refer to.
+/// The row to which the ratios "over ring" refer.
 pub const RING: &str = "feed-ring spin ro 56 65536";
 
-/// The row that paced latencies are compared with.
+/// The row to which the paced latencies "over line" refer.
 pub const LINE: &str = "line rw";
 
-/// Everything in `report.json`.
+/// The content of `report.json`.
 #[derive(Debug, Serialize)]
 pub struct Report {
-    /// Where it was made.
+    /// The machine.
     pub machine: Machine,
-    /// On which kernel.
+    /// The kernel's name and release.
     pub kernel: String,
-    /// When.
+    /// The date.
     pub date: String,
-    /// How much was done.
+    /// The extent of the report.
     pub extent: Extent,
     /// The publisher's and the subscriber's core.
     pub cores: String,
-    /// The kernel's scheduling of what was measured: `other`, or `real-time`, as `chrt -f 10 make report` has it.
+    /// The scheduling policy: `other`, or `real-time` under `chrt -f 10 make report`.
     pub scheduling: &'static str,
-    /// The version of this project, and whether it was optimised.
+    /// The version of this project, and whether the build was optimised.
     pub build: String,
-    /// Half a round trip of one line, in ns, over all rounds.
+    /// c2c over all rounds, in ns.
     pub c2c_ns: Spread,
     /// Rounds that count.
     pub rounds_kept: usize,
-    /// Rounds whose calibrations differed too much, or that lost their core.
+    /// Rounds that do not count: the calibrations differed too much, or a side lost its core.
     pub rounds_dropped: usize,
-    /// Rounds that must be kept for a figure to be stated.
+    /// Rounds without which a figure is not stated.
     pub rounds_needed: usize,
-    /// The rows.
+    /// The rows with figures.
     pub contenders: Vec<Contender>,
-    /// What copying costs beside memcpy.
+    /// The cost of copying, compared with memcpy.
     pub copies: Vec<Copies>,
-    /// What a sleeping subscriber does to its publisher.
+    /// How a sleeping subscriber disturbs its publisher.
     pub wake_jitter: Vec<Jitter>,
-    /// What this machine does not offer.
+    /// Rows that this machine does not offer.
     pub skipped: Vec<Missing>,
-    /// What went wrong.
+    /// Rows that failed.
     pub failed: Vec<Missing>,
 }
 
@@ -64,106 +64,106 @@ pub struct Report {
 pub struct Missing {
     /// The row's name.
     pub name: String,
-    /// Why.
+    /// The reason.
     pub reason: String,
 }
 
-/// How something was distributed.
+/// The distribution of a figure.
 #[derive(Debug, Serialize)]
 pub struct Spread {
-    /// A tenth lies below.
+    /// A tenth of the values are below.
     pub p10: f64,
-    /// Half.
+    /// Half of the values are below.
     pub median: f64,
-    /// Nine tenths.
+    /// Nine tenths of the values are below.
     pub p90: f64,
 }
 
-/// One row's figures; what is not known is null.
+/// The figures of one row. A figure that could not be measured is null.
 #[derive(Debug, Serialize)]
 pub struct Contender {
     /// The row's name.
     pub name: String,
-    /// What sort of thing it is.
+    /// The kind of the row.
     pub kind: Kind,
     /// Bytes in a message.
     pub payload: usize,
-    /// Messages it holds.
+    /// Messages that the contender holds.
     pub capacity: Option<usize>,
-    /// One way by ping-pong, as a ratio to c2c.
+    /// One-way latency by ping-pong, divided by c2c.
     pub latency_over_c2c: Option<f64>,
-    /// The same as a ratio to the ring.
+    /// The same latency, divided by that of the ring.
     pub latency_over_ring: Option<f64>,
-    /// One way by ping-pong in ns.
+    /// One-way latency by ping-pong, in ns.
     pub latency_ns: Option<f64>,
-    /// One way by ping-pong, by how far apart the cores were: of each placement with enough rounds.
+    /// One-way latency for each distance of the cores that has enough rounds.
     pub latency_by_placement: Vec<Placed>,
-    /// Percentiles of single round trips, halved, in ns.
+    /// Median of single round trips, halved, in ns.
     pub latency_p50_ns: Option<f64>,
-    /// 99 of 100 are below.
+    /// 99 % of them are below.
     pub latency_p99_ns: Option<f64>,
-    /// 999 of 1,000 are below.
+    /// 99.9 % of them are below.
     pub latency_p999_ns: Option<f64>,
-    /// At a steady pace.
+    /// Latency at a steady pace, for each interval.
     pub paced: Vec<Paced>,
-    /// To publish one message without a reader, in ns.
+    /// Time to publish a message without a reader, in ns.
     pub publish_ns: Option<f64>,
-    /// The same as a ratio to the ring.
+    /// The same time, divided by that of the ring.
     pub publish_over_ring: Option<f64>,
-    /// Publisher per message in a saturated stream, as a ratio to c2c.
+    /// The publisher's time for a message at full speed, divided by c2c.
     pub stream_over_c2c: Option<f64>,
-    /// The same in ns.
+    /// The same time in ns.
     pub stream_ns: Option<f64>,
-    /// Received per second in that stream.
+    /// Messages received per second at full speed.
     pub received_per_second: Option<f64>,
-    /// Overwritten before they were read in that stream, of 100 sent.
+    /// Messages lost at full speed, in percent of those sent.
     pub lost_percent: Option<f64>,
-    /// Rounds kept, of all kinds.
+    /// Rounds of all kinds that count.
     pub rounds_kept: usize,
-    /// Rounds dropped, of all kinds.
+    /// Rounds of all kinds that were dropped.
     pub rounds_dropped: usize,
-    /// Which figures are missing because too few rounds were kept.
+    /// The figures that are missing because too few rounds count.
     pub too_few: Vec<String>,
 }
 
-/// Latency while the cores were so far apart. A virtual machine moves its cores about, and between caches the ratios to
-/// c2c differ.
+/// Latency at one distance of the cores. A virtual machine moves its cores during a report, and the ratios to c2c
+/// depend on the distance.
 #[derive(Clone, Debug, Serialize)]
 pub struct Placed {
-    /// c2c was at least so much, in ns: a power of two.
+    /// c2c was between this and twice this, in ns. It is a power of two.
     pub c2c_from_ns: u64,
-    /// Rounds.
+    /// Number of rounds.
     pub rounds: usize,
-    /// Median ratio to c2c.
+    /// Median latency, divided by c2c.
     pub over_c2c: f64,
-    /// Median in ns.
+    /// Median latency in ns.
     pub ns: f64,
 }
 
 /// Latency at a steady pace.
 #[derive(Debug, Serialize)]
 pub struct Paced {
-    /// Between two messages, in ns.
+    /// The interval between two messages, in ns.
     pub interval_ns: f64,
-    /// From when a message should have left to its receipt, in ns.
+    /// Median latency, from the time at which a message was due to its receipt, in ns.
     pub p50_ns: Option<f64>,
-    /// 99 of 100 are below.
+    /// 99 % of the latencies are below.
     pub p99_ns: Option<f64>,
-    /// 999 of 1,000 are below.
+    /// 99.9 % of the latencies are below.
     pub p999_ns: Option<f64>,
-    /// The median as a ratio to c2c.
+    /// Median latency, divided by c2c.
     pub over_c2c: Option<f64>,
-    /// The median as a ratio to a bare line so paced.
+    /// Median latency, divided by that of a bare line at the same pace.
     pub over_line: Option<f64>,
-    /// Whether the publisher kept the pace in most rounds; if not, the latency is that of a growing backlog.
+    /// Whether the publisher kept the pace in most rounds. If not, the latency is that of a growing backlog.
     pub kept_pace: bool,
 }
 
 impl Report {
-    /// Of all visits.
+    /// Summarises all measurements.
     ///
     /// # Errors
-    /// There was not a single one.
+    /// There is no measurement.
     pub fn new(
         rows: &[Row],
         outcome: &Outcome,
@@ -172,7 +172,11 @@ impl Report {
         cores: Cores,
         ticks: Ticks,
     ) -> anyhow::Result<Self> {
-        let judge = Judge { tolerance: TOLERANCE, enough: options.enough(), any: options.extent() == Extent::Smoke };
+        let filter = Filter {
+            tolerance: TOLERANCE,
+            needed: options.rounds_needed(),
+            keep_all: options.extent() == Extent::Smoke,
+        };
         let find = |name: &str| rows.iter().position(|row| row.name == name).map(|index| &outcome.rows[index]);
         let (ring, line) = (find(RING), find(LINE));
         let mut report = Self {
@@ -188,24 +192,28 @@ impl Report {
                 if cfg!(debug_assertions) { "debug" } else { "release" }
             ),
             c2c_ns: spread(
-                outcome.rows.iter().flat_map(|visits| visits.by_sweep.iter().flatten()).map(|v| v.ping.c2c()),
+                outcome
+                    .rows
+                    .iter()
+                    .flat_map(|measurements| measurements.by_sweep.iter().flatten())
+                    .map(|v| v.ping.c2c()),
             ),
             rounds_kept: 0,
             rounds_dropped: 0,
-            rounds_needed: judge.enough,
+            rounds_needed: filter.needed,
             contenders: Vec::new(),
             copies: copies::measure(ticks),
             wake_jitter,
             skipped: Vec::new(),
             failed: Vec::new(),
         };
-        for (row, visits) in rows.iter().zip(&outcome.rows) {
+        for (row, measurements) in rows.iter().zip(&outcome.rows) {
             let missing = |reason: &str| Missing { name: row.name.clone(), reason: reason.to_owned() };
-            match &visits.out {
-                Some(Out::Skipped(reason)) => report.skipped.push(missing(reason)),
-                Some(Out::Failed(reason)) => report.failed.push(missing(reason)),
+            match &measurements.excluded {
+                Some(Excluded::Skipped(reason)) => report.skipped.push(missing(reason)),
+                Some(Excluded::Failed(reason)) => report.failed.push(missing(reason)),
                 None => {
-                    let contender = Contender::new(row, visits, &judge, ring, line);
+                    let contender = Contender::new(row, measurements, &filter, ring, line);
                     report.rounds_kept += contender.rounds_kept;
                     report.rounds_dropped += contender.rounds_dropped;
                     report.contenders.push(contender);
@@ -216,80 +224,82 @@ impl Report {
     }
 }
 
-/// What decides whether rounds count.
-struct Judge {
+/// The rule for which rounds count, and for how many make a figure.
+struct Filter {
     tolerance: f64,
-    enough: usize,
-    any: bool,
+    needed: usize,
+    keep_all: bool,
 }
 
-impl Judge {
+impl Filter {
     fn keeps<T>(&self, round: &Round<T>) -> bool {
-        self.any || round.is_steady(self.tolerance)
+        self.keep_all || round.is_steady(self.tolerance)
     }
 
-    /// A figure of each kept round, by sweep.
+    /// The figure of each round that counts, by sweep.
     fn by_sweep<'a, T: 'a>(
         &self,
-        visits: &'a Visits,
-        part: impl Fn(&'a Visit) -> Option<&'a Round<T>>,
+        measurements: &'a Measurements,
+        part: impl Fn(&'a Measurement) -> Option<&'a Round<T>>,
         figure: impl Fn(&'a Round<T>) -> f64,
     ) -> Vec<Option<f64>> {
-        let kept = |visit: &'a Visit| part(visit).filter(|round| self.keeps(round)).map(&figure);
-        visits.by_sweep.iter().map(|visit| visit.as_ref().and_then(kept)).collect()
+        let kept = |measurement: &'a Measurement| part(measurement).filter(|round| self.keeps(round)).map(&figure);
+        measurements.by_sweep.iter().map(|measurement| measurement.as_ref().and_then(kept)).collect()
     }
 
-    /// The median over sweeps, if there are enough.
+    /// The median over the sweeps, if there are enough.
     fn median(&self, figures: &[Option<f64>]) -> Option<f64> {
         let mut kept: Vec<f64> = figures.iter().copied().flatten().collect();
-        (kept.len() >= self.enough).then(|| median(&mut kept))
+        (kept.len() >= self.needed).then(|| median(&mut kept))
     }
 
-    /// The median over the sweeps in which both were kept of one over the other.
+    /// The median ratio over the sweeps in which both rounds count.
     fn median_ratio(&self, over: &[Option<f64>], under: &[Option<f64>]) -> Option<f64> {
         let ratios: Vec<Option<f64>> = over.iter().zip(under).map(|(over, under)| Some((*over)? / (*under)?)).collect();
         self.median(&ratios)
     }
 
-    /// All samples of the kept rounds together.
+    /// Median, 99 % and 99.9 % of all samples of the rounds that count, in ns.
     fn quantiles<'a>(&self, rounds: impl Iterator<Item = (&'a Samples, bool)>) -> [Option<f64>; 3] {
         let (mut histogram, mut count) = (empty(), 0);
         for (samples, kept) in rounds {
-            if kept || self.any {
+            if kept || self.keep_all {
                 samples.add_to(&mut histogram);
                 count += 1;
             }
         }
         [(0.5, 20), (0.99, 1_000), (0.999, 10_000)].map(|(quantile, needed)| {
-            let known = count >= self.enough && (histogram.len() >= needed || (self.any && !histogram.is_empty()));
+            let known = count >= self.needed && (histogram.len() >= needed || (self.keep_all && !histogram.is_empty()));
             known.then(|| histogram.value_at_quantile(quantile) as f64 / 1000.0)
         })
     }
 }
 
-/// Latency in units of c2c, by sweep.
-fn ping(judge: &Judge, visits: &Visits) -> Vec<Option<f64>> {
-    judge.by_sweep(visits, |visit| Some(&visit.ping), |round| round.value / round.c2c())
+/// Latency divided by c2c, by sweep.
+fn ping(filter: &Filter, measurements: &Measurements) -> Vec<Option<f64>> {
+    filter.by_sweep(measurements, |measurement| Some(&measurement.ping), |round| round.value / round.c2c())
 }
 
-/// Publishing without a reader, by sweep.
-fn alone(judge: &Judge, visits: &Visits) -> Vec<Option<f64>> {
-    judge.by_sweep(visits, |visit| visit.alone.as_ref(), |round| round.value)
+/// Time to publish without a reader, by sweep.
+fn alone(filter: &Filter, measurements: &Measurements) -> Vec<Option<f64>> {
+    filter.by_sweep(measurements, |measurement| measurement.alone.as_ref(), |round| round.value)
 }
 
-/// The median of a paced round in units of c2c, by sweep.
-fn pace(judge: &Judge, visits: &Visits, index: usize) -> Vec<Option<f64>> {
-    judge.by_sweep(
-        visits,
-        |visit| visit.paced.get(index),
+/// Median latency of a paced round, divided by c2c, by sweep.
+fn pace(filter: &Filter, measurements: &Measurements, index: usize) -> Vec<Option<f64>> {
+    filter.by_sweep(
+        measurements,
+        |measurement| measurement.paced.get(index),
         |round| round.value.samples.histogram().value_at_quantile(0.5) as f64 / 1000.0 / round.c2c(),
     )
 }
 
-/// Latency by placement of the cores, nearest first.
-fn by_placement(judge: &Judge, visits: &Visits) -> Vec<Placed> {
+/// Latency for each distance of the cores, the nearest first.
+fn by_placement(filter: &Filter, measurements: &Measurements) -> Vec<Placed> {
     let mut placements = BTreeMap::<u64, Vec<(f64, f64)>>::new();
-    for round in visits.by_sweep.iter().flatten().map(|visit| &visit.ping).filter(|round| judge.keeps(round)) {
+    for round in
+        measurements.by_sweep.iter().flatten().map(|measurement| &measurement.ping).filter(|round| filter.keeps(round))
+    {
         let from = 1 << (round.c2c().max(1.0) as u64).ilog2();
         placements.entry(from).or_default().push((round.value / round.c2c(), round.value));
     }
@@ -299,26 +309,36 @@ fn by_placement(judge: &Judge, visits: &Visits) -> Vec<Placed> {
         over_c2c: median(&mut rounds.iter().map(|round| round.0).collect::<Vec<_>>()),
         ns: median(&mut rounds.iter().map(|round| round.1).collect::<Vec<_>>()),
     };
-    placements.into_iter().filter(|(_, rounds)| rounds.len() >= judge.enough.min(5)).map(placed).collect()
+    placements.into_iter().filter(|(_, rounds)| rounds.len() >= filter.needed.min(5)).map(placed).collect()
 }
 
 impl Contender {
-    fn new(row: &Row, visits: &Visits, judge: &Judge, ring: Option<&Visits>, line: Option<&Visits>) -> Self {
-        let latency = ping(judge, visits);
-        let publish = alone(judge, visits);
-        let present = || visits.by_sweep.iter().flatten();
-        let [p50, p99, p999] =
-            judge.quantiles(present().map(|visit| (&visit.single.value, judge.keeps(&visit.single))));
-        let stream = |figure: fn(&Round<crate::harness::visit::Stream>) -> f64| {
-            judge.median(&judge.by_sweep(visits, |visit| Some(&visit.stream), figure))
+    fn new(
+        row: &Row,
+        measurements: &Measurements,
+        filter: &Filter,
+        ring: Option<&Measurements>,
+        line: Option<&Measurements>,
+    ) -> Self {
+        let latency = ping(filter, measurements);
+        let publish = alone(filter, measurements);
+        let present = || measurements.by_sweep.iter().flatten();
+        let [p50, p99, p999] = filter
+            .quantiles(present().map(|measurement| (&measurement.single.value, filter.keeps(&measurement.single))));
+        let stream = |figure: fn(&Round<crate::harness::measurement::Stream>) -> f64| {
+            filter.median(&filter.by_sweep(measurements, |measurement| Some(&measurement.stream), figure))
         };
-        let intervals = present().next().map_or(0, |visit| visit.paced.len());
-        let paced = (0..intervals).map(|index| Paced::new(visits, index, judge, line)).collect();
+        let intervals = present().next().map_or(0, |measurement| measurement.paced.len());
+        let paced = (0..intervals).map(|index| Paced::new(measurements, index, filter, line)).collect();
         let (mut kept, mut dropped) = (0, 0);
-        for is_kept in present().flat_map(|visit| {
-            let mut all = vec![judge.keeps(&visit.ping), judge.keeps(&visit.single), judge.keeps(&visit.stream)];
-            all.extend(visit.paced.iter().map(|round| judge.keeps(round)));
-            all.extend(visit.alone.iter().map(|round| judge.keeps(round)));
+        for is_kept in present().flat_map(|measurement| {
+            let mut all = vec![
+                filter.keeps(&measurement.ping),
+                filter.keeps(&measurement.single),
+                filter.keeps(&measurement.stream),
+            ];
+            all.extend(measurement.paced.iter().map(|round| filter.keeps(round)));
+            all.extend(measurement.alone.iter().map(|round| filter.keeps(round)));
             all
         }) {
             if is_kept { kept += 1 } else { dropped += 1 }
@@ -328,16 +348,20 @@ impl Contender {
             kind: row.kind,
             payload: row.payload,
             capacity: row.capacity,
-            latency_over_c2c: judge.median(&latency),
-            latency_over_ring: ring.and_then(|ring| judge.median_ratio(&latency, &ping(judge, ring))),
-            latency_ns: judge.median(&judge.by_sweep(visits, |visit| Some(&visit.ping), |round| round.value)),
-            latency_by_placement: by_placement(judge, visits),
+            latency_over_c2c: filter.median(&latency),
+            latency_over_ring: ring.and_then(|ring| filter.median_ratio(&latency, &ping(filter, ring))),
+            latency_ns: filter.median(&filter.by_sweep(
+                measurements,
+                |measurement| Some(&measurement.ping),
+                |round| round.value,
+            )),
+            latency_by_placement: by_placement(filter, measurements),
             latency_p50_ns: p50,
             latency_p99_ns: p99,
             latency_p999_ns: p999,
             paced,
-            publish_ns: judge.median(&publish),
-            publish_over_ring: ring.and_then(|ring| judge.median_ratio(&publish, &alone(judge, ring))),
+            publish_ns: filter.median(&publish),
+            publish_over_ring: ring.and_then(|ring| filter.median_ratio(&publish, &alone(filter, ring))),
             stream_over_c2c: stream(|round| round.value.publish / round.c2c()),
             stream_ns: stream(|round| round.value.publish),
             received_per_second: stream(|round| round.value.per_second),
@@ -346,7 +370,7 @@ impl Contender {
             rounds_dropped: dropped,
             too_few: Vec::new(),
         };
-        contender.note_too_few(present().any(|visit| visit.alone.is_some()));
+        contender.note_too_few(present().any(|measurement| measurement.alone.is_some()));
         contender
     }
 
@@ -367,18 +391,19 @@ impl Contender {
 }
 
 impl Paced {
-    fn new(visits: &Visits, index: usize, judge: &Judge, line: Option<&Visits>) -> Self {
-        let rounds = || visits.by_sweep.iter().flatten().filter_map(move |visit| visit.paced.get(index));
-        let [p50, p99, p999] = judge.quantiles(rounds().map(|round| (&round.value.samples, judge.keeps(round))));
-        let figures = pace(judge, visits, index);
+    fn new(measurements: &Measurements, index: usize, filter: &Filter, line: Option<&Measurements>) -> Self {
+        let rounds =
+            || measurements.by_sweep.iter().flatten().filter_map(move |measurement| measurement.paced.get(index));
+        let [p50, p99, p999] = filter.quantiles(rounds().map(|round| (&round.value.samples, filter.keeps(round))));
+        let figures = pace(filter, measurements, index);
         let on_time = rounds().filter(|round| round.value.kept_pace).count();
         Self {
             interval_ns: rounds().next().map_or(0.0, |round| round.value.interval),
             p50_ns: p50,
             p99_ns: p99,
             p999_ns: p999,
-            over_c2c: judge.median(&figures),
-            over_line: line.and_then(|line| judge.median_ratio(&figures, &pace(judge, line, index))),
+            over_c2c: filter.median(&figures),
+            over_line: line.and_then(|line| filter.median_ratio(&figures, &pace(filter, line, index))),
             kept_pace: 2 * on_time > rounds().count(),
         }
     }
@@ -395,27 +420,27 @@ fn spread(values: impl Iterator<Item = f64>) -> Spread {
 mod tests {
     use super::*;
 
-    fn judge() -> Judge {
-        Judge { tolerance: 0.15, enough: 3, any: false }
+    fn filter() -> Filter {
+        Filter { tolerance: 0.15, needed: 3, keep_all: false }
     }
 
     #[test]
     fn too_few_rounds_give_no_figure() {
-        assert_eq!(judge().median(&[Some(1.0), None, Some(3.0)]), None);
-        assert_eq!(judge().median(&[Some(1.0), Some(9.0), None, Some(3.0)]), Some(3.0));
+        assert_eq!(filter().median(&[Some(1.0), None, Some(3.0)]), None);
+        assert_eq!(filter().median(&[Some(1.0), Some(9.0), None, Some(3.0)]), Some(3.0));
     }
 
     #[test]
-    fn ratios_pair_what_was_measured_in_one_sweep() {
+    fn ratios_pair_figures_of_one_sweep() {
         let (over, under) = ([Some(2.0), Some(8.0), None, Some(3.0)], [Some(1.0), Some(2.0), Some(5.0), Some(1.0)]);
-        assert_eq!(judge().median_ratio(&over, &under), Some(3.0));
+        assert_eq!(filter().median_ratio(&over, &under), Some(3.0));
     }
 
     #[test]
     fn unsteady_and_preempted_rounds_are_dropped() {
         let round = |after, preempted| Round { before: 100.0, after, preempted, value: () };
-        assert!(judge().keeps(&round(110.0, false)));
-        assert!(!judge().keeps(&round(120.0, false)));
-        assert!(!judge().keeps(&round(100.0, true)));
+        assert!(filter().keeps(&round(110.0, false)));
+        assert!(!filter().keeps(&round(120.0, false)));
+        assert!(!filter().keeps(&round(100.0, true)));
     }
 }

@@ -1,11 +1,11 @@
-//! The table on the terminal: a row for each contender, `-` where too few rounds were kept.
+//! The table on the terminal: a row for each contender, with `-` where too few rounds count.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use super::summary::{Contender, Report};
 
-/// Prints it.
+/// Prints the table.
 ///
 /// # Errors
 /// Standard output's.
@@ -42,10 +42,10 @@ pub fn print(report: &Report, out: &mut impl Write) -> io::Result<()> {
         writeln!(out)?;
     }
     if report.contenders.iter().any(|row| !row.too_few.is_empty()) {
-        writeln!(out, "-: fewer than {} rounds kept; report.json says of which", report.rounds_needed)?;
+        writeln!(out, "-: fewer than {} rounds kept; report.json lists the missing figures", report.rounds_needed)?;
     }
     if report.contenders.iter().any(|row| row.paced.iter().any(|paced| !paced.kept_pace)) {
-        writeln!(out, "* the publisher could not keep the pace: this is the latency of a backlog")?;
+        writeln!(out, "* the publisher did not keep the pace, so the latency is that of a growing backlog")?;
     }
     placements(report, out, width)?;
     writeln!(out)?;
@@ -70,7 +70,7 @@ pub fn print(report: &Report, out: &mut impl Write) -> io::Result<()> {
         let (publish, gap) = (jitter.publish_ns, jitter.gap_ns);
         writeln!(
             out,
-            "a message every 50 us, {} subscriber, wake={}: publish {} ns (p99 {}, p99.9 {}); core not seen for {} ns (p99 \
+            "a message every 50 us, {} subscriber, wake={}: publish {} ns (p99 {}, p99.9 {}); core lost for {} ns (p99 \
              {}, p99.9 {})",
             jitter.subscriber, jitter.wake, publish.p50, publish.p99, publish.p999, gap.p50, gap.p99, gap.p999
         )?;
@@ -78,7 +78,7 @@ pub fn print(report: &Report, out: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
-/// Latency by how far apart the cores were, where the machine moved them about.
+/// Prints the latency for each distance of the cores, if the machine moved them during the report.
 fn placements(report: &Report, out: &mut impl Write, width: usize) -> io::Result<()> {
     let all = || report.contenders.iter().flat_map(|row| &row.latency_by_placement);
     let seen: BTreeSet<u64> = all().map(|placed| placed.c2c_from_ns).collect();
@@ -123,7 +123,7 @@ fn cells(row: &Contender) -> Vec<String> {
     cells
 }
 
-/// Three digits or so.
+/// Formats a figure with about three digits.
 fn figure(value: Option<f64>) -> String {
     match value {
         None => "-".into(),

@@ -1,5 +1,7 @@
-//! The system calls and C functions that no safe crate wraps, each wrapped here once.
+//! The system calls and C functions for which no safe crate exists, each wrapped once.
 
 pub mod posix_mq;
+mod retry;
 pub mod robust;
 pub mod sysv_mq;
+pub mod words;

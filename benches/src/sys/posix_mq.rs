@@ -6,6 +6,8 @@ use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::retry::retry;
+
 /// An open queue. On Linux its descriptor is a file descriptor, closed on drop.
 #[derive(Debug)]
 pub struct Queue(OwnedFd);
@@ -13,11 +15,11 @@ pub struct Queue(OwnedFd);
 /// How a queue is opened.
 #[derive(Clone, Copy, Debug)]
 pub enum Access {
-    /// Create it, for both directions: an error if it exists.
+    /// Create it, for sending and receiving. Fails if it exists.
     Create {
-        /// Messages it holds.
+        /// Number of messages that it holds.
         depth: usize,
-        /// Largest message in bytes.
+        /// Size of the largest message in bytes.
         size: usize,
     },
     /// Open it for sending.
@@ -29,7 +31,7 @@ pub enum Access {
 /// Opens the queue `/name`.
 ///
 /// # Errors
-/// The kernel's; `EINVAL` where depth or size exceed `/proc/sys/fs/mqueue`, `EMFILE` where `RLIMIT_MSGQUEUE` is spent.
+/// The kernel's: `EINVAL` if depth or size exceed `/proc/sys/fs/mqueue`, `EMFILE` if `RLIMIT_MSGQUEUE` is used up.
 pub fn open(name: &str, access: Access) -> io::Result<Queue> {
     let name = c_name(name)?;
     let descriptor = match access {
@@ -50,11 +52,11 @@ pub fn open(name: &str, access: Access) -> io::Result<Queue> {
     if descriptor < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the kernel just gave this descriptor to us alone.
+    // SAFETY: the kernel has just returned this descriptor, and nothing else owns it.
     Ok(Queue(unsafe { OwnedFd::from_raw_fd(descriptor) }))
 }
 
-/// Removes the name `/name`; the queue lives on for those who have it open.
+/// Removes the name `/name`. Processes that have the queue open keep it.
 ///
 /// # Errors
 /// The kernel's; `NotFound` if there is no such queue.
@@ -65,56 +67,37 @@ pub fn unlink(name: &str) -> io::Result<()> {
 }
 
 impl Queue {
-    /// Sends one message, waiting at most `timeout` while the queue is full.
+    /// Sends one message. Waits at most `timeout` while the queue is full.
     ///
     /// # Errors
-    /// The kernel's; `TimedOut` when it stayed full.
+    /// The kernel's; `TimedOut` if the queue stayed full.
     pub fn send(&self, message: &[u8], timeout: Duration) -> io::Result<()> {
-        let deadline = deadline(timeout);
-        loop {
+        let (queue, deadline) = (self.0.as_raw_fd(), deadline(timeout));
+        retry(|| {
             // SAFETY: message and deadline outlive the call, the length is the message's.
-            let result = unsafe {
-                libc::mq_timedsend(self.0.as_raw_fd(), message.as_ptr().cast(), message.len(), 0, &raw const deadline)
-            };
-            if result == 0 {
-                return Ok(());
-            }
-            let error = io::Error::last_os_error();
-            if error.kind() != io::ErrorKind::Interrupted {
-                return Err(error);
-            }
-        }
+            let result =
+                unsafe { libc::mq_timedsend(queue, message.as_ptr().cast(), message.len(), 0, &raw const deadline) };
+            result as isize
+        })
+        .map(drop)
     }
 
-    /// Receives one message into `buffer` (at least the queue's message size), waiting at most `timeout`; its length.
+    /// Receives one message into `buffer`, which must have at least the queue's message size. Waits at most `timeout`.
+    /// Returns the length.
     ///
     /// # Errors
-    /// The kernel's; `TimedOut` when nothing came.
+    /// The kernel's; `TimedOut` if no message came.
     pub fn receive(&self, buffer: &mut [u8], timeout: Duration) -> io::Result<usize> {
-        let deadline = deadline(timeout);
-        loop {
+        let (queue, deadline) = (self.0.as_raw_fd(), deadline(timeout));
+        let (start, length, no_priority) = (buffer.as_mut_ptr().cast(), buffer.len(), std::ptr::null_mut());
+        retry(|| {
             // SAFETY: buffer and deadline outlive the call, the length is the buffer's; a null priority is allowed.
-            let result = unsafe {
-                libc::mq_timedreceive(
-                    self.0.as_raw_fd(),
-                    buffer.as_mut_ptr().cast(),
-                    buffer.len(),
-                    std::ptr::null_mut(),
-                    &raw const deadline,
-                )
-            };
-            if let Ok(length) = usize::try_from(result) {
-                return Ok(length);
-            }
-            let error = io::Error::last_os_error();
-            if error.kind() != io::ErrorKind::Interrupted {
-                return Err(error);
-            }
-        }
+            unsafe { libc::mq_timedreceive(queue, start, length, no_priority, &raw const deadline) }
+        })
     }
 }
 
-/// The deadline is on the wall clock: a clock set forward ends the wait early.
+/// The deadline of a wait. It is on the wall clock, so setting the clock forward ends the wait early.
 fn deadline(timeout: Duration) -> libc::timespec {
     let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + timeout;
     libc::timespec { tv_sec: at.as_secs() as libc::time_t, tv_nsec: libc::c_long::from(at.subsec_nanos() as i32) }

@@ -1,4 +1,4 @@
-//! A robust, process-shared pthread mutex with two condition variables, inside shared memory.
+//! A robust, process-shared pthread mutex with two condition variables, in shared memory.
 #![allow(unsafe_code)] // pthread_* on memory that two processes map.
 
 use std::cell::UnsafeCell;
@@ -8,16 +8,16 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-use crate::harness::words::{Memory, Words};
+use super::words::{Memory, Words};
 
-/// The mutex and conditions, as they lie in shared memory.
+/// The mutex and the condition variables, as they lie in shared memory.
 #[repr(C)]
 pub struct Monitor {
     mutex: UnsafeCell<libc::pthread_mutex_t>,
     conditions: [UnsafeCell<libc::pthread_cond_t>; 2],
 }
 
-// SAFETY: a pthread mutex and condition are made to be used by several threads through shared pointers.
+// SAFETY: pthread mutexes and conditions are made for use by several threads through shared pointers.
 unsafe impl Sync for Monitor {}
 
 impl std::fmt::Debug for Monitor {
@@ -26,41 +26,41 @@ impl std::fmt::Debug for Monitor {
     }
 }
 
-/// Which of the two conditions.
+/// One of the two conditions.
 #[derive(Clone, Copy, Debug)]
 pub enum Condition {
-    /// Something was put in.
+    /// A message was put in.
     NotEmpty,
-    /// Something was taken out.
+    /// A message was taken out.
     NotFull,
 }
 
-/// Whether the one who held the mutex before died with it.
+/// How the previous owner gave up the mutex.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Previous {
-    /// It unlocked.
-    Left,
-    /// It died inside (`EOWNERDEAD`): what the mutex protects may be half-written.
+pub enum PreviousOwner {
+    /// It unlocked the mutex.
+    Unlocked,
+    /// It died while it held the mutex (`EOWNERDEAD`). The data under the mutex may be half-written.
     Died,
 }
 
-/// The attributes that decide what the mutex can do.
+/// The attributes of the mutex.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sharing {
-    /// `PTHREAD_PROCESS_SHARED`, and robust.
+    /// `PTHREAD_PROCESS_SHARED` and `PTHREAD_MUTEX_ROBUST`.
     ProcessesRobust,
-    /// Neither: what forgetting both gives. Only for showing what happens.
-    Forgotten,
+    /// Neither. Only for a test that shows what breaks without them.
+    Private,
 }
 
 impl Monitor {
-    /// Initialises a monitor where it lies.
+    /// Initialises a monitor in place.
     ///
     /// # Errors
     /// pthread's.
     ///
     /// # Safety
-    /// `at` is valid for writes and aligned, and nobody uses the monitor there yet.
+    /// `at` is aligned and valid for writes, and no thread uses the monitor there yet.
     pub unsafe fn initialise(at: *mut Self, sharing: Sharing) -> io::Result<()> {
         let mut mutex = MaybeUninit::<libc::pthread_mutexattr_t>::uninit();
         // SAFETY: the attributes outlive the call.
@@ -75,7 +75,7 @@ impl Monitor {
             check(unsafe { libc::pthread_mutexattr_setrobust(mutex.as_mut_ptr(), libc::PTHREAD_MUTEX_ROBUST) })?;
             // SAFETY: initialised above.
             check(unsafe { libc::pthread_condattr_setpshared(condition.as_mut_ptr(), libc::PTHREAD_PROCESS_SHARED) })?;
-            // SAFETY: initialised above. A deadline on the monotonic clock is not moved by setting the time.
+            // SAFETY: initialised above. Setting the time does not move a deadline on the monotonic clock.
             check(unsafe { libc::pthread_condattr_setclock(condition.as_mut_ptr(), libc::CLOCK_MONOTONIC) })?;
         }
         // SAFETY: the caller vouches for `at`.
@@ -91,29 +91,29 @@ impl Monitor {
         Ok(())
     }
 
-    /// Locks. After [`Previous::Died`] the caller repairs what is protected and calls [`Monitor::make_consistent`]; one
-    /// who unlocks without that makes the mutex unusable for ever.
+    /// Locks. After [`PreviousOwner::Died`] the caller must repair the data and call [`Monitor::make_consistent`].
+    /// Unlocking without that makes the mutex unusable for good.
     ///
     /// # Errors
-    /// pthread's: `ENOTRECOVERABLE` when somebody unlocked without repairing.
-    pub fn lock(&self) -> io::Result<Previous> {
+    /// pthread's: `ENOTRECOVERABLE` if a process unlocked without repairing.
+    pub fn lock(&self) -> io::Result<PreviousOwner> {
         // SAFETY: the monitor is initialised where it lies.
         acquired(unsafe { libc::pthread_mutex_lock(self.mutex.get()) })
     }
 
-    /// Locks unless it is locked: `WouldBlock`.
+    /// Locks, or fails with `WouldBlock` if the mutex is held.
     ///
     /// # Errors
     /// pthread's.
-    pub fn try_lock(&self) -> io::Result<Previous> {
+    pub fn try_lock(&self) -> io::Result<PreviousOwner> {
         // SAFETY: the monitor is initialised where it lies.
         acquired(unsafe { libc::pthread_mutex_trylock(self.mutex.get()) })
     }
 
-    /// States that what is protected is whole again, after [`Previous::Died`].
+    /// Declares the data under the mutex repaired, after [`PreviousOwner::Died`].
     ///
     /// # Errors
-    /// pthread's: `EINVAL` when nobody died.
+    /// pthread's: `EINVAL` if no owner died.
     pub fn make_consistent(&self) -> io::Result<()> {
         // SAFETY: the monitor is initialised where it lies.
         check(unsafe { libc::pthread_mutex_consistent(self.mutex.get()) })
@@ -128,11 +128,12 @@ impl Monitor {
         check(unsafe { libc::pthread_mutex_unlock(self.mutex.get()) })
     }
 
-    /// Unlocks, sleeps until the condition is signalled or `timeout` is over, and locks again. May wake for no reason.
+    /// Unlocks, sleeps until the condition is signalled or `timeout` has passed, and locks again. May wake without a
+    /// signal.
     ///
     /// # Errors
     /// pthread's; `TimedOut`, with the mutex locked.
-    pub fn wait(&self, condition: Condition, timeout: Duration) -> io::Result<Previous> {
+    pub fn wait(&self, condition: Condition, timeout: Duration) -> io::Result<PreviousOwner> {
         let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
         let at = Duration::new(now.tv_sec as u64, now.tv_nsec as u32) + timeout;
         let deadline = libc::timespec {
@@ -144,7 +145,7 @@ impl Monitor {
         acquired(unsafe { libc::pthread_cond_timedwait(condition, self.mutex.get(), &raw const deadline) })
     }
 
-    /// Wakes one who waits for the condition.
+    /// Wakes one thread that waits for the condition.
     ///
     /// # Errors
     /// pthread's.
@@ -154,7 +155,7 @@ impl Monitor {
     }
 }
 
-/// Memory for one monitor, shared by all who inherit it.
+/// The memory of one monitor. Processes share it by inheriting the descriptor.
 #[derive(Debug)]
 pub struct MonitorMemory {
     memory: Memory,
@@ -166,7 +167,7 @@ impl AsFd for MonitorMemory {
     }
 }
 
-/// A monitor in shared memory.
+/// A monitor, mapped from shared memory.
 #[derive(Debug)]
 pub struct SharedMonitor {
     words: Words,
@@ -180,7 +181,7 @@ impl MonitorMemory {
     pub fn new(sharing: Sharing) -> io::Result<Self> {
         let memory = Memory::new(size_of::<Monitor>().div_ceil(8))?;
         let words = memory.read_write()?;
-        // SAFETY: the mapping is large enough and page-aligned, and nobody else has it yet.
+        // SAFETY: the mapping is large enough and page-aligned, and no other thread has it yet.
         unsafe { Monitor::initialise(words.word(0).as_ptr().cast(), sharing) }?;
         Ok(Self { memory })
     }
@@ -190,7 +191,7 @@ impl MonitorMemory {
         Self { memory: Memory::existing(file, size_of::<Monitor>().div_ceil(8)) }
     }
 
-    /// Maps it.
+    /// Maps the monitor.
     ///
     /// # Errors
     /// The kernel's.
@@ -212,10 +213,10 @@ fn check(code: libc::c_int) -> io::Result<()> {
     if code == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(code)) }
 }
 
-fn acquired(code: libc::c_int) -> io::Result<Previous> {
+fn acquired(code: libc::c_int) -> io::Result<PreviousOwner> {
     match code {
-        0 => Ok(Previous::Left),
-        libc::EOWNERDEAD => Ok(Previous::Died),
+        0 => Ok(PreviousOwner::Unlocked),
+        libc::EOWNERDEAD => Ok(PreviousOwner::Died),
         code => Err(io::Error::from_raw_os_error(code)),
     }
 }

@@ -1,4 +1,4 @@
-//! The publisher in a private root.
+//! What the tests of the publisher share: the program in a private root.
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use std::process::{Command, Stdio};
@@ -18,7 +18,7 @@ pub(crate) fn run(root: &PrivateRoot, arguments: &[&str]) -> Finished {
     Program::start(publisher(root).args(arguments)).finish()
 }
 
-/// Writes a file into the root, and returns its path.
+/// Writes a file into the root; returns its path.
 pub(crate) fn file(root: &PrivateRoot, name: &str, bytes: &[u8]) -> String {
     let path = root.path().join(name);
     std::fs::write(&path, bytes).unwrap();
@@ -27,26 +27,16 @@ pub(crate) fn file(root: &PrivateRoot, name: &str, bytes: &[u8]) -> String {
 
 /// The summary of a program that was asked for JSON: the last line.
 pub(crate) fn summary(finished: &Finished) -> Value {
-    let last = finished.stdout.lines().last().unwrap_or_default();
-    serde_json::from_str(last).unwrap_or_else(|error| panic!("{error}: {finished:?}"))
+    serde_json::from_str(finished.last_line()).unwrap_or_else(|error| panic!("{error}: {finished:?}"))
 }
 
-#[track_caller]
-pub(crate) fn assert_quiet_success(finished: &Finished) {
-    assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""), "{finished:?}");
-}
-
+/// Fails unless the publisher ended with this exit code and one line on standard error that contains these texts.
 #[track_caller]
 pub(crate) fn assert_one_line(finished: &Finished, code: i32, contains: &[&str]) {
-    assert_eq!(finished.code, Some(code), "{finished:?}");
-    assert_eq!(finished.stderr.lines().count(), 1, "{finished:?}");
-    assert!(finished.stderr.starts_with("feed-publisher: "), "{finished:?}");
-    for text in contains {
-        assert!(finished.stderr.contains(text), "{text:?} expected: {finished:?}");
-    }
+    finished.assert_one_line("feed-publisher", code, contains);
 }
 
-/// Starts an endless market at a rate, and waits until its ring is there.
+/// Starts an endless market at a rate, and waits until its ring exists.
 pub(crate) fn endless(root: &PrivateRoot, arguments: &[&str]) -> Program {
     let program = Program::start(publisher(root).args(["--rate", "2000", "--summary", "json"]).args(arguments));
     while !root.path().join("feed.ring/segment").exists() {

@@ -1,4 +1,4 @@
-//! Both programs in one private root.
+//! What the tests of the subscriber share: both programs in a private root.
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use std::collections::HashMap;
@@ -10,21 +10,21 @@ use feed::{Kind, Message, Side, UNDEFINED_PRICE, UNDEFINED_SIZE, UNDEFINED_TIME}
 use feed_testing::{Finished, PrivateRoot, Program, program};
 use serde_json::Value;
 
-/// `feed-publisher`, with its ring in this root and a JSON summary.
+/// `feed-publisher` with its ring in this root and a JSON summary.
 pub(crate) fn publisher(root: &PrivateRoot) -> Command {
     let mut command = Command::new(program("feed-publisher"));
     command.arg("--root").arg(root.path()).args(["--summary", "json"]).env_remove("RUST_LOG").stdin(Stdio::null());
     command
 }
 
-/// `feed-subscriber` of a ring in this root, with a JSON summary.
+/// `feed-subscriber` for a ring in this root, with a JSON summary.
 pub(crate) fn subscriber(root: &PrivateRoot) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_feed-subscriber"));
     command.arg("--root").arg(root.path()).args(["--summary", "json"]).env_remove("RUST_LOG").stdin(Stdio::null());
     command
 }
 
-/// Starts a publisher with these arguments, and a subscriber that waits for its ring for each of those.
+/// Starts a subscriber for each list of arguments, and a publisher that waits for all of them.
 pub(crate) fn start(root: &PrivateRoot, publishes: &[&str], subscribers: &[&[&str]]) -> (Program, Vec<Program>) {
     let follow = |arguments: &&[&str]| {
         let mut command = subscriber(root);
@@ -38,25 +38,19 @@ pub(crate) fn start(root: &PrivateRoot, publishes: &[&str], subscribers: &[&[&st
 
 /// The summary: the last line of standard output.
 pub(crate) fn summary(finished: &Finished) -> Value {
-    let last = finished.stdout.lines().last().unwrap_or_default();
-    serde_json::from_str(last).unwrap_or_else(|error| panic!("{error}: {finished:?}"))
+    serde_json::from_str(finished.last_line()).unwrap_or_else(|error| panic!("{error}: {}", finished.tail()))
 }
 
-/// The summary of a program that ended well and in silence.
+/// Waits for a program's end and returns its summary. Fails unless it ended with exit code 0 and wrote nothing to standard
+/// error.
 #[track_caller]
 pub(crate) fn success(program: Program) -> Value {
     let finished = program.finish();
-    assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""), "{}", tail(&finished));
+    finished.assert_quiet_success();
     summary(&finished)
 }
 
-/// What it said in the end.
-pub(crate) fn tail(finished: &Finished) -> String {
-    let from = finished.stdout.len().saturating_sub(2_000);
-    format!("… {} {}", &finished.stdout[from..], finished.stderr)
-}
-
-/// A number of a summary.
+/// A number from a summary.
 #[track_caller]
 pub(crate) fn number(summary: &Value, field: &str) -> u64 {
     summary[field].as_u64().unwrap_or_else(|| panic!("{field} in {summary}"))
@@ -70,25 +64,20 @@ pub(crate) fn assert_conserved(summary: &Value) {
     assert_eq!(first + messages + lost + skipped, next, "{summary}");
 }
 
-/// Fails unless it ended with this code and one line on standard error that contains these.
+/// Fails unless the subscriber ended with this exit code and one line on standard error that contains these texts.
 #[track_caller]
 pub(crate) fn assert_one_line(finished: &Finished, code: i32, contains: &[&str]) {
-    assert_eq!(finished.code, Some(code), "{}", tail(finished));
-    assert_eq!(finished.stderr.lines().count(), 1, "{}", tail(finished));
-    assert!(finished.stderr.starts_with("feed-"), "{}", tail(finished));
-    for text in contains {
-        assert!(finished.stderr.contains(text), "{text:?} expected: {}", tail(finished));
-    }
+    finished.assert_one_line("feed-subscriber", code, contains);
 }
 
-/// One row of the subscriber's CSV.
+/// A row of the subscriber's CSV.
 pub(crate) struct Row {
     pub(crate) sequence: u64,
     pub(crate) message: Message,
 }
 
 impl Row {
-    /// By the names of the header.
+    /// Parses a row by the names of the header.
     fn parse(fields: &HashMap<&str, &str>) -> Self {
         let number = |column: &str| fields[column].parse::<u64>().unwrap_or_else(|_| panic!("{column} in {fields:?}"));
         let or = |column: &str, otherwise: u64| if fields[column].is_empty() { otherwise } else { number(column) };
@@ -113,7 +102,7 @@ impl Row {
         Row { sequence: number("sequence"), message: if kind == Kind::Quote { quote(message) } else { message } }
     }
 
-    /// Fails unless it is this message, whenever that was published.
+    /// Fails unless it is this message, apart from the publish time.
     #[track_caller]
     pub(crate) fn assert_is(&self, expected: &Message) {
         assert!(self.message.ts_publish > 0, "{}", self.sequence);
@@ -121,7 +110,7 @@ impl Row {
     }
 }
 
-/// Everything that a subscriber with `--output csv` printed.
+/// Every row that a subscriber with `--output csv` printed.
 pub(crate) fn rows(finished: &Finished) -> Vec<Row> {
     let mut lines = finished.stdout.lines();
     let header: Vec<&str> = lines.next().expect("a header").split(',').collect();

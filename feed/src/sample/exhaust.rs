@@ -1,24 +1,24 @@
-//! Reading any bytes whatever to their end, with everything checked that must hold however damaged they are.
+//! Reads arbitrary bytes to their end and checks what must hold however damaged they are.
 
 use std::io::{Cursor, Read};
 
-use crate::Message;
+use crate::message::Message;
 use crate::source::{Format, Position, Source, SourceError, input};
 
-/// Reads at the end of an input, after which whoever still reads will never stop.
+/// After this many reads at the end of an input, the reader is stuck in a loop.
 const READS_AT_END: u32 = 1_000;
 
-/// No compression that is read yields more bytes for one.
+/// No supported compression yields more bytes from one byte than this.
 const RATIO: u64 = 40_000;
 
-/// Reads an input to its end or to what is wrong with it; `each` is called with every message.
+/// Reads an input to its end or its first error. `each` is called with every message. Returns the number of messages.
 ///
 /// # Panics
-/// If the reading does not end, if an error has no place or more than one line, if there is something after it, or if the
-/// place does not follow upon the messages before it.
+/// If the source does not end, if an error has no position or more than one line, if a message follows an error, or if
+/// the position does not fit the number of messages before it.
 pub fn exhaust(bytes: Vec<u8>, format: Option<Format>, mut each: impl FnMut(Message)) -> Result<u64, SourceError> {
     let length = bytes.len() as u64;
-    let reader = Ending { bytes: Cursor::new(bytes), reads_at_end: 0 };
+    let reader = LoopDetector { bytes: Cursor::new(bytes), reads_at_end: 0 };
     let mut input = input::from_reader("sample", reader, None, format).inspect_err(|error| check(error, 0, length))?;
     let mut messages = 0;
     loop {
@@ -46,19 +46,19 @@ fn check(error: &SourceError, messages: u64, length: u64) {
         Position::Byte(byte) => messages == 0 && byte <= length * RATIO,
         Position::Record { number, byte } => number == messages + 1 && byte <= length * RATIO,
         Position::Line(1) => messages == 0,
-        // A carriage return by itself ends a row, but no line.
+        // A lone carriage return ends a row but is not counted as a line.
         Position::Line(line) => line <= length * RATIO,
     };
     assert!(follows, "after {messages} messages: {text}");
 }
 
-/// Bytes that are read no more often than they can be.
-struct Ending {
+/// A reader that panics if it is read again and again at its end.
+struct LoopDetector {
     bytes: Cursor<Vec<u8>>,
     reads_at_end: u32,
 }
 
-impl Read for Ending {
+impl Read for LoopDetector {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let count = self.bytes.read(buffer)?;
         if count == 0 {

@@ -6,29 +6,29 @@
 //! | `D` | level: the size now at a price, 0 if none | px, qty, side `B` or `S`, id |
 //! | `Q` | quote | bid_px, bid_qty, ask_px, ask_qty (a side may be empty), id |
 //!
-//! A kind's other columns must be empty. The event's time is `exch_ts_ms`; `recv_ts_ns` goes into `extra` (of a quote it
-//! cannot). Symbols become instrument numbers in the order of their first appearance, from 1. Consecutive rows of one
-//! kind, symbol, time and id are one event, and the last of them carries the flag for its end; so a row read from a pipe is
-//! yielded once the next one is there. Fields are not quoted.
+//! The other columns of a kind must be empty. The event time is `exch_ts_ms`. `recv_ts_ns` goes into `extra`, except
+//! for a quote. Symbols become instrument numbers in the order of their first appearance, from 1. Consecutive rows with
+//! the same kind, symbol, time and id are one event; its last message carries the flag for the end. So a row from a
+//! pipe is yielded only when the next row is there. Fields are not quoted.
 //!
-//! Every line ends with a line feed (or CR LF), the last one too: a last line without an end may have been cut in the middle
-//! of its last field, and what is left of that would be a number as good as any. It is an error, after the rows before it.
+//! Every line ends with a line feed (or CR LF), the last one too. A last line without one is an error after the rows
+//! before it: it may be cut within its last field, and the rest would pass as a number.
 
 use std::collections::HashMap;
 use std::io::{self, BufRead, Read};
 
 use ::csv::{ByteRecord, Reader, ReaderBuilder};
 
-use super::error::read_failed;
-use super::{Position, Reason, Source, SourceError};
+use super::error::{Position, Reason, SourceError, read_failed};
+use super::stream::Source;
 use crate::decimal::{DecimalError, parse_price, parse_size};
-use crate::{Flags, Kind, Message, Side, UNDEFINED_PRICE, UNDEFINED_SIZE};
+use crate::message::{Flags, Kind, Message, Side, UNDEFINED_PRICE, UNDEFINED_SIZE};
 
 /// The columns, in the order in which this project writes them.
 pub const COLUMNS: [&str; 12] =
     ["recv_ts_ns", "exch_ts_ms", "kind", "symbol", "px", "qty", "bid_px", "bid_qty", "ask_px", "ask_qty", "side", "id"];
 
-/// Places of the columns in [`COLUMNS`].
+/// The indices of the columns in [`COLUMNS`].
 mod column {
     pub(super) const RECV_TS_NS: usize = 0;
     pub(super) const EXCH_TS_MS: usize = 1;
@@ -44,41 +44,41 @@ mod column {
     pub(super) const ID: usize = 11;
 }
 
-/// The longest line that is read: memory stays flat even if an input has no line ends.
+/// The longest line in bytes. It bounds memory for an input without line feeds.
 const LINE_LIMIT: usize = 64 * 1024;
 
-/// The most symbols that are numbered: memory stays bounded (some 150 MB) even if every row brings a new one.
+/// The largest number of symbols. It bounds memory (about 150 MB) for an input with a new symbol in each row.
 const SYMBOL_LIMIT: usize = 1 << 20;
 
-/// The longest symbol: with it, all symbols together are bounded.
+/// The longest symbol in bytes. It bounds the memory of all symbols together.
 const SYMBOL_LENGTH: usize = 64;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Whether these first bytes of an input may be CSV: a line of printable characters with a comma among them.
+/// True if an input that begins with these bytes may be CSV: a line of printable characters with a comma.
 pub(crate) fn begins_like_csv(first: &[u8]) -> bool {
     let text = first.strip_prefix(BYTE_ORDER_MARK).unwrap_or(first);
     let line = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
     line.contains(&b',') && line.iter().all(|&byte| byte == b'\r' || byte == b'\t' || (b' '..=b'~').contains(&byte))
 }
 
-/// Decodes CSV that is already decompressed.
+/// Decodes decompressed CSV.
 pub struct CsvSource {
     file: String,
     reader: Reader<LineLimited>,
-    /// For each of [`COLUMNS`], where it stands in this file.
-    places: [usize; COLUMNS.len()],
+    /// The position in this file of each of [`COLUMNS`].
+    indices: [usize; COLUMNS.len()],
     row: ByteRecord,
     line: u64,
     symbols: HashMap<Box<[u8]>, u32>,
-    /// The message before the row to be read: whether it ends its event shows only there.
+    /// The message of the row before: the next row shows whether it ends its event.
     held: Option<Held>,
-    /// What stopped the reading, to be told once the held message is out.
+    /// The error that ended the reading. It is returned after the held message.
     failed: Option<SourceError>,
     ended: bool,
 }
 
-/// A message and what tells its event from the next.
+/// A message, and the event that it belongs to.
 struct Held {
     message: Message,
     event: Event,
@@ -96,17 +96,17 @@ impl CsvSource {
     /// Reads the header.
     ///
     /// # Errors
-    /// A header that lacks a column, has one twice, or has one that would be lost.
+    /// A header with a missing, duplicate or unknown column.
     pub fn new(file: &str, reader: Box<dyn BufRead + Send>) -> Result<Self, SourceError> {
         let mut reader =
             ReaderBuilder::new().has_headers(false).flexible(true).quoting(false).from_reader(LineLimited::new(reader));
         let mut header = ByteRecord::new();
         reader.read_byte_record(&mut header).map_err(|error| failed(error).at(file, Position::Line(1)))?;
-        let places = places(&header).map_err(|reason| reason.at(file, Position::Line(1)))?;
+        let indices = indices(&header).map_err(|reason| reason.at(file, Position::Line(1)))?;
         Ok(CsvSource {
             file: file.to_owned(),
             reader,
-            places,
+            indices,
             row: ByteRecord::new(),
             line: 1,
             symbols: HashMap::new(),
@@ -120,7 +120,7 @@ impl CsvSource {
         let more = self.reader.read_byte_record(&mut self.row);
         self.line = match &more {
             Ok(_) => self.row.position().map_or(self.line, ::csv::Position::line),
-            // The reader failed before it had a row: it stands where the row would begin.
+            // The reader failed before it had a row. Its position is the beginning of the row.
             Err(_) => self.reader.position().line(),
         };
         if !more.map_err(failed)? {
@@ -133,7 +133,7 @@ impl CsvSource {
     }
 
     fn field(&self, column: usize) -> &[u8] {
-        &self.row[self.places[column]]
+        &self.row[self.indices[column]]
     }
 
     fn message(&mut self) -> Result<Held, Reason> {
@@ -172,7 +172,7 @@ impl CsvSource {
     }
 
     fn instrument(&mut self) -> Result<u32, Reason> {
-        let symbol = &self.row[self.places[column::SYMBOL]];
+        let symbol = &self.row[self.indices[column::SYMBOL]];
         if let Some(&number) = self.symbols.get(symbol) {
             return Ok(number);
         }
@@ -193,7 +193,7 @@ impl CsvSource {
 
     fn number(&self, column: usize) -> Result<u64, Reason> {
         let text = self.field(column);
-        // from_str_radix would take a sign.
+        // `parse` would accept a sign.
         let digits = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
         let number = if digits { str::from_utf8(text).ok().and_then(|text| text.parse().ok()) } else { None };
         number.ok_or_else(|| self.wrong(column, "expected a whole number from 0 to 18446744073709551615"))
@@ -203,7 +203,7 @@ impl CsvSource {
         parse(self.field(column)).map_err(|error| self.wrong_because(column, &error.to_string()))
     }
 
-    /// One side of a quote: both its columns, or neither.
+    /// One side of a quote: both of its columns, or neither.
     fn quote_side(&self, px: usize, qty: usize) -> Result<(i64, u64), Reason> {
         if self.field(px).is_empty() && self.field(qty).is_empty() {
             Ok((UNDEFINED_PRICE, UNDEFINED_SIZE))
@@ -260,7 +260,7 @@ impl Source for CsvSource {
                     true
                 }
                 Err(reason) => {
-                    // Whether the event ended before the broken row is not known: the flag stays unset.
+                    // It is unknown whether the event ended before the broken row, so the flag stays unset.
                     self.ended = true;
                     self.failed = Some(reason.at(&self.file, Position::Line(self.line)));
                     false
@@ -274,25 +274,25 @@ impl Source for CsvSource {
     }
 }
 
-/// Finds each column in the header.
-fn places(header: &ByteRecord) -> Result<[usize; COLUMNS.len()], Reason> {
+/// The position of each column, by the header.
+fn indices(header: &ByteRecord) -> Result<[usize; COLUMNS.len()], Reason> {
     let expected = || format!("expected the columns {}", COLUMNS.join(","));
     let name = |place: usize| {
         let name = &header[place];
         if place == 0 { name.strip_prefix(BYTE_ORDER_MARK).unwrap_or(name) } else { name }
     };
-    let mut places = [usize::MAX; COLUMNS.len()];
+    let mut indices = [usize::MAX; COLUMNS.len()];
     for place in 0..header.len() {
         let shown = String::from_utf8_lossy(name(place));
         match COLUMNS.iter().position(|column| column.as_bytes() == name(place)) {
-            Some(column) if places[column] == usize::MAX => places[column] = place,
+            Some(column) if indices[column] == usize::MAX => indices[column] = place,
             Some(_) => return Err(Reason::Malformed(format!("column {shown:?} stands there twice"))),
             None => return Err(Reason::Malformed(format!("column {shown:?} is unknown: {}", expected()))),
         }
     }
-    match places.iter().position(|&place| place == usize::MAX) {
+    match indices.iter().position(|&place| place == usize::MAX) {
         Some(missing) => Err(Reason::Malformed(format!("column {:?} is missing: {}", COLUMNS[missing], expected()))),
-        None => Ok(places),
+        None => Ok(indices),
     }
 }
 
@@ -306,13 +306,13 @@ fn failed(error: ::csv::Error) -> Reason {
     }
 }
 
-/// A reader that fails at a line longer than [`LINE_LIMIT`], and at the end of an input that ends within a line, once
-/// everything before that was read.
+/// A reader that fails at a line longer than [`LINE_LIMIT`] and at an input that ends within a line. Everything before
+/// is read.
 struct LineLimited {
     reader: Box<dyn BufRead + Send>,
-    /// Bytes since the last line end.
+    /// Bytes since the last line feed.
     line: usize,
-    /// The last byte: a carriage return ends a row as well.
+    /// The last byte. A carriage return, too, ends a row.
     last: u8,
 }
 
@@ -331,7 +331,7 @@ impl Read for LineLimited {
         if self.line > LINE_LIMIT {
             return Err(invalid(format!("is longer than {LINE_LIMIT} bytes: is this CSV?")));
         }
-        // The reader above takes an interrupted read for an error.
+        // The CSV reader would report an interrupted read as an error.
         let count = loop {
             match self.reader.read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

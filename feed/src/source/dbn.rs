@@ -1,7 +1,7 @@
 //! Databento DBN, versions 1 to 3: market by order, best bid and offer (MBP-1), trades with it (TBBO), trades.
 //!
-//! The crate `dbn` decodes; this file drives its state machine, so that an input that ends within a record is an error
-//! with its place (the crate's own reader takes it for the end), and turns records into messages:
+//! The crate `dbn` decodes. This file drives its state machine itself, because the crate's own reader takes an input
+//! that ends within a record for a complete one. It turns records into messages:
 //!
 //! | record | message |
 //! |---|---|
@@ -20,22 +20,22 @@ use ::dbn::{
     VersionUpgradePolicy, rtype,
 };
 
-use super::error::read_failed;
-use super::{Position, Reason, Source, SourceError};
+use super::error::{Position, Reason, SourceError, read_failed};
+use super::stream::Source;
 use crate::decimal::SCALE;
-use crate::{Kind, Message, Side, UNDEFINED_SIZE};
+use crate::message::{Kind, Message, Side, UNDEFINED_SIZE};
 
-/// The largest metadata that is read; a real file's has a few kilobytes, thousands of symbols some hundreds.
+/// The largest metadata in bytes. A real file has a few kilobytes, or some hundred with thousands of symbols.
 const METADATA_LIMIT: u32 = 64 << 20;
 
-/// The fixed start of a DBN stream: `DBN`, version, length of the metadata that follows.
+/// The length of the fixed start of a DBN stream: `DBN`, version, length of the metadata that follows.
 const PRELUDE: usize = 8;
 
 const ENDS_WITHIN_METADATA: &str = "ends within its DBN metadata";
 
 const SUPPORTED: &str = "mbo, mbp-1, tbbo and trades are supported";
 
-/// Decodes DBN that is already decompressed.
+/// Decodes decompressed DBN.
 pub struct DbnSource {
     file: String,
     reader: Box<dyn BufRead + Send>,
@@ -49,9 +49,9 @@ impl DbnSource {
     /// Reads the metadata.
     ///
     /// # Errors
-    /// An input that does not begin with DBN metadata of versions 1 to 3, or is of a schema that is not supported.
+    /// An input that does not begin with DBN metadata of versions 1 to 3, or has an unsupported schema.
     pub fn new(file: &str, mut reader: Box<dyn BufRead + Send>) -> Result<Self, SourceError> {
-        // The metadata is the first thing in the input, and taken as a whole.
+        // Errors in the metadata are reported at the start of the input.
         let fail = |reason: Reason| reason.at(file, Position::Byte(0));
         let mut prelude = Vec::with_capacity(PRELUDE);
         reader.by_ref().take(PRELUDE as u64).read_to_end(&mut prelude).map_err(|error| fail(read_failed(error)))?;
@@ -88,7 +88,7 @@ impl DbnSource {
         }
     }
 
-    /// Reads on into the state machine's buffer; 0 at the end of the input.
+    /// Reads into the state machine's buffer; returns 0 at the end of the input.
     fn fill(&mut self) -> Result<usize, Reason> {
         loop {
             match self.reader.read(self.fsm.space()) {
@@ -113,7 +113,7 @@ impl DbnSource {
                 ProcessResult::Record(()) => {
                     let record = self.fsm.last_record().expect("the state machine holds the record it announced");
                     let size = record.record_size();
-                    // The next record is read where this one ends, and must not be read at an odd address.
+                    // The next record begins where this one ends, and would not be aligned.
                     if !size.is_multiple_of(align_of::<MboMsg>()) {
                         return Err(Reason::Malformed(format!("is {size} bytes long: expected a multiple of 8")));
                     }
@@ -146,7 +146,7 @@ impl Source for DbnSource {
     }
 }
 
-/// Checks the start of a stream, and returns the length of the metadata that follows it.
+/// Checks the start of a stream; returns the length of the metadata that follows it.
 fn check_prelude(prelude: &[u8]) -> Result<u32, Reason> {
     if !prelude.starts_with(b"DBN") {
         return Err(Reason::Malformed("does not begin with DBN: is the format right?".to_owned()));
@@ -227,7 +227,7 @@ fn mbp1(record: &Mbp1Msg) -> Result<Message, Reason> {
     })
 }
 
-/// DBN's sizes are whole numbers of 32 bits, so they always fit in units of 1e-9.
+/// DBN's sizes are whole numbers of 32 bits: in units of 1e-9 they always fit into 64.
 fn size(size: u32) -> u64 {
     if size == UNDEF_ORDER_SIZE { UNDEFINED_SIZE } else { u64::from(size) * SCALE }
 }

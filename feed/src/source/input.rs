@@ -1,4 +1,4 @@
-//! Opening an input: a file or standard input, compression and format recognised by its first bytes.
+//! Opens an input: a file or standard input, with compression and format recognised by the first bytes.
 
 use std::fmt;
 use std::fs::File;
@@ -15,17 +15,16 @@ use rustix::io::Errno;
 
 use super::csv::CsvSource;
 use super::dbn::DbnSource;
-use super::error::read_failed;
+use super::error::{Position, Reason, SourceError, read_failed};
 use super::interruptible::Interruptible;
 use super::itch::ItchSource;
-use super::{Position, Reason, Source, SourceError};
-use crate::Message;
+use super::stream::Source;
+use crate::message::Message;
 
-/// Bytes read from an input at once.
+/// The size of a read in bytes.
 const BUFFER: usize = 256 * 1024;
 
-/// First bytes looked at to recognise a compression or a format: as many as come at once, but at least so many, and at
-/// most so many.
+/// How many first bytes are examined to recognise compression and format: at least and at most.
 const PEEK: (usize, usize) = (16, 256);
 
 /// A format of market data.
@@ -33,14 +32,14 @@ const PEEK: (usize, usize) = (16, 256);
 pub enum Format {
     /// Databento DBN, versions 1 to 3: MBO, MBP-1, TBBO, trades.
     Dbn,
-    /// NASDAQ ITCH 5.0 with two-byte length prefixes, true or zero.
+    /// NASDAQ ITCH 5.0 with two-byte length prefixes, which may be zero.
     Itch,
     /// CSV with the columns of [`CsvSource`].
     Csv,
 }
 
 impl Format {
-    /// Its name: lower case, as on the command line.
+    /// The name in lower case, as on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Format::Dbn => "dbn",
@@ -49,7 +48,7 @@ impl Format {
         }
     }
 
-    /// The format that begins with these bytes, if any does.
+    /// The format that begins with these bytes, if there is one.
     pub fn recognise(first: &[u8]) -> Option<Format> {
         if first.starts_with(b"DBN") {
             Some(Format::Dbn)
@@ -92,14 +91,14 @@ impl Compression {
     fn recognise(first: &[u8]) -> Compression {
         match first {
             [0x1f, 0x8b, ..] => Compression::Gzip,
-            // A frame, or a skippable frame as parallel compressors write them first.
+            // A frame, or a skippable frame, which parallel compressors write first.
             [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Compression::Zstd,
             _ => Compression::Plain,
         }
     }
 }
 
-/// An open input: a [`Source`] that also knows what it reads and how far it is.
+/// An open input: a [`Source`] that knows its name, its format and how far it has read.
 pub struct Input {
     name: String,
     format: Format,
@@ -120,17 +119,17 @@ impl Input {
         &self.name
     }
 
-    /// The format it is read as.
+    /// The format as which it is read.
     pub fn format(&self) -> Format {
         self.format
     }
 
-    /// Its size in bytes as stored (compressed), where it is known: for a regular file.
+    /// The size in bytes as stored (compressed), if it is a regular file.
     pub fn bytes(&self) -> Option<u64> {
         self.bytes
     }
 
-    /// Bytes read so far, as stored; ahead of the messages by the buffers between.
+    /// The bytes read so far, as stored. Buffers make this larger than what the messages so far took.
     pub fn bytes_read(&self) -> u64 {
         self.bytes_read.load(Ordering::Relaxed)
     }
@@ -142,17 +141,17 @@ impl Source for Input {
     }
 }
 
-/// Opens a file, or standard input for `-`; `format` is recognised by content if it is `None`.
+/// Opens a file, or standard input for `-`. Recognises the format by content if `format` is `None`.
 ///
-/// Once `stop` is set, an input that keeps its reader waiting (a pipe, a terminal) fails with [`Reason::Stopped`].
+/// Once `stop` is set, a read that would wait (for a pipe, a terminal) fails with [`Reason::Stopped`].
 ///
 /// # Errors
-/// What cannot be opened or read, is of no supported format, or is malformed in what stands before the first message.
+/// An input that cannot be opened or read, has no supported format, or is malformed before its first message.
 pub fn open(path: &Path, format: Option<Format>, stop: Arc<AtomicBool>) -> Result<Input, SourceError> {
     let stdin = path == Path::new("-");
     let name = if stdin { "standard input".to_owned() } else { path.display().to_string() };
     let failed = |error| Reason::Open(error).at(&name, Position::Whole);
-    // Standard input without the buffer that the library puts before it.
+    // The file descriptor itself: `io::stdin` would put a buffer before it.
     let file = if stdin { io::stdin().as_fd().try_clone_to_owned().map(File::from) } else { open_at_once(path) };
     let file = file.map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
@@ -163,7 +162,7 @@ pub fn open(path: &Path, format: Option<Format>, stop: Arc<AtomicBool>) -> Resul
     from_reader(&name, Interruptible::new(file, stop), bytes, format)
 }
 
-/// Opens a file without waiting: a FIFO that nobody has opened for writing would make it wait, deaf to a stop.
+/// Opens a file without blocking. Opening a FIFO that has no writer would wait, and not notice a stop.
 fn open_at_once(path: &Path) -> io::Result<File> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
     loop {
@@ -174,7 +173,7 @@ fn open_at_once(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Reads from anything; `name` stands in errors, `bytes` is the size as stored, where it is known.
+/// Reads from any reader. Errors begin with `name`; `bytes` is the size as stored, if known.
 ///
 /// # Errors
 /// As [`open`].
@@ -220,7 +219,7 @@ fn unrecognised(first: &[u8]) -> Reason {
     Reason::Unrecognised(format!("begins with the bytes {}, which no known format does: {REMEDY}", shown.join(" ")))
 }
 
-/// The first bytes and a reader that still yields them.
+/// The first bytes, and a reader that yields them again.
 fn peek<R: Read>(mut reader: R) -> io::Result<(Vec<u8>, BufReader<impl Read + use<R>>)> {
     let mut first = vec![0; PEEK.1];
     let mut filled = 0;
@@ -237,7 +236,7 @@ fn peek<R: Read>(mut reader: R) -> io::Result<(Vec<u8>, BufReader<impl Read + us
     Ok((first, BufReader::with_capacity(BUFFER, whole)))
 }
 
-/// Counts what passes through.
+/// A reader that counts the bytes read.
 struct Counted<R> {
     reader: R,
     bytes_read: Arc<AtomicU64>,

@@ -1,4 +1,4 @@
-//! Reading that can be stopped while it waits: a program that reads from a pipe still ends at once when it is told to.
+//! A reader that stops waiting once a flag is set: a program that reads from a pipe ends at once when it is told to.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-/// How late a stop may be noticed.
-const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+/// A stop is noticed this late.
+const POLL_INTERVAL: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 
-/// A file whose reads fail once a flag is set while they would wait. It may be open without blocking.
+/// A file whose reads fail once the flag is set and there is nothing to read. The file may be non-blocking.
 pub(crate) struct Interruptible {
     file: File,
     stop: Arc<AtomicBool>,
@@ -23,12 +23,12 @@ impl Interruptible {
     }
 }
 
-/// What such a read fails with.
+/// The error of a read that was stopped.
 #[derive(Debug, thiserror::Error)]
 #[error("stopped")]
 struct Stopped;
 
-/// Whether this error is such a failure; it may have come up through a decompressor, which hands it on as it is.
+/// True for the error of a read that was stopped. A decompressor passes it on unchanged.
 pub(crate) fn is_stop(error: &io::Error) -> bool {
     error.get_ref().is_some_and(|inner| inner.is::<Stopped>())
 }
@@ -36,13 +36,13 @@ pub(crate) fn is_stop(error: &io::Error) -> bool {
 impl Read for Interruptible {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
-            match poll(&mut [PollFd::new(&self.file, PollFlags::IN)], Some(&LOOK)) {
+            match poll(&mut [PollFd::new(&self.file, PollFlags::IN)], Some(&POLL_INTERVAL)) {
                 Ok(0) | Err(Errno::INTR) if self.stop.load(Ordering::Relaxed) => {
                     return Err(io::Error::other(Stopped));
                 }
                 Ok(0) | Err(Errno::INTR) => {}
                 Ok(_) => match self.file.read(buffer) {
-                    // Somebody else who reads the same was first.
+                    // Another reader of the same file took the data.
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                     read => return read,
                 },

@@ -1,17 +1,18 @@
-//! A synthetic market: quotes and trades of several instruments by a seeded random walk, calm with bursts in between.
+//! A synthetic market: quotes and trades of several instruments, a seeded random walk that is calm with bursts.
 //!
-//! The seed fixes the feed, on every machine: the walk is made of integers, and the generator is ChaCha8. An event is a
-//! quote, or a trade followed by the quote it leaves behind. In a burst one instrument moves one way, and its events are
+//! The seed determines the feed on every machine: the walk uses integers, and the generator is ChaCha8. An event is a
+//! quote, or a trade followed by the quote that it leaves. In a burst one instrument moves one way, and its events are
 //! hundreds of nanoseconds apart instead of tens of microseconds.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::{Source, SourceError};
+use super::error::SourceError;
+use super::stream::Source;
 use crate::decimal::SCALE;
-use crate::{Flags, Kind, Message, Side};
+use crate::message::{Flags, Kind, Message, Side};
 
-/// Instruments, numbered from 1.
+/// The number of instruments. They are numbered from 1.
 pub const INSTRUMENTS: u32 = 8;
 
 /// The event time at which every synthetic market opens: 2024-01-02 14:30 UTC.
@@ -20,7 +21,7 @@ pub const OPENING: u64 = 1_704_205_800_000_000_000;
 /// The smallest step of a price: 0.01.
 const TICK: i64 = 10_000_000;
 
-/// Where the walk is held, in ticks: 1.00 to 100,000.00.
+/// The bounds of the walk in ticks: 1.00 to 100,000.00.
 const WALK: (i64, i64) = (100, 10_000_000);
 
 /// An endless market.
@@ -31,15 +32,15 @@ pub struct Synthetic {
     instruments: [Instrument; INSTRUMENTS as usize],
     burst: Option<Burst>,
     trades: u64,
-    /// The quote that a trade left behind, which is the next message.
+    /// The quote that a trade left: the next message.
     after_trade: Option<Message>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Instrument {
-    /// Ticks.
+    /// In ticks.
     bid: i64,
-    /// Ticks above the bid.
+    /// Above the bid, in ticks.
     spread: i64,
     /// Whole units at bid and ask.
     sizes: [u64; 2],
@@ -53,7 +54,7 @@ struct Burst {
 }
 
 impl Synthetic {
-    /// The market that this seed fixes.
+    /// The market of this seed.
     pub fn new(seed: u64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let instruments = std::array::from_fn(|_| Instrument {
@@ -64,7 +65,7 @@ impl Synthetic {
         Synthetic { rng, time: OPENING, instruments, burst: None, trades: 0, after_trade: None }
     }
 
-    /// The next message; there always is one.
+    /// The next message. The market never ends.
     pub fn advance(&mut self) -> Message {
         if let Some(quote) = self.after_trade.take() {
             return quote;
@@ -83,7 +84,8 @@ impl Synthetic {
         message
     }
 
-    /// Moves time on; returns whose event comes next, and which way its price is pushed (-1, 0, 1).
+    /// Advances the time. Returns the instrument of the next event, and the direction in which its price is pushed (-1,
+    /// 0, 1).
     fn next_event(&mut self) -> (usize, i64) {
         if self.burst.is_none() && self.rng.random_ratio(1, 500) {
             self.burst = Some(Burst {
@@ -115,7 +117,7 @@ impl Synthetic {
         }
     }
 
-    /// Takes from the side that is pushed (or either), and leaves the quote behind in `instrument`.
+    /// Takes from the side that is pushed, or from either. The quote that it leaves is in `instrument`.
     fn trade(&mut self, instrument: &mut Instrument, direction: i64) -> Message {
         let buys = direction > 0 || (direction == 0 && self.rng.random_ratio(1, 2));
         let resting = &mut instrument.sizes[usize::from(buys)];
@@ -176,7 +178,7 @@ mod tests {
     fn a_seed_fixes_the_feed() {
         assert_eq!(digest(1, 10_000), digest(1, 10_000));
         assert_ne!(digest(1, 10_000), digest(2, 10_000));
-        // The same on every machine and with every later version: a change here changes everybody's feeds.
+        // The digest is the same on every machine and in every version. Changing it changes everybody's feeds.
         assert_eq!(digest(1, 10_000), GOLDEN);
     }
 

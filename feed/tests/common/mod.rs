@@ -1,4 +1,4 @@
-//! What the tests of the sources share.
+//! What the tests of sources share.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
 use std::io::{Cursor, Read};
@@ -6,7 +6,7 @@ use std::io::{Cursor, Read};
 use feed::Message;
 use feed::source::{Format, Source, SourceError, input};
 
-/// Everything an input yields, and the error that ended it, if one did.
+/// Everything that a source yields, and the error that ended it, if there was one.
 pub fn drain(source: &mut dyn Source) -> (Vec<Message>, Option<SourceError>) {
     let mut messages = Vec::new();
     loop {
@@ -21,17 +21,17 @@ pub fn drain(source: &mut dyn Source) -> (Vec<Message>, Option<SourceError>) {
     }
 }
 
-/// Reads bytes as the file `sample`, format recognised by content.
+/// Reads bytes as the file `sample`; the format is recognised by content.
 pub fn read(bytes: impl Into<Vec<u8>>) -> (Vec<Message>, Option<SourceError>) {
     read_as(bytes, None)
 }
 
-/// Reads bytes as the file `sample`, a byte or two at a time: nothing may depend on where reads end.
+/// Reads bytes as the file `sample`, one or two bytes at a time: results may not depend on the size of reads.
 pub fn read_in_drops(bytes: impl Into<Vec<u8>>) -> (Vec<Message>, Option<SourceError>) {
     read_from(Drops(Cursor::new(bytes.into()), 0), None)
 }
 
-/// Reads bytes as the file `sample` in a given format.
+/// Reads bytes as the file `sample` in this format.
 pub fn read_as(bytes: impl Into<Vec<u8>>, format: Option<Format>) -> (Vec<Message>, Option<SourceError>) {
     read_from(Cursor::new(bytes.into()), format)
 }
@@ -43,7 +43,7 @@ fn read_from(reader: impl Read + Send + 'static, format: Option<Format>) -> (Vec
     }
 }
 
-/// The messages of an input without errors.
+/// The messages of an input that has no errors.
 pub fn read_all(bytes: impl Into<Vec<u8>>) -> Vec<Message> {
     let (messages, error) = read(bytes);
     assert!(error.is_none(), "{}", error.unwrap());
@@ -59,7 +59,7 @@ pub fn assert_same(found: &[Message], expected: &[Message], what: &str) {
     assert_eq!(found.len(), expected.len(), "{what}: messages");
 }
 
-/// Reads bytes that must fail; returns how many messages came before, and the error's line.
+/// Reads bytes that must fail; returns the number of messages before the error, and the error's line.
 pub fn failure(bytes: impl Into<Vec<u8>>) -> (usize, String) {
     let (messages, error) = read(bytes);
     (messages.len(), error.expect("an error").to_string())

@@ -1,4 +1,4 @@
-//! Runs the models and the mutants, and prints what each did: `make loom`, `make loom-deep`.
+//! Runs the models and the mutants, and prints the result of each: `make loom`, `make loom-deep`.
 
 #[cfg(not(loom))]
 fn main() -> std::process::ExitCode {
@@ -24,7 +24,7 @@ mod runner {
     use loom_tests::models::{self, Model};
     use loom_tests::mutants::{self, Mutant};
 
-    /// Something to explore: a model as it is, or with one site weakened.
+    /// A model to explore, unchanged or with one site weakened.
     struct Job {
         place: usize,
         model: &'static Model,
@@ -38,7 +38,7 @@ mod runner {
         report
     }
 
-    /// A line of the table, and whether it is as it must be.
+    /// A row of the table, and whether the result is the expected one.
     fn line(job: &Job, report: &Report) -> (String, bool) {
         let Report { executions, time, end, met } = report;
         let time = time.as_secs_f64();

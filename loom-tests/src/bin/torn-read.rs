@@ -1,8 +1,9 @@
-//! Shows the torn read on this processor, and that the ring has none: `make torn-read`.
+//! Shows the torn read on this processor, and that messages of the ring are never torn: `make torn-read`.
 //!
-//! Two processes: this one reads, a child of it writes. `torn-read [MILLISECONDS [OFFSET...]]`: time for each offset, by
-//! default 200 (ten times that at most where a line is crossed and nothing torn yet), and byte offsets in a segment of 8192,
-//! by default 1008 to 1032 and a few more. Ends with 1 if an aligned word or a message of the ring was torn.
+//! Two processes: this one reads, its child writes. `torn-read [MILLISECONDS [OFFSET...]]`. MILLISECONDS is the time
+//! for each offset, by default 200; up to ten times that at an offset that crosses a line, until something is torn.
+//! OFFSET is a byte offset in a segment of 8192 bytes, by default 1008 to 1032 and a few more. Exits with 1 if an
+//! aligned word or a message of the ring was torn.
 
 #[cfg(loom)]
 fn main() {}
@@ -31,7 +32,7 @@ mod program {
 
     const USAGE: &str = "usage: torn-read [MILLISECONDS [OFFSET...]], offsets from 0 to 8184";
 
-    /// A child that is killed when this program ends, however it ends.
+    /// A child that is killed when this program ends.
     struct Writer(Child);
 
     impl Drop for Writer {
@@ -56,7 +57,7 @@ mod program {
             Some("--publish") => {
                 die_with_parent();
                 let root = arguments.get(1).ok_or(USAGE)?;
-                // Until standard input ends.
+                // Publishes until standard input ends.
                 let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
                 let seen = stop.clone();
                 std::thread::spawn(move || {
@@ -84,7 +85,7 @@ mod program {
         let found = words(&offsets, time)?;
         println!();
         let messages = ring(time.max(Duration::from_secs(1)))?;
-        // An aligned word, and the ring, are never torn; what straddles a line may be.
+        // Aligned words and messages are never torn. A word across two lines may be.
         let wrong = found.iter().any(|(offset, count)| offset % 8 == 0 && count.torn > 0) || messages.torn > 0;
         Ok(if wrong { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }

@@ -1,4 +1,4 @@
-//! Rings that do not begin at 0: such a one took the place of another and goes on with its numbers.
+//! Rings that do not begin at 0: such a ring replaced another and continues its numbers.
 
 use feed_ring::Join;
 use loom::thread;
@@ -8,13 +8,13 @@ use crate::oracle::{Feed, Ring, ring_from};
 /// Where the ring begins.
 const BASE: u64 = 3;
 
-/// A subscriber that asks for a message from before loses up to where the ring begins, and no more, as long as it holds
-/// that. The slot of that message stays empty meanwhile.
+/// A subscriber that asks for a message from before the ring loses the messages up to the ring's first one, and no
+/// more, while the ring holds that. The slot of the requested message stays empty meanwhile.
 pub(super) fn before(_: usize) {
     read_before(ring_from(4, BASE));
 }
 
-/// The same, and the publisher takes lines over that were never written in this ring.
+/// The same, with a publisher that owns lines that were never written in this ring.
 pub(super) fn ahead(_: usize) {
     let (mut feed, ring) = ring_from(4, BASE);
     feed.own_two_ahead();

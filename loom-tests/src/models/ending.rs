@@ -1,4 +1,4 @@
-//! The end is told after the last message, never before.
+//! The end is reported after the last message, never before.
 
 use feed_ring::Join;
 use loom::thread;
@@ -10,7 +10,7 @@ fn end(end: fn(Feed<[u64; 2]>), expected: Step) {
     let (mut feed, ring) = ring::<[u64; 2]>(2);
     let mut witness = ring.join(Join::Oldest);
     let reader = thread::spawn(move || {
-        // Whatever comes is checked, and the end against the truth.
+        // The witness checks whatever comes, and the end, against the truth.
         for _ in 0..3 {
             witness.step();
         }
@@ -21,7 +21,7 @@ fn end(end: fn(Feed<[u64; 2]>), expected: Step) {
     end(feed);
     let last = reader.join().unwrap().drain();
     if last != expected {
-        violated("end", format!("{last:?} where {expected:?} was to come"));
+        violated("end", format!("{last:?} where {expected:?} was expected"));
     }
 }
 

@@ -1,5 +1,5 @@
-//! What must hold although something is wrong: a publisher killed at any store, a word that no publisher stored, memory
-//! at an odd address.
+//! What must hold in spite of a fault: a publisher killed at any store, a word that no publisher stored, memory at a
+//! misaligned address.
 
 use feed_ring::Join;
 use feed_ring::sync::model;
@@ -8,8 +8,8 @@ use loom::thread;
 use crate::explore::{struck, violated};
 use crate::oracle::{Feed, Message, Ring, Step, Witness, ring};
 
-/// A publisher that is killed after `stores` stores. Who was attached gets whole messages only and stays where the
-/// publisher stopped; who joins afterwards begins exactly there.
+/// A publisher that is killed after `stores` stores. An attached subscriber receives whole messages only and stops
+/// where the publisher stopped. A subscriber that joins afterwards begins exactly there.
 pub(super) fn death(stores: usize) {
     let (mut feed, ring) = ring::<[u64; 2]>(2);
     let mut witness = ring.join(Join::Oldest);
@@ -34,13 +34,13 @@ pub(super) fn death(stores: usize) {
     }
 }
 
-/// A publisher is killed after `stores` stores of its two messages, the kernel tells of it, and another goes on, while a
-/// subscriber looks `READS` times.
+/// A publisher is killed after `stores` stores of its two messages, the kernel reports it, and another publisher takes
+/// over. Meanwhile a subscriber reads `READS` times.
 pub(super) fn takeover<const READS: usize>(stores: usize) {
     takeover_from::<2, READS>(ring(2), stores, publish_two, Witness::step);
 }
 
-/// The same with a publisher that takes lines over two messages ahead.
+/// The same with a publisher that owns lines two messages ahead.
 pub(super) fn takeover_ahead<const WORDS: usize, const READS: usize>(stores: usize)
 where
     [u64; WORDS]: Message,
@@ -50,7 +50,8 @@ where
     takeover_from::<WORDS, READS>((feed, ring), stores, publish_two, Witness::step);
 }
 
-/// A publisher is killed in the middle of a batch, and whoever goes on leaves both epochs within the reach of one batch.
+/// A publisher is killed in the middle of a batch and another takes over. One batch of the subscriber may reach both
+/// epochs.
 pub(super) fn takeover_batch(stores: usize) {
     takeover_from::<1, 1>(ring(4), stores, |feed| feed.publish_batch::<2>(), Witness::batch::<3>);
 }
@@ -111,7 +112,7 @@ pub(super) fn takeover_twice<const READS: usize>(stores: usize) {
     end(&mut witness, &ring);
 }
 
-/// A takeover that publishes nothing yet: the subscriber is told where the epoch begins, by the header alone.
+/// A takeover that publishes nothing yet: the subscriber learns where the epoch begins from the header alone.
 pub(super) fn epoch(_: usize) {
     let (mut feed, ring) = ring::<[u64; 1]>(2);
     let mut witness = ring.join(Join::Sequence(1));
@@ -211,8 +212,9 @@ pub(super) fn end_takeover_unused(_: usize) {
     reader.join().unwrap();
 }
 
-/// A publisher takes over and owns the line of a message that the one before it published: who finds the message through that
-/// store sees it whole, too. (In two slots the line would be that of its own last message.)
+/// A publisher takes over and owns the line of a message that the publisher before it published. A reader that finds
+/// the message through that store sees all of it. (With two slots the line would hold the new publisher's own last
+/// message.)
 pub(super) fn takeover_owns(_: usize) {
     let (mut feed, ring) = ring::<[u64; 1]>(4);
     let mut witness = ring.join(Join::Oldest);
@@ -230,8 +232,8 @@ pub(super) fn takeover_owns(_: usize) {
     std::mem::forget(feed);
 }
 
-/// The newest is asked for while another publisher takes over and publishes two messages: the epoch is told of where it
-/// begins, although that is passed over.
+/// A subscriber calls `latest` while another publisher takes over and publishes two messages. The epoch is reported at
+/// its first message, although `latest` skips that.
 pub(super) fn takeover_latest(_: usize) {
     let (mut feed, ring) = ring::<[u64; 1]>(2);
     let mut witness = ring.join(Join::Oldest);
@@ -251,7 +253,7 @@ pub(super) fn takeover_latest(_: usize) {
     std::mem::forget(feed);
 }
 
-/// A subscriber joins while one publisher takes over from another, in each way to join in turn.
+/// A subscriber joins during a takeover, once for each way to join.
 pub(super) fn takeover_join(which: usize) {
     let join = [Join::Oldest, Join::Latest, Join::Sequence(0), Join::Sequence(2)][which];
     if which < 3 {
@@ -274,18 +276,18 @@ pub(super) fn takeover_join(which: usize) {
     std::mem::forget(feed);
 }
 
-/// The kernel tells of the death, and another publisher goes on with one message.
+/// The kernel reports the death, and another publisher takes over and publishes one message.
 fn end_takeover<T: Message>(feed: Feed<T>, ring: &Ring<T>) {
     model::behave();
     let seen = ring.visible();
     feed.unwind();
     let mut feed = ring.take_over(Some(seen)).expect("its publisher ended");
     feed.publish();
-    // Kept alive, as by a program that goes on.
+    // Kept alive, as in a program that goes on.
     std::mem::forget(feed);
 }
 
-/// Who was attached reads to where the publisher is, and so does who joins now.
+/// An attached subscriber, and one that joins now, both read to where the publisher is.
 fn end<T: Message>(witness: &mut Witness<T>, ring: &Ring<T>) {
     for last in [witness.drain(), ring.join(Join::Oldest).drain()] {
         if last != Step::Empty {
@@ -294,7 +296,7 @@ fn end<T: Message>(witness: &mut Witness<T>, ring: &Ring<T>) {
     }
 }
 
-/// A publisher closes on its own thread, and another goes on: there is nothing between the two but the ring.
+/// A publisher closes on its own thread, and another takes over. Only the ring synchronises the two.
 pub(super) fn handover(_: usize) {
     let (mut feed, ring) = ring::<[u64; 2]>(2);
     let first = thread::spawn(move || {
@@ -315,8 +317,8 @@ pub(super) fn handover(_: usize) {
     first.join().unwrap();
 }
 
-/// A word of which one store says what no publisher stores there: 8, message 3 as published, which belongs into slot 1.
-/// In a slot's sequence that is told; in a payload, or in the count of messages, it is not for the ring to know.
+/// One store writes what no publisher stores there: 8, which means message 3, published, and belongs in slot 1. In a
+/// sequence word the ring must report that; in a payload or in the published count it cannot know.
 pub(super) fn forged(stores: usize) {
     let (mut feed, ring) = ring::<[u64; 1]>(2);
     let mut witness = ring.join(Join::Oldest);
@@ -335,8 +337,8 @@ pub(super) fn forged(stores: usize) {
     }
 }
 
-/// The count of messages says what no publisher can have reached when a subscriber was lapped: its loss is what the slots
-/// say.
+/// The published count says what no publisher can have reached when a subscriber was lapped. The reported loss must
+/// come from the slots.
 pub(super) fn forged_count(_: usize) {
     let (mut feed, ring) = ring::<[u64; 1]>(2);
     let mut witness = ring.join(Join::Oldest);
@@ -346,8 +348,8 @@ pub(super) fn forged_count(_: usize) {
     witness.step();
 }
 
-/// A publisher takes over where a slot says that it holds message 3, which belongs into another, or a message that no
-/// publisher can have reached: the first is passed over, the second refused.
+/// A publisher takes over a ring in which a slot says message 3, which belongs in another slot, or a message that no
+/// publisher can have reached. The first is ignored, the second is refused.
 pub(super) fn forged_takeover(which: usize) {
     let (word, seen) = [(8, Some(0)), (u64::MAX - 1, None)][which];
     if which == 0 {
@@ -359,15 +361,15 @@ pub(super) fn forged_takeover(which: usize) {
     feed.unwind();
     let taken = ring.take_over(seen);
     if seen.is_some() != taken.is_some() {
-        violated("next", format!("where a slot says {word}, that a takeover goes on is {}", taken.is_some()));
+        violated("next", format!("a slot says {word}; the takeover succeeded: {}", taken.is_some()));
     }
     std::mem::forget(taken);
 }
 
-/// A ring that lies as the incident's segment lay: of every three words, which is what a slot has, one lies across a
-/// boundary, the first, the second or the third. A payload that the processor tears is thrown away like one that is
-/// overwritten. (A sequence word may be cut, too, but numbers as small as these change in one piece only: that it is never
-/// misaligned is asserted where memory is mapped.)
+/// A ring in memory that is misaligned like the incident's segment. Of each slot's three words one lies across a
+/// boundary: the first, the second or the third. A payload that the processor tears is thrown away like one that was
+/// overwritten. (A sequence word may be cut too, but numbers as small as these change in one piece only. Mapping
+/// asserts that sequence words are never misaligned.)
 pub(super) fn straddling(which: usize) {
     model::arena(4 + 8 * which, 24);
     if which < 2 {

@@ -1,6 +1,6 @@
-//! Joining a ring whose publisher runs.
+//! Joining a ring while its publisher runs.
 //!
-//! The publisher has published one message when the reader's thread begins: that one happened before the join.
+//! The publisher has published one message when the reader's thread starts, so that message happened before the join.
 
 use feed_ring::Join;
 use loom::thread;
@@ -21,17 +21,17 @@ fn join(join: Join) {
     reader.join().unwrap().drain();
 }
 
-/// With the oldest message.
+/// At the oldest message.
 pub(super) fn oldest(_: usize) {
     join(Join::Oldest);
 }
 
-/// With the next message.
+/// At the next message.
 pub(super) fn latest(_: usize) {
     join(Join::Latest);
 }
 
-/// With a message that is published, to be published, or gone.
+/// At sequence 1, which may be published, not yet published, or overwritten.
 pub(super) fn sequence(_: usize) {
     join(Join::Sequence(1));
 }

@@ -1,8 +1,8 @@
-//! The models: small programs over the ring's production source, each explored to its end.
+//! The models: small programs that use the ring's production source. Loom explores each of them completely.
 //!
-//! A model of two slots, two-word messages and one reader finds every mutant of the slot protocol; more of anything
-//! multiplies the executions. What each of the others adds is one more promise. To add a model: write the function, and
-//! name it in [`ALL`]; the runner, the mutants and the table take it from there.
+//! A model with two slots, messages of two words and one reader catches every mutant of the slot protocol. More of
+//! anything multiplies the executions. Each other model adds one more guarantee. To add a model, write the function and
+//! name it in [`ALL`]; the runner, the mutants and the table use that list.
 
 use crate::explore::{Bound, LIMIT};
 
@@ -14,22 +14,22 @@ mod parking;
 mod shapes;
 mod stream;
 
-/// A model by its name.
+/// A model and how to run it.
 pub struct Model {
     /// The name that mutants and the command line use.
     pub name: &'static str,
-    /// What it is, in a few words.
+    /// What it does, in a few words.
     pub about: &'static str,
-    /// The preemptions that `make loom` explores it with; none is all of them.
+    /// The bound on preemptions. `None` for no bound.
     pub preemptions: Option<usize>,
-    /// What its subscribers must meet in some execution, or it is about nothing: `M`essage, `e`mpty, `L`agged, `C`losed,
-    /// `D`ead, `R`estarted, restarts `U`nknown, `z` for having slept.
+    /// What its subscribers must meet in some execution, or else the model proves nothing: `M`essage, `e`mpty,
+    /// `L`agged, `C`losed, `D`ead, `R`estarted, restarts `U`nknown, `z` for having slept.
     pub meets: &'static str,
     /// Whether only `make loom-deep` runs it.
     pub deep: bool,
-    /// Whether it is run once for every store, with a fault there.
+    /// Whether it runs once for each store, with a fault at that store.
     pub every_store: bool,
-    /// The model. It is told at which store its fault is, if it has one.
+    /// The model. Its argument is the store at which its fault occurs, if it has one.
     pub run: fn(usize),
 }
 
@@ -56,7 +56,7 @@ impl Model {
     }
 }
 
-/// All of them.
+/// All models.
 pub const ALL: &[Model] = &[
     Model::new("small", "MeL", "2 slots, 2 messages of 2 words in one line, 2 reads", stream::run::<2, 2, 2, 2>),
     Model::new("stream", "MeL", "the same with 3 messages", stream::run::<2, 2, 3, 2>).preemptions(3),
@@ -71,7 +71,7 @@ pub const ALL: &[Model] = &[
     Model::new("two", "MeL", "2 slots, 2 messages, 2 subscribers with 2 reads each", stream::two::<2, 2>)
         .preemptions(2),
     Model::new("batch", "MeL", "2 slots, a batch of 3 messages, 2 reads of 2", shapes::batch).preemptions(2),
-    Model::new("latest", "MeL", "2 slots, 3 messages, newest asked for twice", shapes::latest).preemptions(1),
+    Model::new("latest", "Me", "2 slots, 3 messages, newest asked for twice", shapes::latest).preemptions(1),
     Model::new("wait", "MLC", "2 slots, 2 messages, blocking receive", shapes::wait).preemptions(3),
     Model::new("join-oldest", "MeL", "joins at the oldest of a running ring", joins::oldest).preemptions(2),
     Model::new("join-latest", "MeL", "joins behind the newest of a running ring", joins::latest).preemptions(2),
@@ -116,10 +116,10 @@ pub const ALL: &[Model] = &[
         faults::restarts::<4, 3>,
     )
     .preemptions(2),
-    Model::new("restarts-join", "MeRU", "the same for one that joins meanwhile", faults::restarts_join).preemptions(1),
+    Model::new("restarts-join", "MU", "the same for one that joins meanwhile", faults::restarts_join).preemptions(1),
     Model::new(
         "restarts-overwritten",
-        "eR",
+        "MRU",
         "5 publishers while the beginnings are read; 1 read",
         faults::restarts_overwritten,
     )
@@ -179,7 +179,7 @@ pub const ALL: &[Model] = &[
     Model::new("deep-two", "MeL", "2 slots, 2 messages, 2 subscribers", stream::two::<2, 2>).preemptions(3).deep(),
 ];
 
-/// The model of a name.
+/// The model with this name.
 pub fn named(name: &str) -> Option<&'static Model> {
     ALL.iter().find(|model| model.name == name)
 }

@@ -1,7 +1,7 @@
-//! Subscribers that sleep: whatever there is to be told wakes them.
+//! Sleeping subscribers: every message and event wakes them.
 //!
-//! A publisher that goes on, as these do until their subscriber has what it waits for, would wake nobody later by chance:
-//! a lost wake-up is a subscriber that sleeps for ever.
+//! These publishers stay until their subscriber has what it waits for, and publish nothing more that could wake it by
+//! chance. So after a lost wake-up the subscriber sleeps for ever.
 
 use feed_ring::sync::model;
 use feed_ring::{Join, WaitStrategy};
@@ -18,9 +18,9 @@ fn park(steps: &'static [Step], publish: impl FnOnce(Feed<[u64; 1]>, &Ring<[u64;
     let reader = thread::spawn(move || {
         for expected in steps {
             let step = witness.wait();
-            // A message may be overwritten before the sleeper is awake: that is told, and as good.
+            // A message may be overwritten before the sleeper is awake. A reported loss is right as well.
             if step != *expected && step != Step::Lagged {
-                violated("end", format!("{step:?} where {expected:?} was to come"));
+                violated("end", format!("{step:?} where {expected:?} was expected"));
             }
         }
     });
@@ -54,13 +54,13 @@ pub(super) fn unwind(_: usize) {
     });
 }
 
-/// Another publisher, which publishes nothing yet.
+/// A takeover by a publisher that publishes nothing yet.
 pub(super) fn takeover(_: usize) {
     model::fence_for_sleepers();
     let (feed, ring) = ring::<[u64; 1]>(2);
     let mut witness = ring.join_with(Join::Oldest, WaitStrategy::Block);
     let reader = thread::spawn(move || {
-        // Until another takes over a dead publisher is told of at once, again and again.
+        // Until another publisher takes over, the death is reported again and again.
         while witness.wait() != Step::Restarted {
             thread::yield_now();
         }
@@ -71,21 +71,22 @@ pub(super) fn takeover(_: usize) {
     drop(feed);
 }
 
-/// One that waits for a publisher, and another thread that takes the ring over.
+/// A subscriber that waits for a publisher, and another thread that takes the ring over.
 pub(super) fn await_publisher(_: usize) {
     let (feed, ring) = ring::<[u64; 1]>(2);
     let mut witness = ring.join(Join::Oldest);
     feed.unwind();
     let taking = thread::spawn(move || ring.take_over(Some(0)).expect("its publisher ended"));
     witness.await_publisher();
-    // That there is a publisher is seen a moment before its epoch.
+    // The subscriber sees that there is a publisher a moment before it sees its epoch.
     while witness.step() != Step::Restarted {
         thread::yield_now();
     }
     drop(taking.join().unwrap());
 }
 
-/// A panic, and another thread that takes the ring over as soon as it can: the one that went must not store any more.
+/// A panic, and another thread that takes the ring over as soon as it can. The old publisher must not store anything
+/// after that.
 pub(super) fn unwind_takeover(_: usize) {
     model::fence_for_sleepers();
     let (feed, ring) = ring::<[u64; 1]>(2);

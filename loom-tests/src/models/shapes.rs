@@ -1,4 +1,4 @@
-//! The other ways to publish and to receive: batches, the newest, and waiting.
+//! The other ways to publish and to receive: batches, `latest`, and waiting.
 
 use feed_ring::Join;
 use loom::thread;
@@ -6,7 +6,7 @@ use loom::thread;
 use crate::explore::violated;
 use crate::oracle::{Step, ring};
 
-/// A batch comes as messages come one by one.
+/// A batch arrives like messages published one by one.
 pub(super) fn batch(_: usize) {
     let (mut feed, ring) = ring::<[u64; 2]>(2);
     let mut witness = ring.join(Join::Oldest);
@@ -20,7 +20,7 @@ pub(super) fn batch(_: usize) {
     reader.join().unwrap().drain();
 }
 
-/// What the newest passes over counts as skipped, and a newest is never older than the last.
+/// Messages that `latest` skips count as skipped, and it never returns an older message than the last.
 pub(super) fn latest(_: usize) {
     let (mut feed, ring) = ring::<[u64; 2]>(2);
     let mut witness = ring.join(Join::Oldest);
@@ -40,7 +40,7 @@ pub(super) fn latest(_: usize) {
     }
 }
 
-/// A receive that waits ends with the message it waits for.
+/// A receive that waits returns the message it waits for.
 pub(super) fn wait(_: usize) {
     let (mut feed, ring) = ring::<[u64; 2]>(2);
     let mut witness = ring.join(Join::Oldest);

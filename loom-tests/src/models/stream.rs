@@ -1,12 +1,13 @@
-//! A publisher that runs and subscribers that read beside it: nothing torn, twice, out of order, or lost uncounted.
+//! A running publisher and subscribers that read at the same time: nothing is torn, repeated, out of order, or lost
+//! uncounted.
 
 use feed_ring::Join;
 use loom::thread;
 
 use crate::oracle::{Feed, Message, Ring, ring};
 
-/// `MESSAGES` messages of `WORDS` words through `SLOTS` slots, and one subscriber that looks `READS` times beside them
-/// and reads the rest afterwards.
+/// `MESSAGES` messages of `WORDS` words through `SLOTS` slots. One subscriber reads `READS` times while the publisher
+/// runs, and the rest afterwards.
 pub(super) fn run<const WORDS: usize, const SLOTS: usize, const MESSAGES: usize, const READS: usize>(_: usize)
 where
     [u64; WORDS]: Message,
@@ -14,7 +15,7 @@ where
     read_beside::<WORDS, MESSAGES, READS>(ring(SLOTS));
 }
 
-/// The same, and the publisher takes lines over two messages ahead.
+/// The same, with a publisher that owns lines two messages ahead.
 pub(super) fn ahead<const WORDS: usize, const SLOTS: usize, const MESSAGES: usize, const READS: usize>(_: usize)
 where
     [u64; WORDS]: Message,
@@ -42,7 +43,7 @@ fn read_beside<const WORDS: usize, const MESSAGES: usize, const READS: usize>(
     reader.join().unwrap().drain();
 }
 
-/// Two subscribers, which do not know of each other.
+/// Two subscribers that do not know of each other.
 pub(super) fn two<const MESSAGES: usize, const READS: usize>(_: usize) {
     let (mut feed, ring) = ring::<[u64; 2]>(2);
     let readers = [(); 2].map(|()| {

@@ -127,8 +127,8 @@ impl MessageType {
         Ok(message)
     }
 
-    /// The values as one line of `name=value`, for people. A `[u8;N]` of printable text is shown in quotes. A single byte
-    /// that is a letter is shown as number and letter (`81'Q'`). Missing bytes count as zero.
+    /// The values as one line of `name=value`, for people. A `[u8;N]` of printable text is shown in quotes. A single
+    /// byte that is a letter is shown as number and letter (`81'Q'`). Missing bytes count as zero.
     pub fn text(&self, bytes: &[u8]) -> String {
         let mut text = String::new();
         for field in &self.fields {
@@ -143,8 +143,8 @@ impl MessageType {
     }
 
     /// The values as a JSON object, for programs. A type always has the same form, whatever its value. Numbers are JSON
-    /// numbers; 128-bit numbers are strings; infinite and NaN floats are `null`. A `[u8;N]` is a string of one character
-    /// (U+0000 to U+00FF) per byte, without trailing zeros. Missing bytes count as zero.
+    /// numbers; 128-bit numbers are strings; infinite and NaN floats are `null`. A `[u8;N]` is a string of one
+    /// character (U+0000 to U+00FF) per byte, without trailing zeros. Missing bytes count as zero.
     pub fn json(&self, bytes: &[u8]) -> String {
         let mut json = String::new();
         write_object(&self.fields, bytes, &mut json);

@@ -8,9 +8,9 @@
 //!      │       │ pid, wake│           │ base, created   │           │                │
 //! ```
 //!
-//! All numbers are words of eight bytes in the machine's byte order. The first three lines of 128 bytes are the prefix. It
-//! is the same in every ABI version, so any program can tell what any ring is and whether it has ended. The fourth line
-//! never changes after the ring is created. Each word that changes while the feed runs has a line of its own.
+//! All numbers are words of eight bytes in the machine's byte order. The first three lines of 128 bytes are the prefix.
+//! It is the same in every ABI version, so any program can tell what any ring is and whether it has ended. The fourth
+//! line never changes after the ring is created. Each word that changes while the feed runs has a line of its own.
 
 use std::mem::offset_of;
 

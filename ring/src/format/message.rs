@@ -5,8 +5,8 @@ use super::payload::Payload;
 
 /// The size in bytes, the alignment in bytes and the schema of a ring's messages, as values at run time.
 ///
-/// A typed publisher takes them from its type. A [raw](crate::raw) publisher is given them, for example from another ring's
-/// header, from a file, or from a program in another language.
+/// A typed publisher takes them from its type. A [raw](crate::raw) publisher is given them, for example from another
+/// ring's header, from a file, or from a program in another language.
 ///
 /// ```
 /// use feed_ring::raw::MessageFormat;

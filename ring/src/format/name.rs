@@ -18,8 +18,8 @@ const MAX_NAME: usize = 200;
 
 /// Checks a ring's name: 1 to 200 of `A-Z a-z 0-9 . _ -`, and no `.` at the start.
 ///
-/// Every function that takes a name makes this check before it touches a file. Call it to reject a bad name earlier, for
-/// example when a command line or a configuration is read.
+/// Every function that takes a name makes this check before it touches a file. Call it to reject a bad name earlier,
+/// for example when a command line or a configuration is read.
 ///
 /// # Errors
 /// [`NameError`] if the name is not valid.

@@ -1,7 +1,7 @@
 //! The types that can be messages: their trait, their schema, and the schema's fingerprint.
 //!
-//! Every segment's header holds a schema as text: one line for the message, then one for each field. With it a tool decodes
-//! any ring without the Rust type, and a person can read it with `strings`:
+//! Every segment's header holds a schema as text: one line for the message, then one for each field. With it a tool
+//! decodes any ring without the Rust type, and a person can read it with `strings`:
 //!
 //! ```text
 //! Tick 24 8
@@ -10,10 +10,10 @@
 //! symbol [u8;8] 16
 //! ```
 //!
-//! The first line has the message's name, size in bytes and alignment in bytes. Each further line has a field's name, type
-//! and offset in bytes. Fields of a nested struct have dotted names (`bid.price`). Message values are in the machine's byte
-//! order. The fingerprint is the 64-bit FNV-1a hash of the text (<http://www.isthe.com/chongo/tech/comp/fnv/>). Two
-//! programs can share a ring only if their fingerprints are equal.
+//! The first line has the message's name, size in bytes and alignment in bytes. Each further line has a field's name,
+//! type and offset in bytes. Fields of a nested struct have dotted names (`bid.price`). Message values are in the
+//! machine's byte order. The fingerprint is the 64-bit FNV-1a hash of the text
+//! (<http://www.isthe.com/chongo/tech/comp/fnv/>). Two programs can share a ring only if their fingerprints are equal.
 
 use std::fmt::Write as _;
 
@@ -21,8 +21,9 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// A type that can be a message: plain data with the same bytes in every process.
 ///
-/// The compiler checks zerocopy's supertraits. [`IntoBytes`] excludes padding. [`FromBytes`] requires every bit pattern to be
-/// valid, which excludes `bool`, enums and references. [`Immutable`] excludes atomics and cells. Derive all of them:
+/// The compiler checks zerocopy's supertraits. [`IntoBytes`] excludes padding. [`FromBytes`] requires every bit pattern
+/// to be valid, which excludes `bool`, enums and references. [`Immutable`] excludes atomics and cells. Derive all of
+/// them:
 ///
 /// ```
 /// use feed_ring::Payload;

@@ -7,7 +7,7 @@ use std::path::Path;
 use rustix::fs::Stat;
 
 /// The names of all directory entries in `root` that end in `.ring`, without that ending, sorted. They are candidates:
-/// [`Ring::open`] says whether they are rings.
+/// [`Ring::open`](super::Ring::open) says whether they are rings.
 ///
 /// # Errors
 /// If the directory cannot be read.

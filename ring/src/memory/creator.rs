@@ -1,7 +1,7 @@
 //! The process that created a value, to tell a forked child from its parent.
 
-/// The process id of a value's creator. A forked child inherits the value but must not release its locks, files and threads:
-/// locks and files are shared with the parent, and the parent's threads do not exist in the child.
+/// The process id of a value's creator. A forked child inherits the value but must not release its locks, files and
+/// threads: locks and files are shared with the parent, and the parent's threads do not exist in the child.
 pub(crate) struct CreatorPid(u32);
 
 impl CreatorPid {

@@ -1,25 +1,25 @@
 //! The guard against SIGBUS: keeps the process alive when the file under a mapping is cut short.
 //!
-//! A process that may write to a ring's files may also truncate them. The next access to a missing page raises SIGBUS, which
-//! kills the process. A process that called [`install`] continues: the handler replaces the **whole** mapping by zero pages
-//! and marks it.
+//! A process that may write to a ring's files may also truncate them. The next access to a missing page raises SIGBUS,
+//! which kills the process. A process that called [`install`] continues: the handler replaces the **whole** mapping by
+//! zero pages and marks it.
 //!
-//! - A subscriber then ends with [`CutShort`](crate::TryRecvError::CutShort). Messages that it returned before are whole. A
-//!   copy in progress is discarded, because its sequence word is now zero as well. (If only the missing page were replaced,
-//!   a message of zeros would be accepted when its sequence word lies on the page before.)
-//! - A publisher continues, but into memory that nobody else sees. [`Publisher::is_cut_off`](crate::Publisher::is_cut_off)
-//!   tells it. If only `control` was cut short, publisher and subscribers continue unharmed, and subscribers are no longer
-//!   counted.
+//! - A subscriber then ends with [`CutShort`](crate::TryRecvError::CutShort). Messages that it returned before are
+//!   whole. A copy in progress is discarded, because its sequence word is now zero as well. (If only the missing page
+//!   were replaced, a message of zeros would be accepted when its sequence word lies on the page before.)
+//! - A publisher continues, but into memory that nobody else sees.
+//!   [`Publisher::is_cut_off`](crate::Publisher::is_cut_off) tells it. If only `control` was cut short, publisher and
+//!   subscribers continue unharmed, and subscribers are no longer counted.
 //!
-//! The library never installs the handler by itself, because signal handlers belong to the program. Every other SIGBUS goes
-//! to the previous handler, which may be the Rust runtime's, or ends the process as without the guard.
+//! The library never installs the handler by itself, because signal handlers belong to the program. Every other SIGBUS
+//! goes to the previous handler, which may be the Rust runtime's, or ends the process as without the guard.
 //!
 //! # Limits
-//! The kernel raises SIGBUS only for an access beyond the end of the file. There is no signal, and reads give zeros, if the
-//! file was **truncated and grown again** in between, cut short in the **middle of a page**, or had **holes punched** into
-//! it. Such changes need write permission for the segment; only file permissions and sealed rings
-//! ([`serve`](crate::PublisherOptions::serve)) prevent them. The table holds [`CAPACITY`] mappings, and a subscriber has
-//! two. Further mappings work but are not guarded: SIGBUS on them goes to the previous handler.
+//! The kernel raises SIGBUS only for an access beyond the end of the file. There is no signal, and reads give zeros, if
+//! the file was **truncated and grown again** in between, cut short in the **middle of a page**, or had **holes
+//! punched** into it. Such changes need write permission for the segment; only file permissions and sealed rings
+//! ([`serve`](crate::PublisherOptions::serve)) prevent them. The table holds [`CAPACITY`] mappings, and a subscriber
+//! has two. Further mappings work but are not guarded: SIGBUS on them goes to the previous handler.
 //!
 //! The names `"G1"`, … are sites of docs/protocol.md. No model runs this code; litmus tests check it instead.
 #![allow(unsafe_code)] // a signal handler, and mapping over a mapping
@@ -37,8 +37,8 @@ use crate::sync::{Ordering, fence};
 /// The number of mappings of one process that can be guarded at a time.
 pub const CAPACITY: usize = 1024;
 
-/// Installs the handler for the whole process. Mappings made before are guarded as well. Further calls do nothing and return
-/// the first result.
+/// Installs the handler for the whole process. Mappings made before are guarded as well. Further calls do nothing and
+/// return the first result.
 ///
 /// ```no_run
 /// feed_ring::guard::install()?; // at the start of main
@@ -82,15 +82,16 @@ fn change_handler() -> io::Result<()> {
     Ok(())
 }
 
-/// One mapping in the handler's table. `version` modulo 4 is 0 while the entry is free, 1 while it is being written, 2 while
-/// it is in use, and 3 while it is being freed. Without the version the handler could combine the start of one mapping with
-/// the length of another.
+/// One mapping in the handler's table. `version` modulo 4 is 0 while the entry is free, 1 while it is being written, 2
+/// while it is in use, and 3 while it is being freed. Without the version the handler could combine the start of one
+/// mapping with the length of another.
 struct Entry {
     version: AtomicU64,
     start: AtomicUsize,
     bytes: AtomicUsize,
     writable: AtomicU32,
-    /// The process that mapped it. A forked child inherits the table but not the mappings, and may map other files there.
+    /// The process that mapped it. A forked child inherits the table but not the mappings, and may map other files
+    /// there.
     process: AtomicU32,
     /// Not zero if the mapping was replaced or is about to be.
     replaced: AtomicU32,
@@ -150,8 +151,8 @@ impl Drop for Guarded {
     }
 }
 
-/// The entry of the mapping that contains an address, with its start, its bytes and whether it is writable. The mapping cannot
-/// be freed while a thread accesses it, so an entry that changes meanwhile belongs to another mapping.
+/// The entry of the mapping that contains an address, with its start, its bytes and whether it is writable. The mapping
+/// cannot be freed while a thread accesses it, so an entry that changes meanwhile belongs to another mapping.
 fn find_entry(address: usize, process: u32) -> Option<(&'static Entry, usize, usize, bool)> {
     TABLE.iter().find_map(|entry| {
         // G8. Pairs with G5.
@@ -177,8 +178,8 @@ fn find_entry(address: usize, process: u32) -> Option<(&'static Entry, usize, us
 fn replace_mapping(address: usize) -> bool {
     let process = rustix::process::getpid().as_raw_nonzero().get() as u32;
     let Some((entry, start, bytes, writable)) = find_entry(address, process) else { return false };
-    // G11. Pairs with G10: the mark is set first, so a thread that reads a zero of the mmap below also finds the mark. The
-    // kernel changes mappings under its locks and interrupts every processor that has the old pages.
+    // G11. Pairs with G10: the mark is set first, so a thread that reads a zero of the mmap below also finds the mark.
+    // The kernel changes mappings under its locks and interrupts every processor that has the old pages.
     if entry.replaced.swap(1, ordered("G11", Ordering::Release)) != 0 {
         // Another thread replaces it or has replaced it. The access is repeated and faults again until that is done.
         return true;

@@ -1,7 +1,7 @@
 //! Memory as a slice of words, in a mapped file or on the heap.
 //!
-//! Other processes may write the memory at any time. So this file makes references to words only, which are atomics, and
-//! never a `&[u8]` or a `&T`.
+//! Other processes may write the memory at any time. So this file makes references to words only, which are atomics,
+//! and never a `&[u8]` or a `&T`.
 #![allow(unsafe_code)] // a slice over a mapping that this file maps and unmaps; words without bounds checks
 
 use std::ffi::c_void;
@@ -28,7 +28,8 @@ enum Backing {
 /// A mapping and its entry in the guard's table. The entry is freed before the mapping.
 struct Mapped {
     guarded: Option<Guarded>,
-    /// The whole mapping. It is larger than the file if the file had to begin on a boundary; the file begins at `offset`.
+    /// The whole mapping. It is larger than the file if the file had to begin on a boundary; the file begins at
+    /// `offset`.
     map: ManuallyDrop<MmapRaw>,
     creator: CreatorPid,
     offset: usize,
@@ -63,8 +64,8 @@ pub(crate) struct Span {
     pub(crate) for_huge_pages: bool,
 }
 
-/// A slice of words that keeps its address as long as any handle lives. `W` is [`Word`] (loads) or [`WriteWord`] (stores
-/// too).
+/// A slice of words that keeps its address as long as any handle lives. `W` is [`Word`] (loads) or [`WriteWord`]
+/// (stores too).
 pub(crate) struct Memory<W> {
     words: NonNull<[W]>,
     backing: Arc<Backing>,
@@ -118,8 +119,8 @@ impl Memory<Word> {
         Self::map(file, bytes, Mapping::ReadOnly, None)
     }
 
-    /// Maps the first `bytes` of a file for loads, through pages of the given kind, at a multiple of `boundary` if one is
-    /// given.
+    /// Maps the first `bytes` of a file for loads, through pages of the given kind, at a multiple of `boundary` if one
+    /// is given.
     pub(crate) fn map(file: impl AsFd, bytes: usize, mapping: Mapping, boundary: Option<usize>) -> io::Result<Self> {
         match (mapping, boundary) {
             (Mapping::ReadWrite, _) => {
@@ -136,8 +137,8 @@ impl Memory<Word> {
         }
     }
 
-    /// Whether the file was cut short, to any length. Loads the last word of the mapping first: without that load the guard
-    /// would not notice, because nothing else may ever touch the missing pages.
+    /// Whether the file was cut short, to any length. Loads the last word of the mapping first: without that load the
+    /// guard would not notice, because nothing else may ever touch the missing pages.
     pub(crate) fn look_if_cut_short(&self) -> bool {
         if let (Backing::Map(_), Some(last)) = (&*self.backing, self.last()) {
             last.load();
@@ -147,8 +148,8 @@ impl Memory<Word> {
 }
 
 impl<W> Memory<W> {
-    /// Maps a file at a multiple of `boundary`, within a larger reservation of addresses. The kernel itself chooses such an
-    /// address only if the file system was mounted for huge pages.
+    /// Maps a file at a multiple of `boundary`, within a larger reservation of addresses. The kernel itself chooses
+    /// such an address only if the file system was mounted for huge pages.
     fn map_on_boundary(file: BorrowedFd<'_>, bytes: usize, boundary: usize, mapping: Mapping) -> io::Result<Self> {
         let whole = bytes.checked_add(boundary).ok_or(io::ErrorKind::OutOfMemory)?;
         // Nobody touches the reservation. The part beside the file stays empty and is unmapped with the rest.
@@ -166,8 +167,8 @@ impl<W> Memory<W> {
         Self::from_map(reservation, Span { start, bytes, for_huge_pages: true }, mapping)
     }
 
-    /// A mapping as words. An access beyond the end of a truncated file raises SIGBUS, so the mapping is registered with the
-    /// [`guard`](crate::guard) before its first use.
+    /// A mapping as words. An access beyond the end of a truncated file raises SIGBUS, so the mapping is registered
+    /// with the [`guard`](crate::guard) before its first use.
     fn from_map(map: MmapRaw, span: Span, mapping: Mapping) -> io::Result<Self> {
         if !MAPPABLE {
             panic!("loom's atomics cannot lie over mapped memory: use in_process");
@@ -194,8 +195,8 @@ impl<W> Memory<W> {
         Ok(Memory { words, backing: Arc::new(Backing::Map(mapped)) })
     }
 
-    /// Brings every page into memory, so that the hot path has no page faults. Unlike `MAP_POPULATE` it reports failure.
-    /// Does nothing on kernels before 5.14, which lack the advice.
+    /// Brings every page into memory, so that the hot path has no page faults. Unlike `MAP_POPULATE` it reports
+    /// failure. Does nothing on kernels before 5.14, which lack the advice.
     pub(crate) fn prefault(&self, advice: Advice) -> io::Result<()> {
         match &*self.backing {
             Backing::Heap(_) => Ok(()),

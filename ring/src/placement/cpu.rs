@@ -9,8 +9,8 @@ use super::error::PlacementError;
 /// Call it before large allocations: memory comes from the NUMA node of the CPU that touches it first.
 ///
 /// # Errors
-/// [`PlacementError::Cpu`] if there is no such CPU, or if the process's cpuset lacks it. The thread keeps its CPUs if the
-/// kernel refuses.
+/// [`PlacementError::Cpu`] if there is no such CPU, or if the process's cpuset lacks it. The thread keeps its CPUs if
+/// the kernel refuses.
 pub fn pin_to_cpu(cpu: usize) -> Result<(), PlacementError> {
     let before = rustix::thread::sched_getaffinity(None);
     let allowed = || before.as_ref().map_or_else(|errno| format!("unknown CPUs ({errno})"), ranges);

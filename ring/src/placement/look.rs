@@ -5,14 +5,15 @@ use std::io;
 
 use crate::memory::{Memory, Span};
 
-/// Where the kernel has put a ring's segment, read from `/proc` by [`Publisher::placement`](crate::Publisher::placement) and
-/// [`Subscriber::placement`](crate::Subscriber::placement).
+/// Where the kernel has put a ring's segment, read from `/proc` by
+/// [`Publisher::placement`](crate::Publisher::placement) and [`Subscriber::placement`](crate::Subscriber::placement).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Placement {
     /// Bytes of the segment, rounded up to whole pages. All of them are mapped.
     pub mapped: u64,
-    /// Mapped bytes that are in memory and in this process's page tables. Less than `mapped` only if the kernel took some away.
+    /// Mapped bytes that are in memory and in this process's page tables. Less than `mapped` only if the kernel took
+    /// some away.
     pub resident: u64,
     /// Mapped bytes that this process reaches through huge pages.
     pub huge: u64,
@@ -27,15 +28,15 @@ pub struct Placement {
 }
 
 impl Placement {
-    /// Why the segment is not on huge pages, and the remedy, in one line: `0 of 4198400 bytes: …`. `None` if all of it is, but
-    /// for an end of less than a huge page.
+    /// Why the segment is not on huge pages, and the remedy, in one line: `0 of 4198400 bytes: …`. `None` if all of it
+    /// is, but for an end of less than a huge page.
     pub fn huge_pages_missing(&self) -> Option<String> {
         let missing = self.missing.as_ref()?;
         Some(format!("{} of {} bytes: {missing}", self.huge, self.mapped))
     }
 
-    /// How much of the segment lies on other NUMA nodes than this one, in one line. `None` if nothing does, or if the kernel
-    /// does not tell.
+    /// How much of the segment lies on other NUMA nodes than this one, in one line. `None` if nothing does, or if the
+    /// kernel does not tell.
     pub fn missing_from_node(&self, node: u32) -> Option<String> {
         let bytes = |of: &dyn Fn(u32) -> bool| {
             self.nodes.iter().filter(|(node, _)| of(*node)).map(|(_, bytes)| bytes).sum::<u64>()

@@ -1,8 +1,8 @@
 //! Placement of a ring's memory and of its programs: huge pages, a NUMA node, locked memory, a CPU.
 //!
-//! The options of [`Publisher`](crate::Publisher) and [`Subscriber`](crate::Subscriber) place a ring's memory, because that
-//! must happen before the memory is first touched. The functions of this module place a thread or the whole process. None of
-//! this costs time once the ring is open.
+//! The options of [`Publisher`](crate::Publisher) and [`Subscriber`](crate::Subscriber) place a ring's memory, because
+//! that must happen before the memory is first touched. The functions of this module place a thread or the whole
+//! process. None of this costs time once the ring is open.
 //!
 //! | requested with | acts on | if the machine refuses |
 //! |---|---|---|

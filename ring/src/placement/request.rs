@@ -32,16 +32,16 @@ impl PlacementRequest {
         self.huge_pages.then(look::huge_page).flatten().filter(|&huge| bytes >= huge)
     }
 
-    /// Call it before the memory is reserved or touched, because both choose its node and its page size. The file must have its
-    /// final length.
+    /// Call it before the memory is reserved or touched, because both choose its node and its page size. The file must
+    /// have its final length.
     pub(crate) fn before_first_touch<W>(&self, memory: &Memory<W>) -> Result<(), PlacementError> {
         let Some(span) = memory.span() else { return Ok(()) };
         if let Some(node) = self.numa_node {
             bind(span, node, 0)?;
         }
         if self.boundary(span.bytes).is_some() {
-            // Touching follows the advice. Reserving first would take small pages, unless the file system is mounted for huge
-            // pages. Errors are ignored here, because reserving reports them.
+            // Touching follows the advice. Reserving first would take small pages, unless the file system is mounted
+            // for huge pages. Errors are ignored here, because reserving reports them.
             let _ = advise(span, libc::MADV_HUGEPAGE);
             let _ = memory.prefault(Advice::PopulateWrite);
         }
@@ -49,7 +49,7 @@ impl PlacementRequest {
     }
 
     /// Call it once all of the memory has been touched.
-    pub(crate) fn once_touched<W>(&self, memory: &Memory<W>) -> Result<(), PlacementError> {
+    pub(crate) fn after_touch<W>(&self, memory: &Memory<W>) -> Result<(), PlacementError> {
         let Some(span) = memory.span() else { return Ok(()) };
         if let Some(node) = self.numa_node {
             // A ring that was taken over already has its memory, possibly on another node.
@@ -97,15 +97,15 @@ fn bind_result(result: libc::c_long, node: u32) -> Result<(), PlacementError> {
     }
 }
 
-/// Makes the calling thread, and every thread that it starts later, take memory from one NUMA node only. Memory that exists
-/// already stays where it is. So does a ring that its publisher has [bound](crate::PublisherOptions::numa_node).
+/// Makes the calling thread, and every thread that it starts later, take memory from one NUMA node only. Memory that
+/// exists already stays where it is. So does a ring that its publisher has [bound](crate::PublisherOptions::numa_node).
 ///
 /// Call it before large allocations. If the node has too little memory, the kernel kills the process instead of using
 /// another node.
 ///
 /// # Errors
-/// [`PlacementError::Node`] if there is no such node. [`PlacementError::Bind`] if the process may not choose a node, or may
-/// not take memory from this one.
+/// [`PlacementError::Node`] if there is no such node. [`PlacementError::Bind`] if the process may not choose a node, or
+/// may not take memory from this one.
 pub fn allocate_on_node(node: u32) -> Result<(), PlacementError> {
     let mask = nodes::mask(node)?;
     let bits = u64::from(nodes::MAX_NODES) + 1;
@@ -124,7 +124,8 @@ fn lock(span: Span) -> Result<(), PlacementError> {
 
 /// Locks all memory that is mapped now: the program, its buffers, its rings. Returns the number of locked bytes.
 ///
-/// Call it once everything is open. Later mappings are not locked, so a later allocation never fails because of the limit.
+/// Call it once everything is open. Later mappings are not locked, so a later allocation never fails because of the
+/// limit.
 ///
 /// # Errors
 /// [`PlacementError::Memlock`] if more is mapped than the limit allows and the process lacks `CAP_IPC_LOCK`.

@@ -20,8 +20,8 @@ pub(crate) fn held(control: impl AsFd) -> io::Result<Vec<usize>> {
     Ok(held)
 }
 
-/// [`held`] for the entries `start..end`. The kernel reports any one lock of a range, not the first, so the ranges on both
-/// sides of it are searched again.
+/// [`held`] for the entries `start..end`. The kernel reports any one lock of a range, not the first, so the ranges on
+/// both sides of it are searched again.
 fn held_within(file: &impl AsFd, start: usize, end: usize, held: &mut Vec<usize>) -> io::Result<()> {
     if start >= end {
         return Ok(());
@@ -51,8 +51,8 @@ impl Drop for Entry {
         if !self.creator.is_this() {
             return;
         }
-        // Closing the descriptor alone could leave the entry held by a duplicate: in a forked child, or in the publisher of a
-        // sealed ring that has just sent it.
+        // Closing the descriptor alone could leave the entry held by a duplicate: in a forked child, or in the
+        // publisher of a sealed ring that has just sent it.
         let _ = lock_range(libc::F_UNLCK, &self.lock, libc::F_OFD_SETLK, word_of(self.index) * 8, control::ENTRY * 8);
     }
 }

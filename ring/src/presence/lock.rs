@@ -4,8 +4,8 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 
-/// Applies `command` (`F_OFD_SETLK` takes, `F_OFD_GETLK` asks) for a write lock on `length` bytes from `start`. Length 0 is
-/// the whole file.
+/// Applies `command` (`F_OFD_SETLK` takes, `F_OFD_GETLK` asks) for a write lock on `length` bytes from `start`. Length
+/// 0 is the whole file.
 pub(crate) fn write_lock(fd: impl AsFd, command: libc::c_int, start: usize, length: usize) -> io::Result<libc::flock> {
     lock_range(libc::F_WRLCK, fd, command, start, length)
 }
@@ -32,8 +32,8 @@ pub(super) fn lock_range(
     }
 }
 
-/// Takes the write lock on a whole file. False if somebody else holds it. The lock lasts until the descriptor and all its
-/// duplicates are closed.
+/// Takes the write lock on a whole file. False if somebody else holds it. The lock lasts until the descriptor and all
+/// its duplicates are closed.
 pub(crate) fn try_lock(file: impl AsFd) -> io::Result<bool> {
     match write_lock(file, libc::F_OFD_SETLK, 0, 0) {
         Ok(_) => Ok(true),

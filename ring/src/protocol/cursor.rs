@@ -86,9 +86,12 @@ impl Cursor {
         // J4. Pairs with P1 and P2. A reader that sees how far the publisher is also sees the epoch that it publishes in.
         // Without it the epoch of the first message could be reported as beginning at a later one.
         fence("J4", Ordering::Acquire);
-        if let EpochOf::Known { epoch, .. } = Epochs::read(&cursor.view).of(first) {
-            cursor.epoch = epoch;
-        }
+        cursor.epoch = match Epochs::read(&cursor.view).of(first) {
+            EpochOf::Known { epoch, .. } => epoch,
+            // Only the first epoch can lie before the second.
+            EpochOf::Before { oldest: 2, .. } => 1,
+            EpochOf::Before { .. } => 0,
+        };
         cursor
     }
 

@@ -1,4 +1,4 @@
-//! A segment and a control file that were found: mapped, and believed only as far as they were checked.
+//! Maps and checks an existing segment and control file.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -14,7 +14,7 @@ use crate::memory::{Mapping, Memory};
 use crate::placement::PlacementRequest;
 use crate::sync::{Word, WriteWord};
 
-/// Maps an open segment and checks its header. `path` is for the errors.
+/// Maps an open segment and checks its header. `path` is for error texts.
 pub(crate) fn segment(
     file: &OwnedFd,
     stat: &Stat,
@@ -38,14 +38,14 @@ pub(crate) fn segment(
     Ok((memory, header))
 }
 
-/// Whether not all of a segment's file is there. A publisher reserves every byte of it.
+/// Whether some of a segment's file has no memory. A publisher reserves every byte, so somebody else made the holes.
 pub(crate) fn has_holes(stat: &Stat) -> bool {
     stat.st_blocks.saturating_mul(512) < stat.st_size
 }
 
-/// Brings a segment and a control file into memory, and locks them there if that was requested. Only what is there already
-/// is brought in: a file with holes would be filled at its reader's expense.
-pub(crate) fn settle(
+/// Prefaults a segment, and locks it and the control file into memory if that was requested. A segment with holes is
+/// not prefaulted, because the kernel would fill the holes at this reader's expense.
+pub(crate) fn prefault_and_lock(
     memory: &Memory<Word>,
     control: &Memory<WriteWord>,
     stat: &Stat,
@@ -65,7 +65,7 @@ pub(crate) fn settle(
         .map_err(|source| OpenError::Placement { path: path.to_owned(), source })
 }
 
-/// Checks that a control file is of the size that all have. `path` is for the error.
+/// Checks the size of a control file, which is the same for all rings. `path` is for the error's text.
 pub(crate) fn control_size(stat: &Stat, path: &Path) -> Result<(), OpenError> {
     if stat.st_size == control::BYTES as i64 {
         return Ok(());
@@ -77,7 +77,7 @@ pub(crate) fn control_size(stat: &Stat, path: &Path) -> Result<(), OpenError> {
     })
 }
 
-/// Maps the control file of the segment of this nonce for writing. `None` if the file is not that one.
+/// Maps the control file of the segment with this nonce, for writing. `None` if the file belongs to another segment.
 pub(crate) fn control(file: &OwnedFd, stat: &Stat, nonce: u64) -> io::Result<Option<Memory<WriteWord>>> {
     if stat.st_size != control::BYTES as i64 {
         return Ok(None);
@@ -87,10 +87,10 @@ pub(crate) fn control(file: &OwnedFd, stat: &Stat, nonce: u64) -> io::Result<Opt
     Ok(paired.then_some(words))
 }
 
-/// The same for reading only.
+/// Maps the control file of the segment with this nonce, for reading only.
 ///
 /// # Errors
-/// What is wrong with the file, in words.
+/// The reason as text if the file is damaged or belongs to another segment.
 pub(crate) fn control_read_only(file: &OwnedFd, stat: &Stat, nonce: u64) -> Result<Memory<Word>, String> {
     if stat.st_size != control::BYTES as i64 {
         return Err(format!("{} bytes long, not {}", stat.st_size, control::BYTES));

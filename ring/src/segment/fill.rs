@@ -1,4 +1,4 @@
-//! A new segment and a new control file: their memory, and what is written into them first.
+//! Fills a new segment and a new control file: their memory, and their first contents.
 
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -13,7 +13,8 @@ use crate::placement::PlacementRequest;
 use crate::protocol::takeover;
 use crate::sync::WriteWord;
 
-/// Gives a new file its size and its memory, and maps it. `reserve` reserves the memory. `path` is for the errors.
+/// Sets a new file's size, maps it, and reserves and touches its memory. `reserve` does the reserving. `path` is for
+/// error texts.
 pub(crate) fn file(
     file: &OwnedFd,
     bytes: usize,
@@ -26,12 +27,13 @@ pub(crate) fn file(
         .map_err(|errno| failed("set the size of the ring's memory")(errno.into()))?;
     let memory =
         Memory::map_writable_on(file, bytes, request.boundary(bytes)).map_err(failed("map the ring's memory"))?;
-    memory_of(&memory, request, path, reserve)?;
+    reserve_and_touch(&memory, request, path, reserve)?;
     Ok(memory)
 }
 
-/// Reserves and touches all of a mapped file's memory. Where it comes from is settled before any is taken.
-pub(crate) fn memory_of(
+/// Places, reserves and touches all of a mapped file's memory, in this order: reserved memory keeps its node and page
+/// size.
+pub(crate) fn reserve_and_touch(
     memory: &Memory<WriteWord>,
     request: PlacementRequest,
     path: &Path,
@@ -45,15 +47,15 @@ pub(crate) fn memory_of(
         path: path.to_owned(),
         source,
     })?;
-    request.once_touched(memory).map_err(placed)
+    request.after_touch(memory).map_err(placed)
 }
 
-/// The mode of the control file: whoever may read the segment may write to its entry there.
+/// The mode of the control file: readers of the segment may also write, because each writes its own entry.
 pub(crate) fn control_mode(mode: u32) -> u32 {
     mode | (mode & 0o044) >> 1
 }
 
-/// Writes what a new ring's control file says.
+/// Writes the first line of a new control file.
 pub(crate) fn control(words: &[WriteWord], nonce: u64) {
     for (index, value) in [
         (control::MAGIC, CONTROL_MAGIC),
@@ -65,7 +67,7 @@ pub(crate) fn control(words: &[WriteWord], nonce: u64) {
     }
 }
 
-/// Writes a new ring's header and begins its first epoch, at sequence `base`.
+/// Writes a new segment's header and begins its first epoch at sequence `base`.
 pub(crate) fn segment(memory: &Memory<WriteWord>, geometry: &Geometry, nonce: u64, base: u64) -> Layout {
     let created = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64);
     geometry.write(memory, nonce, base, created);
@@ -75,12 +77,12 @@ pub(crate) fn segment(memory: &Memory<WriteWord>, geometry: &Geometry, nonce: u6
     layout
 }
 
-/// A number that no other ring of this name had. It pairs a segment with its control file.
+/// A number that no other ring of this name has had. It pairs a segment with its control file.
 pub(crate) fn nonce() -> u64 {
     let mut bytes = [0; 8];
     match rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::NONBLOCK) {
         Ok(8) => u64::from_ne_bytes(bytes),
-        // Early at boot there is no randomness. The time is as good here, where nobody guesses.
+        // Early at boot there is no randomness. The time is enough, because nobody gains by guessing the number.
         _ => SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(1, |since| since.as_nanos() as u64),
     }
 }

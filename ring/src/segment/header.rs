@@ -1,5 +1,5 @@
-//! A segment's header as it was found: read once, held against itself and the file, and believed from then on. Nothing
-//! that is read from the segment later decides a bound.
+//! The header of an existing segment: read once and checked against itself and the file's size. No later read of the
+//! segment decides a bound.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::format::message::MessageFormat;
 use crate::format::payload::fingerprint;
 use crate::sync::Word;
 
-/// A header without contradictions.
+/// A header that passed all checks.
 #[derive(Debug)]
 pub(crate) struct Header {
     pub(crate) geometry: Geometry,
@@ -20,7 +20,7 @@ pub(crate) struct Header {
 }
 
 impl Header {
-    /// Reads the header of a segment of at least [`word::SCHEMA`] words; `path` is for the errors.
+    /// Reads and checks the header of a segment of at least [`word::SCHEMA`] words. `path` is for error texts.
     pub(crate) fn read(words: &[Word], path: &Path) -> Result<Self, OpenError> {
         let word = |index: usize| words[index].load();
         let bytes = size_of_val(words);
@@ -45,7 +45,7 @@ impl Header {
 
         let payload_size = word(word::PAYLOAD_SIZE);
         let slot_size = word(word::SLOT_SIZE);
-        // No payload can be larger than the file; and a bound keeps the sum below from overflowing.
+        // A payload is smaller than its file. Without this bound slot_words below could overflow.
         check((1..bytes as u64).contains(&payload_size), "the payload's size", payload_size, bytes as u64 - 1)?;
         let expected = slot_words(payload_size as usize) as u64 * 8;
         check(slot_size == expected, "the slot's size", slot_size, expected)?;
@@ -56,7 +56,7 @@ impl Header {
         let slots_at = word(word::SLOTS_AT);
         let expected = (word::SCHEMA * 8 + schema_bytes as usize).next_multiple_of(PAGE) as u64;
         check(slots_at == expected, "the start of the slots", slots_at, expected)?;
-        // Neither can overflow: 2^32 slots of less than 2^63 bytes, in 128 bits.
+        // 128 bits hold 2^32 slots of less than 2^63 bytes.
         let size = u128::from(slots_at) + u128::from(capacity) * u128::from(slot_size);
         let size = u64::try_from(size).unwrap_or(u64::MAX);
         check(size == bytes as u64, "the size of the segment", bytes as u64, size)?;
@@ -78,7 +78,7 @@ impl Header {
         Ok(Header { geometry, nonce: word(word::NONCE), base })
     }
 
-    /// Whether the messages are the expected ones, whatever the capacity. None: any are.
+    /// Checks that the messages are the expected ones. The capacity may differ. `None` accepts any messages.
     pub(crate) fn expect(&self, expected: Option<&MessageFormat>, path: &Path) -> Result<(), OpenError> {
         let (found, Some(expected)) = (&self.geometry, expected) else { return Ok(()) };
         let expected = Geometry::new(expected, 2);
@@ -90,13 +90,13 @@ impl Header {
         Err(OpenError::Payload { path: path.to_owned(), found: found.describe(), expected: expected.describe() })
     }
 
-    /// Where its words are.
+    /// The layout of the segment.
     pub(crate) fn layout(&self) -> Layout {
         self.geometry.layout(self.base)
     }
 }
 
-/// The schema's text. What is not UTF-8 is replaced, and does not match its fingerprint then.
+/// The schema's text. Invalid UTF-8 is replaced, so the text then fails the check of its fingerprint.
 fn text(words: &[Word], bytes: usize) -> String {
     let text: Vec<u8> = words[word::SCHEMA..].iter().flat_map(|word| word.load().to_ne_bytes()).take(bytes).collect();
     String::from_utf8_lossy(&text).into_owned()

@@ -1,5 +1,4 @@
-//! The segment and the control file, whatever file holds them: what is written into new ones, what is believed of found
-//! ones, and how much memory there is for them.
+//! The segment and the control file of any transport: filling new ones, checking existing ones, and checking for room.
 
 pub(crate) mod check;
 pub(crate) mod fill;

@@ -1,7 +1,7 @@
-//! How much memory there is: a ring reserves all of it before it exists, and says so when there is too little.
+//! Checks that there is enough memory for a ring, and reserves all of it before the ring exists.
 //!
-//! A full tmpfs answers `ENOSPC`, which leaves nothing behind. A memory cgroup at its limit kills the process instead,
-//! so its headroom is read first.
+//! On a full tmpfs reserving fails with `ENOSPC` and leaves nothing behind. A memory cgroup at its limit kills the
+//! process instead, so the cgroup's headroom is read first.
 
 use std::fs;
 use std::os::fd::AsFd;
@@ -12,8 +12,9 @@ use rustix::io::Errno;
 
 use crate::error::CreateError;
 
-/// Holds what a ring needs against what its file system or the machine has left, and against the memory cgroup's limit if
-/// its pages `count` there. `too_little` makes the error for the former.
+/// Checks the bytes that a ring needs against `free`, the bytes left in its file system or machine, and against the
+/// memory cgroup's headroom. `counts` tells whether the ring's pages count in the cgroup. `too_little` makes the error
+/// if `free` is too small.
 pub(crate) fn check(
     path: &Path,
     needed: u64,
@@ -32,31 +33,31 @@ pub(crate) fn check(
     }
 }
 
-/// Bytes reserved in one call. Kernels before 6.13 give all of a call back that a signal interrupts: in one piece, a large
-/// ring would never be reserved in a program with a timer.
-const AT_ONCE: usize = 2 << 20;
+/// Bytes reserved in one call. Before Linux 6.13 a signal undoes the whole interrupted call. In one call, a program
+/// with a timer could never reserve a large ring.
+const PIECE: usize = 2 << 20;
 
-/// Reserves the first `bytes` of a file: without it the first touch in a full file system is a SIGBUS.
+/// Reserves the first `bytes` of a file. Without this the first touch in a full file system raises SIGBUS.
 pub(crate) fn reserve(fd: impl AsFd, bytes: usize) -> Result<(), Errno> {
     in_pieces(bytes, |start, length| fallocate(&fd, FallocateFlags::empty(), start, length))
 }
 
-/// Calls `reserve` for one piece after the other, each again if it is interrupted.
+/// Calls `reserve` for each piece in order, and again if a signal interrupts it.
 fn in_pieces(bytes: usize, mut reserve: impl FnMut(u64, u64) -> Result<(), Errno>) -> Result<(), Errno> {
-    for start in (0..bytes).step_by(AT_ONCE) {
-        rustix::io::retry_on_intr(|| reserve(start as u64, AT_ONCE.min(bytes - start) as u64))?;
+    for start in (0..bytes).step_by(PIECE) {
+        rustix::io::retry_on_intr(|| reserve(start as u64, PIECE.min(bytes - start) as u64))?;
     }
     Ok(())
 }
 
-/// The cgroup above this process, whatever its version, that has the least memory left under its limit, and how many
-/// bytes that is: what the kernel would get back first, pages of files that nobody has used lately, counts as left.
-/// `None` where no limit is set or none can be read.
+/// The cgroup of this process or above it, of version 1 or 2, with the least memory left under its limit, and the bytes
+/// left. Inactive file pages count as left, because the kernel reclaims them first. `None` if no limit is set or none
+/// can be read.
 fn cgroup_headroom() -> Option<(PathBuf, u64)> {
     headroom(Path::new("/sys/fs/cgroup"), &fs::read_to_string("/proc/self/cgroup").ok()?)
 }
 
-/// Bytes that could be used on this machine without swapping; `None` where that cannot be read.
+/// Bytes available on this machine without swapping. `None` if they cannot be read.
 pub(crate) fn available() -> Option<u64> {
     let text = fs::read_to_string("/proc/meminfo").ok()?;
     let kibibytes: u64 =
@@ -78,7 +79,7 @@ pub(crate) fn headroom(root: &Path, memberships: &str) -> Option<(PathBuf, u64)>
             } else {
                 return None;
             };
-            // In a container the path may be the host's: what is not there is passed over, up to the top.
+            // In a container the path may be the host's. Groups that do not exist here are skipped, up to the top.
             let inner = top.join(path.trim_start_matches('/'));
             inner
                 .ancestors()
@@ -86,7 +87,7 @@ pub(crate) fn headroom(root: &Path, memberships: &str) -> Option<(PathBuf, u64)>
                 .filter_map(|group| {
                     let limit = number(&group.join(limit))?;
                     let used = number(&group.join(usage))?;
-                    // Rings are no such pages: memory file systems are not counted there.
+                    // The pages of a ring are not among them: memory file systems count as shmem.
                     let used = used.saturating_sub(statistic(&group.join("memory.stat"), cache).unwrap_or(0));
                     Some((group.to_owned(), limit.saturating_sub(used)))
                 })
@@ -95,12 +96,12 @@ pub(crate) fn headroom(root: &Path, memberships: &str) -> Option<(PathBuf, u64)>
         .min_by_key(|(_, free)| *free)
 }
 
-/// One number of a file of names and numbers.
+/// The number after `name` in a file of names and numbers.
 fn statistic(path: &Path, name: &str) -> Option<u64> {
     fs::read_to_string(path).ok()?.lines().find_map(|line| line.strip_prefix(name))?.trim().parse().ok()
 }
 
-/// The number in a file; `max`, and version 1's number for "no limit", are none.
+/// The number in a file. `None` for no limit: `max` in version 2, a huge number in version 1.
 fn number(path: &Path) -> Option<u64> {
     fs::read_to_string(path).ok()?.trim().parse().ok().filter(|number| *number < 1 << 60)
 }
@@ -117,14 +118,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_interrupted_is_tried_again() {
-        let (bytes, mut reserved, mut calls) = (3 * AT_ONCE + 4096, 0, 0);
+    fn interrupted_reservations_are_repeated() {
+        let (bytes, mut reserved, mut calls) = (3 * PIECE + 4096, 0, 0);
         let result = in_pieces(bytes, |start, length| {
             calls += 1;
             if calls % 3 != 0 {
                 return Err(Errno::INTR);
             }
-            assert_eq!(start, reserved, "one piece behind the other");
+            assert_eq!(start, reserved, "one piece after the other");
             reserved += length;
             Ok(())
         });
@@ -134,7 +135,7 @@ mod tests {
 
     #[test]
     #[cfg_attr(miri, ignore = "touches files")]
-    fn the_tightest_limit_above_counts() {
+    fn the_tightest_limit_of_all_ancestors_counts() {
         let root = tempfile::tempdir().unwrap();
         let slice = root.path().join("feeds.slice");
         group(&slice, &[("memory.max", "1000\n"), ("memory.current", "400\n")]);
@@ -145,12 +146,12 @@ mod tests {
 
     #[test]
     #[cfg_attr(miri, ignore = "touches files")]
-    fn what_the_kernel_gets_back_first_is_left() {
+    fn reclaimable_pages_count_as_free() {
         let root = tempfile::tempdir().unwrap();
         let stat = "anon 100\nfile 700\nshmem 50\ninactive_file 500\nactive_file 150\n";
         group(&root.path().join("a"), &[("memory.max", "1000"), ("memory.current", "900"), ("memory.stat", stat)]);
         assert_eq!(headroom(root.path(), "0::/a\n"), Some((root.path().join("a"), 600)));
-        // Never more than the limit, whatever is said.
+        // Never more than the limit, even if the statistic is larger.
         let stat = "inactive_file 5000\n";
         group(&root.path().join("b"), &[("memory.max", "1000"), ("memory.current", "900"), ("memory.stat", stat)]);
         assert_eq!(headroom(root.path(), "0::/b\n"), Some((root.path().join("b"), 1000)));

@@ -116,7 +116,7 @@ impl<T: Payload> Subscriber<T> {
     /// [interrupted](Self::interrupter).
     ///
     /// It sleeps, whatever the [`WaitStrategy`]; a takeover wakes it. Some rings never come back: a ring that was
-    /// closed and removed, and a sealed ring. For these, set a timeout and then [open](SubscriberOptions::open) the
+    /// closed and removed, and a sealed ring. For these, set a timeout and then [open](crate::SubscriberOptions::open) the
     /// name again.
     ///
     /// ```

@@ -16,7 +16,7 @@ use crate::sync::spin_loop;
 /// Messages between two checks of how far ahead the publisher is.
 const EVERY: u64 = 64;
 
-/// The publisher is to be this many messages ahead. On Zen 4, less than 200 gained little.
+/// How many messages the publisher gets ahead. On Zen 4, less than 200 gained little.
 const DISTANCE: u64 = 256;
 
 /// A stream is at full speed if [`EVERY`] messages come within this time.

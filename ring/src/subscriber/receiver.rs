@@ -218,7 +218,7 @@ impl<S: Stride> Receiver<S> {
         slot::read(self.slots.at(next), next, copy)
     }
 
-    /// The tasks that are due every so many messages: records the position, and holds back.
+    /// The work between messages: records the position, and holds back.
     #[cold]
     fn attend(&mut self, waits: bool) {
         if self.cursor.next() >= self.record_at {

@@ -12,8 +12,8 @@ use rustix::time::{Timespec, clock_gettime};
 
 use super::word::Word;
 
-/// Longest sleep where `futex_waitv` is missing (kernels before 5.16) or refused (seccomp). A sleeper notices a change of any
-/// word but the first only after it.
+/// Longest sleep where `futex_waitv` is missing (kernels before 5.16) or refused (seccomp). A sleeper notices a change
+/// of any word but the first only after it.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// The low 32 bits of a word. The kernel compares them and sleeps on their address.
@@ -22,8 +22,8 @@ fn low_half(word: &Word) -> *mut u32 {
     if cfg!(target_endian = "big") { half.wrapping_add(1) } else { half }
 }
 
-/// Sleeps until one of the words is woken or the deadline passes. Returns at once if a word no longer has the value given
-/// for it. May return early, so the caller must check its condition again. Uses at most four words.
+/// Sleeps until one of the words is woken or the deadline passes. Returns at once if a word no longer has the value
+/// given for it. May return early, so the caller must check its condition again. Uses at most four words.
 pub(crate) fn sleep(words: &[(&Word, u64)], deadline: Option<Instant>) {
     let mut waits = [Wait::new(); 4];
     for (wait, (word, seen)) in waits.iter_mut().zip(words) {
@@ -47,8 +47,8 @@ pub(crate) fn sleep(words: &[(&Word, u64)], deadline: Option<Instant>) {
     }
 }
 
-/// [`sleep`] where the kernel refuses several words. A wake of the first word takes effect at once, a wake of another only
-/// after [`POLL_INTERVAL`].
+/// [`sleep`] where the kernel refuses several words. A wake of the first word takes effect at once, a wake of another
+/// only after [`POLL_INTERVAL`].
 fn sleep_on_first(words: &[(&Word, u64)], deadline: Option<Instant>) {
     let unchanged = |(word, seen): &(&Word, u64)| word.load() == *seen;
     let Some((first, seen)) = words.first().filter(|_| words.iter().all(unchanged)) else { return };

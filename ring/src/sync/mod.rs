@@ -1,12 +1,13 @@
-//! The shim: atomics, fences and futexes, std's in programs and loom's in models. No other folder names std's or loom's.
+//! The shim: atomics, fences and futexes, std's in programs and loom's in models. No other folder names std's or
+//! loom's.
 //!
-//! A segment is a slice of words. [`Word`] has only a load, because a subscriber maps the segment read-only. [`WriteWord`]
-//! adds stores. Loads are always relaxed, and every acquire is a `fence` of its own: std guarantees nothing stronger on
-//! read-only memory ("Atomic accesses to read-only memory" in `std::sync::atomic`).
+//! A segment is a slice of words. `Word` has only a load, because a subscriber maps the segment read-only.
+//! `WriteWord` adds stores. Loads are always relaxed, and every acquire is a `fence` of its own: std guarantees
+//! nothing stronger on read-only memory ("Atomic accesses to read-only memory" in `std::sync::atomic`).
 //!
 //! Each ordering and each check of the protocol is a *site* with a name (`"P1"`). docs/protocol.md argues it under that
-//! name. The models weaken one site at a time and check that a test fails. In programs a site costs nothing: the name is
-//! unused, and `on` is the constant `true`.
+//! name. The models weaken one site at a time and check that a test fails. In programs a site costs nothing: the name
+//! is unused, and `on` is the constant `true`.
 
 #[cfg(feed_ring_faults)]
 pub mod faults;

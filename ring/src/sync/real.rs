@@ -48,8 +48,8 @@ pub(crate) fn fence(_site: &str, ordering: Ordering) {
     std::sync::atomic::fence(ordering);
 }
 
-/// Keeps the compiler from moving memory accesses across it. Emits no instruction: another process's `membarrier` fences
-/// the processor. `site` is its name in docs/protocol.md.
+/// Keeps the compiler from moving memory accesses across it. Emits no instruction: another process's `membarrier`
+/// fences the processor. `site` is its name in docs/protocol.md.
 #[inline(always)]
 pub(crate) fn compiler_fence(_site: &str, ordering: Ordering) {
     std::sync::atomic::compiler_fence(ordering);

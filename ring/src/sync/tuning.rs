@@ -18,7 +18,8 @@ mod real {
     /// Polls of a slot before a subscriber looks at anything else.
     pub(crate) const SPINS: u32 = 64;
 
-    /// Empty polls before a subscriber asks the kernel whether its publisher is alive. [`PROBE_TIME`] must have passed too.
+    /// Empty polls before a subscriber asks the kernel whether its publisher is alive. [`PROBE_TIME`] must have passed
+    /// too.
     pub(crate) const PROBE_POLLS: u32 = 16;
 
     /// Least time between two such questions.
@@ -27,7 +28,8 @@ mod real {
     /// A lapped subscriber resumes at most `1 / MARGIN_PART` of the ring after the oldest message.
     pub(crate) const MARGIN_PART: u64 = 8;
 
-    /// Rounds of polls before a blocking subscriber sleeps. They take about 10 µs, as long as falling asleep and waking.
+    /// Rounds of polls before a blocking subscriber sleeps. They take about 10 µs, as long as falling asleep and
+    /// waking.
     pub(crate) const ROUNDS: u32 = 8;
 }
 

@@ -1,4 +1,4 @@
-//! A ring as a subscriber has it, whatever the transport.
+//! A subscriber's side of any transport: an opened ring, and what keeps the subscriber attached.
 
 use std::any::Any;
 use std::io;
@@ -11,29 +11,30 @@ use crate::presence::entries::Entry;
 use crate::presence::liveness::Liveness;
 use crate::sync::{Word, WriteWord};
 
-/// A ring that was just opened, before anything was read from it.
+/// A ring that was just opened, before any message was read from it.
 pub(crate) struct Opened {
     pub(crate) memory: Memory<Word>,
     pub(crate) layout: Layout,
-    /// The word that a sleeping subscriber sets.
+    /// The sleepers' flag, which a sleeping subscriber sets.
     pub(crate) sleepers: Pinned<WriteWord>,
     pub(crate) attachment: Attachment,
-    /// What the ring's header says of its messages, and where the ring is. None for a ring within the process.
+    /// The geometry from the ring's header, and the ring's path. `None` for a ring within one process.
     pub(crate) found: Option<(Geometry, PathBuf)>,
 }
 
-/// What a subscriber keeps for as long as it is attached, beside the ring's memory.
+/// The resources that keep a subscriber attached, beside the ring's memory.
 pub(crate) struct Attachment {
     liveness: Liveness,
     /// The control file, until an entry in it is claimed.
     control: Option<(OwnedFd, Memory<WriteWord>)>,
     entry: Option<Entry>,
-    /// What the publisher counts instead of entries: a connection, or a reference. Held, not used.
+    /// A connection to a sealed ring's server, or a reference that a heap ring's publisher counts. Never read; dropping
+    /// it detaches.
     _counted: Box<dyn Any + Send + Sync>,
 }
 
 impl Attachment {
-    /// To a ring that counts entries of its control file.
+    /// An attachment to a ring with a control file.
     pub(super) fn with_entries(
         liveness: Liveness,
         control: (OwnedFd, Memory<WriteWord>),
@@ -42,12 +43,13 @@ impl Attachment {
         Attachment { liveness, control: Some(control), entry: None, _counted: Box::new(counted) }
     }
 
-    /// To a ring that has no control file.
+    /// An attachment to a ring without a control file.
     pub(super) fn without_entries(liveness: Liveness, counted: impl Any + Send + Sync) -> Self {
         Attachment { liveness, control: None, entry: None, _counted: Box::new(counted) }
     }
 
-    /// Claims an entry, if the ring has entries and one is free. A subscriber without one is not counted; that is all.
+    /// Claims an entry, if the ring has entries and one is free. Without an entry the subscriber works but is not
+    /// counted.
     pub(crate) fn claim_entry(&mut self, sequence: u64) -> io::Result<()> {
         if let Some((file, control)) = self.control.take() {
             self.entry = Entry::claim(file, control, sequence)?;
@@ -55,7 +57,7 @@ impl Attachment {
         Ok(())
     }
 
-    /// Writes the subscriber's position into its entry, which only tools read.
+    /// Stores the subscriber's position in its entry, if it has one. Only tools read it.
     #[inline]
     pub(crate) fn report(&self, sequence: u64, lost: u64) {
         if let Some(entry) = &self.entry {
@@ -63,7 +65,7 @@ impl Attachment {
         }
     }
 
-    /// How to find out whether the publisher lives.
+    /// The check whether the publisher is alive.
     #[inline]
     pub(crate) fn liveness(&self) -> &Liveness {
         &self.liveness

@@ -1,4 +1,4 @@
-//! A ring over heap memory, for threads of one process: the same protocol, without files.
+//! A ring on the heap, for threads of one process: the same protocol without files.
 
 use std::io;
 use std::path::Path;
@@ -14,68 +14,69 @@ use crate::protocol::takeover::{begin_epoch, next_sequence};
 use crate::protocol::view::View;
 use crate::sync::{Ordering, WriteWord, wake};
 
-/// A ring that subscribers of the same process join, and that another publisher takes over.
+/// A ring for the subscribers and publishers of one process.
 #[derive(Clone)]
 pub(crate) struct Heap {
     memory: Memory<WriteWord>,
     layout: Layout,
-    /// Index of the word that is 0 while there is a publisher. The sleepers' flag follows it.
+    /// Index of the word that is 0 while there is a publisher and 1 otherwise. The sleepers' flag is the next word.
     gone: usize,
-    seats: Arc<Seats>,
-    /// Held by whoever is taking the ring over: one at a time.
-    taking: Arc<Mutex<()>>,
+    attached: Arc<Attached>,
+    /// Held during a takeover. Without it two publishers could take the ring over at once.
+    takeover_lock: Arc<Mutex<()>>,
 }
 
-/// Each subscriber holds a reference to what is within, and this holds one.
+/// Counts the attached subscribers: each holds a reference to the inner value, and this holds one more.
 #[derive(Default)]
-struct Seats(Arc<()>);
+struct Attached(Arc<()>);
 
 impl Heap {
-    /// A ring that no publisher has yet.
+    /// A ring without a publisher.
     pub(crate) fn new(layout: Layout) -> Self {
         let gone = layout.slots + layout.capacity as usize * layout.slot_words;
         let memory = Memory::heap(gone + 2);
         memory[gone].store(1);
-        Heap { memory, layout, gone, seats: Arc::default(), taking: Arc::default() }
+        Heap { memory, layout, gone, attached: Arc::default(), takeover_lock: Arc::default() }
     }
 
     fn sleepers(&self) -> Pinned<WriteWord> {
         Pinned::new(&self.memory, self.gone + 1)
     }
 
-    /// For a subscriber.
+    /// Opens the ring for a subscriber.
     pub(crate) fn open(&self) -> Opened {
         let memory = self.memory.reader();
         let liveness = Liveness::Word(Pinned::new(&memory, self.gone));
-        let attachment = Attachment::without_entries(liveness, Arc::clone(&self.seats.0));
+        let attachment = Attachment::without_entries(liveness, Arc::clone(&self.attached.0));
         Opened { memory, layout: self.layout, sleepers: self.sleepers(), attachment, found: None }
     }
 
-    /// For a publisher, if there is none.
+    /// Takes the ring over for a publisher. `None` if there is one already, or if no next sequence can be found.
     pub(crate) fn take_over(&self) -> Option<Made> {
-        let _one = self.taking.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let _one = self.takeover_lock.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if self.memory[self.gone].load() == 0 {
             return None;
         }
         let next = next_sequence(&View::new(&self.memory.reader(), self.layout))?;
         self.memory[self.gone].store(0);
         begin_epoch(&self.memory, &self.layout, next);
-        let host = HeapHost { gone: Pinned::new(&self.memory, self.gone), seats: Arc::clone(&self.seats) };
+        let host = HeapHost { gone: Pinned::new(&self.memory, self.gone), attached: Arc::clone(&self.attached) };
         let (memory, sleepers) = (self.memory.clone(), self.sleepers());
         Some(Made { memory, layout: self.layout, next, sleepers, host: Box::new(host) })
     }
 }
 
-/// What a publisher keeps of such a ring.
+/// A publisher's resources of a ring on the heap.
 struct HeapHost {
     gone: Pinned<WriteWord>,
-    seats: Arc<Seats>,
+    attached: Arc<Attached>,
 }
 
 impl HeapHost {
-    /// The last store of a publisher.
-    fn leave(&self) {
-        // C2. Pairs with E2 and T1: who finds the publisher gone sees all that it stored. The kernel does that for files.
+    /// Marks the publisher as gone. It stores nothing after this.
+    fn mark_gone(&self) {
+        // C2. Pairs with E2 and T1: a thread that finds the publisher gone sees all its stores. For files the kernel
+        // ensures it.
         self.gone.store_ordered("C2", Ordering::Release, 1);
     }
 }
@@ -85,23 +86,24 @@ impl Host for HeapHost {
         None
     }
 
-    /// A fork copied the words, too: the child's ring is its own.
+    /// A fork copies the heap, so a child's ring is its own.
     fn is_inherited(&self) -> bool {
         false
     }
 
     fn subscribers(&self) -> io::Result<usize> {
-        Ok(Arc::strong_count(&self.seats.0) - 1)
+        Ok(Arc::strong_count(&self.attached.0) - 1)
     }
 
     fn end(&mut self) -> Result<(), CloseError> {
-        self.leave();
+        self.mark_gone();
         Ok(())
     }
 
     fn abandon(&mut self) {
-        self.leave();
-        // Sleepers of this process sleep on that word, too. Nothing is stored any more: the ring may be another's by now.
+        self.mark_gone();
+        // Sleepers also wait on this word, so they must be woken. Nothing may be stored here, because the ring may already
+        // have another publisher.
         wake(&self.gone);
     }
 }

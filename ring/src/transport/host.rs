@@ -1,4 +1,4 @@
-//! A ring as its publisher has it, whatever the transport.
+//! A publisher's side of any transport: a ring just made, and what the publisher keeps of it.
 
 use std::io;
 use std::path::Path;
@@ -8,32 +8,32 @@ use crate::format::layout::Layout;
 use crate::memory::{Memory, Pinned};
 use crate::sync::WriteWord;
 
-/// A ring that was just made or taken over. An epoch was begun in it, at `next`.
+/// A ring that was just made or taken over, with a new epoch that begins at `next`.
 pub(crate) struct Made {
     pub(crate) memory: Memory<WriteWord>,
     pub(crate) layout: Layout,
     /// The sequence of the next message.
     pub(crate) next: u64,
-    /// The word that sleeping subscribers set.
+    /// The sleepers' flag, which sleeping subscribers set.
     pub(crate) sleepers: Pinned<WriteWord>,
     pub(crate) host: Box<dyn Host>,
 }
 
-/// What a publisher keeps for as long as it lives, beside the ring's memory.
+/// The resources that a publisher keeps while it lives, beside the ring's memory.
 pub(crate) trait Host: Send + Sync {
-    /// Where the ring's files are, or its socket. None for a ring within the process.
+    /// The path of the ring's directory or socket. `None` for a ring within one process.
     fn path(&self) -> Option<&Path>;
 
-    /// Whether a fork gave this process a copy of what is its parent's. The ring goes on in the parent then.
+    /// Whether this is a forked child's copy of its parent's publisher. The ring then belongs to the parent.
     fn is_inherited(&self) -> bool;
 
-    /// How many subscribers are attached.
+    /// The number of attached subscribers.
     fn subscribers(&self) -> io::Result<usize>;
 
-    /// Ends a ring that was closed: what new subscribers would find is removed, unless it is to be kept.
+    /// Ends a ring that was closed. Removes its files or its socket, unless they are to be kept.
     fn end(&mut self) -> Result<(), CloseError>;
 
-    /// Leaves a ring whose publisher panics as it is, so that another publisher can take it over. The kernel says of files
-    /// and sockets that nobody is there.
+    /// Leaves the ring of a panicking publisher for another publisher to take over. Does nothing for files and sockets,
+    /// because the kernel releases those.
     fn abandon(&mut self) {}
 }

@@ -1,6 +1,8 @@
-//! How a ring gets from its publisher to its subscribers: in files of a directory, handed over through a socket, or on the
-//! heap of one process. Each transport makes [`Made`] for a publisher and [`Opened`] for a subscriber; nobody above asks
-//! which it was.
+//! The transports, by which a ring gets from its publisher to its subscribers: files in a directory, memory files
+//! handed over through a socket, or the heap of one process.
+//!
+//! Each transport returns [`Made`] to a publisher and [`Opened`] to a subscriber. The layers above never ask which
+//! transport it was.
 
 pub(crate) mod attachment;
 pub(crate) mod disk;
@@ -16,7 +18,7 @@ use request::{Expected, Place, Request};
 
 use crate::error::{CreateError, OpenError};
 
-/// Makes a ring, or takes one over.
+/// Makes a ring for a publisher, or takes one over.
 pub(crate) fn make(place: &Place, request: &Request<'_>) -> Result<Made, CreateError> {
     match place {
         Place::Disk(root) => disk::make::make(root, request),

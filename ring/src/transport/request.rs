@@ -1,4 +1,4 @@
-//! What is asked of a transport.
+//! The parameters of a transport: what a publisher requests, and what a subscriber expects.
 
 use std::path::PathBuf;
 
@@ -11,18 +11,18 @@ use crate::placement::PlacementRequest;
 /// Where a ring is.
 #[derive(Clone, Debug)]
 pub(crate) enum Place {
-    /// In a directory of this root, under the ring's name.
+    /// In the directory `NAME.ring` of this root.
     Disk(PathBuf),
     /// Behind this socket.
     Socket(PathBuf),
 }
 
-/// Whom a sealed ring is served to, beside the publisher's own user.
+/// The users that a sealed ring is served to, beside the publisher's own.
 #[derive(Clone, Debug)]
 pub(crate) struct SealedOptions {
     pub(crate) uids: Vec<u32>,
     pub(crate) gids: Vec<u32>,
-    /// So many may be connected at a time.
+    /// The largest number of clients connected at a time.
     pub(crate) max_clients: usize,
 }
 
@@ -32,29 +32,29 @@ impl Default for SealedOptions {
     }
 }
 
-/// What a publisher asks for.
+/// A publisher's request for a ring.
 pub(crate) struct Request<'a> {
     /// The ring's name.
     pub(crate) name: &'a str,
     pub(crate) access: Access,
     pub(crate) geometry: &'a Geometry,
     pub(crate) placement: PlacementRequest,
-    /// On disk: whether to make a new ring even where one could be taken over.
+    /// On disk: whether to make a new ring even if the old one could be taken over.
     pub(crate) fresh: bool,
     /// On disk: whether the files stay when the ring is closed.
     pub(crate) keep: bool,
-    /// Through a socket: whom it is served to.
+    /// Through a socket: the users it is served to.
     pub(crate) sealed: &'a SealedOptions,
 }
 
-/// What a subscriber asks for.
+/// A subscriber's expectations of a ring.
 #[derive(Clone, Copy)]
 pub(crate) struct Expected<'a> {
     /// The ring's name.
     pub(crate) name: &'a str,
     pub(crate) trust: Trust<'a>,
     pub(crate) mapping: Mapping,
-    /// The messages that it can read. None: any.
+    /// The messages that it can read. `None` for any.
     pub(crate) message: Option<&'a MessageFormat>,
     pub(crate) placement: PlacementRequest,
 }

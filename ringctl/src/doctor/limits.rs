@@ -1,10 +1,9 @@
-//! Limits of the kernel on the other mechanisms: System V IPC, POSIX queues, pipes. No ring needs any of them.
+//! Checks of kernel limits on other mechanisms: System V IPC, POSIX queues, pipes. No ring needs them.
 
-use crate::doctor::memory::limit;
-use crate::doctor::{Check, Machine, Needed, Status};
+use super::check::{Check, Needed, Status};
+use super::machine::Machine;
 
-/// A number under /proc/sys that should be at least so large: what the kernel itself begins with today, or what programs
-/// are commonly written for.
+/// A number under /proc/sys with a lower bound: the kernel's present default, or what programs commonly assume.
 struct AtLeast {
     what: &'static str,
     path: &'static str,
@@ -42,11 +41,11 @@ pub(crate) fn check(machine: &Machine, checks: &mut Vec<Check>) {
     for AtLeast { what, path, by, wanted } in NUMBERS {
         let check = Check::new(what, Needed::Others, by).wanted(format!("at least {wanted}"));
         checks.push(match machine.sysctl(path).as_deref() {
-            // No limit at all is what 0 means to the one about pipes.
+            // For the limit on pipes, 0 means no limit.
             Some([found]) if *found >= wanted || path.ends_with("soft") && *found == 0 => {
                 check.found(Status::Ok, found.to_string())
             }
-            Some([found]) => check.found(Status::Warn, found.to_string()).mend_sysctl(what, &wanted.to_string()),
+            Some([found]) => check.found(Status::Warn, found.to_string()).fix_sysctl(what, &wanted.to_string()),
             _ => check.found(Status::Skipped, "this kernel does not have it"),
         });
     }
@@ -54,7 +53,7 @@ pub(crate) fn check(machine: &Machine, checks: &mut Vec<Check>) {
 }
 
 fn shared_memory(machine: &Machine, checks: &mut Vec<Check>) {
-    // What a program would ask for that holds a ring of this size in one segment of System V.
+    // A program that holds a ring of this size in one System V segment would ask for this.
     let wanted = machine.need.max(64 << 20);
     let shmmax = machine.sysctl("kernel/shmmax").and_then(|numbers| numbers.first().copied());
     let check = Check::new("kernel.shmmax", Needed::Others, SHARED)
@@ -62,7 +61,7 @@ fn shared_memory(machine: &Machine, checks: &mut Vec<Check>) {
     checks.push(match shmmax {
         None => check.found(Status::Skipped, "this kernel does not have it"),
         Some(found) if found >= wanted => check.found(Status::Ok, found.to_string()),
-        Some(found) => check.found(Status::Warn, found.to_string()).mend_sysctl("kernel.shmmax", &wanted.to_string()),
+        Some(found) => check.found(Status::Warn, found.to_string()).fix_sysctl("kernel.shmmax", &wanted.to_string()),
     });
 
     let page = rustix::param::page_size() as u64;
@@ -71,7 +70,7 @@ fn shared_memory(machine: &Machine, checks: &mut Vec<Check>) {
         .wanted(format!("at least {pages} pages of {page} bytes, which is shmmax / page size; pages, not bytes"));
     checks.push(match machine.sysctl("kernel/shmall").as_deref() {
         Some([found]) if *found >= pages => check.found(Status::Ok, found.to_string()),
-        Some([found]) => check.found(Status::Warn, found.to_string()).mend_sysctl("kernel.shmall", &pages.to_string()),
+        Some([found]) => check.found(Status::Warn, found.to_string()).fix_sysctl("kernel.shmall", &pages.to_string()),
         _ => check.found(Status::Skipped, "this kernel does not have it"),
     });
 
@@ -79,7 +78,7 @@ fn shared_memory(machine: &Machine, checks: &mut Vec<Check>) {
         .wanted("0; with 1 a segment goes with the last process that has it attached");
     checks.push(match machine.sysctl("kernel/shm_rmid_forced").as_deref() {
         Some([0]) => check.found(Status::Ok, "0"),
-        Some([found]) => check.found(Status::Warn, found.to_string()).mend_sysctl("kernel.shm_rmid_forced", "0"),
+        Some([found]) => check.found(Status::Warn, found.to_string()).fix_sysctl("kernel.shm_rmid_forced", "0"),
         _ => check.found(Status::Skipped, "this kernel does not have it"),
     });
 }
@@ -93,7 +92,7 @@ fn semaphores(machine: &Machine) -> Check {
             let words = |numbers: &[u64]| numbers.iter().map(u64::to_string).collect::<Vec<_>>().join(" ");
             let raised: Vec<u64> = found.iter().zip(WANTED).map(|(found, wanted)| wanted.max(*found)).collect();
             let status = if raised == found { Status::Ok } else { Status::Warn };
-            check.found(status, words(&found)).mend_sysctl("kernel.sem", &words(&raised))
+            check.found(status, words(&found)).fix_sysctl("kernel.sem", &words(&raised))
         }
         _ => check.found(Status::Skipped, "this kernel does not have it"),
     }
@@ -102,12 +101,12 @@ fn semaphores(machine: &Machine) -> Check {
 fn queue_bytes(machine: &Machine) -> Check {
     const WANTED: u64 = 819_200;
     let check = Check::new("RLIMIT_MSGQUEUE", Needed::Others, POSIX).wanted(format!("at least {WANTED} bytes"));
-    match limit(machine, "Max msgqueue size") {
+    match machine.limit("Max msgqueue size") {
         None => check.found(Status::Skipped, "no limits can be read"),
         Some(u64::MAX) => check.found(Status::Ok, "unlimited"),
         Some(found) => {
             let status = if found >= WANTED { Status::Ok } else { Status::Warn };
-            check.found(status, found.to_string()).mend(
+            check.found(status, found.to_string()).fix(
                 "ulimit -q unlimited (systemd: LimitMSGQUEUE=infinity)",
                 "echo '* - msgqueue unlimited' >> /etc/security/limits.d/90-feed-ring.conf",
             )

@@ -1,15 +1,16 @@
-//! Memory: room in the file system and under the cgroup, huge pages, locking, NUMA.
+//! Checks of memory: room in the file system and under the cgroup, huge pages, locking, NUMA.
 
 use feed_ring::inspect::memory_headroom;
 
-use crate::doctor::{Check, Machine, Needed, Status};
-use crate::output::bytes;
+use super::check::{Check, Needed, Status};
+use super::machine::{Machine, text};
+use crate::format::bytes;
 
-/// What Docker gives a container's /dev/shm unless told otherwise.
-const DOCKER: u64 = 64 << 20;
+/// The size of /dev/shm in a Docker container unless --shm-size says otherwise.
+const DOCKER_DEFAULT: u64 = 64 << 20;
 
-/// What `--lock-memory` locks beside the ring: programs, stacks, heap.
-const BESIDE: u64 = 64 << 20;
+/// What `--lock-memory` locks besides the ring: program, stacks, heap.
+const BESIDES_RING: u64 = 64 << 20;
 
 pub(crate) fn check(machine: &Machine, checks: &mut Vec<Check>) {
     let mount = Mount::of(machine);
@@ -18,9 +19,9 @@ pub(crate) fn check(machine: &Machine, checks: &mut Vec<Check>) {
     let (mut room, size) = room_in(machine, mount.as_ref(), room.ok());
     let [mut in_root, sealed] = transparent_huge_pages(machine, mount.as_ref());
     if let Some(mount) = mount.as_ref().filter(|mount| mount.kind == "tmpfs") {
-        // One line for the mount, whichever of the two it is to mend: a second one would undo the first.
+        // Both checks give the same line for the mount: two lines would override each other.
         let huge = in_root.now.as_ref().is_some_and(|now| now.contains("remount")).then_some("advise");
-        let line = mount.in_fstab(machine, size, huge);
+        let line = mount.fstab_line(machine, size, huge);
         if let (Some(for_good), Some(size)) = (&mut room.for_good, size) {
             *for_good = format!("{line} (Compose: shm_size: {size}m)");
         }
@@ -46,7 +47,7 @@ fn file_system(machine: &Machine) -> Check {
     let check = Check::new("file system of the root", Needed::Rings, "the ring").wanted("tmpfs");
     let root = machine.root.display();
     match rustix::fs::statfs(&machine.root).map(|system| system.f_type as u64) {
-        Err(error) => check.found(Status::Fail, format!("{root}: {error}")).mend(
+        Err(error) => check.found(Status::Fail, format!("{root}: {error}")).fix(
             format!("mkdir -p {root} && mount -t tmpfs tmpfs {root}"),
             format!("echo 'tmpfs {root} tmpfs defaults 0 0' >> /etc/fstab"),
         ),
@@ -56,14 +57,15 @@ fn file_system(machine: &Machine) -> Check {
                 Status::Fail,
                 format!("{root} is hugetlbfs, whose files are whole huge pages: no ring can be made there"),
             )
-            .mend("use --root /dev/shm, with --huge-pages of the publisher", "the same"),
+            .fix("use --root /dev/shm, with --huge-pages of the publisher", "the same"),
         Ok(_) => check
             .found(Status::Warn, format!("{root} is no memory: the kernel writes rings to disk now and then"))
-            .mend("use --root /dev/shm, or publish into a tmpfs", "the same"),
+            .fix("use --root /dev/shm, or publish into a tmpfs", "the same"),
     }
 }
 
-/// Whether the next ring fits, given free and total bytes of the file system; and how many MiB it should have where not.
+/// Checks that the next ring fits; `room` is free and total bytes of the file system. Also returns the size in MiB that
+/// the file system should have if it does not.
 fn room_in(machine: &Machine, mount: Option<&Mount>, room: Option<(u64, u64)>) -> (Check, Option<u64>) {
     let root = machine.root.display().to_string();
     let check = Check::new("room in the root", Needed::Rings, "the ring").wanted(match machine.need {
@@ -75,23 +77,23 @@ fn room_in(machine: &Machine, mount: Option<&Mount>, room: Option<(u64, u64)>) -
     };
     let found = format!("{} free of {}", bytes(free), bytes(total));
     let status = if free < machine.need {
-        machine.short()
-    } else if total <= DOCKER {
+        machine.status_without_room()
+    } else if total <= DOCKER_DEFAULT {
         Status::Warn
     } else {
         Status::Ok
     };
-    let small = if total <= DOCKER { ", as Docker gives it to containers" } else { "" };
+    let small = if total <= DOCKER_DEFAULT { ", as Docker gives it to containers" } else { "" };
     let check = check.found(status, format!("{found}{small}"));
     if mount.is_some_and(|mount| mount.kind != "tmpfs") {
-        // Nothing that a remount could enlarge.
-        return (check.mend("use --root /dev/shm, or make room", "the same"), None);
+        // A remount cannot enlarge it.
+        return (check.fix("use --root /dev/shm, or make room", "the same"), None);
     }
-    // Twice what there is, or twice what is needed beside it.
-    let size = (total.saturating_sub(free) + machine.need.max(DOCKER)).saturating_mul(2).div_ceil(1 << 20);
-    // The root may be a directory within the mount, which cannot be remounted.
+    // Twice what is used and needed.
+    let size = (total.saturating_sub(free) + machine.need.max(DOCKER_DEFAULT)).saturating_mul(2).div_ceil(1 << 20);
+    // The root may be a directory within the mount. Only the mount can be remounted.
     let point = mount.map_or(root, |mount| mount.point.clone());
-    let check = check.mend(
+    let check = check.fix(
         format!("mount -o remount,size={size}m {point} (Docker: docker run --shm-size={size}m)"),
         format!("size={size}m among the options of {point} in /etc/fstab (Compose: shm_size: {size}m)"),
     );
@@ -109,8 +111,8 @@ fn cgroup(machine: &Machine) -> Check {
     match memory_headroom(machine.sys.join("fs/cgroup"), &memberships) {
         None => check.found(Status::Ok, "no limit"),
         Some((group, left)) => {
-            let status = if left < machine.need { machine.short() } else { Status::Ok };
-            check.found(status, format!("{} left under the limit of {}", bytes(left), group.display())).mend(
+            let status = if left < machine.need { machine.status_without_room() } else { Status::Ok };
+            check.found(status, format!("{} left under the limit of {}", bytes(left), group.display())).fix(
                 "systemctl set-property --runtime UNIT MemoryMax=SIZE (Docker: docker update --memory SIZE CONTAINER)",
                 "systemctl set-property UNIT MemoryMax=SIZE (Docker: docker run --memory SIZE)",
             )
@@ -118,24 +120,14 @@ fn cgroup(machine: &Machine) -> Check {
     }
 }
 
-/// A soft limit of this process, by its name in /proc/self/limits; `u64::MAX` stands for none.
-pub(crate) fn limit(machine: &Machine, name: &str) -> Option<u64> {
-    let limits = machine.proc("self/limits")?;
-    let line = limits.lines().find_map(|line| line.strip_prefix(name))?;
-    match line.split_whitespace().next()? {
-        "unlimited" => Some(u64::MAX),
-        number => number.parse().ok(),
-    }
-}
-
 fn locked_memory(machine: &Machine) -> Check {
-    let wanted = machine.need.saturating_add(BESIDE);
+    let wanted = machine.need.saturating_add(BESIDES_RING);
     let check = Check::new("RLIMIT_MEMLOCK", Needed::RingsWithOptions, "--lock-memory").wanted(format!(
         "unlimited, or at least {}: it locks all that the program has mapped, taken as {} beside the ring",
         bytes(wanted),
-        bytes(BESIDE)
+        bytes(BESIDES_RING)
     ));
-    match limit(machine, "Max locked memory") {
+    match machine.limit("Max locked memory") {
         None => check.found(Status::Skipped, "no limits can be read"),
         Some(u64::MAX) => check.found(Status::Ok, "unlimited"),
         Some(limit) if limit >= wanted => check.found(Status::Ok, bytes(limit)),
@@ -143,14 +135,14 @@ fn locked_memory(machine: &Machine) -> Check {
             Status::Ok,
             format!("{}, but whoever has CAP_IPC_LOCK, as this process, is not held to it", bytes(limit)),
         ),
-        Some(limit) => check.found(Status::Warn, bytes(limit)).mend(
+        Some(limit) => check.found(Status::Warn, bytes(limit)).fix(
             "ulimit -l unlimited (systemd: LimitMEMLOCK=infinity; Docker: --ulimit memlock=-1)",
             "echo '* - memlock unlimited' >> /etc/security/limits.d/90-feed-ring.conf",
         ),
     }
 }
 
-/// Whether this process has CAP_IPC_LOCK: no limit is asked then.
+/// True if this process has CAP_IPC_LOCK: then no limit applies.
 fn may_lock(machine: &Machine) -> bool {
     const IPC_LOCK: u32 = 14;
     let status = machine.proc("self/status").unwrap_or_default();
@@ -158,14 +150,14 @@ fn may_lock(machine: &Machine) -> bool {
     effective.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok()).is_some_and(|bits| bits >> IPC_LOCK & 1 == 1)
 }
 
-/// A number out of /proc/meminfo.
+/// A number from /proc/meminfo.
 fn meminfo(machine: &Machine, name: &str) -> Option<u64> {
     let text = machine.proc("meminfo")?;
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
     line.split_whitespace().next()?.parse().ok()
 }
 
-/// Huge pages that were set aside beforehand, which no ring can use.
+/// Checks preallocated huge pages, which rings cannot use.
 fn huge_pages(machine: &Machine) -> Check {
     let check = Check::new("huge pages", Needed::Others, "hugetlbfs (MAP_HUGETLB, SHM_HUGETLB)")
         .wanted("none, or some free; rings use transparent ones, to which what is set aside is lost");
@@ -176,12 +168,12 @@ fn huge_pages(machine: &Machine) -> Check {
     let size = number("Hugepagesize").unwrap_or(0).saturating_mul(1024);
     let status = if total > 0 && free == 0 { Status::Warn } else { Status::Ok };
     let twice = total.saturating_mul(2).to_string();
-    check.found(status, format!("{free} free of {total}, {} each", bytes(size))).mend_sysctl("vm.nr_hugepages", &twice)
+    check.found(status, format!("{free} free of {total}, {} each", bytes(size))).fix_sysctl("vm.nr_hugepages", &twice)
 }
 
-/// Transparent huge pages, which `--huge-pages` is about: of rings in the root, and of sealed ones. Rings in the root have
-/// them as the root's mount says, sealed rings as `shmem_enabled` says. Linux 6.1 and later also collapses small pages into
-/// them, whatever either says. `deny` is above all of it, and so is `force`.
+/// Checks transparent huge pages, which `--huge-pages` uses, for rings in the root and for sealed rings. For the root,
+/// the option of its mount decides; for sealed rings, `shmem_enabled`. Linux 6.1 and later can also collapse small
+/// pages, whatever these say. `deny` and `force` of `shmem_enabled` override everything.
 fn transparent_huge_pages(machine: &Machine, mount: Option<&Mount>) -> [Check; 2] {
     let check = |what, by| {
         Check::new(what, Needed::RingsWithOptions, by)
@@ -208,9 +200,9 @@ fn transparent_huge_pages(machine: &Machine, mount: Option<&Mount>) -> [Check; 2
     [root, shmem.judge(sealed, &shmem.chosen, found, None)]
 }
 
-/// What holds for all files in memory.
+/// The setting for all files in memory.
 struct Shmem {
-    /// The choice of `shmem_enabled`.
+    /// The value of `shmem_enabled`.
     chosen: String,
     kernel: Option<(u32, u32)>,
 }
@@ -224,9 +216,9 @@ impl Shmem {
         Some(Shmem { chosen, kernel: machine.kernel() })
     }
 
-    /// Whether a setting makes huge pages, and if not, whether this kernel has another way to them. What mends it is `mend`,
-    /// or the same of `shmem_enabled`.
-    fn judge(&self, check: Check, setting: &str, found: String, mend: Option<(String, String)>) -> Check {
+    /// Checks that a setting gives huge pages, or that the kernel can collapse small ones. `fix` are the commands that
+    /// change the setting; by default those for `shmem_enabled`.
+    fn judge(&self, check: Check, setting: &str, found: String, fix: Option<(String, String)>) -> Check {
         let path = Self::PATH;
         let write = |value| {
             (
@@ -235,9 +227,9 @@ impl Shmem {
             )
         };
         if self.chosen == "deny" {
-            let found = if mend.is_some() { format!("{found}, but shmem_enabled is deny") } else { found };
+            let found = if fix.is_some() { format!("{found}, but shmem_enabled is deny") } else { found };
             let (now, for_good) = write("advise");
-            return check.found(Status::Warn, found).mend(now, for_good);
+            return check.found(Status::Warn, found).fix(now, for_good);
         }
         if self.chosen == "force" && setting != "force" {
             return check.found(Status::Ok, format!("{found}, but shmem_enabled is force"));
@@ -251,20 +243,20 @@ impl Shmem {
                 check.found(Status::Ok, format!("{found}; Linux {major}.{minor} collapses small pages into huge ones"))
             }
             Some((major, minor)) => {
-                let (now, for_good) = mend.unwrap_or_else(|| write("advise"));
-                check.found(Status::Warn, format!("{found}, and this is Linux {major}.{minor}")).mend(now, for_good)
+                let (now, for_good) = fix.unwrap_or_else(|| write("advise"));
+                check.found(Status::Warn, format!("{found}, and this is Linux {major}.{minor}")).fix(now, for_good)
             }
         }
     }
 }
 
-/// Where the root is mounted.
+/// The mount that the root is in.
 struct Mount {
     point: String,
     kind: String,
-    /// Its option `huge`; it is not shown if it is `never`.
+    /// The option `huge`. The kernel does not show `never`.
     huge: String,
-    /// Its option `size`.
+    /// The option `size`.
     size: Option<String>,
 }
 
@@ -278,22 +270,23 @@ impl Mount {
             let (kind, _source, options) = (after.next()?, after.next()?, after.next()?);
             let option = |name| options.split(',').find_map(|option| option.strip_prefix(name));
             let (huge, size) = (option("huge=").unwrap_or("never"), option("size="));
-            // As the kernel writes what would end the field; a line's end within a name stays as it is.
+            // The kernel escapes space, tab and backslash. A line feed in a name stays escaped here.
             let point = before.split(' ').nth(4)?.replace("\\040", " ").replace("\\011", "\t").replace("\\134", "\\");
             Some(Mount { point, kind: kind.to_owned(), huge: huge.to_owned(), size: size.map(str::to_owned) })
         });
-        // The longest is the nearest, and of those on one place the last covers the others.
+        // The longest mount point is the nearest. Of several at one place, the last one covers the others.
         mounts.filter(|mount| root.starts_with(&mount.point)).max_by_key(|mount| mount.point.len())
     }
 
-    /// What gives a tmpfs so many MiB, or this `huge`, at each boot, and leaves the other as it is now.
-    fn in_fstab(&self, machine: &Machine, size: Option<u64>, huge: Option<&str>) -> String {
+    /// The change of /etc/fstab that gives the tmpfs this size in MiB or this `huge` at each boot, and keeps the other
+    /// option.
+    fn fstab_line(&self, machine: &Machine, size: Option<u64>, huge: Option<&str>) -> String {
         let size = size.map(|size| format!("size={size}m")).or(self.size.as_ref().map(|size| format!("size={size}")));
         let huge = huge.or(Some(&self.huge)).filter(|huge| *huge != "never").map(|huge| format!("huge={huge}"));
         let options: Vec<_> = size.into_iter().chain(huge).collect();
         let (point, options) = (&self.point, options.join(","));
-        let fstab = super::text(&machine.etc.join("fstab")).unwrap_or_default();
-        // A second line for a place is mounted over the first.
+        let fstab = text(&machine.etc.join("fstab")).unwrap_or_default();
+        // A second line for one place would mount over the first.
         match fstab.lines().any(|line| !line.starts_with('#') && line.split_whitespace().nth(1) == Some(point)) {
             true => format!("in /etc/fstab, put {options} among the options of {point}"),
             false => format!("echo 'tmpfs {point} tmpfs defaults,{options} 0 0' >> /etc/fstab"),
@@ -317,7 +310,7 @@ fn numa(machine: &Machine) -> Check {
     match nodes {
         0 => check.found(Status::Skipped, format!("{online:?} names none")),
         1 => check.found(Status::Ok, "one"),
-        nodes => check.found(Status::Warn, format!("{nodes} ({online})")).mend(
+        nodes => check.found(Status::Warn, format!("{nodes} ({online})")).fix(
             "start publisher and subscribers with --numa-node N and --cpu N of one node",
             "the same in their units (systemd: NUMAPolicy=bind, NUMAMask=N, CPUAffinity=numa)",
         ),

@@ -1,10 +1,11 @@
-//! What concerns rings as files: the kernel they lean on, what was left behind, and who deletes them.
+//! Checks of rings as files: the kernel's version, leftover rings, and systemd-logind, which deletes files.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::doctor::{Check, Machine, Needed, Status};
-use crate::survey::Kind;
+use super::check::{Check, Needed, Status};
+use super::machine::{Machine, text};
+use crate::survey::Reason;
 
 pub(crate) fn check(machine: &Machine, checks: &mut Vec<Check>) {
     checks.push(kernel(machine));
@@ -21,19 +22,19 @@ fn kernel(machine: &Machine) -> Check {
     match (release, machine.kernel()) {
         (Some(release), Some(version)) => {
             let status = if version >= (5, 16) { Status::Ok } else { Status::Warn };
-            check.found(status, release).mend("none without a restart", "install a newer kernel")
+            check.found(status, release).fix("none without a restart", "install a newer kernel")
         }
         (release, _) => check.found(Status::Skipped, release.unwrap_or_else(|| "no version can be read".to_owned())),
     }
 }
 
-/// systemd-logind deletes what a user who logged out has in /dev/shm, live or not: whose rings stand there, and who asks,
-/// because that is who may publish next.
+/// Checks systemd-logind, which deletes the files in /dev/shm of a user who logs out, live rings included. It concerns
+/// the owners of the rings there and the present user, who may publish next.
 fn remove_ipc(machine: &Machine, uid: u32) -> Check {
     let check = Check::new("RemoveIPC of systemd-logind", Needed::Rings, "the ring")
         .wanted("no, or publishers that run as a system user (uid below 1000)");
     let texts = logind(machine);
-    // What stands in /usr came with a package, whether anything of it runs or not.
+    // A package installs files in /usr whether it runs or not.
     let set_up =
         |place: &Path| place.join("systemd/logind.conf").exists() || place.join("systemd/logind.conf.d").exists();
     let here = machine.proc("1/comm").as_deref() == Some("systemd") || set_up(&machine.etc) || set_up(&machine.run);
@@ -56,24 +57,24 @@ fn remove_ipc(machine: &Machine, uid: u32) -> Check {
     if ["no", "false", "0", "off", "n", "f"].contains(&&*value.to_ascii_lowercase()) {
         return check.found(Status::Ok, value);
     }
-    let struck: Vec<u32> = uids.iter().copied().filter(|uid| *uid >= 1000).collect();
-    if struck.is_empty() {
+    let affected: Vec<u32> = uids.iter().copied().filter(|uid| *uid >= 1000).collect();
+    if affected.is_empty() {
         return check.found(Status::Ok, format!("{value}; uid {} is spared", list(&uids, ", ")));
     }
     const CONF: &str = "mkdir -p /etc/systemd/logind.conf.d && \
                         printf '[Login]\\nRemoveIPC=no\\n' > /etc/systemd/logind.conf.d/90-feed-ring.conf";
-    check.found(Status::Fail, format!("{value}; deletes what uid {} leaves", list(&struck, ", "))).mend(
-        format!("loginctl enable-linger {}", list(&struck, " ")),
+    check.found(Status::Fail, format!("{value}; deletes what uid {} leaves", list(&affected, ", "))).fix(
+        format!("loginctl enable-linger {}", list(&affected, " ")),
         format!("{CONF} && systemctl restart systemd-logind"),
     )
 }
 
-/// The texts of logind's configuration in the order in which they count: of the main file the first that there is, then the
-/// parts by their names, of each name the one that stands in the most important place.
+/// The texts of logind's configuration in order of precedence: the first main file that exists, then the drop-ins by
+/// name, of each name the most important one.
 fn logind(machine: &Machine) -> Vec<String> {
     let places = [&machine.etc, &machine.run, &machine.usr.join("local/lib"), &machine.usr.join("lib")]
         .map(|place| place.join("systemd"));
-    let main = places.iter().find_map(|place| super::text(&place.join("logind.conf")));
+    let main = places.iter().find_map(|place| text(&place.join("logind.conf")));
     let mut parts = BTreeMap::new();
     for place in places.iter().rev() {
         for entry in std::fs::read_dir(place.join("logind.conf.d")).into_iter().flatten().flatten() {
@@ -82,20 +83,20 @@ fn logind(machine: &Machine) -> Vec<String> {
             }
         }
     }
-    main.into_iter().chain(parts.values().filter_map(|path| super::text(path))).collect()
+    main.into_iter().chain(parts.values().filter_map(|path| text(path))).collect()
 }
 
-/// What nobody publishes any more and nobody closed, and what only looks like a ring. What cannot be read is neither: it may
-/// be another user's, or another version's, and live.
+/// Checks for rings that nobody publishes or closed, and for entries that only have a ring's name. One that cannot be
+/// read is neither: it may be live, of another user or of another version.
 fn leftovers(machine: &Machine) -> Check {
     let check = Check::new("leftover rings", Needed::Rings, "the ring").wanted("none");
     let rings = machine.survey.rings.iter().filter(|ring| ["dead", "superseded"].contains(&ring.publisher));
     let dead: Vec<_> = rings.map(|ring| format!("{} ({})", ring.name, ring.publisher)).collect();
-    let (no_rings, unread): (Vec<_>, Vec<_>) =
-        machine.survey.others.iter().partition(|other| other.kind == Kind::NotARing);
-    let no_rings: Vec<_> = no_rings.iter().map(|other| format!("{} (no ring)", other.name)).collect();
+    let (not_rings, unread): (Vec<_>, Vec<_>) =
+        machine.survey.others.iter().partition(|other| other.kind == Reason::NotARing);
+    let not_rings: Vec<_> = not_rings.iter().map(|other| format!("{} (no ring)", other.name)).collect();
     let unread: Vec<_> = unread.iter().map(|other| format!("{} ({})", other.name, other.kind.words())).collect();
-    let left = [dead.clone(), no_rings].concat();
+    let left = [dead.clone(), not_rings].concat();
     let mut found = if left.is_empty() { "none".to_owned() } else { left.join(", ") };
     if !unread.is_empty() {
         found.push_str(&format!("; cannot be read: {}", unread.join(", ")));
@@ -113,5 +114,5 @@ fn leftovers(machine: &Machine) -> Check {
         true => (format!("look at them: ringctl{root} list"), "move away by hand what is yours"),
         false => (format!("ringctl{root} clean"), "restart publishers under the same name: they take it over"),
     };
-    check.found(status, found).mend(now, for_good)
+    check.found(status, found).fix(now, for_good)
 }

@@ -1,4 +1,4 @@
-//! How `top` looks: the rings above, and below them the selected one with its rate and its subscribers.
+//! The screen of `top`: the rings above, and below them the selected one with its rate and its subscribers.
 
 use feed_ring::inspect::REPORTED_EVERY;
 use ratatui::Frame;
@@ -7,7 +7,8 @@ use ratatui::style::{Color, Modifier, Style, Stylize};
 use ratatui::text::Line;
 use ratatui::widgets::{Cell, Paragraph, RenderDirection, Row, Sparkline, Table, TableState};
 
-use crate::output::{count, rate};
+use crate::format::{count, rate};
+use crate::subscribers::{COLUMNS, cells, share};
 use crate::survey::{Snapshot, Subscriber};
 use crate::table::{ALWAYS, Column, fitting, widths};
 use crate::top::state::State;
@@ -23,23 +24,16 @@ const RINGS: [Column; 8] = [
     Column { title: "LOST", right: true, rank: 4 },
 ];
 
-const SUBSCRIBERS: [Column; 7] = [
-    Column { title: "ENTRY", right: true, rank: 0 },
-    Column { title: "PID", right: true, rank: ALWAYS },
-    Column { title: "SEQUENCE", right: true, rank: 1 },
-    Column { title: "LAG", right: true, rank: ALWAYS },
-    Column { title: "OF RING", right: true, rank: 2 },
-    Column { title: "LOST", right: true, rank: 3 },
-    Column { title: "", right: false, rank: 4 },
-];
+/// The remark follows the columns that `stat` has, too.
+const REMARK: Column = Column { title: "", right: false, rank: 4 };
 
-/// Lines that the sparkline has where there is room.
+/// The height of the sparkline, if there is room.
 const SPARKLINE: u16 = 4;
 
 pub(crate) fn draw(frame: &mut Frame<'_>, state: &State) {
     let rings = state.survey.rings.len() as u16;
     let area = frame.area();
-    // Half of the screen for the rings at most, unless there is nothing else to show.
+    // The rings take at most half of the screen.
     let lines = (rings + 1).min((area.height / 2).max(2));
     let sparkline = if area.height >= lines + SPARKLINE + 6 { SPARKLINE } else { 0 };
     let areas: [Rect; 6] = Layout::vertical([
@@ -119,44 +113,35 @@ fn draw_subscribers(frame: &mut Frame<'_>, ring: &Snapshot, area: Rect) {
         frame.render_widget(Paragraph::new("no subscribers").dim(), area);
         return;
     }
-    // The slowest first: it is the one that somebody is looking for.
+    // The slowest first: it is the one that users look for.
     let mut subscribers: Vec<&Subscriber> = subscribers.iter().collect();
     subscribers.sort_by(|a, b| b.lag.cmp(&a.lag).then(a.entry.cmp(&b.entry)));
     let slowest = subscribers.first().map_or(0, |subscriber| subscriber.lag);
-    let share = |lag: u64| lag as f64 / ring.capacity as f64;
+    let share = |subscriber: &Subscriber| share(subscriber, ring.capacity);
     let remark = |subscriber: &Subscriber| {
-        // A subscriber says how far it is only now and then: this much it may be further on.
+        // A subscriber reports its sequence only now and then: it may be this much further.
         if subscriber.lag >= ring.capacity.saturating_add(REPORTED_EVERY) {
             "<- losing messages"
-        } else if subscriber.lag == slowest && share(slowest) >= 0.01 {
+        } else if subscriber.lag == slowest && share(subscriber) >= 0.01 {
             "<- slowest"
         } else {
             ""
         }
     };
+    let columns = [&COLUMNS[..], &[REMARK]].concat();
     let rows: Vec<_> = subscribers
         .iter()
-        .map(|subscriber| {
-            vec![
-                subscriber.entry.to_string(),
-                subscriber.pid.to_string(),
-                count(subscriber.sequence),
-                count(subscriber.lag),
-                format!("{:.1} %", share(subscriber.lag) * 100.0),
-                count(subscriber.lost),
-                remark(subscriber).to_owned(),
-            ]
-        })
+        .map(|subscriber| [cells(subscriber, ring.capacity), vec![remark(subscriber).to_owned()]].concat())
         .collect();
-    let styles = subscribers.iter().map(|subscriber| match share(subscriber.lag) {
+    let styles = subscribers.iter().map(|subscriber| match share(subscriber) {
         share if share >= 0.5 => Style::new().fg(Color::Red).add_modifier(Modifier::BOLD),
         share if share >= 0.125 => Style::new().fg(Color::Yellow),
         _ => Style::new(),
     });
-    frame.render_widget(table(&SUBSCRIBERS, &rows, styles.collect(), area.width), area);
+    frame.render_widget(table(&columns, &rows, styles.collect(), area.width), area);
 }
 
-/// A table of the columns that there is room for.
+/// A table of the columns that fit.
 fn table(columns: &[Column], rows: &[Vec<String>], styles: Vec<Style>, width: u16) -> Table<'static> {
     let widths = widths(columns, rows);
     let shown = fitting(columns, &widths, width.into());

@@ -1,14 +1,14 @@
-//! What `top` knows: the last survey, sorted, the history of each ring's rate, and which ring is selected.
+//! The state of `top`: the last survey in order, the rate history of each ring, and the selected ring.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use crate::survey::{Rates, Snapshot, Survey};
 
-/// Rates that are kept of each ring: as many as the widest sparkline shows.
+/// The length of the history: as many rates as the widest sparkline shows.
 const HISTORY: usize = 240;
 
-/// The columns that rings can be sorted by.
+/// The columns by which rings can be sorted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sort {
     Name,
@@ -31,7 +31,7 @@ impl Sort {
         }
     }
 
-    /// Names rise; the largest number comes first.
+    /// Ascending by name, descending by number.
     fn compare(self, a: &Snapshot, b: &Snapshot) -> Ordering {
         match self {
             Sort::Name => Ordering::Equal,
@@ -67,7 +67,7 @@ impl State {
         }
     }
 
-    /// Takes a new look in.
+    /// Takes over a new survey.
     pub(crate) fn update(&mut self, mut survey: Survey) {
         self.rates.apply(&mut survey.rings);
         let mut history = HashMap::new();
@@ -80,21 +80,21 @@ impl State {
         }
         self.history = history;
         self.survey = survey;
-        self.arrange();
+        self.sort_rings();
     }
 
     pub(crate) fn sort_by_next(&mut self) {
         let at = Sort::ALL.iter().position(|sort| *sort == self.sort).unwrap_or(0);
         self.sort = Sort::ALL[(at + 1) % Sort::ALL.len()];
-        self.arrange();
+        self.sort_rings();
     }
 
     pub(crate) fn reverse(&mut self) {
         self.reversed = !self.reversed;
-        self.arrange();
+        self.sort_rings();
     }
 
-    fn arrange(&mut self) {
+    fn sort_rings(&mut self) {
         let (sort, reversed) = (self.sort, self.reversed);
         self.survey.rings.sort_by(|a, b| {
             let order = sort.compare(a, b);
@@ -102,21 +102,21 @@ impl State {
         });
     }
 
-    /// Selects the ring so many lines further down.
+    /// Moves the selection by `lines`, down if positive.
     pub(crate) fn select(&mut self, lines: isize) {
         let Some(last) = self.survey.rings.len().checked_sub(1) else { return };
         let at = self.selected().unwrap_or(0).saturating_add_signed(lines).min(last);
         self.selected = Some(self.survey.rings[at].name.clone());
     }
 
-    /// The line of the selected ring: it stays the same ring however the lines are sorted.
+    /// The index of the selected ring. The selection follows the ring when the order changes.
     pub(crate) fn selected(&self) -> Option<usize> {
         let named =
             self.selected.as_ref().and_then(|name| self.survey.rings.iter().position(|ring| ring.name == *name));
         named.or((!self.survey.rings.is_empty()).then_some(0))
     }
 
-    /// The rates of a ring, the newest last.
+    /// The rates of a ring, oldest first.
     pub(crate) fn history(&self, name: &str) -> &[u64] {
         self.history.get(name).map_or(&[], Vec::as_slice)
     }

@@ -1,4 +1,4 @@
-//! `clean`: everything that is dead, and nothing that is not.
+//! Tests of `clean`: it removes every dead ring and nothing else.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use feed_testing::PrivateRoot;
 use crate::rings::{Quote, closed, dead, fine, json, live, no_rings, put, ringctl, run, stable, superseded};
 
 #[test]
-fn what_is_dead_goes_and_all_else_stays() {
+fn dead_rings_are_removed_and_others_kept() {
     let root = PrivateRoot::new();
     closed(&root, "closed");
     dead(&root, "dead");
@@ -57,7 +57,7 @@ fn what_is_dead_goes_and_all_else_stays() {
 }
 
 #[test]
-fn what_was_kept_goes_by_its_name_or_when_asked_for() {
+fn a_kept_ring_is_removed_by_name_or_with_kept() {
     let root = PrivateRoot::new();
     for name in ["first", "second", "third"] {
         closed(&root, name);
@@ -75,7 +75,7 @@ fn what_was_kept_goes_by_its_name_or_when_asked_for() {
 }
 
 #[test]
-fn what_was_asked_for_by_name_and_stays_is_wrong() {
+fn a_named_ring_that_is_not_removed_is_an_error() {
     let root = PrivateRoot::new();
     let _publisher = live(&root, "live");
     dead(&root, "dead");
@@ -103,14 +103,14 @@ fn as_json() {
 }
 
 #[test]
-fn a_publisher_can_begin_behind_it() {
+fn a_publisher_can_start_after_clean() {
     let root = PrivateRoot::new();
     for _ in 0..20 {
         dead(&root, "q");
         fine(&root, &["clean"]);
         assert_eq!(root.names(), [""; 0]);
     }
-    // A publisher and clean at the same moment: whoever comes first, a publisher that began is never cleaned away.
+    // A publisher and `clean` at the same moment: a publisher that has started never loses its ring.
     for _ in 0..20 {
         dead(&root, "q");
         let mut clean = std::process::Command::new(env!("CARGO_BIN_EXE_ringctl"));

@@ -1,4 +1,4 @@
-//! `doctor` on machines that are made up.
+//! Tests of `doctor` on made-up machines.
 
 use std::fs;
 use std::path::Path;
@@ -6,106 +6,8 @@ use std::path::Path;
 use feed_testing::PrivateRoot;
 use serde_json::Value;
 
+use crate::machine::Machine;
 use crate::rings::{closed, dead, no_rings, put, ringctl, run};
-
-/// A directory with `proc`, `sys` and `etc` of a machine.
-pub(crate) struct Machine(tempfile::TempDir);
-
-impl Machine {
-    /// A machine on which nothing is to be mended.
-    pub(crate) fn fit() -> Self {
-        let machine = Machine(tempfile::tempdir().unwrap());
-        machine.sysctls(&[
-            ("kernel/shmmax", "18446744073692774399"),
-            ("kernel/shmall", "18446744073692774399"),
-            ("kernel/shmmni", "4096"),
-            ("kernel/shm_rmid_forced", "0"),
-            ("kernel/sem", "32000\t1024000000\t500\t32000"),
-            ("kernel/msgmax", "8192"),
-            ("kernel/msgmnb", "16384"),
-            ("kernel/msgmni", "32000"),
-            ("kernel/osrelease", "6.18.44-1-amd64"),
-            ("fs/mqueue/msg_max", "10"),
-            ("fs/mqueue/msgsize_max", "8192"),
-            ("fs/mqueue/msg_default", "10"),
-            ("fs/mqueue/msgsize_default", "8192"),
-            ("fs/mqueue/queues_max", "256"),
-            ("fs/pipe-max-size", "1048576"),
-            ("fs/pipe-user-pages-soft", "16384"),
-        ]);
-        machine.limits("unlimited", "819200");
-        machine.put("proc/self/cgroup", "0::/feeds.slice/quotes.service\n");
-        machine.put("proc/meminfo", "MemTotal: 1 kB\nHugePages_Total: 8\nHugePages_Free: 3\nHugepagesize: 2048 kB\n");
-        machine.put("proc/self/mountinfo", "1 0 0:1 / / rw,noatime - tmpfs tmpfs rw,size=1k,huge=advise\n");
-        machine.put("proc/1/comm", "systemd\n");
-        machine.put("sys/fs/cgroup/feeds.slice/memory.max", "max\n");
-        machine.put("sys/fs/cgroup/feeds.slice/memory.current", "1000\n");
-        machine
-            .put("sys/kernel/mm/transparent_hugepage/shmem_enabled", "always within_size [advise] never deny force\n");
-        machine.put("sys/devices/system/node/online", "0\n");
-        machine.put("sys/devices/system/cpu/isolated", "2-3\n");
-        machine.put("sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", "performance\n");
-        machine.put("sys/devices/system/clocksource/clocksource0/current_clocksource", "tsc\n");
-        machine.put("etc/systemd/logind.conf", "[Login]\n#RemoveIPC=yes\nRemoveIPC=no\n");
-        machine
-    }
-
-    /// A machine of which nothing can be read.
-    fn blank() -> Self {
-        let machine = Machine(tempfile::tempdir().unwrap());
-        for folder in ["proc", "sys", "etc", "run", "usr"] {
-            fs::create_dir(machine.0.path().join(folder)).unwrap();
-        }
-        machine
-    }
-
-    fn put(&self, path: &str, text: &str) {
-        let path = self.0.path().join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
-
-    fn sysctls(&self, values: &[(&str, &str)]) {
-        for (path, text) in values {
-            self.put(&format!("proc/sys/{path}"), &format!("{text}\n"));
-        }
-    }
-
-    fn limits(&self, locked: &str, queue: &str) {
-        self.put(
-            "proc/self/limits",
-            &format!(
-                "Limit                     Soft Limit           Hard Limit           Units\n\
-                 Max locked memory         {locked:<20} unlimited            bytes\n\
-                 Max msgqueue size         {queue:<20} 819200               bytes\n"
-            ),
-        );
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        self.0.path()
-    }
-
-    pub(crate) fn arguments(&self) -> Vec<String> {
-        let path = |folder: &str| self.0.path().join(folder).display().to_string();
-        ["proc", "sys", "etc", "run", "usr"].iter().flat_map(|name| [format!("--{name}-root"), path(name)]).collect()
-    }
-
-    /// What doctor says of it, and its exit code.
-    fn examine(&self, root: &PrivateRoot, more: &[&str]) -> (i32, Vec<Value>) {
-        let arguments = self.arguments();
-        let mut command = ringctl(root, &["--json", "doctor"]);
-        let output = command.args(&arguments).args(more).output().unwrap();
-        let checks: Value = serde_json::from_slice(&output.stdout).unwrap();
-        (output.status.code().unwrap(), checks.as_array().unwrap().clone())
-    }
-
-    /// One of its lines.
-    fn check(&self, root: &PrivateRoot, what: &str) -> Value {
-        let (_, checks) = self.examine(root, &[]);
-        checks.iter().find(|check| check["what"] == what).unwrap_or_else(|| panic!("{what}: {checks:?}")).clone()
-    }
-}
 
 const LINES: [&str; 30] = [
     "file system of the root",
@@ -148,7 +50,7 @@ fn on_a_fit_machine_all_is_ok() {
     assert_eq!(code, 0);
     assert_eq!(checks.iter().map(|check| check["what"].as_str().unwrap()).collect::<Vec<_>>(), LINES);
     for check in checks {
-        // How much room this machine has is not made up.
+        // The free room is that of the real machine.
         if check["what"] != "room in the root" {
             assert_eq!(check["status"], "ok", "{check}");
             assert_eq!((&check["now"], &check["for_good"]), (&Value::Null, &Value::Null), "{check}");
@@ -166,7 +68,7 @@ fn on_a_blank_machine_what_cannot_be_told_is_skipped() {
 }
 
 #[test]
-fn each_line_can_be_red() {
+fn each_check_can_warn() {
     let root = PrivateRoot::new();
     let sysctl = |path: &str, value: &str, what: &str, now: &str| {
         let machine = Machine::fit();
@@ -224,8 +126,8 @@ fn each_line_can_be_red() {
 }
 
 #[test]
-fn a_root_that_is_no_memory_is_warned_of() {
-    // Where the tests run, /proc is no tmpfs; nothing is made there.
+fn a_root_on_disk_is_a_warning() {
+    // /proc is not a tmpfs. Nothing is created there.
     let machine = Machine::fit();
     machine.put("proc/self/mountinfo", "1 0 0:1 / /proc rw - proc proc rw\n");
     let root = PrivateRoot::new();
@@ -295,7 +197,7 @@ fn locking_takes_the_ring_and_all_that_is_mapped_beside_it() {
 }
 
 #[test]
-fn one_line_for_each_mount_whatever_is_to_be_mended() {
+fn both_checks_of_a_mount_give_the_same_line() {
     let root = PrivateRoot::new();
     let point = root.path().canonicalize().unwrap().parent().unwrap().to_owned();
     let machine = Machine::fit();
@@ -309,16 +211,16 @@ fn one_line_for_each_mount_whatever_is_to_be_mended() {
     let text = |check: &Value, when: &str| check[when].as_str().unwrap_or_default().to_owned();
     machine.sysctls(&[("kernel/osrelease", "5.16.0")]);
     let (room, huge) = mount("size=1024k");
-    // The place that is mounted, not the directory within it that the rings stand in.
+    // The mount point, not the directory within it that has the rings.
     assert!(text(&room, "now").contains(&format!("m {} (Docker", point.display())), "{room}");
     assert!(text(&huge, "now").ends_with(&format!("huge=advise {}", point.display())), "{huge}");
     assert!(text(&huge, "for_good").contains(&format!("tmpfs {} tmpfs defaults,size=", point.display())), "{huge}");
     assert!(text(&huge, "for_good").contains("m,huge=advise 0 0' >> /etc/fstab"), "{huge}");
     assert!(text(&room, "for_good").starts_with(&text(&huge, "for_good")), "the same: {room} {huge}");
-    // What is not to be mended stays as it is.
+    // Options that are fine are kept.
     let (room, huge) = mount("size=1024k,huge=within_size");
     assert!(text(&room, "for_good").contains("m,huge=within_size 0 0'") && huge["status"] == "ok", "{room} {huge}");
-    // A line that is there is to be changed, not to be followed by another.
+    // An existing line is changed, not followed by another one.
     machine.put("etc/fstab", &format!("# tmpfs\ntmpfs\t{}  tmpfs defaults 0 0\n", point.display()));
     let (room, _) = mount("size=1024k");
     assert!(text(&room, "for_good").starts_with("in /etc/fstab, put size="), "{room}");
@@ -329,19 +231,19 @@ fn huge_pages_come_from_the_mount_or_from_the_kernel() {
     let root = PrivateRoot::new();
     let path = root.path().canonicalize().unwrap();
     let path = path.display();
-    // The mount's option, shmem_enabled and the kernel; then how the line of the root is, and that of sealed rings.
+    // The mount's option, shmem_enabled and the kernel; then the status for the root and for sealed rings.
     for (option, shmem, release, in_root, sealed) in [
         ("rw,huge=advise", "[advise] never", "5.14.0", "ok", "ok"),
         ("rw,huge=within_size,size=1k", "[within_size] never", "5.14.0", "ok", "ok"),
         ("huge=always", "[always] never", "6.18.1", "ok", "ok"),
         ("rw", "[force] never", "5.14.0", "ok", "ok"),
-        // Each looks at its own setting, unless the kernel is new enough to do without.
+        // Each depends on its own setting, unless the kernel is new enough.
         ("rw", "[advise] never", "6.0.9-x", "warn", "ok"),
         ("rw,huge=never", "[advise] never", "5.14.0", "warn", "ok"),
         ("rw,huge=advise", "advise [never]", "6.0.9-x", "ok", "warn"),
         ("rw", "advise [never]", "6.1", "ok", "ok"),
         ("rw", "advise [never]", "no version", "skipped", "skipped"),
-        // This is above everything.
+        // `deny` overrides everything.
         ("rw,huge=advise", "never [deny]", "6.18.1", "warn", "warn"),
     ] {
         let machine = Machine::fit();
@@ -390,7 +292,7 @@ fn a_memory_limit_that_is_too_low_fails() {
     };
     assert_eq!(status("1M"), (0, "memory cgroup".into(), "ok".into()));
     assert_eq!(status("2M"), (1, "memory cgroup".into(), "fail".into()));
-    // That there is no room for a ring that nobody plans is no fault.
+    // Without a planned ring, too little room is no failure.
     closed(&root, "q");
     machine.put("sys/fs/cgroup/feeds.slice/memory.max", "1001\n");
     assert_eq!(
@@ -400,7 +302,7 @@ fn a_memory_limit_that_is_too_low_fails() {
 }
 
 #[test]
-fn room_against_the_ring_that_is_planned() {
+fn room_is_compared_with_the_planned_ring() {
     let root = PrivateRoot::new();
     let (code, checks) = Machine::fit().examine(&root, &["--need", "1024T"]);
     assert_eq!((code, &checks[1]["what"], &checks[1]["status"]), (1, &"room in the root".into(), &"fail".into()));
@@ -409,7 +311,7 @@ fn room_against_the_ring_that_is_planned() {
 }
 
 #[test]
-fn a_root_as_small_as_dockers_is_warned_of() {
+fn a_small_root_is_a_warning() {
     let root = PrivateRoot::new();
     let small = root.path().join("small");
     fs::create_dir(&small).unwrap();
@@ -438,7 +340,7 @@ fn logind_deletes_what_users_leave() {
             (&check["status"], &check["found"]),
             (&"ok".into(), &format!("yes (the default); uid {uid} is spared").into())
         );
-        // Whose rings stand there counts, and not only who asks.
+        // The owners of rings count, too, not only the present user.
         let ring = closed(&root, "theirs");
         if uid == 0 {
             for file in ["", "segment", "control", "live", "lock"] {
@@ -458,13 +360,13 @@ fn logind_deletes_what_users_leave() {
         assert_eq!(check["status"], "fail");
         assert_eq!(check["found"], format!("yes (the default); deletes what uid {uid} leaves"));
     }
-    // Who has it installed need not run it.
+    // systemd-logind may be installed without running.
     let idle = Machine::blank();
     idle.put("usr/lib/systemd/logind.conf", "[Login]\n");
     assert_eq!(idle.check(&root, "RemoveIPC of systemd-logind")["status"], "skipped");
     idle.put("proc/1/comm", "systemd\n");
     assert_ne!(idle.check(&root, "RemoveIPC of systemd-logind")["status"], "skipped");
-    // Everywhere that systemd looks, the most important place first.
+    // All directories that systemd reads, the most important one first.
     let said = || machine.check(&root, "RemoveIPC of systemd-logind")["found"].as_str().unwrap().to_owned();
     machine.put("usr/lib/systemd/logind.conf.d/50-a.conf", "[Login]\nRemoveIPC=no\n");
     assert_eq!(said(), "no");
@@ -497,7 +399,7 @@ fn leftovers_are_named() {
     assert_eq!(check["status"], "warn");
     assert_eq!(check["found"], "dead (dead), file (no ring), folder (no ring), link (no ring)");
     assert_eq!(check["now"], format!("ringctl --root {} clean", root.path().display()));
-    // What cannot be read may be live, and another's.
+    // A ring that cannot be read may be live and another user's.
     let root = PrivateRoot::new();
     put(&closed(&root, "newer").join("segment"), 1, 2);
     put(&closed(&root, "damaged").join("segment"), 50, 3);
@@ -525,11 +427,11 @@ fn this_machine_is_reported_in_words() {
         assert!(stdout.contains(title), "{stdout}");
     }
     assert!(LINES.iter().all(|line| stdout.contains(line)), "{stdout}");
-    // Where the kernel tells, the two agree.
+    // The text agrees with the kernel.
     if let Ok(found) = fs::read_to_string(Path::new("/proc/sys/kernel/shmmni")) {
         assert!(stdout.contains(&format!("kernel.shmmni: {}", found.trim())), "{stdout}");
     }
-    // Whether this machine is fit is not for a test to say.
+    // The real machine need not be fit.
     let (_, checks, _) = run(&root, &["--json", "doctor"]);
     assert_eq!(serde_json::from_str::<Vec<Value>>(&checks).unwrap().len(), LINES.len());
 }

@@ -1,8 +1,8 @@
-//! Every command against a ring in every state: exit code, what it says, and what it says with `--json`.
+//! Every command on a ring in every state: exit code, text and JSON.
 //!
-//! A root of its own for each state, with the one ring `q` in it, so that the commands that look at all rings can stand in
-//! the table, too. What they said is in `snapshots/`: after a change that is meant, run the tests with `INSTA_UPDATE=always`
-//! and read the difference.
+//! Each state has a root of its own with one ring, `q`, so that the table can include commands on all rings. The
+//! outputs are in `snapshots/`. After an intended change, run the tests with `INSTA_UPDATE=always` and review the
+//! difference.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -14,11 +14,11 @@ use feed_ring::{Join, Publisher, Subscriber};
 use feed_testing::{Child, PrivateRoot, skipped};
 use serde_json::Value;
 
-use crate::doctor::Machine;
 use crate::exporter::Exporter;
+use crate::machine::Machine;
 use crate::rings::{Quote, closed, dead, live, options, publish_twenty, put, quote, slot, stable, superseded};
 
-/// The commands that end by themselves. Each is run for people, and with `--json`.
+/// The commands that end by themselves. Each runs with and without `--json`.
 const COMMANDS: [&[&str]; 8] = [
     &["list", "--sample", "0"],
     &["stat", "q"],
@@ -30,12 +30,12 @@ const COMMANDS: [&[&str]; 8] = [
     &["clean", "q", "--dry-run"],
 ];
 
-/// A root with a ring in some state, and as whom `ringctl` looks at it.
+/// A root with a ring in some state, and the user as whom `ringctl` runs.
 struct State {
     root: PrivateRoot,
     machine: Machine,
     uid: Option<u32>,
-    /// `tail -f` ends by itself.
+    /// True if `tail -f` ends by itself.
     ends: bool,
 }
 
@@ -53,26 +53,26 @@ impl State {
         command
     }
 
-    /// Runs a command; its exit code and what it said, without what differs from run to run.
+    /// Runs a command. Returns its exit code and outputs, without what differs from run to run.
     fn run(&self, arguments: &[&str]) -> String {
         let output = self.command(arguments).output().unwrap();
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
         let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
         let stdout = match arguments.contains(&"--json") {
-            true => stdout.lines().map(|line| self.steady(line)).collect(),
-            false => self.plain(&stdout),
+            true => stdout.lines().map(|line| self.stable_json(line)).collect(),
+            false => self.stable_text(&stdout),
         };
         let code = output.status.code().expect("an exit code, no signal");
-        format!("$ ringctl {}  -> {code}\n{stdout}{}", arguments.join(" "), self.plain(&stderr))
+        format!("$ ringctl {}  -> {code}\n{stdout}{}", arguments.join(" "), self.stable_text(&stderr))
     }
 
-    /// Text for people.
-    fn plain(&self, text: &str) -> String {
+    /// Text without what differs from run to run.
+    fn stable_text(&self, text: &str) -> String {
         let (owner, own) = (owner(), std::process::id().to_string());
         let text = stable(&self.root, text).replace("(by fence)", "(by membarrier)");
         let mut plain = String::new();
         for line in text.lines() {
-            // Columns are as wide as numbers that differ.
+            // Column widths depend on numbers that differ.
             let words = line.split_whitespace().map(|word| match word {
                 word if word == owner => "me",
                 word if word == own => "?",
@@ -83,21 +83,21 @@ impl State {
         plain
     }
 
-    /// A line of JSON.
-    fn steady(&self, line: &str) -> String {
+    /// A line of JSON without what differs from run to run.
+    fn stable_json(&self, line: &str) -> String {
         let mut value: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
-        blot(&mut value);
+        remove_variable(&mut value);
         format!("    {}\n", value.to_string().replace(&*self.root.path().to_string_lossy(), "ROOT"))
     }
 
-    /// The first line of a command that goes on.
+    /// The first line of a command that does not end.
     fn first_line(&self, arguments: &[&str]) -> String {
         let mut child = Child::start(&mut self.command(arguments));
         let line = child.wait_for("");
-        format!("$ ringctl {}\n{}", arguments.join(" "), self.steady(&line))
+        format!("$ ringctl {}\n{}", arguments.join(" "), self.stable_json(&line))
     }
 
-    /// What doctor says of the rings on a machine that is fit: one line of many.
+    /// The check of leftover rings on a fit machine, as text and JSON.
     fn doctor(&self) -> String {
         let mut command = self.command(&["doctor", "--json"]);
         let output = command.args(self.machine.arguments()).output().unwrap();
@@ -109,10 +109,10 @@ impl State {
         let text = String::from_utf8(text.stdout).unwrap();
         let line = text.lines().find(|line| line.contains("leftover rings")).unwrap();
         let code = output.status.code().unwrap();
-        format!("$ ringctl doctor  -> {code}\n{}{}", self.plain(line), self.steady(&check.to_string()))
+        format!("$ ringctl doctor  -> {code}\n{}{}", self.stable_text(line), self.stable_json(&check.to_string()))
     }
 
-    /// What the exporter answers.
+    /// The metrics of the exporter.
     fn export(&self) -> String {
         let exporter = Exporter::of(self.command(&["export", "--listen", "127.0.0.1:0", "--sample", "3600"]));
         let mut lines: Vec<_> = exporter
@@ -128,7 +128,7 @@ impl State {
         format!("$ ringctl export\n{text}")
     }
 
-    /// All of it.
+    /// The outputs of all commands.
     fn table(&self) -> String {
         let mut table = String::new();
         let mut commands = COMMANDS.to_vec();
@@ -146,7 +146,7 @@ impl State {
     }
 }
 
-/// The name of the user who runs the tests, as `ringctl` writes it.
+/// The name of the present user, as `ringctl` writes it.
 fn owner() -> String {
     let uid = rustix::process::geteuid().as_raw();
     let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
@@ -154,19 +154,19 @@ fn owner() -> String {
     name.and_then(|line| line.split(':').next()).map_or(uid.to_string(), str::to_owned)
 }
 
-/// Takes out what differs from run to run.
-fn blot(value: &mut Value) {
+/// Replaces what differs from run to run.
+fn remove_variable(value: &mut Value) {
     match value {
-        Value::Array(values) => values.iter_mut().for_each(blot),
+        Value::Array(values) => values.iter_mut().for_each(remove_variable),
         Value::Object(members) => {
-            // The size of a directory, of what is no ring.
+            // The size of an entry that is not a ring differs between file systems.
             let no_ring = members.contains_key("problem");
             for (name, value) in members {
                 match &**name {
                     "pid" | "publisher_pid" | "nonce" | "created" | "wake" | "uid" | "gid" => *value = "?".into(),
                     "bytes" if no_ring => *value = "?".into(),
                     "owner" if *value == owner() => *value = "me".into(),
-                    _ => blot(value),
+                    _ => remove_variable(value),
                 }
             }
         }
@@ -196,7 +196,7 @@ fn a_dead_ring() {
     insta::assert_snapshot!(state.table());
 }
 
-/// A live ring of another user, with messages that no program here knows.
+/// A live ring of another user, with messages of an unknown type.
 #[test]
 fn a_foreign_ring() {
     if !rustix::process::geteuid().is_root() {
@@ -214,7 +214,7 @@ fn a_foreign_ring() {
     insta::assert_snapshot!(state.table());
 }
 
-/// A live ring that whoever looks may not read.
+/// A live ring that the present user may not read.
 #[test]
 fn a_ring_that_may_not_be_read() {
     if !rustix::process::geteuid().is_root() {
@@ -228,7 +228,7 @@ fn a_ring_that_may_not_be_read() {
     insta::assert_snapshot!(state.table());
 }
 
-/// A ring of a later version of the segment's format.
+/// A ring of a later version of the format.
 #[test]
 fn a_ring_of_another_abi() {
     let state = State { ends: true, ..State::new() };
@@ -237,8 +237,8 @@ fn a_ring_of_another_abi() {
     insta::assert_snapshot!(state.table());
 }
 
-/// The word in the header says it: by its name a ring that was really replaced cannot be reached any more, but one whose
-/// publisher was killed on the way to replacing it looks like this.
+/// The header says that the ring is superseded. A ring that was really replaced has lost its name; this one's publisher
+/// was killed while replacing it.
 #[test]
 fn a_superseded_ring() {
     let state = State::new();
@@ -246,7 +246,7 @@ fn a_superseded_ring() {
     insta::assert_snapshot!(state.table());
 }
 
-/// The ring that took the name of another for good: it goes on with its numbers.
+/// The ring that took another's name. It continues the sequences.
 #[test]
 fn a_ring_that_took_anothers_name() {
     let state = State { ends: false, ..State::new() };
@@ -256,7 +256,7 @@ fn a_ring_that_took_anothers_name() {
     insta::assert_snapshot!(state.table());
 }
 
-/// A slot that holds what no publisher can have stored there: the ring opens.
+/// A slot with a sequence that no publisher stores there. The ring opens.
 #[test]
 fn a_ring_with_a_corrupt_slot() {
     let state = State::new();
@@ -264,7 +264,7 @@ fn a_ring_with_a_corrupt_slot() {
     insta::assert_snapshot!(state.table());
 }
 
-/// A header that contradicts itself: the ring does not open.
+/// A header that contradicts itself. The ring does not open.
 #[test]
 fn a_ring_with_a_corrupt_header() {
     let state = State::new();
@@ -273,13 +273,13 @@ fn a_ring_with_a_corrupt_header() {
 }
 
 #[test]
-fn what_is_no_ring() {
+fn a_file_that_is_not_a_ring() {
     let state = State::new();
     fs::write(state.root.path().join("q.ring"), "mine").unwrap();
     insta::assert_snapshot!(state.table());
 }
 
-/// Whoever follows a ring while another takes its name reads it to its end and is told.
+/// A command that follows a ring reads it to its end when another ring takes its name, and reports that.
 #[test]
 fn following_a_ring_that_is_replaced() {
     let state = State::new();
@@ -293,7 +293,7 @@ fn following_a_ring_that_is_replaced() {
     publish_twenty(&mut second);
     let (status, rest) = tail.finish();
     assert_eq!((status.code(), &*rest), (Some(0), "{\"ended\":\"superseded\"}\n"));
-    // The name is the new ring's.
+    // The name leads to the new ring.
     let mut tail = follow(&["--json", "tail", "q", "-f", "-n", "1"]);
     tail.wait_for("{\"sequence\":39,");
 }

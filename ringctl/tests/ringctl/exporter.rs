@@ -1,4 +1,4 @@
-//! `export`: scraped by a real HTTP client, and held against the format.
+//! Tests of `export` with a real HTTP client and a strict parser of the format.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -12,7 +12,14 @@ use feed_testing::{PrivateRoot, Program};
 
 use crate::rings::{Quote, busy, closed, dead, live, no_rings, publish_twenty, put, quote, run};
 
-/// An exporter on a port of its own, ended when dropped.
+/// `ringctl export` on a free port, with this sample interval in seconds.
+fn export(root: &PrivateRoot, sample: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ringctl"));
+    command.arg("--root").arg(root.path()).args(["export", "--listen", "127.0.0.1:0", "--sample", sample]);
+    command
+}
+
+/// A running exporter on a free port; killed when dropped.
 pub(crate) struct Exporter {
     process: std::process::Child,
     address: String,
@@ -20,14 +27,12 @@ pub(crate) struct Exporter {
 
 impl Exporter {
     fn start(root: &PrivateRoot) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ringctl"));
-        command.arg("--root").arg(root.path()).args(["export", "--listen", "127.0.0.1:0", "--sample", "0.05"]);
-        Self::of(command)
+        Self::of(export(root, "0.05"))
     }
 
-    /// One that this command starts.
+    /// Starts an exporter with this command.
     pub(crate) fn of(mut command: Command) -> Self {
-        // First of all its owner, so that it ends whatever it says.
+        // Owned first, so that it is killed even if its output is unexpected.
         let process = command.env_remove("RUST_LOG").stderr(Stdio::piped()).spawn().unwrap();
         let mut exporter = Exporter { process, address: String::new() };
         let mut said = String::new();
@@ -37,7 +42,7 @@ impl Exporter {
         exporter
     }
 
-    /// The metrics, after they were held against the format.
+    /// The metrics, checked against the format.
     pub(crate) fn scrape(&self) -> HashMap<String, f64> {
         let mut response = ureq::get(format!("http://{}/metrics", self.address)).call().unwrap();
         let kind = response.headers()["content-type"].to_str().unwrap().to_owned();
@@ -45,7 +50,7 @@ impl Exporter {
         parse(&response.body_mut().read_to_string().unwrap())
     }
 
-    /// The answer to a request as it is on the wire.
+    /// The raw answer to a request.
     fn raw(&self, request: &str) -> String {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         stream.write_all(request.as_bytes()).unwrap();
@@ -62,8 +67,9 @@ impl Drop for Exporter {
     }
 }
 
-/// Reads an exposition strictly: families one after the other, each described before its samples, names and labels of the
-/// allowed letters, no series twice, counters with their suffix, numbers that are numbers, `# EOF` at the end.
+/// Parses an exposition strictly: each family is described before its samples and not repeated, names and labels have
+/// allowed characters, no series occurs twice, counters have their suffix, values are numbers, and `# EOF` is at the
+/// end.
 fn parse(text: &str) -> HashMap<String, f64> {
     let mut samples = HashMap::new();
     let (mut family, mut kind) = (String::new(), String::new());
@@ -143,14 +149,14 @@ fn metrics_move_with_the_ring() {
     let published = "feed_ring_published_messages_total{ring=\"q\"}";
     let age = "feed_ring_last_publish_age_seconds{ring=\"q\"}";
     let before = exporter.scrape()[published];
-    // There is a rate once there are two looks that are far enough apart.
+    // A rate needs two surveys that are far enough apart.
     let rate = "feed_ring_publish_rate{ring=\"q\"}";
     let later = std::iter::repeat_with(|| exporter.scrape()).find(|metrics| metrics.contains_key(rate)).unwrap();
     assert!(later[published] > before && later[rate] > 0.0 && later[rate] <= 1100.0, "{later:?}");
     publisher.kill();
     let dead = exporter.scrape();
     assert_eq!(dead["feed_ring_publisher_up{ring=\"q\"}"], 0.0);
-    // It grows over many looks, though each of them takes only a moment.
+    // The age grows over many short surveys.
     let aged = |metrics: &HashMap<String, f64>| metrics[age] > dead[age] + 0.2;
     let older = std::iter::repeat_with(|| {
         std::thread::sleep(Duration::from_millis(10));
@@ -167,7 +173,7 @@ fn a_name_is_escaped() {
         let name = std::ffi::OsStr::from_bytes(&[name, b".ring"].concat()).to_owned();
         std::fs::create_dir(root.path().join(name)).unwrap();
     }
-    // None of them twice: `scrape` looks.
+    // No series twice: `scrape` checks.
     let metrics = Exporter::start(&root).scrape();
     for label in ["a\\\"b", "c\\\\\\\\d", "new\\\\u{a}line", "new\\\\u{d}line", "\\\\xff", "\\\\xfe"] {
         assert_eq!(metrics.get(&format!("feed_ring_readable{{ring=\"{label}\"}}")), Some(&0.0), "{label}: {metrics:?}");
@@ -186,8 +192,7 @@ fn sealed_rings_have_metrics_too() {
         publisher
     };
     let publisher = serve();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ringctl"));
-    command.arg("--root").arg(root.path()).args(["export", "--listen", "127.0.0.1:0", "--sample", "3600"]);
+    let mut command = export(&root, "3600");
     command.args(["--connect", &path("s"), "--connect", &path("none"), "--connect", &path("s")]);
     let exporter = Exporter::of(command);
     let of = |metrics: &HashMap<String, f64>, metric: &str, ring: &str| {
@@ -198,13 +203,13 @@ fn sealed_rings_have_metrics_too() {
     assert_eq!(of(&metrics, "publisher_up", &path("s")), Some(1.0));
     assert_eq!(of(&metrics, "readable", &path("none")), Some(0.0));
     assert_eq!(of(&metrics, "readable", "disk"), Some(1.0));
-    // It takes the one place that there is for nobody, scrape after scrape, and sees who has it.
+    // The exporter takes no client's place, and sees the client.
     let subscriber = Subscriber::<Quote>::connect(path("s")).join(Join::Oldest).open().unwrap();
     let metrics = exporter.scrape();
     let labels = format!("{{ring=\"{}\",entry=\"0\",pid=\"{}\"}}", path("s"), std::process::id());
     assert_eq!(metrics[&format!("feed_ring_subscriber_lag_messages{labels}")], 7.0);
     drop(subscriber);
-    // It ends, and stays in the metrics as what it was.
+    // The ring ends, and stays in the metrics in its last state.
     publisher.close().unwrap();
     for _ in 0..2 {
         let metrics = exporter.scrape();
@@ -215,10 +220,10 @@ fn sealed_rings_have_metrics_too() {
             (Some(0.0), None)
         );
     }
-    // Its memory is not kept for that.
+    // Its memory is not kept mapped.
     let maps = std::fs::read_to_string(format!("/proc/{}/maps", exporter.process.id())).unwrap();
     assert!(!maps.contains("memfd:feed-ring"), "{maps}");
-    // Another one behind the same socket is found.
+    // Another ring at the same socket is found.
     let mut publisher = serve();
     publisher.publish(&quote(20));
     let metrics = exporter.scrape();
@@ -252,7 +257,7 @@ fn running_out_of_descriptors_does_not_end_it() {
     let said = exporter.stderr();
     let address =
         said.trim().strip_prefix("listening at http://").unwrap().strip_suffix("/metrics").unwrap().to_owned();
-    // Clients that say nothing, until there is no descriptor for another.
+    // Silent clients, until no descriptor is left.
     let (address, patience) = (address.parse().unwrap(), Duration::from_millis(500));
     let silent: Vec<_> = (0..30).flat_map(|_| TcpStream::connect_timeout(&address, patience)).collect();
     exporter.wait_for_error("cannot accept a connection: trying again error=");
@@ -268,10 +273,9 @@ fn running_out_of_descriptors_does_not_end_it() {
 }
 
 #[test]
-fn only_metrics_and_the_clock_make_it_look() {
+fn only_scrapes_and_the_interval_trigger_a_survey() {
     let root = PrivateRoot::new();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ringctl"));
-    command.arg("--root").arg(root.path()).args(["export", "--listen", "127.0.0.1:0", "--sample", "3600"]);
+    let mut command = export(&root, "3600");
     let mut exporter = Program::start(command.env("RUST_LOG", "info"));
     exporter.wait_for_error("INFO ringctl::export: listening address=127.0.0.1:");
     let said = exporter.stderr();
@@ -289,7 +293,7 @@ fn only_metrics_and_the_clock_make_it_look() {
     let first = get("/metrics");
     assert!(first.contains("feed_ring_published_messages_total{ring=\"q\"}"), "{first}");
     exporter.wait_for_error("ring appeared ring=\"q\"");
-    // A scrape right behind another is no base for a rate.
+    // A scrape right after another has no rate.
     let second = get("/metrics");
     assert!(!second.contains("feed_ring_publish_rate"), "{second}");
 }
@@ -306,7 +310,7 @@ fn other_requests() {
     assert_eq!(status("POST /metrics"), "405");
     let head = request("HEAD /metrics");
     assert!(head.starts_with("HTTP/1.1 200") && head.ends_with("\r\n\r\n"), "{head}");
-    // A client that says nothing, or nonsense, keeps nobody from being answered.
+    // A silent client and a malformed request do not block others.
     let _silent = TcpStream::connect(&exporter.address).unwrap();
     let mut nonsense = TcpStream::connect(&exporter.address).unwrap();
     nonsense.write_all(b"\xff\xfe\0\r\n\r\n").unwrap();
@@ -340,8 +344,7 @@ fn an_address_that_is_taken() {
 fn rings_that_come_and_go_and_requests_are_in_the_log() {
     let root = PrivateRoot::new();
     closed(&root, "first");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ringctl"));
-    command.arg("--root").arg(root.path()).args(["export", "--listen", "127.0.0.1:0", "--sample", "0.05"]);
+    let mut command = export(&root, "0.05");
     let mut exporter = Program::start(command.env("RUST_LOG", "info"));
     exporter
         .wait_for_error("INFO ringctl::export: ring appeared ring=\"first\" publisher=\"closed\" epoch=1 published=20");
@@ -359,11 +362,10 @@ fn rings_that_come_and_go_and_requests_are_in_the_log() {
 }
 
 #[test]
-fn without_being_asked_for_there_is_no_log() {
+fn there_is_no_log_by_default() {
     let root = PrivateRoot::new();
     closed(&root, "first");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ringctl"));
-    command.arg("--root").arg(root.path()).args(["export", "--listen", "127.0.0.1:0", "--sample", "0.05"]);
+    let mut command = export(&root, "0.05");
     let mut exporter = Program::start(command.env_remove("RUST_LOG"));
     exporter.wait_for_error("/metrics\n");
     assert_eq!(exporter.stderr().lines().count(), 1, "{}", exporter.stderr());

@@ -1,10 +1,11 @@
-//! `ringctl` against rings in every state, and against what is none.
+//! Tests of `ringctl` on rings in every state, and on files that are not rings.
 
 mod cleaning;
 mod doctor;
 mod every;
 mod exporter;
 mod looking;
+mod machine;
 mod messages;
 mod rings;
 mod sealed;

@@ -1,11 +1,14 @@
-//! `tail` and `dump`.
+//! Tests of `tail` and `dump`.
 
 use std::fs;
 use std::process::Command;
 
+use feed_ring::Publisher;
 use feed_testing::{Child, PrivateRoot};
 
-use crate::rings::{closed, dead, fine, json_lines, live, options, publish_twenty, put, quote, run, slot, stable};
+use crate::rings::{
+    Quote, closed, dead, fine, json_lines, live, options, publish_twenty, put, quote, run, slot, stable,
+};
 
 #[test]
 fn the_newest_messages() {
@@ -55,7 +58,7 @@ fn messages_by_their_numbers() {
 }
 
 #[test]
-fn what_is_not_there_is_said() {
+fn missing_messages_are_reported() {
     let root = PrivateRoot::new();
     closed(&root, "q");
     for (range, lines, said) in [
@@ -66,7 +69,7 @@ fn what_is_not_there_is_said() {
         ("0..18446744073709551615", 7, "0 to 12: overwritten"),
         ("18446744073709551615", 0, "18446744073709551615: not published yet"),
         ("18446744073709551614", 0, "18446744073709551614: not published yet"),
-        // Twice this and 2, which is the sequence word, would be that of message 15.
+        // The sequence word of message 15 would be twice this plus 2.
         ("9223372036854775823", 0, "9223372036854775823: not published yet"),
     ] {
         let (code, stdout, stderr) = run(&root, &["dump", "q", "--sequence", range]);
@@ -92,10 +95,10 @@ fn a_damaged_slot_is_passed_over() {
 }
 
 #[test]
-fn a_schema_that_is_none_leaves_bytes() {
+fn an_invalid_schema_shows_bytes() {
     let root = PrivateRoot::new();
     let segment = closed(&root, "q").join("segment");
-    // "Quote 32" becomes "Quote 3!", and the fingerprint follows, as if somebody had made it so.
+    // "Quote 32" becomes "Quote 3!" with a matching fingerprint.
     let mut bytes = fs::read(&segment).unwrap();
     bytes[640 + 7] = b'!';
     let length = u64::from_ne_bytes(bytes[54 * 8..55 * 8].try_into().unwrap()) as usize;
@@ -116,18 +119,22 @@ fn follow(root: &PrivateRoot, arguments: &[&str]) -> Child {
     Child::start(&mut command)
 }
 
-#[test]
-fn following_to_the_end() {
-    let root = PrivateRoot::new();
-    let mut publisher = options(&root, "q").create().unwrap();
-    publish_twenty(&mut publisher);
-    let mut tail = follow(&root, &["q", "-n", "1"]);
+/// Publishes message 20 and closes the ring. Fails unless `tail -f -n 1` shows message 19, message 20 and the close.
+pub(crate) fn assert_follows_to_close(mut publisher: Publisher<Quote>, mut tail: Child) {
     tail.wait_for("{\"sequence\":19,");
     publisher.publish(&quote(20));
     tail.wait_for("{\"sequence\":20,");
     publisher.close().unwrap();
     let (status, rest) = tail.finish();
     assert_eq!((status.code(), &*rest), (Some(0), "{\"ended\":\"closed\"}\n"));
+}
+
+#[test]
+fn following_to_the_end() {
+    let root = PrivateRoot::new();
+    let mut publisher = options(&root, "q").create().unwrap();
+    publish_twenty(&mut publisher);
+    assert_follows_to_close(publisher, follow(&root, &["q", "-n", "1"]));
 }
 
 #[test]
@@ -139,11 +146,11 @@ fn following_over_a_death_and_a_takeover() {
     publisher.kill();
     tail.wait_for("{\"publisher\":\"dead\"}");
     let mut again = options(&root, "q").create().unwrap();
-    // Told before there is a message.
+    // Reported before the first message.
     tail.wait_for("{\"epoch\":2,\"sequence\":20}");
     again.publish(&quote(20));
     tail.wait_for("{\"sequence\":20,");
-    // More than the ring holds, at once: either each of them is seen, or the loss is told; the last one is seen.
+    // More than the ring holds, at once: each message is shown or reported as lost, and the last one is shown.
     (21..60).for_each(|sequence| {
         again.publish(&quote(sequence));
     });
@@ -153,7 +160,7 @@ fn following_over_a_death_and_a_takeover() {
 }
 
 #[test]
-fn following_what_is_cut_short() {
+fn following_a_ring_that_is_cut_short() {
     let root = PrivateRoot::new();
     let _publisher = live(&root, "q");
     let mut tail = follow(&root, &["q", "-n", "1"]);
@@ -164,7 +171,7 @@ fn following_what_is_cut_short() {
 }
 
 #[test]
-fn following_what_is_removed() {
+fn following_a_ring_that_is_removed() {
     let root = PrivateRoot::new();
     let ring = dead(&root, "q");
     let mut tail = follow(&root, &["q", "-n", "0"]);

@@ -1,4 +1,4 @@
-//! `--connect`: sealed rings, live, closed, dead, refused; and sockets that are none of theirs.
+//! Tests of `--connect` on sealed rings that are live, closed, dead or refused, and on other sockets.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -10,13 +10,14 @@ use feed_ring::{Join, Publisher, Subscriber};
 use feed_testing::{Child, PrivateRoot, Program, as_child, child, program, skipped};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
-use crate::rings::{Quote, closed, fine, json, json_lines, publish_twenty, quote, run, stable};
+use crate::messages::assert_follows_to_close;
+use crate::rings::{self, Quote, closed, fine, json, json_lines, publish_twenty, run, stable, stable_stat};
 
 fn socket(root: &PrivateRoot) -> PathBuf {
     root.path().join("s")
 }
 
-/// The arguments, with the sealed ring of this root behind them.
+/// The arguments, followed by `--connect` for the sealed ring of this root.
 fn connect(root: &PrivateRoot, arguments: &[&str]) -> Vec<String> {
     let path = socket(root).to_str().unwrap().to_owned();
     arguments.iter().map(|&argument| argument.to_owned()).chain(["--connect".to_owned(), path]).collect()
@@ -26,12 +27,12 @@ fn strs(arguments: &[String]) -> Vec<&str> {
     arguments.iter().map(String::as_str).collect()
 }
 
-/// What `ringctl` said of the sealed ring when all was fine.
+/// Runs `ringctl` on the sealed ring; returns standard output. Fails unless it succeeds.
 fn shown(root: &PrivateRoot, arguments: &[&str]) -> String {
     fine(root, &strs(&connect(root, arguments)))
 }
 
-/// Its one line when it was not.
+/// Runs `ringctl` on the sealed ring; returns its error line. Fails unless it fails.
 fn error(root: &PrivateRoot, arguments: &[&str]) -> String {
     let (code, stdout, stderr) = run(root, &strs(&connect(root, arguments)));
     assert_eq!((code, &*stdout, stderr.lines().count()), (1, "", 1), "{arguments:?}: {stderr}");
@@ -70,7 +71,7 @@ fn follow(root: &PrivateRoot) -> Child {
 }
 
 #[test]
-fn a_sealed_ring_is_looked_at_like_another() {
+fn a_sealed_ring_is_inspected_like_another() {
     let root = PrivateRoot::new();
     let _publisher = live(&root);
     let slow = Subscriber::<Quote>::connect(socket(&root)).join(Join::Oldest).open().unwrap();
@@ -84,42 +85,31 @@ fn a_sealed_ring_is_looked_at_like_another() {
       0010  6c 07 00 00 00 00 00 00  42 54 43 2d 55 53 44 42  |l.......BTC-USDB|
     "#);
     insta::assert_snapshot!(stable(&root, &shown(&root, &["verify"])), @"ROOT/s: fine (8 slots)");
-    let pid = std::process::id().to_string();
-    let text = stable(&root, &shown(&root, &["stat"])).replace("(by fence)", "(by membarrier)");
-    let text = text
-        .replace(&format!("  {pid}  "), "    ?  ")
-        .replace(&format!("ENTRY  {:>1$}", "PID", pid.len()), "ENTRY  PID");
-    insta::assert_snapshot!(text, @r#"
+    let text = stable_stat(&root, &shown(&root, &["stat"]));
+    let (head, rest) = text.split_at(text.find("made").unwrap());
+    insta::assert_snapshot!(head, @r#"
     ring        ROOT/s
     file        4.5 KiB, sealed, mode 0400, owner ? (uid ?, gid ?)
-    made        ?, ABI 1, nonce ?
-    publisher   alive (pid ?, epoch 1)
-    slots       8 of 64 bytes; 7 messages held
-    published   20 (the ring begins at 0)
-    epochs      1 from sequence 0
-    wakes       1, counting starts and ends (by membarrier)
-    message     Quote (32 B), align 8, schema 8a72b6d39d8b02d0
-           0  time: u64
-           8  bid.price: i64
-          16  bid.size: u64
-          24  symbol: [u8;7]
-          31  side: u8
-    ENTRY  PID  SEQUENCE  LAG  OF RING  LOST
-        0    ?        13    7   87.5 %     0
     "#);
+    // Everything else is as for a ring on disk in the same state.
+    let _on_disk = rings::live(&root, "q");
+    let on_disk_slow = Subscriber::<Quote>::options("q").root(&root).join(Join::Oldest).open().unwrap();
+    let on_disk = stable_stat(&root, &fine(&root, &["stat", "q"]));
+    assert_eq!(rest, &on_disk[on_disk.find("made").unwrap()..]);
+    drop(on_disk_slow);
     let arguments = connect(&root, &["stat"]);
     assert_eq!(json(&root, &strs(&arguments))["sealed"], true);
     drop(slow);
 }
 
 #[test]
-fn who_looks_takes_no_place_and_writes_nothing() {
+fn ringctl_takes_no_client_place_and_writes_nothing() {
     let root = PrivateRoot::new();
     let mut publisher = Publisher::options("q").capacity(8).max_clients(1).serve(socket(&root)).create().unwrap();
     publish_twenty(&mut publisher);
     let mut tail = follow(&root);
     tail.wait_for("{\"sequence\":19,");
-    // It follows, and still the one client that is allowed finds its place.
+    // Although `tail` follows the ring, the only allowed client can attach.
     let mut subscriber = Subscriber::<Quote>::connect(socket(&root)).join(Join::Oldest).open().unwrap();
     assert_eq!(publisher.subscribers().unwrap(), 1);
     assert!(subscriber.try_recv().is_ok());
@@ -142,13 +132,7 @@ fn following_a_sealed_ring_to_its_close() {
     let root = PrivateRoot::new();
     let mut publisher = publisher(&root);
     publish_twenty(&mut publisher);
-    let mut tail = follow(&root);
-    tail.wait_for("{\"sequence\":19,");
-    publisher.publish(&quote(20));
-    tail.wait_for("{\"sequence\":20,");
-    publisher.close().unwrap();
-    let (status, rest) = tail.finish();
-    assert_eq!((status.code(), &*rest), (Some(0), "{\"ended\":\"closed\"}\n"));
+    assert_follows_to_close(publisher, follow(&root));
     insta::assert_snapshot!(error(&root, &["tail"]), @"ringctl: ROOT/s: no such socket: start the publisher that serves it (feed-publisher --serve PATH), or mend the path");
 }
 
@@ -171,7 +155,7 @@ fn following_a_sealed_ring_to_the_death_of_its_publisher() {
 }
 
 #[test]
-fn the_ring_of_the_program() {
+fn the_sealed_ring_of_feed_publisher() {
     let root = PrivateRoot::new();
     let mut command = Command::new(program("feed-publisher"));
     command.arg("--serve").arg(socket(&root)).args(["--rate", "2000", "--summary", "json"]).stdin(Stdio::null());
@@ -223,7 +207,7 @@ fn top_shows_sealed_rings_beside_the_others() {
 }
 
 #[test]
-fn what_is_no_sealed_ring_is_told() {
+fn other_sockets_are_reported() {
     let root = PrivateRoot::new();
     insta::assert_snapshot!(error(&root, &["tail"]), @"ringctl: ROOT/s: no such socket: start the publisher that serves it (feed-publisher --serve PATH), or mend the path");
     fs::write(socket(&root), "mine").unwrap();
@@ -233,7 +217,7 @@ fn what_is_no_sealed_ring_is_told() {
     insta::assert_snapshot!(error(&root, &["dump"]), @"ringctl: ROOT/s: not a ring: a socket of another type, the socket of a sealed ring's publisher expected: choose another name, or move it away");
     drop(stream);
     fs::remove_file(socket(&root)).unwrap();
-    // One of the right type, that says something else.
+    // A socket of the right type that sends something else.
     let listener =
         rustix::net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap();
     rustix::net::bind(&listener, &SocketAddrUnix::new(socket(&root)).unwrap()).unwrap();
@@ -247,7 +231,7 @@ fn what_is_no_sealed_ring_is_told() {
 }
 
 #[test]
-fn whom_the_publisher_does_not_serve_is_told() {
+fn a_refused_user_is_reported() {
     if !rustix::process::geteuid().is_root() {
         return skipped("running as another user takes root");
     }

@@ -1,5 +1,6 @@
-//! What needs a terminal: `top`, and tables on a narrow one. The terminal is a pseudo-terminal, with an emulator behind
-//! it that tells what is on the screen.
+//! Tests that need a terminal: `top`, and tables on a narrow terminal.
+//!
+//! The terminal is a pseudo-terminal. An emulator behind it knows what is on the screen.
 #![allow(unsafe_code)] // making the terminal the child's own, between fork and exec
 
 use std::fs::File;
@@ -19,7 +20,7 @@ use rustix::termios::{Winsize, tcsetwinsize};
 
 use crate::rings::{Quote, busy, closed, dead, live, run};
 
-/// So long a screen may take to become what is expected of it. Only a test that fails waits so long.
+/// How long a screen may take to show what is expected. Only a failing test waits this long.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// `ringctl` on a terminal.
@@ -57,7 +58,7 @@ impl Terminal {
         let (send, output) = channel();
         std::thread::spawn(move || {
             let mut bytes = [0; 4096];
-            // Until the last one who had the terminal open is gone, which reads as an error.
+            // Reading fails once every process has closed the terminal.
             while let Ok(count @ 1..) = display.read(&mut bytes) {
                 if send.send(bytes[..count].to_vec()).is_err() {
                     break;
@@ -80,7 +81,7 @@ impl Terminal {
         self.screen.screen().contents()
     }
 
-    /// Waits until the screen is as it should be; returns its text.
+    /// Waits until the screen is as expected; returns its text.
     fn until(&mut self, what: &str, fine: impl Fn(&str) -> bool) -> String {
         let begun = Instant::now();
         while !fine(&self.text()) {
@@ -98,7 +99,7 @@ impl Terminal {
         self.until(word, |text| text.contains(word))
     }
 
-    /// Waits for its end; returns how it ended and what it wrote since.
+    /// Waits for the end; returns the status, the text and the screen.
     fn end(mut self) -> (ExitStatus, String, vt100::Parser) {
         let status = self.process.wait().unwrap();
         while let Ok(bytes) = self.output.recv_timeout(PATIENCE) {
@@ -124,7 +125,7 @@ fn resize(terminal: impl AsFd, lines: u16, columns: u16) {
     tcsetwinsize(terminal, Winsize { ws_row: lines, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
 }
 
-/// The names of the rings in the order in which they stand on the screen.
+/// The names of the rings in the order on the screen.
 fn order(text: &str) -> Vec<&str> {
     let rings = text.lines().skip(2).take_while(|line| !line.contains("pid "));
     rings.filter_map(|line| line.split_whitespace().next()).collect()

@@ -1,12 +1,12 @@
-//! The messages of ITCH 5.0 as they stand on the wire: big-endian, no padding, one struct per message that we read.
+//! The messages of ITCH 5.0 on the wire: big-endian, no padding, one struct for each message that is read.
 
 use zerocopy::big_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-/// The longest message's bytes.
+/// The length of the longest message in bytes.
 pub(super) const LONGEST: usize = 50;
 
-/// The bytes of a message of this type, its type included, without the length prefix; `None` for no type of ITCH 5.0.
+/// The length of a message of this type, with the type and without the prefix; `None` if ITCH 5.0 has no such type.
 pub(super) const fn length(kind: u8) -> Option<usize> {
     Some(match kind {
         // System event, and the stocks: directory, trading action, short-sale restriction, market participant position.
@@ -53,7 +53,7 @@ macro_rules! wire {
     )*};
 }
 
-/// What every message begins with.
+/// The first fields of every message.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub(crate) struct Header {
@@ -64,7 +64,7 @@ pub(crate) struct Header {
 }
 
 impl Header {
-    /// ns since midnight.
+    /// The time in ns since midnight.
     pub(crate) fn timestamp(&self) -> u64 {
         let mut wide = [0; 8];
         wide[2..].copy_from_slice(&self.timestamp);

@@ -1,5 +1,5 @@
-//! Faults that a model injects into the ring it runs: a weakened site, a publisher that dies or stores a forged word at a
-//! chosen store, an unwinding panic, memory at an odd address.
+//! Faults that a model injects into the ring it runs: a weakened site, a publisher that dies or stores a forged word at
+//! a chosen store, an unwinding panic, memory at an odd address.
 //!
 //! The settings are thread-local. Loom runs all threads of a model on one thread, so several models can run at a time.
 

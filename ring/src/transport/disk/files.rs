@@ -1,4 +1,4 @@
-//! A publisher's hold on its ring's files.
+//! A publisher's resources of a ring on disk: the directory, the lock, the open files.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -20,11 +20,11 @@ pub(super) struct RingFiles {
 }
 
 impl RingFiles {
-    /// Removes the ring's files and directory. Those who have them open keep them.
+    /// Removes the ring's files and directory. Processes that have the files open keep them.
     pub(super) fn remove(&self) -> Result<(), CloseError> {
         let remove = || {
             let lock = rustix::fs::fstat(&self.lock).map_err(|errno| self.ring.fault(file::LOCK, "look at", errno))?;
-            // If somebody removed the lock by hand, what is there by now may be another publisher's.
+            // If the lock was removed by hand, the files may belong to another publisher by now.
             if !self.ring.holds(file::LOCK, &lock)? {
                 return Ok(());
             }
@@ -38,20 +38,20 @@ impl RingFiles {
 impl Drop for RingFiles {
     fn drop(&mut self) {
         if !self.creator.is_this() {
-            return; // the lock is the parent's
+            return; // the lock belongs to the parent
         }
-        // Closing it does that, too, but a forked child that has not yet become another program has it open as well.
+        // Closing the descriptor alone would keep the lock while a forked child, before its exec, still has a copy.
         unlock(&self.lock);
     }
 }
 
-/// What a publisher keeps of a ring on disk.
+/// A publisher's resources of a ring on disk.
 pub(super) struct DiskHost {
     pub(super) files: RingFiles,
     pub(super) keep: bool,
-    /// Where subscribers have their entries.
+    /// The control file, to count the subscribers' entries.
     pub(super) control: OwnedFd,
-    /// The FIFO. As long as it is open, the publisher lives. Held, not used.
+    /// The FIFO. While it is open, subscribers see the publisher alive. Never read or written.
     pub(super) _live: OwnedFd,
 }
 

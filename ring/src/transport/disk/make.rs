@@ -1,5 +1,5 @@
-//! Making a ring on disk, or taking one over: the order of the steps, so that a ring appears whole, is reserved before it
-//! is used, and has one publisher.
+//! Makes a ring on disk or takes one over. The order of the steps ensures that the ring has one publisher, is reserved
+//! before use, and appears whole.
 
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -21,28 +21,28 @@ use crate::transport::files::{Access, Directory, Fault, Trust, What, file};
 use crate::transport::host::Made;
 use crate::transport::request::Request;
 
-/// Attempts at a name that is taken and given up again at the same moment, before giving up.
+/// Attempts to lock a name whose directory or lock file is removed at the same moment.
 const ATTEMPTS: u32 = 500;
 
 /// A ring's files, open and mapped.
-struct Files {
+struct OpenFiles {
     memory: Memory<WriteWord>,
     control: Memory<WriteWord>,
     control_file: OwnedFd,
-    /// The FIFO that says that the publisher lives.
+    /// The FIFO by which subscribers see that the publisher is alive.
     live: OwnedFd,
 }
 
-/// Takes over what an ended publisher left under the name, if it is of the same geometry, or makes a new ring. What was
-/// there is superseded then.
+/// Takes over the ring that an ended publisher left under the name, if its geometry is the requested one. Otherwise
+/// makes a new ring and marks the old one superseded.
 pub(crate) fn make(root: &Path, request: &Request<'_>) -> Result<Made, CreateError> {
     let root = Directory::root(root)?;
     let (ring, lock) = take_name(&root, request.name)?;
     let files = RingFiles { root, ring, name: request.name.to_owned(), lock, creator: CreatorPid::this() };
-    let old = Old::find(&files.ring, request.placement)?;
+    let old = OldSegment::find(&files.ring, request.placement)?;
     if !request.fresh
         && let Some(old) = old.as_ref()
-        && let Some((layout, next)) = old.same(request.geometry)
+        && let Some((layout, next)) = old.resume_point(request.geometry)
         && let Some(reused) = old.reuse(&files.ring, request)?
     {
         takeover::begin_epoch(&reused.memory, &layout, next);
@@ -52,7 +52,7 @@ pub(crate) fn make(root: &Path, request: &Request<'_>) -> Result<Made, CreateErr
     match make_new(&files.ring, request, old.as_ref()) {
         Ok((new, layout)) => Ok(made(files, new, layout, layout.base, request.keep)),
         Err(error) => {
-            // What cannot be made leaves nothing behind; what was there before stays.
+            // A failed creation removes its own files. An old ring, or something that is no ring, stays.
             if old.is_none() && !matches!(error, CreateError::NotARing { .. } | CreateError::Owner { .. }) {
                 let _ = files.remove();
             }
@@ -61,14 +61,15 @@ pub(crate) fn make(root: &Path, request: &Request<'_>) -> Result<Made, CreateErr
     }
 }
 
-fn made(files: RingFiles, ring: Files, layout: Layout, next: u64, keep: bool) -> Made {
-    let Files { memory, control, control_file, live } = ring;
+fn made(files: RingFiles, ring: OpenFiles, layout: Layout, next: u64, keep: bool) -> Made {
+    let OpenFiles { memory, control, control_file, live } = ring;
     let sleepers = Pinned::new(&control, control::SLEEPERS);
     let host = DiskHost { files, keep, control: control_file, _live: live };
     Made { memory, layout, next, sleepers, host: Box::new(host) }
 }
 
-/// The ring's directory, made if need be, and its lock, which says that nobody else publishes under the name.
+/// Opens the ring's directory, or makes it, and takes its lock. While the lock is held, nobody else can publish under
+/// the name.
 fn take_name(root: &Directory, name: &str) -> Result<(Directory, OwnedFd), CreateError> {
     for _ in 0..ATTEMPTS {
         root.make_ring(name)?;
@@ -90,7 +91,8 @@ fn take_name(root: &Directory, name: &str) -> Result<(Directory, OwnedFd), Creat
         if !taken {
             return Err(CreateError::AlreadyPublished { path: ring.path });
         }
-        // A publisher that closes removes the lock while it holds it: what was waited for may be gone by now.
+        // A closing publisher removes the lock file while it holds it. A lock on a removed file excludes nobody: try
+        // again.
         if ring.holds(file::LOCK, &stat)? && root.is_ring(name, &ring)? {
             return Ok((ring, lock));
         }
@@ -99,16 +101,16 @@ fn take_name(root: &Directory, name: &str) -> Result<(Directory, OwnedFd), Creat
 }
 
 /// The segment that an ended publisher left.
-struct Old {
+struct OldSegment {
     file: OwnedFd,
-    /// All of it, or only the prefix if it is no segment of this version.
+    /// The whole segment, or only the prefix if the file's size does not fit this version.
     memory: Memory<WriteWord>,
     header: Option<Header>,
-    /// The next sequence, if it can be told.
+    /// The sequence after its last message, if it can be found.
     next: Option<u64>,
 }
 
-impl Old {
+impl OldSegment {
     fn find(ring: &Directory, placement: PlacementRequest) -> Result<Option<Self>, CreateError> {
         let (file, stat) = match ring.open(file::SEGMENT, OFlags::RDWR, FileType::RegularFile, Trust::Own) {
             Err(Fault { what: What::Missing, .. }) => return Ok(None),
@@ -135,16 +137,16 @@ impl Old {
         let header = if whole { Header::read(&memory.reader(), &path).ok() } else { None };
         let next = match &header {
             Some(header) => takeover::next_sequence(&View::new(&memory.reader(), header.layout())),
-            // Another version's, or damaged: its count is the best there is. The publisher may have died between a message
-            // and the count, so one number more may have been seen.
+            // Of another version, or damaged: only its count is left. The publisher may have died after a message and
+            // before its count, so a subscriber may have seen one message more. Hence the + 1.
             None if whole => memory[word::PUBLISHED].load().checked_add(1).filter(|&next| next < MAX_SEQUENCE),
             None => None,
         };
-        Ok(Some(Old { file, memory, header, next }))
+        Ok(Some(OldSegment { file, memory, header, next }))
     }
 
-    /// Where its words are and where to go on, if a publisher of this geometry may take it over.
-    fn same(&self, geometry: &Geometry) -> Option<(Layout, u64)> {
+    /// The layout and the next sequence, if a publisher of this geometry can take the segment over.
+    fn resume_point(&self, geometry: &Geometry) -> Option<(Layout, u64)> {
         let header = self.header.as_ref().filter(|header| header.geometry == *geometry)?;
         if self.memory[word::STATE].load() == state::SUPERSEDED {
             return None;
@@ -152,8 +154,8 @@ impl Old {
         Some((header.layout(), self.next?))
     }
 
-    /// Its files, opened for this publisher; `None` if its control file does not belong to it.
-    fn reuse(&self, ring: &Directory, request: &Request<'_>) -> Result<Option<Files>, CreateError> {
+    /// Opens the old ring's files for this publisher. `None` if the control file does not belong to the segment.
+    fn reuse(&self, ring: &Directory, request: &Request<'_>) -> Result<Option<OpenFiles>, CreateError> {
         let (control, stat) = match ring.open(file::CONTROL, OFlags::RDWR, FileType::RegularFile, Trust::Own) {
             Err(Fault { what: What::Missing, .. }) => return Ok(None),
             control => control?,
@@ -166,12 +168,12 @@ impl Old {
             source,
         })?;
         let Some(words) = words else { return Ok(None) };
-        // Whoever may write to the file may have punched holes into it.
+        // Reserved again, because a process with write permission may have punched holes into the file.
         let bytes = size_of_val(&*self.memory);
         let reserve = || ring.reserve(&self.file, bytes);
-        fill::memory_of(&self.memory, request.placement, &path(file::SEGMENT), reserve)?;
+        fill::reserve_and_touch(&self.memory, request.placement, &path(file::SEGMENT), reserve)?;
         let placed = |source| CreateError::Placement { path: path(file::CONTROL), source };
-        request.placement.once_touched(&words).map_err(placed)?;
+        request.placement.after_touch(&words).map_err(placed)?;
         let mode = request.access.mode;
         let live = open_live(ring, request.access)?;
         for (name, file, mode) in
@@ -180,11 +182,11 @@ impl Old {
             request.access.apply(file, mode).map_err(|errno| ring.fault(name, "set the mode of", errno))?;
         }
         ring.admit(request.access)?;
-        Ok(Some(Files { memory: self.memory.clone(), control: words, control_file: control, live }))
+        Ok(Some(OpenFiles { memory: self.memory.clone(), control: words, control_file: control, live }))
     }
 }
 
-/// The FIFO, made if need be, and held open for as long as the publisher lives.
+/// Opens the FIFO, or makes it. The publisher keeps it open while it lives.
 fn open_live(ring: &Directory, access: Access) -> Result<OwnedFd, CreateError> {
     ring.make_fifo(file::LIVE)?;
     let (live, _) = ring.open(file::LIVE, OFlags::RDWR, FileType::Fifo, Trust::Own)?;
@@ -194,14 +196,18 @@ fn open_live(ring: &Directory, access: Access) -> Result<OwnedFd, CreateError> {
     Ok(live)
 }
 
-/// Makes all of a new ring's files. The segment comes last, and appears whole.
-fn make_new(ring: &Directory, request: &Request<'_>, old: Option<&Old>) -> Result<(Files, Layout), CreateError> {
+/// Makes all files of a new ring. The segment is put in place last, whole.
+fn make_new(
+    ring: &Directory,
+    request: &Request<'_>,
+    old: Option<&OldSegment>,
+) -> Result<(OpenFiles, Layout), CreateError> {
     let Request { access, geometry, .. } = *request;
-    // A capacity that no segment can have was refused before; what overflows has no room either.
+    // Impossible capacities were refused before. A size that overflows fails the check for room.
     let bytes = geometry.bytes().unwrap_or(usize::MAX);
     check_room(ring, (bytes as u64).saturating_add(control::BYTES as u64))?;
     let nonce = fill::nonce();
-    // Numbers that a subscriber of the old ring may have seen are not used again.
+    // The new ring begins after the old ring's sequences. Otherwise a subscriber of both could see a sequence twice.
     let base = old.and_then(|old| old.next).unwrap_or(0);
     ring.admit(access)?;
     let live = open_live(ring, access)?;
@@ -211,12 +217,12 @@ fn make_new(ring: &Directory, request: &Request<'_>, old: Option<&Old>) -> Resul
     let (segment, memory) = new_file(ring, file::SEGMENT, request, access.mode, bytes)?;
     let layout = fill::segment(&memory, geometry, nonce, base);
 
-    // All that may fail comes before the old ring's end; after it only names change.
+    // Every step that may fail comes before the old ring's end. After it there are only renames.
     ring.prepare(&control, file::CONTROL)?;
     ring.prepare(&segment, file::SEGMENT)?;
-    // The old ring ends before the new one is there: whoever is sent to look for it waits until it is.
+    // The old ring ends before the new one is in place. A subscriber that then looks for the new ring waits for it.
     if let Some(old) = old {
-        // C3. Pairs with E1, as C1 does: the old publisher's stores came before this process took its lock.
+        // C3. Pairs with E1, as C1 does: the old publisher's stores came before this process took the lock.
         old.memory[word::STATE].store_ordered("C3", Ordering::Release, state::SUPERSEDED);
         // W4. Pairs with B1, as W2 does.
         old.memory[word::EVENT].store_ordered(
@@ -228,10 +234,10 @@ fn make_new(ring: &Directory, request: &Request<'_>, old: Option<&Old>) -> Resul
     }
     ring.place(file::CONTROL)?;
     ring.place(file::SEGMENT)?;
-    Ok((Files { memory, control: words, control_file: control, live }, layout))
+    Ok((OpenFiles { memory, control: words, control_file: control, live }, layout))
 }
 
-/// A file without a name, of its final mode, in memory and mapped.
+/// Makes a file without a name, reserves and maps its memory, and sets its final mode.
 fn new_file(
     ring: &Directory,
     name: &'static str,

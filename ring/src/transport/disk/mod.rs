@@ -1,4 +1,4 @@
-//! A ring in the files of a directory, by default in `/dev/shm`.
+//! A ring on disk: files in a directory, by default below `/dev/shm`.
 
 mod files;
 pub(crate) mod make;

@@ -1,4 +1,4 @@
-//! Opening a ring on disk as a subscriber.
+//! Opens a ring on disk for a subscriber.
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,10 +14,10 @@ use crate::transport::attachment::{Attachment, Opened};
 use crate::transport::files::{Directory, Fault, What, file};
 use crate::transport::request::Expected;
 
-/// Attempts at a ring that is being made, replaced or removed at the same moment, before giving up.
+/// Attempts, 1 ms apart, while the ring is being made, replaced or removed.
 const ATTEMPTS: u32 = 50;
 
-/// Opens the ring in `root`, if its messages are the expected ones.
+/// Opens the ring `expected.name` below `root`, if its messages are the expected ones.
 pub(crate) fn open(root: &Path, expected: Expected<'_>) -> Result<Opened, OpenError> {
     let root = Directory::root_to_look_in(root)?;
     let mut attempts = 0..ATTEMPTS;
@@ -26,14 +26,14 @@ pub(crate) fn open(root: &Path, expected: Expected<'_>) -> Result<Opened, OpenEr
         match (open_once(&ring, expected), attempts.next()) {
             (Ok(Some(opened)), _) => return Ok(opened),
             (Err(error), _) => return Err(error),
-            // It is being replaced or removed right now: the files are not of one ring.
+            // The files belong to two rings: the ring is being replaced or removed at this moment.
             (Ok(None), Some(_)) => std::thread::sleep(Duration::from_millis(1)),
             (Ok(None), None) => return Err(OpenError::Unfinished { path: ring.path }),
         }
     }
 }
 
-/// One attempt. `None` if the files do not belong together.
+/// One attempt. `None` if the files do not all belong to one ring.
 fn open_once(ring: &Directory, expected: Expected<'_>) -> Result<Option<Opened>, OpenError> {
     let path = ring.path.join(file::SEGMENT);
     let Expected { trust, mapping, placement, .. } = expected;
@@ -64,7 +64,7 @@ fn open_once(ring: &Directory, expected: Expected<'_>) -> Result<Option<Opened>,
         Err(Fault { what: What::Missing, .. }) => return Ok(None),
         live => live?.0,
     };
-    check::settle(&memory, &control, &segment_stat, placement, &path)?;
+    check::prefault_and_lock(&memory, &control, &segment_stat, placement, &path)?;
     let sleepers = Pinned::new(&control, control::SLEEPERS);
     let attachment = Attachment::with_entries(Liveness::Fifo(live), (control_file, control), ());
     let layout = header.layout();

@@ -1,4 +1,4 @@
-//! Whose files are believed, and who else may use a ring's files.
+//! The owners whose files are trusted, and the access that others have to a ring's files.
 
 use std::os::fd::AsFd;
 use std::path::Path;
@@ -9,14 +9,14 @@ use rustix::io::Errno;
 use super::fault::{Fault, What};
 use crate::sync::fault_point;
 
-/// Whose files are believed.
+/// The owners whose files are trusted.
 #[derive(Clone, Copy)]
 pub(crate) enum Trust<'a> {
-    /// Only this process's user: a publisher's choice.
+    /// Only this process's user. Publishers use it.
     Own,
-    /// This process's user, root, and these.
+    /// This process's user, root, and these users.
     Also(&'a [u32]),
-    /// Anybody: for who only looks, and believes nothing.
+    /// Any owner. For tools that check all they read.
     Anybody,
 }
 
@@ -35,21 +35,21 @@ impl Trust<'_> {
     }
 }
 
-/// Who else may use a ring's files.
+/// The access of other users to a ring's files.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Access {
     /// The segment's mode.
     pub(crate) mode: u32,
-    /// The files' group, if not the one that the kernel gives them.
+    /// The files' group. `None` keeps the kernel's choice.
     pub(crate) group: Option<u32>,
 }
 
 impl Access {
-    /// Nobody else.
+    /// Access for the owner alone.
     pub(crate) const OWNER: Self = Access { mode: 0o600, group: None };
 
-    /// Gives a file its group and `mode`, exactly, whatever the umask. On the way it is never open to more than before and
-    /// after.
+    /// Sets a file's group and exactly `mode`, whatever the umask. At no moment has anybody access who has it neither
+    /// before nor after.
     pub(crate) fn apply(self, fd: impl AsFd, mode: u32) -> Result<(), Errno> {
         let stat = fs::fstat(&fd)?;
         if let Some(group) = self.group.filter(|group| *group != stat.st_gid) {
@@ -58,12 +58,12 @@ impl Access {
         } else if stat.st_mode & 0o7777 == mode {
             return Ok(());
         }
-        after(fs::fchmod(&fd, Mode::from_raw_mode(mode)))
+        with_fault_point(fs::fchmod(&fd, Mode::from_raw_mode(mode)))
     }
 }
 
-/// The result of a call that changed a file: a publisher may be killed after it.
-pub(super) fn after<T>(result: Result<T, Errno>) -> Result<T, Errno> {
+/// Passes on the result of a call that changed a file, with a fault point behind it.
+pub(super) fn with_fault_point<T>(result: Result<T, Errno>) -> Result<T, Errno> {
     fault_point();
     result
 }

@@ -1,5 +1,5 @@
-//! A ring's directory and the files in it: found without following a link, checked for kind and owner before anything
-//! else is done with them, made with exact modes, put into place whole.
+//! A ring's directory and its files: opened without following links, checked for kind and owner before any other use,
+//! made with exact modes, and put in place whole.
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -7,24 +7,24 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
-use super::access::{Access, Trust, after};
+use super::access::{Access, Trust, with_fault_point};
 use super::fault::{Fault, What, io, kind_name, not_opened};
 use crate::error::{CreateError, OpenError};
 use crate::segment::room;
 
-/// The files of a ring.
+/// The names of a ring's files.
 pub(crate) mod file {
     pub(crate) const SEGMENT: &str = "segment";
     pub(crate) const CONTROL: &str = "control";
     pub(crate) const LOCK: &str = "lock";
     pub(crate) const LIVE: &str = "live";
 
-    /// All that a ring's directory may hold. The lock goes last when they are removed: while it is there and held, nobody
-    /// else can begin.
+    /// All files of a ring's directory, in the order of removal. The lock is last: while it exists and is held, no
+    /// other publisher can begin.
     pub(crate) const ALL: [&str; 6] = [SEGMENT, CONTROL, LIVE, ".segment.new", ".control.new", LOCK];
 }
 
-/// An open directory, and the path it was found under.
+/// An open directory and the path it was opened by.
 pub(crate) struct Directory {
     fd: OwnedFd,
     pub(crate) path: PathBuf,
@@ -33,7 +33,7 @@ pub(crate) struct Directory {
 const OPEN: OFlags = OFlags::NOFOLLOW.union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
 
 impl Directory {
-    /// The directory that rings stand in. It is the caller's word, so links are followed.
+    /// Opens the directory that contains the rings' directories. Follows links, because the caller chose the path.
     pub(crate) fn root(path: &Path) -> Result<Self, Fault> {
         match fs::open(path, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()) {
             Ok(fd) => Ok(Directory { fd, path: path.to_owned() }),
@@ -41,7 +41,8 @@ impl Directory {
         }
     }
 
-    /// The same for who opens rings: to wait for a publisher where it is missing would be to wait for ever.
+    /// [`root`](Self::root) for subscribers and tools. A missing root is [`OpenError::NoRoot`], because no publisher
+    /// makes it and waiting for one would never end.
     pub(crate) fn root_to_look_in(path: &Path) -> Result<Self, OpenError> {
         Self::root(path).map_err(|fault| match fault {
             Fault { path, what: What::Missing } => OpenError::NoRoot { path },
@@ -49,7 +50,7 @@ impl Directory {
         })
     }
 
-    /// The directory of the ring `name`, which must belong to somebody trusted.
+    /// Opens the directory of the ring `name`, which must belong to a trusted user.
     pub(crate) fn ring(&self, name: &str, trust: Trust<'_>) -> Result<Self, Fault> {
         let path = self.path.join(ring_name(name));
         let fd = fs::openat(&self.fd, ring_name(name), OPEN | OFlags::DIRECTORY, Mode::empty())
@@ -59,9 +60,9 @@ impl Directory {
         Ok(directory)
     }
 
-    /// Makes the directory of the ring `name`, if there is none.
+    /// Makes the directory of the ring `name` if it does not exist.
     pub(crate) fn make_ring(&self, name: &str) -> Result<(), Fault> {
-        match after(fs::mkdirat(&self.fd, ring_name(name), Mode::RWXU)) {
+        match with_fault_point(fs::mkdirat(&self.fd, ring_name(name), Mode::RWXU)) {
             Ok(()) | Err(Errno::EXIST) => Ok(()),
             Err(errno) => Err(io(self.path.join(ring_name(name)), "make a directory", errno)),
         }
@@ -70,8 +71,8 @@ impl Directory {
     /// Removes the directory of the ring `name` if it is still `ring` and empty.
     pub(crate) fn remove_ring(&self, name: &str, ring: &Directory) -> Result<(), Fault> {
         if self.holds(&ring_name(name), &ring.stat()?)? {
-            match after(fs::unlinkat(&self.fd, ring_name(name), AtFlags::REMOVEDIR)) {
-                // Not empty: somebody is making a new ring in it already.
+            match with_fault_point(fs::unlinkat(&self.fd, ring_name(name), AtFlags::REMOVEDIR)) {
+                // Not empty: another publisher is already making a new ring in it.
                 Ok(()) | Err(Errno::NOENT | Errno::NOTEMPTY | Errno::EXIST) => {}
                 Err(errno) => return Err(io(ring.path.clone(), "remove the directory", errno)),
             }
@@ -79,12 +80,12 @@ impl Directory {
         Ok(())
     }
 
-    /// Whether the directory of the ring `name` is `ring`: it may have been removed and made again.
+    /// Whether the directory of the ring `name` is still `ring`. It may have been removed and made again.
     pub(crate) fn is_ring(&self, name: &str, ring: &Directory) -> Result<bool, Fault> {
         self.holds(&ring_name(name), &ring.stat()?)
     }
 
-    /// Whether the file of that name is the one with this stat.
+    /// Whether `name` is the file with this stat. False if there is no such file.
     pub(crate) fn holds(&self, name: &str, stat: &Stat) -> Result<bool, Fault> {
         match fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(found) => Ok((found.st_dev, found.st_ino) == (stat.st_dev, stat.st_ino)),
@@ -97,8 +98,8 @@ impl Directory {
         fs::fstat(&self.fd).map_err(|errno| io(self.path.clone(), "look at", errno))
     }
 
-    /// Opens a file that must be of a kind and belong to somebody trusted. With `CREATE` among the flags it is made, for
-    /// its owner alone, where there is none.
+    /// Opens a file that must have this kind and belong to a trusted user. With the flag `CREATE` a missing file is
+    /// made, for its owner alone.
     pub(crate) fn open(
         &self,
         name: &str,
@@ -118,25 +119,25 @@ impl Directory {
         Ok((fd, stat))
     }
 
-    /// Makes a FIFO for its owner alone, if there is no file of that name.
+    /// Makes a FIFO for its owner alone if there is no file of that name.
     pub(crate) fn make_fifo(&self, name: &str) -> Result<(), Fault> {
-        match after(fs::mknodat(&self.fd, name, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)) {
+        match with_fault_point(fs::mknodat(&self.fd, name, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)) {
             Ok(()) | Err(Errno::EXIST) => Ok(()),
             Err(errno) => Err(io(self.path.join(name), "make a FIFO", errno)),
         }
     }
 
-    /// A file that has no name yet, for its owner alone: see [`place`](Self::place).
+    /// Makes a file without a name, for its owner alone. [`prepare`](Self::prepare) and [`place`](Self::place) name it.
     pub(crate) fn make_nameless(&self) -> Result<OwnedFd, Fault> {
         let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
         fs::openat(&self.fd, ".", flags, Mode::RUSR | Mode::WUSR)
             .map_err(|errno| io(self.path.clone(), "make a file without a name (O_TMPFILE) in", errno))
     }
 
-    /// Reserves the first `bytes` of a file: without it the first touch of a full file system is a SIGBUS.
+    /// Reserves the first `bytes` of a file. Without this the first touch in a full file system raises SIGBUS.
     pub(crate) fn reserve(&self, fd: impl AsFd, bytes: usize) -> Result<(), CreateError> {
         match room::reserve(fd, bytes) {
-            // There was room when it was asked for; somebody else has taken it since.
+            // Another process took the room after it was checked.
             Err(Errno::NOSPC) => {
                 let (path, free) = (self.path.clone(), self.free_bytes()?);
                 Err(CreateError::NoRoom { path, needed: bytes as u64, free })
@@ -145,26 +146,28 @@ impl Directory {
         }
     }
 
-    /// Gives a nameless file a temporary name, under which nobody looks: the first half of putting it into place, and the
-    /// one that can fail for want of room.
+    /// Gives a nameless file the temporary name of `name`: the first half of putting it in place. Only this half can
+    /// fail for lack of room.
     pub(crate) fn prepare(&self, fd: impl AsFd, name: &str) -> Result<(), Fault> {
         let this = format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd());
-        self.remove(&temporary(name))?; // of a publisher that was killed before the second half
-        after(fs::linkat(fs::CWD, this, &self.fd, temporary(name), AtFlags::SYMLINK_FOLLOW))
+        self.remove(&temporary(name))?; // left by a publisher that was killed before the second half
+        with_fault_point(fs::linkat(fs::CWD, this, &self.fd, temporary(name), AtFlags::SYMLINK_FOLLOW))
             .map_err(|errno| self.fault(name, "give a name to", errno))
     }
 
-    /// Gives a prepared file its name, in place of whatever file had it: at no moment is there none, or half of one.
+    /// Renames a prepared file to `name`, replacing any file of that name. At every moment `name` is the old or the new
+    /// file, whole.
     pub(crate) fn place(&self, name: &str) -> Result<(), Fault> {
         self.rename(&temporary(name), name)
     }
 
-    /// The path of a file of that name through this open directory, short enough for a socket's address.
+    /// A path to `name` through this open directory's descriptor, short enough for a socket's address.
     pub(crate) fn short_path(&self, name: &str) -> String {
         format!("/proc/self/fd/{}/{name}", self.fd.as_raw_fd())
     }
 
-    /// The file of that name, whatever it is, not to be read or written; `None` if there is none.
+    /// Opens a file of any kind for `stat` and connecting only, not for reading or writing. `None` if there is no such
+    /// file.
     pub(crate) fn look_at(&self, name: &str) -> Result<Option<(OwnedFd, Stat)>, Fault> {
         let fd = match fs::openat(&self.fd, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()) {
             Err(Errno::NOENT) => return Ok(None),
@@ -174,20 +177,21 @@ impl Directory {
         Ok(Some((fd, stat)))
     }
 
-    /// Renames a file, in place of whatever file had the name.
+    /// Renames a file, replacing any file of the new name.
     pub(crate) fn rename(&self, from: &str, to: &str) -> Result<(), Fault> {
-        after(fs::renameat(&self.fd, from, &self.fd, to)).map_err(|errno| self.fault(to, "put into place", errno))
+        with_fault_point(fs::renameat(&self.fd, from, &self.fd, to))
+            .map_err(|errno| self.fault(to, "put into place", errno))
     }
 
-    /// Removes a file if it is there.
+    /// Removes a file if it exists.
     pub(crate) fn remove(&self, name: &str) -> Result<(), Fault> {
-        match after(fs::unlinkat(&self.fd, name, AtFlags::empty())) {
+        match with_fault_point(fs::unlinkat(&self.fd, name, AtFlags::empty())) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
             Err(errno) => Err(io(self.path.join(name), "remove", errno)),
         }
     }
 
-    /// Removes all of a ring's files and nothing else.
+    /// Removes all of a ring's files and no other file.
     pub(crate) fn remove_files(&self) -> Result<(), Fault> {
         for name in file::ALL {
             self.remove(name)?;
@@ -195,7 +199,7 @@ impl Directory {
         Ok(())
     }
 
-    /// Lets those into the ring's directory who may read its segment.
+    /// Opens the ring's directory to all users that may read the segment.
     pub(crate) fn admit(&self, access: Access) -> Result<(), Fault> {
         let readers = access.mode & 0o044;
         access
@@ -203,17 +207,17 @@ impl Directory {
             .map_err(|errno| io(self.path.clone(), "set the mode of", errno))
     }
 
-    /// Free bytes of the file system, for this user.
+    /// Bytes of the file system that are free for this user.
     pub(crate) fn free_bytes(&self) -> Result<u64, Fault> {
         let room = fs::fstatvfs(&self.fd).map_err(|errno| io(self.path.clone(), "look at the room of", errno))?;
-        // A tmpfs without a limit (size=0) has no size to tell, and is bounded by memory alone.
+        // A tmpfs without a limit (size=0) reports no size. Only memory bounds it.
         if room.f_blocks == 0 {
             return Ok(u64::MAX);
         }
         Ok(room.f_bavail.saturating_mul(room.f_frsize))
     }
 
-    /// Whether the file system is memory, so that its pages count against a memory cgroup.
+    /// Whether the file system is in memory. Its pages then count against the memory cgroup's limit.
     pub(crate) fn is_memory(&self) -> Result<bool, Fault> {
         const TMPFS: u64 = 0x0102_1994;
         const HUGETLBFS: u64 = 0x9584_58f6;
@@ -221,13 +225,13 @@ impl Directory {
         Ok([TMPFS, HUGETLBFS].contains(&(system.f_type as u64)))
     }
 
-    /// A fault of one of this directory's files.
+    /// The fault of a failed system call on one of this directory's files.
     pub(crate) fn fault(&self, name: &str, doing: &'static str, source: Errno) -> Fault {
         io(self.path.join(name), doing, source)
     }
 }
 
-/// The name that a file has before it is put into place.
+/// The temporary name of a file before it is put in place.
 fn temporary(name: &str) -> String {
     format!(".{name}.new")
 }

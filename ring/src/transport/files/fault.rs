@@ -1,4 +1,4 @@
-//! What is wrong with a file, and how each operation's error says it.
+//! A fault of a file, and its conversion into each operation's error.
 
 use std::path::PathBuf;
 
@@ -7,12 +7,13 @@ use rustix::io::Errno;
 
 use crate::error::{CloseError, CreateError, OpenError};
 
-/// What is wrong with a file.
+/// A fault of the file at `path`.
 pub(crate) struct Fault {
     pub(crate) path: PathBuf,
     pub(crate) what: What,
 }
 
+/// The kind of a fault.
 pub(crate) enum What {
     Missing,
     Denied,
@@ -60,7 +61,7 @@ pub(crate) fn io(path: PathBuf, doing: &'static str, source: Errno) -> Fault {
     Fault { path, what: What::Io { doing, source } }
 }
 
-/// What it means that a file could not be opened.
+/// The fault of a file that could not be opened as `expected`.
 pub(crate) fn not_opened(path: PathBuf, errno: Errno, expected: &'static str) -> Fault {
     let kind = |found: &str| What::Kind { found: found.to_owned(), expected };
     let what = match errno {
@@ -68,7 +69,7 @@ pub(crate) fn not_opened(path: PathBuf, errno: Errno, expected: &'static str) ->
         Errno::ACCESS | Errno::PERM => What::Denied,
         Errno::LOOP => kind("a symbolic link"),
         Errno::ISDIR => kind("a directory"),
-        // O_DIRECTORY with O_NOFOLLOW says so of a link, too.
+        // With O_DIRECTORY and O_NOFOLLOW a link gives this error, too.
         Errno::NOTDIR => kind("no directory"),
         Errno::NXIO | Errno::NODEV => kind("a socket or a device"),
         source => What::Io { doing: "open", source },

@@ -1,5 +1,5 @@
-//! Files of a publisher: found without following a link, checked for kind and owner, made with exact modes, put into place
-//! whole.
+//! A publisher's files: opened without following links, checked for kind and owner, made with exact modes, and put in
+//! place whole.
 
 pub(crate) mod access;
 pub(crate) mod directory;

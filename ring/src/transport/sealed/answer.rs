@@ -1,19 +1,20 @@
-//! What a publisher says to a client, once, as soon as it connects: yes, with three descriptors, or why not.
+//! The publisher's answer to a client that connects: yes with three descriptors, or no with a reason.
 //!
-//! One packet: eight bytes that tell what it is, a version, a status, and a text, which is empty after a yes.
+//! The answer is one packet: eight bytes `FEEDHAND`, one byte version, one byte status (0 is yes), and the reason's
+//! text.
 
-/// `FEEDHAND`.
 const MAGIC: &[u8; 8] = b"FEEDHAND";
 const VERSION: u8 = 1;
-const TEXT: usize = MAGIC.len() + 2;
+/// Offset of the text.
+const TEXT_AT: usize = MAGIC.len() + 2;
 
-/// No answer is longer.
-pub(super) const LONGEST: usize = 512;
+/// The longest answer in bytes. A longer reason is cut.
+pub(super) const MAX_BYTES: usize = 512;
 
 /// The descriptors that come with a yes: segment, control, and the pipe's read end, in this order.
 pub(super) const DESCRIPTORS: usize = 3;
 
-/// An answer, without the descriptors.
+/// An answer without its descriptors.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Answer {
     Yes,
@@ -27,13 +28,13 @@ impl Answer {
             Answer::No { reason } => (1, &**reason),
         };
         let mut bytes = [&MAGIC[..], &[VERSION, status], reason.as_bytes()].concat();
-        bytes.truncate(LONGEST);
+        bytes.truncate(MAX_BYTES);
         bytes
     }
 
-    /// Makes sense of a packet, or says what it is instead.
+    /// Parses a packet. The error describes a packet that is no answer.
     pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
-        let Some((head, text)) = bytes.split_at_checked(TEXT).filter(|(head, _)| head.starts_with(MAGIC)) else {
+        let Some((head, text)) = bytes.split_at_checked(TEXT_AT).filter(|(head, _)| head.starts_with(MAGIC)) else {
             return Err(format!("a socket that answers with {} bytes of something else", bytes.len()));
         };
         match (head[8], head[9]) {
@@ -44,7 +45,7 @@ impl Answer {
     }
 }
 
-/// Somebody else's text, which may be anything, as it may go to a terminal. Quotation marks stay what they are.
+/// Escapes a foreign text, so that it cannot control a terminal. Quotation marks stay as they are.
 fn printable(text: &str) -> String {
     let one = |c: char| if matches!(c, '\'' | '"') { c.to_string() } else { c.escape_debug().to_string() };
     text.chars().map(one).collect()
@@ -55,17 +56,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn there_and_back() {
+    fn an_answer_survives_encoding() {
         for answer in [Answer::Yes, Answer::No { reason: "uid 5 is not the publisher's".to_owned() }] {
             assert_eq!(Answer::from_bytes(&answer.to_bytes()), Ok(answer));
         }
-        let long = Answer::No { reason: "x".repeat(10 * LONGEST) }.to_bytes();
-        assert_eq!(long.len(), LONGEST);
+        let long = Answer::No { reason: "x".repeat(10 * MAX_BYTES) }.to_bytes();
+        assert_eq!(long.len(), MAX_BYTES);
         assert!(Answer::from_bytes(&long).is_ok());
     }
 
     #[test]
-    fn anything_else_is_told() {
+    fn other_packets_are_errors() {
         assert!(Answer::from_bytes(b"").is_err());
         assert!(Answer::from_bytes(b"FEEDHAND\x01").is_err());
         assert!(Answer::from_bytes(b"HTTP/1.1 400 Bad Request\r\n").is_err());

@@ -1,5 +1,4 @@
-//! Taking a sealed ring over: what came through the socket is believed as little as a file on disk, and its seals are
-//! looked at, too.
+//! Receives a sealed ring through a socket. The received files are checked like files on disk, and their seals as well.
 
 use std::io::{self, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -12,7 +11,7 @@ use rustix::fs::{self, FileType, Mode, OFlags, SealFlags, Stat};
 use rustix::io::Errno;
 use rustix::net::{self, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
 
-use super::answer::{Answer, DESCRIPTORS, LONGEST};
+use super::answer::{Answer, DESCRIPTORS, MAX_BYTES};
 use super::memory_file::{CONTROL_SEALS, SEGMENT_SEALS};
 use super::peer;
 use super::socket::{address_of, socket};
@@ -25,24 +24,25 @@ use crate::transport::attachment::{Attachment, Opened};
 use crate::transport::files::{Trust, fault};
 use crate::transport::request::Expected;
 
-/// So long an answer may take. A publisher that lives answers at once, whatever else it does.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Longest wait for a connection and for an answer. A living publisher answers at once, because its serving
+/// thread does nothing else.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What a publisher handed over: open, of the right kinds, sealed, and otherwise not yet believed.
+/// The files that a publisher handed over. Their kinds and seals are checked, their contents not yet.
 pub(crate) struct Received {
-    /// Read-only, with its stat.
+    /// The segment, open for reading, with its stat.
     pub(crate) segment: (OwnedFd, Stat),
-    /// Open for reading and writing, with its stat.
+    /// The control file, open for reading and writing, with its stat.
     pub(crate) control: (OwnedFd, Stat),
-    /// The read end of the pipe whose end of file is the publisher's death.
+    /// The read end of a pipe. End of file means that the publisher is dead.
     pub(crate) live: OwnedFd,
-    /// What it came through. The publisher counts those who keep it open.
+    /// The connection to the publisher, which counts this process as a client until the connection is closed.
     pub(crate) connection: OwnedFd,
-    /// The socket's file.
+    /// The stat of the socket's file.
     pub(crate) socket: Stat,
 }
 
-/// Opens the sealed ring that is served at `path`, if its messages are the expected ones.
+/// Opens the sealed ring served at `path`, if its messages are the expected ones.
 pub(crate) fn open(path: &Path, expected: Expected<'_>) -> Result<Opened, OpenError> {
     let Expected { trust, mapping, placement, .. } = expected;
     if mapping == Mapping::ReadWrite {
@@ -61,30 +61,30 @@ pub(crate) fn open(path: &Path, expected: Expected<'_>) -> Result<Opened, OpenEr
     let Some(control) = control else {
         return Err(not_a_ring(path, "a segment and a control file of two rings".to_owned()));
     };
-    check::settle(&memory, &control, &segment.1, placement, path)?;
+    check::prefault_and_lock(&memory, &control, &segment.1, placement, path)?;
     let sleepers = Pinned::new(&control, control::SLEEPERS);
-    // The publisher counts those who keep the connection open.
+    // The publisher counts open connections against `max_clients`.
     let attachment = Attachment::with_entries(Liveness::Fifo(live), (control_file, control), connection);
     let layout = header.layout();
     Ok(Opened { memory, layout, sleepers, attachment, found: Some((header.geometry, path.to_owned())) })
 }
 
-/// Has the ring that is served at `path` handed over.
+/// Connects to `path`, checks who serves there, and receives the ring's files.
 pub(crate) fn receive(path: &Path, trust: Trust<'_>) -> Result<Received, OpenError> {
     let failed = |doing| move |errno: Errno| OpenError::Io { doing, path: path.to_owned(), source: errno.into() };
-    let (connection, socket) = call(path)?;
+    let (connection, socket) = connect(path)?;
     let server = peer::uid(&connection).map_err(|source| OpenError::Io {
         doing: "find out who serves",
         path: path.to_owned(),
         source,
     })?;
     trust.check(path, server)?;
-    let [segment, control, live] = hear(&connection, path)?;
+    let [segment, control, live] = receive_answer(&connection, path)?;
 
-    let segment_stat = kind(&segment, path, "segment", FileType::RegularFile)?;
-    let control_stat = kind(&control, path, "control", FileType::RegularFile)?;
-    kind(&live, path, "live", FileType::Fifo)?;
-    // A read that finds nothing must come back.
+    let segment_stat = check_kind(&segment, path, "segment", FileType::RegularFile)?;
+    let control_stat = check_kind(&control, path, "control", FileType::RegularFile)?;
+    check_kind(&live, path, "live", FileType::Fifo)?;
+    // Without NONBLOCK a read of an empty pipe would block the subscriber.
     let flags = fs::fcntl_getfl(&live).map_err(failed("look at the pipe of"))?;
     fs::fcntl_setfl(&live, flags | OFlags::NONBLOCK).map_err(failed("set the flags of the pipe of"))?;
     check_seals(&segment, path, "segment", SEGMENT_SEALS)?;
@@ -97,21 +97,21 @@ fn not_a_ring(path: &Path, found: String) -> OpenError {
     OpenError::NotARing { path: path.to_owned(), found, expected: "the socket of a sealed ring's publisher" }
 }
 
-/// Connects, and says which socket that is.
-fn call(path: &Path) -> Result<(OwnedFd, Stat), OpenError> {
+/// Connects to the socket at `path`. Returns the connection and the stat of the socket's file.
+fn connect(path: &Path) -> Result<(OwnedFd, Stat), OpenError> {
     let expected = "the socket of a sealed ring's publisher";
-    // The file, to be looked at and connected to without its name being looked up again, however long that is.
+    // Opened once, so that the checked file is the one connected to. Its /proc path also fits a socket address.
     let file = fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
         .map_err(|errno| fault::not_opened(path.to_owned(), errno, expected))?;
-    let stat = kind(&file, path, "", FileType::Socket)?;
+    let stat = check_kind(&file, path, "", FileType::Socket)?;
     let connection = socket().map_err(|errno| fault::io(path.to_owned(), "make a socket for", errno))?;
     let address = address_of(&file).map_err(|errno| fault::io(path.to_owned(), "name", errno))?;
     let begun = Instant::now();
     loop {
         return match net::connect(&connection, &address) {
             Ok(()) => Ok((connection, stat)),
-            // Many are waiting to be accepted.
-            Err(Errno::AGAIN | Errno::INTR) if begun.elapsed() < PATIENCE => {
+            // The queue of connections to accept is full.
+            Err(Errno::AGAIN | Errno::INTR) if begun.elapsed() < ANSWER_TIMEOUT => {
                 std::thread::sleep(Duration::from_millis(1));
                 continue;
             }
@@ -123,20 +123,20 @@ fn call(path: &Path) -> Result<(OwnedFd, Stat), OpenError> {
     }
 }
 
-/// Waits for the answer, and takes the descriptors that come with it.
-fn hear(connection: &OwnedFd, path: &Path) -> Result<[OwnedFd; DESCRIPTORS], OpenError> {
-    wait(connection, path)?;
+/// Waits for the answer and returns the descriptors that come with it.
+fn receive_answer(connection: &OwnedFd, path: &Path) -> Result<[OwnedFd; DESCRIPTORS], OpenError> {
+    wait_for_answer(connection, path)?;
     let failed = |errno: Errno| OpenError::Io { doing: "hear from", path: path.to_owned(), source: errno.into() };
-    let mut bytes = [0; LONGEST];
+    let mut bytes = [0; MAX_BYTES];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
     let received = match net::recvmsg(connection, &mut [IoSliceMut::new(&mut bytes)], &mut ancillary, flags) {
-        // It ended between our connecting and its accepting.
+        // The publisher ended before it accepted this connection.
         Err(Errno::CONNRESET) => return Err(OpenError::NotServed { path: path.to_owned() }),
         received => received.map_err(failed)?,
     };
-    // More descriptors than there is space for are closed by the kernel, the others here.
+    // The kernel closes descriptors for which there is no space; dropping this vector closes the rest.
     let files: Vec<OwnedFd> = ancillary
         .drain()
         .filter_map(|message| match message {
@@ -157,14 +157,14 @@ fn hear(connection: &OwnedFd, path: &Path) -> Result<[OwnedFd; DESCRIPTORS], Ope
         .map_err(|files| not_a_ring(path, format!("a socket that sends {} descriptors", files.len())))
 }
 
-/// Waits until there is something to hear.
-fn wait(connection: &OwnedFd, path: &Path) -> Result<(), OpenError> {
+/// Waits until the connection has data or is closed.
+fn wait_for_answer(connection: &OwnedFd, path: &Path) -> Result<(), OpenError> {
     let begun = Instant::now();
     loop {
-        let left = PATIENCE.saturating_sub(begun.elapsed());
+        let left = ANSWER_TIMEOUT.saturating_sub(begun.elapsed());
         let timeout = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: i64::from(left.subsec_nanos()) };
         let source = match poll(&mut [PollFd::new(connection, PollFlags::IN)], Some(&timeout)) {
-            Ok(0) => io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {PATIENCE:?}")),
+            Ok(0) => io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {ANSWER_TIMEOUT:?}")),
             Ok(_) => return Ok(()),
             Err(Errno::INTR) => continue,
             Err(errno) => errno.into(),
@@ -173,8 +173,8 @@ fn wait(connection: &OwnedFd, path: &Path) -> Result<(), OpenError> {
     }
 }
 
-/// Holds a file against the kind that it is to be.
-fn kind(file: &OwnedFd, path: &Path, name: &str, expected: FileType) -> Result<Stat, OpenError> {
+/// Checks a file's kind. `name` is the file's name in the error's text, empty for the socket.
+fn check_kind(file: &OwnedFd, path: &Path, name: &str, expected: FileType) -> Result<Stat, OpenError> {
     let stat = fs::fstat(file).map_err(|errno| fault::io(path.to_owned(), "look at", errno))?;
     let found = FileType::from_raw_mode(stat.st_mode);
     if found == expected {
@@ -187,19 +187,19 @@ fn kind(file: &OwnedFd, path: &Path, name: &str, expected: FileType) -> Result<S
     })
 }
 
-/// Whether a file that came through a socket is sealed as it has to be.
+/// Checks that a received file has all expected seals.
 fn check_seals(file: &OwnedFd, path: &Path, what: &'static str, expected: SealFlags) -> Result<(), OpenError> {
     let found = match fs::fcntl_get_seals(file) {
-        Err(Errno::INVAL) => SealFlags::empty(), // of a kind that cannot be sealed
+        Err(Errno::INVAL) => SealFlags::empty(), // a file that cannot be sealed
         found => found.map_err(|errno| fault::io(path.to_owned(), "look at the seals of", errno))?,
     };
     if found.contains(expected) {
         return Ok(());
     }
-    Err(OpenError::Unsealed { path: path.to_owned(), what, found: names(found), expected: names(expected) })
+    Err(OpenError::Unsealed { path: path.to_owned(), what, found: seal_names(found), expected: seal_names(expected) })
 }
 
-fn names(seals: SealFlags) -> String {
+fn seal_names(seals: SealFlags) -> String {
     let names: Vec<_> = [
         (SealFlags::SHRINK, "shrinking"),
         (SealFlags::GROW, "growing"),

@@ -1,8 +1,8 @@
-//! What the serving thread tells the log of its program, where the feature `tracing` is on. Nothing else in this crate logs.
+//! Log events of the serving thread, with the feature `tracing`. Nothing else in this crate logs.
 
 use std::os::fd::OwnedFd;
 
-/// A client was handed the ring; `clients` are connected now.
+/// A client received the ring. `clients` are connected now.
 pub(super) fn accepted(client: &OwnedFd, clients: usize) {
     #[cfg(feature = "tracing")]
     tracing::info!(target: "feed_ring", uid = super::peer::uid(client).ok(), clients, "client accepted");
@@ -10,7 +10,7 @@ pub(super) fn accepted(client: &OwnedFd, clients: usize) {
     let _ = (client, clients);
 }
 
-/// A client was told why not.
+/// A client was refused.
 pub(super) fn refused(reason: &str) {
     #[cfg(feature = "tracing")]
     tracing::warn!(target: "feed_ring", reason, "client refused");
@@ -18,7 +18,7 @@ pub(super) fn refused(reason: &str) {
     let _ = reason;
 }
 
-/// So many clients hung up; `clients` are connected still.
+/// `count` clients disconnected. `clients` are still connected.
 pub(super) fn left(count: usize, clients: usize) {
     #[cfg(feature = "tracing")]
     if count > 0 {

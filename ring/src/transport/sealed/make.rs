@@ -1,4 +1,4 @@
-//! Making a sealed ring: two memory files, sealed as soon as the publisher has mapped them, a pipe, and a socket.
+//! Makes a sealed ring: two memory files, sealed once the publisher has mapped them, a pipe, and a socket.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -22,10 +22,10 @@ use crate::transport::request::Request;
 pub(crate) fn make(path: &Path, request: &Request<'_>) -> Result<Made, CreateError> {
     let Request { name, access, geometry, placement, sealed, .. } = *request;
     let mut socket = SocketFile::take(path)?;
-    // A capacity that no segment can have was refused before; what overflows has no room either.
+    // Impossible capacities were refused before. A size that overflows fails the check for room.
     let bytes = geometry.bytes().unwrap_or(usize::MAX);
     let needed = (bytes as u64).saturating_add(control::BYTES as u64);
-    // No file system bounds memory files: the machine's memory does, and the cgroup's limit.
+    // No file system bounds memory files, only the machine's memory and the cgroup's limit.
     let too_little = |free| CreateError::NoMemory { path: path.to_owned(), needed, free };
     room::check(path, needed, room::available(), || Ok(true), too_little)?;
 
@@ -33,7 +33,7 @@ pub(crate) fn make(path: &Path, request: &Request<'_>) -> Result<Made, CreateErr
     let (control, words) = memory_file::make(path, &control_name, control::BYTES, CONTROL_SEALS, 0o600, placement)?;
     let nonce = fill::nonce();
     fill::control(&words, nonce);
-    // Read-only for its own user, too. The seals are what counts; this refuses a mistake sooner.
+    // Read-only even for the publisher's user. The seals already prevent writing; the mode refuses a mistake earlier.
     let segment_name = format!("feed-ring {name} segment");
     let (segment, memory) = memory_file::make(path, &segment_name, bytes, SEGMENT_SEALS, 0o400, placement)?;
     let layout = fill::segment(&memory, geometry, nonce, 0);
@@ -48,11 +48,11 @@ pub(crate) fn make(path: &Path, request: &Request<'_>) -> Result<Made, CreateErr
     Ok(Made { memory, layout, next: layout.base, sleepers, host })
 }
 
-/// What a publisher keeps of a sealed ring.
+/// A publisher's resources of a sealed ring.
 struct SealedHost {
     server: Server,
-    /// Where subscribers have their entries. A descriptor of the publisher's own: locks belong to the descriptor that took
-    /// them.
+    /// The control file, to count the subscribers' entries. Opened separately from the clients' descriptors, because a
+    /// query does not report locks of the same open file description.
     control: OwnedFd,
 }
 

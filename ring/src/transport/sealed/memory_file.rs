@@ -1,4 +1,4 @@
-//! Files that are only memory: made, sealed, and opened once more.
+//! Memory files (`memfd`): made, sealed, and reopened.
 
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
@@ -12,14 +12,14 @@ use crate::placement::PlacementRequest;
 use crate::segment::{fill, room};
 use crate::sync::WriteWord;
 
-/// What a segment must be sealed against to be handed over.
+/// The seals of a segment.
 pub(super) const SEGMENT_SEALS: SealFlags =
     SealFlags::SHRINK.union(SealFlags::GROW).union(SealFlags::FUTURE_WRITE).union(SealFlags::SEAL);
 
-/// What a control file must be sealed against.
+/// The seals of a control file. Not against writing: subscribers write their entries.
 pub(super) const CONTROL_SEALS: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW).union(SealFlags::SEAL);
 
-/// A memory file of so many bytes, reserved, mapped for writing, then sealed. `path` is for the errors.
+/// Makes a memory file of `bytes` bytes: reserves it, maps it for writing, then seals it. `path` is for error texts.
 pub(super) fn make(
     path: &Path,
     name: &str,
@@ -49,13 +49,13 @@ pub(super) fn make(
     Ok((file, memory))
 }
 
-/// Another open file description of the same file: of its own access, flags and locks.
+/// Opens the same file again. The new descriptor has its own access, flags and locks.
 pub(crate) fn reopen(file: &OwnedFd, access: fs::OFlags) -> Result<OwnedFd, Errno> {
     let path = format!("/proc/self/fd/{}", file.as_raw_fd());
     fs::open(path, access | fs::OFlags::CLOEXEC | fs::OFlags::NONBLOCK, Mode::empty())
 }
 
-/// The error of a system call.
+/// Turns the error of a system call into a [`CreateError`].
 pub(super) fn failed(path: &Path, doing: &'static str) -> impl Fn(Errno) -> CreateError {
     move |errno| CreateError::Io { doing, path: path.to_owned(), source: errno.into() }
 }

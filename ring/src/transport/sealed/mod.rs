@@ -1,22 +1,24 @@
-//! Sealed handover: a ring in memory files that have no name, handed to subscribers through a Unix socket.
+//! Sealed rings: a ring in memory files without names, handed to subscribers through a Unix socket.
 //!
-//! What a ring on disk leaves to file permissions, the kernel's seals enforce here. Once the publisher has mapped the
-//! segment, it seals it against shrinking, growing, **any further write** and further sealing. From then on nobody can
-//! write to it through anything but the mapping that the publisher has: not its group, not its own user, not root through
-//! `/proc`; nor cut it short, nor punch holes into it. No subscriber, however hostile, can raise SIGBUS or forge a
-//! message. `control` is sealed in size only: subscribers write their entries there. A hole in it reads zero, as garbage
-//! would, and means as little.
+//! A ring on disk relies on file permissions; a sealed ring relies on the kernel's seals. Once the publisher has mapped
+//! the segment, it seals it against shrinking, growing, **any further write** and further sealing. From then on only
+//! the publisher's existing mapping can write to the segment. Its group, its own user and root through `/proc` can
+//! neither write to it, nor cut it short, nor punch holes into it. No hostile subscriber can raise SIGBUS or forge a
+//! message.
 //!
-//! - **Who gets it**: the socket's mode decides who can connect (0600, or the ring's mode with write permission for each
-//!   who may read); what the kernel says about the peer decides who is served (the publisher's own user, and those
-//!   allowed). Each client gets descriptors of its own: `segment` read-only, `control`, and the read end of a pipe, whose
-//!   end of file says that the publisher is dead.
-//! - **One publisher**: a lock on `PATH.lock` excludes others, as on disk. The socket that a dead publisher left is
-//!   replaced, one that is served is not.
-//! - **No takeover**: a sealed segment cannot be mapped for writing again, by anybody. A new publisher is a new ring.
+//! Only the size of `control` is sealed, because subscribers write their entries there. A hole punched into it reads as
+//! zero and does no more harm than any other value.
 //!
-//! The publishing thread is not involved. Another thread serves the socket, waits for no client, and reads nothing that
-//! clients send.
+//! - **Access**: the socket's mode decides which users can connect: 0600, or the ring's mode with write permission for
+//!   each class that may read. The peer's credentials from the kernel decide which of them are served: the publisher's
+//!   own user, and the allowed users and groups. Each client gets its own descriptors: `segment` read-only, `control`,
+//!   and the read end of a pipe. End of file on the pipe means that the publisher is dead.
+//! - **One publisher**: a lock on `PATH.lock` excludes others, as on disk. A new publisher replaces the socket of a
+//!   dead one, but not a socket that is served.
+//! - **No takeover**: nobody can map a sealed segment for writing again. A new publisher makes a new ring.
+//!
+//! The publishing thread is not involved. A second thread serves the socket. It waits for no client and reads nothing
+//! from clients.
 
 mod answer;
 pub(crate) mod client;

@@ -1,6 +1,6 @@
-//! Who is at the other end of a socket, as the kernel noted when it connected.
+//! The user and groups at the other end of a socket, as the kernel recorded them when it connected.
 //!
-//! Not rustix's call: a peer in another pid namespace has process id 0, which its type cannot hold.
+//! rustix's call does not work here: a peer in another pid namespace has process id 0, which rustix's type cannot hold.
 #![allow(unsafe_code)] // getsockopt
 
 use std::io;
@@ -11,7 +11,7 @@ pub(super) fn uid(socket: impl AsFd) -> io::Result<u32> {
     credentials(socket).map(|peer| peer.uid)
 }
 
-/// The peer's effective user, its effective group, and its supplementary groups where the kernel tells them (4.13).
+/// The peer's effective user and its groups: the effective one, and since Linux 4.13 the supplementary ones.
 pub(super) fn identity(socket: impl AsFd) -> io::Result<(u32, Vec<u32>)> {
     let peer = credentials(&socket)?;
     let mut groups = supplementary_groups(&socket).unwrap_or_default();
@@ -34,18 +34,18 @@ fn supplementary_groups(socket: impl AsFd) -> io::Result<Vec<u32>> {
     Ok(groups)
 }
 
-/// Reads a socket option that is an array of plain data; returns how many elements it has.
+/// Reads a socket option that is an array. Returns the number of elements read.
 fn option<E: Plain>(socket: impl AsFd, which: libc::c_int, values: &mut [E]) -> io::Result<usize> {
     let mut bytes = size_of_val(values) as libc::socklen_t;
     let socket = socket.as_fd().as_raw_fd();
-    // SAFETY: the kernel writes at most `bytes` bytes to `values`, whose elements may have any bit pattern.
+    // SAFETY: the kernel writes at most `bytes` bytes to `values`, and `Plain` elements may have any bit pattern.
     match unsafe { libc::getsockopt(socket, libc::SOL_SOCKET, which, values.as_mut_ptr().cast(), &mut bytes) } {
         0 => Ok(bytes as usize / size_of::<E>()),
         _ => Err(io::Error::last_os_error()),
     }
 }
 
-/// May have any bit pattern.
+/// A type for which every bit pattern is valid.
 trait Plain {}
 impl Plain for u32 {}
 impl Plain for libc::ucred {}

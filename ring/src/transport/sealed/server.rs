@@ -1,5 +1,5 @@
-//! The thread that hands a sealed ring over. Whoever connects is told yes or no in one packet, at once, and is then only
-//! watched for hanging up: nothing that a client sends is read, and no client is waited for.
+//! The thread that hands a sealed ring to its clients. It answers each client yes or no at once, in one packet, and
+//! then only watches for the end of the connection. It never reads from a client and never waits for one.
 
 use std::io::IoSlice;
 use std::mem::MaybeUninit;
@@ -20,18 +20,18 @@ use super::{log, peer};
 use crate::error::{CloseError, CreateError};
 use crate::transport::request::SealedOptions;
 
-/// So long no connection is accepted after the process ran out of descriptors.
-const REST: Duration = Duration::from_millis(100);
+/// The time without accepting after the process ran out of descriptors.
+const PAUSE: Duration = Duration::from_millis(100);
 
-/// Connections accepted in a row before those that hung up are looked at again.
-const AT_ONCE: usize = 64;
+/// Connections accepted in a row before the thread looks for ended connections again.
+const ACCEPTS_IN_A_ROW: usize = 64;
 
-/// A publisher's hold on its socket and the thread that serves it.
+/// A publisher's socket and the thread that serves it.
 pub(crate) struct Server {
     socket: SocketFile,
     stop: OwnedFd,
     thread: Option<JoinHandle<()>>,
-    // Held, not used: the end of file at the other end is the publisher's death.
+    // The write end of the pipe, never written. Its closing tells clients that the publisher is dead.
     _alive: OwnedFd,
 }
 
@@ -52,12 +52,12 @@ impl Server {
         Ok(Server { socket, stop, thread: Some(thread), _alive: alive })
     }
 
-    /// Where it serves.
+    /// The socket's path.
     pub(crate) fn path(&self) -> &Path {
         &self.socket.path
     }
 
-    /// Whether this process started it, and did not inherit it by a fork.
+    /// Whether this process started it. False in a forked child.
     pub(crate) fn is_own(&self) -> bool {
         self.socket.is_own()
     }
@@ -65,10 +65,10 @@ impl Server {
     /// Removes the socket and ends the thread.
     pub(crate) fn end(&mut self) -> Result<(), CloseError> {
         if !self.is_own() {
-            std::mem::forget(self.thread.take()); // it serves in the parent
+            std::mem::forget(self.thread.take()); // the thread runs in the parent only
             return Ok(());
         }
-        // First the socket, so that nobody connects whom nobody answers.
+        // The socket first. Otherwise a client could connect and get no answer.
         let removed = self.socket.remove();
         if let Some(thread) = self.thread.take() {
             let _ = rustix::io::write(&self.stop, &1u64.to_ne_bytes());
@@ -80,35 +80,35 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = self.end(); // nobody to tell
+        let _ = self.end(); // drop cannot return the error
     }
 }
 
-/// What is handed over, and to whom.
+/// The files to hand over, and the users to hand them to.
 pub(super) struct Offer {
     segment: OwnedFd,
     control: OwnedFd,
     live: OwnedFd,
-    served: SealedOptions,
-    own: u32,
+    options: SealedOptions,
+    own_uid: u32,
 }
 
 impl Offer {
-    pub(super) fn new(segment: OwnedFd, control: OwnedFd, live: OwnedFd, served: SealedOptions) -> Self {
-        Offer { segment, control, live, served, own: rustix::process::geteuid().as_raw() }
+    pub(super) fn new(segment: OwnedFd, control: OwnedFd, live: OwnedFd, options: SealedOptions) -> Self {
+        Offer { segment, control, live, options, own_uid: rustix::process::geteuid().as_raw() }
     }
 
-    /// Why a peer is not served; `None` if it is.
+    /// Why a client is refused. `None` if it is accepted.
     fn refusal(&self, client: &OwnedFd, connected: usize) -> Option<String> {
         let Ok((uid, groups)) = peer::identity(client) else {
             return Some("the kernel does not tell who you are".to_owned());
         };
-        let SealedOptions { uids, gids, max_clients, .. } = &self.served;
-        if uid != self.own && !uids.contains(&uid) && !groups.iter().any(|group| gids.contains(group)) {
+        let SealedOptions { uids, gids, max_clients, .. } = &self.options;
+        if uid != self.own_uid && !uids.contains(&uid) && !groups.iter().any(|group| gids.contains(group)) {
             return Some(format!(
                 "uid {uid} is neither the publisher's ({}) nor allowed: run as another user, or publish with that uid or \
                  a group of it allowed",
-                self.own
+                self.own_uid
             ));
         }
         (connected >= *max_clients).then(|| {
@@ -116,7 +116,7 @@ impl Offer {
         })
     }
 
-    /// Tells a client yes or no. One that is told yes is returned, to be watched.
+    /// Answers a client. Returns the connection of an accepted client, to watch for its end.
     fn answer(&self, client: OwnedFd, connected: usize) -> Option<OwnedFd> {
         let granted = match self.refusal(&client, connected) {
             Some(reason) => Err(reason),
@@ -133,11 +133,11 @@ impl Offer {
             ancillary.push(SendAncillaryMessage::ScmRights(&files));
         }
         let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-        // The buffer of a socket just connected is empty: what does not go out at once never will.
+        // The buffer of a new connection is empty, so an answer that cannot be sent at once never can.
         let sent = net::sendmsg(&client, &[IoSlice::new(&answer.to_bytes())], &mut ancillary, flags);
         match granted {
             Ok(_) if sent.is_ok() => log::accepted(&client, connected + 1),
-            Ok(_) => return None, // it went away before the answer
+            Ok(_) => return None, // the client disconnected before the answer
             Err(reason) => {
                 log::refused(&reason);
                 return None;
@@ -146,8 +146,8 @@ impl Offer {
         Some(client)
     }
 
-    /// One client's descriptors. They are opened for it alone: with shared ones a client could change the flags of
-    /// everybody's pipe, and would hold everybody's lock on `control`.
+    /// Opens descriptors for one client alone. With shared ones a client could change the flags of every client's pipe,
+    /// and would hold every client's lock on `control`.
     fn descriptors(&self) -> Result<[OwnedFd; DESCRIPTORS], Errno> {
         Ok([
             reopen(&self.segment, OFlags::RDONLY)?,
@@ -157,48 +157,48 @@ impl Offer {
     }
 }
 
-/// Serves until told to stop.
+/// Serves until `stop` is written.
 fn serve(listener: &OwnedFd, stop: &OwnedFd, offer: &Offer) {
     let mut clients: Vec<OwnedFd> = Vec::new();
-    let mut resting = false;
+    let mut paused = false;
     loop {
-        let accepting = if resting { PollFlags::empty() } else { PollFlags::IN };
+        let accepting = if paused { PollFlags::empty() } else { PollFlags::IN };
         let mut polled = vec![PollFd::new(stop, PollFlags::IN), PollFd::new(listener, accepting)];
-        // Hanging up is reported unasked; what they send is not asked about.
+        // With no events requested, poll reports only the end of a connection, not data.
         polled.extend(clients.iter().map(|client| PollFd::new(client, PollFlags::empty())));
-        let timeout = Timespec { tv_sec: 0, tv_nsec: i64::from(REST.subsec_nanos()) };
-        match poll(&mut polled, resting.then_some(&timeout)) {
+        let timeout = Timespec { tv_sec: 0, tv_nsec: i64::from(PAUSE.subsec_nanos()) };
+        match poll(&mut polled, paused.then_some(&timeout)) {
             Ok(_) => {}
             Err(Errno::INTR) => continue,
-            Err(_) => thread::sleep(REST), // out of memory: later
+            Err(_) => thread::sleep(PAUSE), // out of memory: later
         }
-        let [told, called] = [0, 1].map(|index: usize| !polled[index].revents().is_empty());
-        if told {
+        let [stopped, connecting] = [0, 1].map(|index: usize| !polled[index].revents().is_empty());
+        if stopped {
             return;
         }
-        forget_hung_up(&mut clients);
-        resting = called && !accept(listener, offer, &mut clients);
+        drop_disconnected(&mut clients);
+        paused = connecting && !accept(listener, offer, &mut clients);
     }
 }
 
-/// Closes the connections of those who hung up.
-fn forget_hung_up(clients: &mut Vec<OwnedFd>) {
+/// Closes the connections that their clients have ended.
+fn drop_disconnected(clients: &mut Vec<OwnedFd>) {
     let mut polled: Vec<_> = clients.iter().map(|client| PollFd::new(client, PollFlags::empty())).collect();
     let _ = poll(&mut polled, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }));
-    let hung_up: Vec<bool> = polled.iter().map(|polled| !polled.revents().is_empty()).collect();
-    let (mut hung_up, before) = (hung_up.iter(), clients.len());
-    clients.retain(|_| hung_up.next() != Some(&true));
+    let disconnected: Vec<bool> = polled.iter().map(|polled| !polled.revents().is_empty()).collect();
+    let (mut disconnected, before) = (disconnected.iter(), clients.len());
+    clients.retain(|_| disconnected.next() != Some(&true));
     log::left(before - clients.len(), clients.len());
 }
 
-/// Answers those who wait; false if this process has no descriptor left for them.
+/// Accepts and answers waiting clients. False if accepting failed, as when the process has no descriptor left.
 fn accept(listener: &OwnedFd, offer: &Offer, clients: &mut Vec<OwnedFd>) -> bool {
-    for _ in 0..AT_ONCE {
+    for _ in 0..ACCEPTS_IN_A_ROW {
         match net::accept_with(listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
             Ok(client) => {
-                // Somebody may have hung up, and come again, since they were last looked at.
-                if clients.len() >= offer.served.max_clients {
-                    forget_hung_up(clients);
+                // A client may have disconnected and come again since the last look. Its old connection must not count.
+                if clients.len() >= offer.options.max_clients {
+                    drop_disconnected(clients);
                 }
                 clients.extend(offer.answer(client, clients.len()));
             }

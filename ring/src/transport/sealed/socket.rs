@@ -1,5 +1,5 @@
-//! A socket's place in the file system: taken by one publisher at a time, replaced if its publisher is dead, gone when
-//! its publisher ends.
+//! The socket's file. One publisher at a time holds its path. A dead publisher's socket is replaced, and a publisher
+//! that ends removes its own.
 
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -14,38 +14,39 @@ use crate::presence::lock::try_lock;
 use crate::transport::files::fault::kind_name;
 use crate::transport::files::{Access, Directory, Fault, Trust, What};
 
-/// Attempts at a place that is taken and given up again at the same moment.
+/// Attempts to lock a path whose lock file is removed at the same moment.
 const ATTEMPTS: u32 = 500;
 
-/// Connections that wait to be accepted.
+/// The number of connections that can wait to be accepted.
 const BACKLOG: i32 = 128;
 
-/// Held by the publisher that serves at a path.
+/// A publisher's hold on its socket's path.
 pub(super) struct SocketFile {
     directory: Directory,
     name: String,
     pub(super) path: PathBuf,
-    /// The socket, once it is there.
+    /// The stat of the socket's file, once it exists.
     socket: Option<Stat>,
     held: bool,
     creator: CreatorPid,
-    // Held, not used: dropping it is what frees the place.
+    // Never used: dropping it frees the path for other publishers.
     _lock: OwnedFd,
 }
 
-/// A packet socket that never blocks.
+/// Makes a non-blocking packet socket.
 pub(super) fn socket() -> Result<OwnedFd, Errno> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)
 }
 
-/// The address of an open file: short, however long its path is, and of the file itself, whatever has its name by now.
+/// The address of an open socket file. It fits a socket address whatever the file's path, and names this file even if
+/// another one has its path by now.
 pub(super) fn address_of(file: &OwnedFd) -> Result<SocketAddrUnix, Errno> {
     SocketAddrUnix::new(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }
 
 impl SocketFile {
-    /// Takes the place at `path`, unless a publisher has it or something else is there.
+    /// Takes `path`. An error if a publisher holds it or a file other than a dead publisher's socket is there.
     pub(super) fn take(path: &Path) -> Result<Self, CreateError> {
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
             let source = std::io::Error::new(std::io::ErrorKind::InvalidInput, "the path must end in a name of UTF-8");
@@ -61,7 +62,7 @@ impl SocketFile {
         Ok(taken)
     }
 
-    /// Whether nothing is there, or what a dead publisher left.
+    /// Checks that the path is free, or that a dead publisher's socket is there.
     fn check_vacant(&self) -> Result<(), CreateError> {
         let Some((file, stat)) = self.directory.look_at(&self.name)? else { return Ok(()) };
         let (path, found) = (self.path.clone(), FileType::from_raw_mode(stat.st_mode));
@@ -73,13 +74,13 @@ impl SocketFile {
         let probe = socket().and_then(|socket| net::connect(socket, &address_of(&file)?));
         match probe {
             Err(Errno::CONNREFUSED) => Ok(()),
-            // It answers, has no time to, or is of another type: somebody listens.
+            // Connected, queue full, or another socket type: in each case a process listens.
             Ok(()) | Err(Errno::AGAIN | Errno::PROTOTYPE) => Err(CreateError::AlreadyPublished { path }),
             Err(errno) => Err(self.directory.fault(&self.name, "find out whether somebody serves", errno).into()),
         }
     }
 
-    /// Makes the socket, of exactly this mode and group, listening, and only then puts it into place.
+    /// Makes a listening socket of exactly this mode and group, then puts it in place.
     pub(super) fn listen(&mut self, access: Access, mode: u32) -> Result<OwnedFd, CreateError> {
         let temporary = temporary(&self.name);
         let fault = |doing| {
@@ -87,35 +88,35 @@ impl SocketFile {
             move |errno| CreateError::from(Fault { path, what: What::Io { doing, source: errno } })
         };
         let listener = socket().map_err(fault("make a socket for"))?;
-        self.directory.remove(&temporary)?; // of a publisher that was killed on the way
-        // What is bound gets the mode of the socket, less the umask: it is never open to more than its owner.
+        self.directory.remove(&temporary)?; // left by a publisher that was killed before the rename
+        // bind gives the file the socket's mode, less the umask. With this mode only the owner can connect at first.
         fs::fchmod(&listener, Mode::RUSR | Mode::WUSR).map_err(fault("set the mode of"))?;
         let address = SocketAddrUnix::new(self.directory.short_path(&temporary)).map_err(fault("name"))?;
         net::bind(&listener, &address).map_err(fault("bind"))?;
         let Some((file, _)) = self.directory.look_at(&temporary)? else {
             return Err(fault("find what was bound:")(Errno::NOENT));
         };
-        // A socket's file can be opened in no way that fchmod accepts.
-        let through = format!("/proc/self/fd/{}", file.as_raw_fd());
+        // A socket's file can only be opened with O_PATH, which fchmod refuses.
+        let path_of_fd = format!("/proc/self/fd/{}", file.as_raw_fd());
         if let Some(group) = access.group {
-            fs::chownat(fs::CWD, &*through, None, Some(fs::Gid::from_raw(group)), AtFlags::empty())
+            fs::chownat(fs::CWD, &*path_of_fd, None, Some(fs::Gid::from_raw(group)), AtFlags::empty())
                 .map_err(fault("set the group of"))?;
         }
-        fs::chmod(&*through, Mode::from_raw_mode(mode)).map_err(fault("set the mode of"))?;
+        fs::chmod(&*path_of_fd, Mode::from_raw_mode(mode)).map_err(fault("set the mode of"))?;
         net::listen(&listener, BACKLOG).map_err(fault("listen at"))?;
         self.directory.rename(&temporary, &self.name)?;
         self.socket = Some(fs::fstat(&file).map_err(fault("look at"))?);
         Ok(listener)
     }
 
-    /// Whether this process took it, and did not inherit it by a fork.
+    /// Whether this process took the path. False in a forked child.
     pub(super) fn is_own(&self) -> bool {
         self.creator.is_this()
     }
 
-    /// Removes the socket, if it is still this publisher's, and the lock.
+    /// Removes the lock, and the socket if it is still this publisher's.
     pub(super) fn remove(&mut self) -> Result<(), CloseError> {
-        // Afterwards what has these names may be another publisher's.
+        // Only once: afterwards files of these names may belong to another publisher.
         if !std::mem::take(&mut self.held) || !self.is_own() {
             return Ok(());
         }
@@ -126,7 +127,7 @@ impl SocketFile {
                 self.directory.remove(&self.name)?;
             }
             self.directory.remove(&temporary(&self.name))?;
-            // Last: while it is there and held, nobody else can begin.
+            // The lock last: while it exists and is held, no other publisher can begin.
             self.directory.remove(&lock_name(&self.name))
         };
         remove().map_err(|fault: Fault| fault.into())
@@ -135,7 +136,7 @@ impl SocketFile {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        let _ = self.remove(); // nobody to tell
+        let _ = self.remove(); // drop cannot return the error
     }
 }
 
@@ -147,7 +148,7 @@ fn lock_name(name: &str) -> String {
     format!("{name}.lock")
 }
 
-/// The lock beside the socket, which says that nobody else serves there.
+/// Takes the lock file beside the socket. While it is held, nobody else can serve at `path`.
 fn lock(directory: &Directory, name: &str, path: &Path) -> Result<OwnedFd, CreateError> {
     let name = lock_name(name);
     for _ in 0..ATTEMPTS {
@@ -161,7 +162,8 @@ fn lock(directory: &Directory, name: &str, path: &Path) -> Result<OwnedFd, Creat
         if !taken {
             return Err(CreateError::AlreadyPublished { path: path.to_owned() });
         }
-        // A publisher that ends removes the lock while it holds it.
+        // An ending publisher removes the lock file while it holds it. A lock on a removed file excludes nobody: try
+        // again.
         if directory.holds(&name, &stat)? {
             return Ok(lock);
         }

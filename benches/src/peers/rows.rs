@@ -1,0 +1,28 @@
+//! The rows of the peers.
+
+use crate::row::{Kind, Row};
+
+use super::capacity::CAPACITY;
+use super::{crossbeam, disruptor, iceoryx, photon, ringfire, rtrb};
+
+/// The rows for messages of 56 bytes and, in a full report, of 8, 248 and 1,016 bytes.
+pub fn rows() -> Vec<Row> {
+    let mut rows = of_size::<7>();
+    for others in [of_size::<1>(), of_size::<31>(), of_size::<127>()] {
+        rows.extend(others.into_iter().map(Row::only_full));
+    }
+    rows
+}
+
+fn of_size<const W: usize>() -> Vec<Row> {
+    let name = |peer: &str| format!("{peer} {}", W * 8);
+    let capacity = Some(CAPACITY);
+    vec![
+        Row::new::<_, W>(Kind::Peer, name("ringfire"), capacity, ringfire::Ringfire),
+        Row::new::<_, W>(Kind::Peer, name("iceoryx2"), Some(iceoryx::CAPACITY), iceoryx::Iceoryx),
+        Row::in_threads::<_, W>(name("photon-ring"), capacity, photon::Photon),
+        Row::in_threads::<_, W>(name("disruptor"), capacity, disruptor::Disruptor),
+        Row::in_threads::<_, W>(name("rtrb"), capacity, rtrb::Rtrb),
+        Row::in_threads::<_, W>(name("crossbeam-channel"), capacity, crossbeam::Crossbeam),
+    ]
+}

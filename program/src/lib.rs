@@ -1,0 +1,19 @@
+//! What the programs of this workspace share and what knows no market data.
+//!
+//! - [`program`]: the `main` of a program: command line, logs, exit code.
+//! - [`failure`]: errors and their exit codes.
+//! - [`args`]: flags and value parsers that several programs have.
+//! - [`say`]: lines on standard error.
+//! - [`remedy`]: what to do about a system call that failed.
+//! - [`stdout`]: standard output whose writes end on a signal.
+//! - [`stop`]: SIGINT and SIGTERM as a flag.
+//! - [`logs`]: structured logs, switched on by `RUST_LOG`.
+
+pub mod args;
+pub mod failure;
+pub mod logs;
+pub mod program;
+pub mod remedy;
+pub mod say;
+pub mod stdout;
+pub mod stop;

@@ -1,0 +1,163 @@
+//! A survey as OpenMetrics text.
+
+use std::fmt;
+use std::time::Duration;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, text};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Registry;
+
+use crate::survey::{Snapshot, Subscriber, Survey};
+
+/// The text of all metrics. `readable` says whether the root could be read; `ages` are the times since each ring of the
+/// survey last published, in its order.
+pub(super) fn render(survey: Survey, readable: bool, ages: Vec<Option<Duration>>) -> String {
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(Metrics { readable, survey, ages }));
+    let mut body = String::new();
+    match text::encode(&mut body, &registry) {
+        Ok(()) => body,
+        // Writing to a String cannot fail. A metric that cannot be encoded is a bug here, and must be seen.
+        Err(error) => format!("# ringctl: {error}\n"),
+    }
+}
+
+/// A survey as metrics.
+#[derive(Debug)]
+struct Metrics {
+    readable: bool,
+    survey: Survey,
+    /// For each ring, in their order.
+    ages: Vec<Option<Duration>>,
+}
+
+impl Collector for Metrics {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let rings = &self.survey.rings;
+        let name = |ring: &Snapshot| vec![("ring", ring.name.clone())];
+        let mut family = |name: &str, help: &str, values: Vec<(Vec<(&'static str, String)>, Value)>| {
+            let kind = match values.first() {
+                Some((_, Value::Count(_))) => MetricType::Counter,
+                Some(_) => MetricType::Gauge,
+                None => return Ok(()),
+            };
+            let name = format!("feed_{name}");
+            let mut encoder = encoder.encode_descriptor(&name, help, None, kind)?;
+            let (plain, labelled): (Vec<_>, Vec<_>) = values.into_iter().partition(|(labels, _)| labels.is_empty());
+            for (labels, value) in labelled {
+                value.encode(encoder.encode_family(&labels)?)?;
+            }
+            // At most one value has no labels: that of the family itself.
+            if let Some((_, value)) = plain.into_iter().next() {
+                value.encode(encoder)?;
+            }
+            Ok::<(), fmt::Error>(())
+        };
+        family(
+            "rings_readable",
+            "Whether the directory of the rings could be read",
+            vec![(vec![], Value::of(self.readable))],
+        )?;
+        let readable = rings.iter().map(|ring| (ring.name.clone(), true));
+        let unreadable = self.survey.others.iter().map(|other| (other.name.clone(), false));
+        family(
+            "ring_readable",
+            "Whether a ring could be looked at: 0 if it is damaged, of another version, or not a ring",
+            readable.chain(unreadable).map(|(name, fine)| (vec![("ring", name)], Value::of(fine))).collect(),
+        )?;
+        let mut of_rings = |metric: &str, help: &str, value: &dyn Fn(&Snapshot) -> Option<Value>| {
+            family(metric, help, rings.iter().filter_map(|ring| Some((name(ring), value(ring)?))).collect())
+        };
+        of_rings("ring_published_messages", "Messages published since the ring's name began at 0", &|ring| {
+            Some(Value::Count(ring.published))
+        })?;
+        of_rings("ring_publish_rate", "Messages a second over the exporter's --sample, or somewhat longer", &|ring| {
+            ring.rate.map(Value::Float)
+        })?;
+        of_rings("ring_publisher_up", "Whether the publisher is alive", &|ring| {
+            Some(Value::of(ring.publisher == "alive"))
+        })?;
+        of_rings("ring_closed", "Whether the publisher closed the ring", &|ring| {
+            Some(Value::of(ring.publisher == "closed"))
+        })?;
+        of_rings(
+            "ring_wakes",
+            "Times the event word changed: wakes of sleeping subscribers, and one for each start and end of a publisher",
+            &|ring| Some(Value::Count(ring.wakes)),
+        )?;
+        of_rings("ring_epoch", "The publisher's epoch: one more with each takeover", &|ring| {
+            Some(Value::Number(ring.epoch))
+        })?;
+        of_rings("ring_capacity_slots", "Slots; the ring holds one message less", &|ring| {
+            Some(Value::Number(ring.capacity))
+        })?;
+        of_rings("ring_size_bytes", "Bytes of the ring's segment", &|ring| Some(Value::Number(ring.bytes)))?;
+        of_rings("ring_subscribers", "Subscribers attached", &|ring| {
+            ring.subscribers.as_ref().map(|subscribers| Value::Number(subscribers.len() as u64))
+        })?;
+        let ages = rings.iter().zip(&self.ages).filter_map(|(ring, age)| Some((name(ring), Value::age((*age)?))));
+        family(
+            "ring_last_publish_age_seconds",
+            "Since the exporter last saw the published count change, or first saw the ring",
+            ages.collect(),
+        )?;
+        let mut of_subscribers = |metric: &str, help: &str, value: &dyn Fn(&Subscriber) -> Value| {
+            let subscribers = rings.iter().flat_map(|ring| {
+                ring.subscribers.iter().flatten().map(|subscriber| {
+                    let (entry, pid) = (subscriber.entry.to_string(), subscriber.pid.to_string());
+                    (vec![("ring", ring.name.clone()), ("entry", entry), ("pid", pid)], value(subscriber))
+                })
+            });
+            family(metric, help, subscribers.collect())
+        };
+        of_subscribers(
+            "ring_subscriber_lag_messages",
+            "Messages published before the look and not read yet, up to 1,023 too many",
+            &|subscriber| Value::Number(subscriber.lag),
+        )?;
+        of_subscribers("ring_subscriber_lost_messages", "Messages overwritten before they were read", &|subscriber| {
+            Value::Count(subscriber.lost)
+        })
+    }
+}
+
+/// The value of a metric.
+enum Value {
+    Count(u64),
+    Number(u64),
+    Float(f64),
+}
+
+impl Value {
+    fn of(fact: bool) -> Self {
+        Value::Number(fact.into())
+    }
+
+    fn age(age: Duration) -> Self {
+        Value::Float(age.as_secs_f64())
+    }
+
+    fn encode(self, encoder: prometheus_client::encoding::MetricEncoder<'_>) -> fmt::Result {
+        match self {
+            Value::Count(count) => ConstCounter::new(count).encode(encoder),
+            // An integer gauge is an `i64`. Larger values do not occur.
+            Value::Number(number) => ConstGauge::new(i64::try_from(number).unwrap_or(i64::MAX)).encode(encoder),
+            Value::Float(number) => ConstGauge::new(number).encode(encoder),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_root_that_cannot_be_read_is_a_metric() {
+        let body = render(Survey::default(), false, Vec::new());
+        assert!(body.contains("feed_rings_readable 0\n"), "{body}");
+        assert!(body.ends_with("# EOF\n"), "{body}");
+    }
+}

@@ -1,0 +1,218 @@
+//! `export`: serves metrics of all rings over HTTP, for Prometheus.
+//!
+//! The format is OpenMetrics text, which Prometheus reads since 2.5. Rings are surveyed at each scrape and at least
+//! once per interval, so that the age of the last publish is known to within an interval. No error of a connection ends
+//! the exporter.
+
+mod http;
+mod metrics;
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use feed_program::logs;
+use feed_program::say::say;
+use tracing::{info, warn};
+
+use self::http::{Answer, Request};
+use crate::outcome::Outcome;
+use crate::output::Output;
+use crate::survey::{Rates, Snapshot, Survey, Targets};
+
+const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// The largest number of connections at a time. A client that sends nothing, or does not read its answer, holds one
+/// until its timeout.
+const MAX_CONNECTIONS: usize = 64;
+
+/// The pause after a connection that could not be accepted: the resource that was short may be back then.
+const PAUSE: Duration = Duration::from_millis(100);
+
+pub(crate) fn run(targets: Targets<'_>, listen: &str, sample: Duration, out: &mut Output) -> anyhow::Result<Outcome> {
+    logs::init();
+    let cannot = || format!("{listen}: cannot listen");
+    let listener = TcpListener::bind(listen).map_err(|error| {
+        anyhow::anyhow!("{}: {error}: choose another address and port (--listen ADDRESS:PORT)", cannot())
+    })?;
+    // The actual port if port 0 was given.
+    let address = listener.local_addr().with_context(cannot)?;
+    let mut exporter = Exporter { targets, times: PublishTimes::with_window(sample) };
+    exporter.survey().1.with_context(|| format!("{}: cannot look at the rings", exporter.targets.root().display()))?;
+    match out.json {
+        true => {
+            out.json(&serde_json::json!({ "listening": address.to_string() }))?;
+            out.flush()?;
+        }
+        false => say(format_args!("listening at http://{address}/metrics")),
+    }
+    info!(%address, root = %exporter.targets.root().display(), "listening");
+    let (exporter, connections) = (Mutex::new(exporter), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        let surveying = std::thread::Builder::new().name("ringctl look".to_owned());
+        surveying.spawn_scoped(scope, || survey_periodically(&exporter, sample)).context("cannot start a thread")?;
+        loop {
+            let stream = match listener.accept() {
+                Ok((stream, _)) => stream,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                // No file descriptor left, or the connection is gone: the next one may succeed.
+                Err(error) => {
+                    warn!(%error, "cannot accept a connection: trying again");
+                    std::thread::sleep(PAUSE);
+                    continue;
+                }
+            };
+            let before = connections.fetch_add(1, Ordering::Relaxed);
+            if before >= MAX_CONNECTIONS {
+                warn!(answering = before, "request dropped: nobody reads the answers before it");
+                connections.fetch_sub(1, Ordering::Relaxed);
+                continue;
+            }
+            // A thread of its own, because a client may be slow.
+            let (exporter, connections) = (&exporter, &connections);
+            let thread = std::thread::Builder::new().name("ringctl answer".to_owned()).spawn_scoped(scope, move || {
+                serve(stream, exporter);
+                connections.fetch_sub(1, Ordering::Relaxed);
+            });
+            if let Err(error) = thread {
+                warn!(%error, "request dropped: no thread can be started");
+                connections.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
+    })
+}
+
+/// The state that the threads share. Only one of them surveys at a time.
+struct Exporter<'a> {
+    targets: Targets<'a>,
+    times: PublishTimes,
+}
+
+impl Exporter<'_> {
+    fn survey(&mut self) -> Surveyed {
+        self.times.survey(&mut self.targets)
+    }
+}
+
+fn lock<'a, 'b>(exporter: &'a Mutex<Exporter<'b>>) -> MutexGuard<'a, Exporter<'b>> {
+    exporter.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Surveys once per sample interval if no scrape does.
+fn survey_periodically(exporter: &Mutex<Exporter<'_>>, sample: Duration) {
+    loop {
+        let due = lock(exporter).times.surveyed + sample;
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        let mut exporter = lock(exporter);
+        if exporter.times.surveyed.elapsed() >= sample {
+            // The error is in the log and in the next answer.
+            let _ = exporter.survey();
+        }
+    }
+}
+
+/// Answers one connection.
+fn serve(mut stream: TcpStream, exporter: &Mutex<Exporter<'_>>) {
+    let Some(request) = http::read(&mut stream) else { return };
+    let (answer, head_only) = match request {
+        Ok(request) => {
+            let answer = answer(&request, exporter);
+            info!(method = %request.method, url = request.target, status = answer.status, "request");
+            (answer, request.method == "HEAD")
+        }
+        Err(answer) => {
+            info!(status = answer.status, "no request");
+            (answer, false)
+        }
+    };
+    // A client that is gone needs no answer.
+    let _ = http::write(&mut stream, &answer, head_only);
+}
+
+fn answer(request: &Request, exporter: &Mutex<Exporter<'_>>) -> Answer {
+    if !["GET", "HEAD"].contains(&&*request.method) {
+        return Answer::text(405, "only GET");
+    }
+    match request.path() {
+        "/metrics" => {
+            let mut exporter = lock(exporter);
+            let (survey, root) = exporter.survey();
+            let ages = survey.rings.iter().map(|ring| exporter.times.age(ring)).collect();
+            Answer { status: 200, kind: CONTENT_TYPE, body: metrics::render(survey, root.is_ok(), ages) }
+        }
+        "/" => Answer::text(200, "metrics are at /metrics"),
+        _ => Answer::text(404, "not found; metrics are at /metrics"),
+    }
+}
+
+/// A survey, and whether the root could be read.
+type Surveyed = (Survey, anyhow::Result<()>);
+
+/// The times when rings were last seen to publish.
+#[derive(Debug)]
+struct PublishTimes {
+    rates: Rates,
+    /// By name and nonce: the published count and the time when it was first seen.
+    seen: HashMap<(String, String), (u64, Instant)>,
+    /// The time of the last survey.
+    surveyed: Instant,
+    /// The root could not be read at the last survey, and that was logged.
+    unreadable: bool,
+}
+
+impl PublishTimes {
+    /// `window` is the shortest time over which a rate is measured: two scrapes may follow each other faster.
+    fn with_window(window: Duration) -> Self {
+        PublishTimes {
+            rates: Rates::with_window(window),
+            seen: HashMap::new(),
+            surveyed: Instant::now(),
+            unreadable: false,
+        }
+    }
+
+    fn survey(&mut self, targets: &mut Targets<'_>) -> Surveyed {
+        let (mut survey, root) = targets.survey();
+        self.rates.apply(&mut survey.rings);
+        let (now, mut seen) = (Instant::now(), HashMap::new());
+        for ring in &survey.rings {
+            let key = key(ring);
+            let before = self.seen.remove(&key);
+            if before.is_none() {
+                let Snapshot { name, publisher, epoch, published, .. } = ring;
+                info!(ring = name, publisher, epoch, published, "ring appeared");
+            }
+            let entry = before.filter(|before| before.0 == ring.published).unwrap_or((ring.published, now));
+            seen.insert(key, entry);
+        }
+        match &root {
+            Ok(()) => {
+                for ((name, _), (published, _)) in &self.seen {
+                    info!(ring = name, published, "ring vanished");
+                }
+                self.unreadable = false;
+            }
+            Err(error) => {
+                // A root that cannot be read may come back. This is logged once.
+                if !std::mem::replace(&mut self.unreadable, true) {
+                    warn!(error = %format_args!("{error:#}"), "the rings cannot be read");
+                }
+                seen.extend(self.seen.drain());
+            }
+        }
+        (self.seen, self.surveyed) = (seen, now);
+        (survey, root)
+    }
+
+    fn age(&self, ring: &Snapshot) -> Option<Duration> {
+        self.seen.get(&key(ring)).map(|(_, since)| since.elapsed())
+    }
+}
+
+fn key(ring: &Snapshot) -> (String, String) {
+    (ring.name.clone(), ring.nonce.clone())
+}

@@ -1,0 +1,81 @@
+//! Writes messages as text, JSON or bytes: the output of `dump` and `tail`.
+
+use std::fmt::Write as _;
+
+use feed_program::say::say;
+use feed_ring::inspect::{MessageType, Ring};
+
+use crate::output::Output;
+
+/// Writes the messages of one ring.
+pub(crate) struct MessageWriter {
+    /// `None`: as bytes.
+    message: Option<MessageType>,
+}
+
+impl MessageWriter {
+    /// Decodes messages by the ring's schema. If the schema cannot be parsed, reports that and writes bytes.
+    pub(crate) fn decoding(ring: &Ring) -> Self {
+        let message = ring.message_type();
+        if let Err(error) = &message {
+            say(format_args!("{}: {error}: the messages are shown as bytes", ring.path().display()));
+        }
+        MessageWriter { message: message.ok() }
+    }
+
+    /// Writes messages as bytes.
+    pub(crate) fn hex() -> Self {
+        MessageWriter { message: None }
+    }
+
+    /// Writes one message.
+    pub(crate) fn write(&self, sequence: u64, bytes: &[u8], out: &mut Output) -> std::io::Result<()> {
+        match (&self.message, out.json) {
+            (Some(message), true) => {
+                out.line(&format!("{{\"sequence\":{sequence},\"message\":{}}}", message.json(bytes)))
+            }
+            (Some(message), false) => out.line(&format!("{sequence}  {}", message.text(bytes))),
+            (None, true) => out.line(&format!("{{\"sequence\":{sequence},\"hex\":\"{}\"}}", hex(bytes))),
+            (None, false) => out.text(&format!("{sequence}\n{}", lines_of_hex(bytes))),
+        }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// Sixteen bytes a line: offset, bytes, and printable characters.
+fn lines_of_hex(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for (line, bytes) in bytes.chunks(16).enumerate() {
+        let pairs: Vec<String> = bytes.chunks(8).map(spaced).collect();
+        let letters: String =
+            bytes.iter().map(|&byte| if (b' '..=b'~').contains(&byte) { char::from(byte) } else { '.' }).collect();
+        let _ = writeln!(text, "  {:04x}  {:<48}  |{letters}|", line * 16, pairs.join("  "));
+    }
+    text
+}
+
+fn spaced(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_in_hexadecimal() {
+        assert_eq!(hex(&[0, 255, 16]), "00ff10");
+        assert_eq!(
+            lines_of_hex(b"0123456789abcdef\n\x7f"),
+            "  0000  30 31 32 33 34 35 36 37  38 39 61 62 63 64 65 66  |0123456789abcdef|\n  \
+               0010  0a 7f                                             |..|\n"
+        );
+    }
+}

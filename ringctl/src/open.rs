@@ -1,0 +1,63 @@
+//! Opens a ring to inspect it, and explains why that failed.
+
+use std::path::Path;
+
+use feed_ring::OpenError;
+use feed_ring::inspect::Ring;
+
+use crate::args::RingArg;
+
+/// Opens the ring that a command line names, to inspect it.
+pub(crate) fn open(root: &Path, ring: &RingArg) -> anyhow::Result<Ring> {
+    match (&ring.connect, &ring.name) {
+        (Some(path), _) => Ring::connect(path),
+        // clap requires one of the two.
+        (None, name) => Ring::open(root, name.as_deref().unwrap_or_default()),
+    }
+    .map_err(|error| anyhow::anyhow!(explain(&error, ring.connect.is_some())))
+}
+
+/// Why a ring was not opened. The library's text suggests to wait for the ring, which `ringctl` cannot, and `ringctl
+/// list` does not show sealed rings.
+pub(crate) fn explain(error: &OpenError, sealed: bool) -> String {
+    match error {
+        OpenError::NotFound { path } if sealed => format!(
+            "{}: no such socket: start the publisher that serves it (feed-publisher --serve PATH), or mend the path",
+            path.display()
+        ),
+        OpenError::NotFound { path } => {
+            format!("{}: no such ring: start its publisher, or see what there is (ringctl list)", path.display())
+        }
+        OpenError::NotServed { path } => {
+            format!("{}: nobody serves this socket any more: restart its publisher", path.display())
+        }
+        OpenError::Unfinished { path } => format!(
+            "{}: its files do not belong together (yet): look again; if it stays so, restart its publisher",
+            path.display()
+        ),
+        error => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    #[test]
+    fn remedies_are_possible_with_ringctl() {
+        let path = || PathBuf::from("p");
+        let errors = [
+            OpenError::NotFound { path: path() },
+            OpenError::NotServed { path: path() },
+            OpenError::Unfinished { path: path() },
+        ];
+        for (error, sealed) in errors.iter().flat_map(|error| [(error, false), (error, true)]) {
+            let why = explain(error, sealed);
+            assert!(why.starts_with("p: ") && why.matches(": ").count() == 2, "{why}");
+            assert!(!why.contains("open timeout"), "it waits for nothing: {why}");
+            assert!(!(sealed && why.contains("ringctl list")), "it shows no sealed rings: {why}");
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! `top`: all rings live, on a terminal.
+
+mod screen;
+mod state;
+
+use std::io::{self, IsTerminal};
+use std::time::{Duration, Instant};
+
+use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
+
+use crate::outcome::Outcome;
+use crate::output::Output;
+use crate::survey::{Rates, Survey, Targets};
+use crate::top::state::State;
+
+pub(crate) fn run(mut targets: Targets<'_>, interval: Duration, out: &mut Output) -> anyhow::Result<Outcome> {
+    // A root that cannot be read is an error, not an empty screen.
+    let first = survey(&mut targets)?;
+    if out.json {
+        return write_json(&mut targets, interval, out);
+    }
+    anyhow::ensure!(
+        io::stdout().is_terminal() && io::stdin().is_terminal(),
+        "top needs a terminal: use top --json, or stat --watch, where there is none"
+    );
+    let mut state = State::new(targets.root().display().to_string());
+    state.update(first);
+    let mut terminal = ratatui::try_init()?;
+    let result = show(&mut targets, interval, &mut state, &mut terminal);
+    ratatui::try_restore()?;
+    result.map(|()| Outcome::Fine)
+}
+
+fn survey(targets: &mut Targets<'_>) -> anyhow::Result<Survey> {
+    let (survey, root) = targets.survey();
+    root.map(|()| survey)
+}
+
+/// JSON needs no terminal: one line for each survey.
+fn write_json(targets: &mut Targets<'_>, interval: Duration, out: &mut Output) -> anyhow::Result<Outcome> {
+    let mut rates = Rates::default();
+    loop {
+        let mut survey = survey(targets)?;
+        rates.apply(&mut survey.rings);
+        out.json(&survey)?;
+        out.flush()?;
+        std::thread::sleep(interval);
+    }
+}
+
+fn show(
+    targets: &mut Targets<'_>,
+    interval: Duration,
+    state: &mut State,
+    terminal: &mut ratatui::DefaultTerminal,
+) -> anyhow::Result<()> {
+    let mut next = Instant::now() + interval;
+    loop {
+        terminal.draw(|frame| screen::draw(frame, state))?;
+        // Keys do not delay the next survey.
+        while event::poll(next.saturating_duration_since(Instant::now()))? {
+            match event::read()? {
+                Event::Key(key) if key.kind != KeyEventKind::Release => {
+                    let control = key.modifiers.contains(KeyModifiers::CONTROL);
+                    match key.code {
+                        KeyCode::Char('q') | KeyCode::Esc => return Ok(()),
+                        KeyCode::Char('c') if control => return Ok(()),
+                        KeyCode::Char('s') => state.sort_by_next(),
+                        KeyCode::Char('r') => state.reverse(),
+                        KeyCode::Down | KeyCode::Char('j') => state.select(1),
+                        KeyCode::Up | KeyCode::Char('k') => state.select(-1),
+                        _ => {}
+                    }
+                }
+                Event::Resize(..) => {}
+                _ => continue,
+            }
+            terminal.draw(|frame| screen::draw(frame, state))?;
+        }
+        state.update(survey(targets)?);
+        next += interval;
+        // After a stop (Ctrl-Z, a suspended machine) missed surveys are not caught up.
+        next = next.max(Instant::now());
+    }
+}
