@@ -103,7 +103,7 @@ pub const ALL: &[Model] = &[
     Model::new("batch-takeover", "MeDR", "killed at every store of a batch; 1 read of 3", faults::takeover_batch)
         .preemptions(2)
         .every_store(),
-    Model::new("latest-takeover", "MeLR", "a takeover by 2 messages, newest asked for", faults::takeover_latest)
+    Model::new("latest-takeover", "MeR", "a takeover by 2 messages, newest asked for", faults::takeover_latest)
         .preemptions(1),
     Model::new("join-takeover", "MeLDR", "joins during a takeover, in each way; 2 reads", faults::takeover_join)
         .preemptions(1)

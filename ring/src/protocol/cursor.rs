@@ -83,9 +83,8 @@ impl Cursor {
             unknown_before: 0,
             reported_state: state::LIVE,
         };
-        // J4. Pairs with P1 and P2. A reader that sees how far the publisher is also sees the epoch that it publishes in.
-        // Without it the epoch of the first message could be reported as beginning at a later one.
-        fence("J4", Ordering::Acquire);
+        // The fences of this read order it after the look at how far the publisher is: it sees the epoch that the
+        // publisher publishes in.
         cursor.epoch = match Epochs::read(&cursor.view).of(first) {
             EpochOf::Known { epoch, .. } => epoch,
             // Only the first epoch can lie before the second.
@@ -239,17 +238,17 @@ impl Cursor {
         }
         let now = self.view.state();
         if now != state::LIVE {
-            // E1. Pairs with C1 and C3: the last look sees every message that was published before the ring ended.
-            fence("E1", Ordering::Acquire);
             return self.ended(now, goes_on).map(|()| Resolution::Message);
         }
         self.report_epoch().map(|()| Resolution::Nothing)
     }
 
-    /// Looks at the slot once more, after the fence that follows the end. If there is still no message, returns how the
-    /// ring ended.
+    /// Looks at the slot once more after the end was seen. If there is still no message, returns how the ring ended.
     #[cold]
     fn ended(&mut self, now: u64, goes_on: impl Fn() -> bool) -> Result<(), TryRecvError> {
+        // E1. Pairs with C1 and C3. The last look sees every message that was published before the ring ended, and the
+        // epoch of the publisher that ended it.
+        fence("E1", Ordering::Acquire);
         // E3. A message may have been published between the first look and the end. Without this look it would never be
         // received.
         if on("E3") {
