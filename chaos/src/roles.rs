@@ -90,7 +90,7 @@ pub(crate) fn subscribe(root: &Path, block: bool) -> Result<(), Box<dyn std::err
     let options = Subscriber::<Message>::options(RING).root(root).join(Join::Oldest).wait(wait);
     let mut subscriber = options.open_timeout(Duration::from_secs(10)).open()?;
     let mut counts = Counts::default();
-    let (mut last, mut publisher, mut epoch_reported) = (None, None, false);
+    let (mut last, mut publisher, mut epoch_reported, mut unknown_before) = (None, None, false, 0);
     let mut printed = Instant::now();
     loop {
         let at = subscriber.sequence();
@@ -102,8 +102,8 @@ pub(crate) fn subscribe(root: &Path, block: bool) -> Result<(), Box<dyn std::err
                 counts.duplicated += u64::from(last == Some(sequence));
                 counts.out_of_order += u64::from(last.is_some_and(|last| sequence < last));
                 // The ring must report an epoch before the first message of its publisher.
-                counts.unaccounted +=
-                    u64::from(publisher.is_some_and(|publisher| publisher != message[1]) && !epoch_reported);
+                let known = epoch_reported || sequence < unknown_before;
+                counts.unaccounted += u64::from(publisher.is_some_and(|publisher| publisher != message[1]) && !known);
                 (last, publisher, epoch_reported) = (Some(sequence), Some(message[1]), false);
             }
             Err(TryRecvError::Empty) => {}
@@ -113,6 +113,8 @@ pub(crate) fn subscribe(root: &Path, block: bool) -> Result<(), Box<dyn std::err
                 counts.unaccounted += u64::from(last.is_some_and(|last| last >= sequence));
                 epoch_reported = true;
             }
+            // Messages of several publishers follow, without a report of their own, up to there.
+            Err(TryRecvError::RestartsUnknown { until }) => unknown_before = until,
             Err(TryRecvError::PublisherDead) => std::thread::sleep(Duration::from_micros(200)),
             Err(error) => return Err(error.into()),
         }

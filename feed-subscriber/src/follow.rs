@@ -237,6 +237,11 @@ impl<'a> Follower<'a> {
                 self.say(format_args!("{error}: state built from the messages before must be rebuilt"));
                 return ControlFlow::Continue(());
             }
+            TryRecvError::RestartsUnknown { until } => {
+                info!(ring = self.options.title(), until, "restarted, more often than the ring can tell where");
+                self.say(format_args!("{error}: state must be rebuilt at {until}"));
+                return ControlFlow::Continue(());
+            }
             TryRecvError::Closed => return ControlFlow::Break(Ended::Closed),
             TryRecvError::PublisherDead if self.options.on_publisher_loss == OnLoss::Wait => {
                 return self.wait_for_publisher(output);
