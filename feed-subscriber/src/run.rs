@@ -7,7 +7,8 @@ use feed::reception::Reception;
 use feed::summary::{Sequences, Summary, Tally};
 use feed_program::args::SummaryFormat;
 use feed_program::failure::Failure;
-use feed_program::say::say;
+use feed_program::say::{say, try_say};
+use feed_program::stdout::OutputError;
 use feed_program::{remedy, stdout, stop};
 use feed_ring::{OpenError, TryRecvError, WaitStrategy};
 use tracing::info;
@@ -61,9 +62,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
                 .into())
         }
         Ended::Placement(error) => Err(error.into()),
-        Ended::Output(error) => {
-            Err(anyhow::Error::new(stdout::with_remedy(error)).context("cannot write to standard output").into())
-        }
+        Ended::Output(error) => Err(anyhow::Error::from(OutputError::from(error)).into()),
         _ => Ok(()),
     }
 }
@@ -107,8 +106,7 @@ fn print(summary: &Summary, ended: &Ended, stop: &AtomicBool, options: &Options)
     };
     let among_messages = options.summary == SummaryFormat::Text && options.output != OutputFormat::None;
     if among_messages || matches!(ended, Ended::OutputUnread) {
-        say(text.trim_end());
-        return Ok(());
+        return try_say(text.trim_end()).context("cannot print the summary");
     }
     stdout::print_summary(&text, stop).context("cannot print the summary")
 }

@@ -238,34 +238,6 @@ fn a_signal_ends_a_subscriber_whose_output_nobody_reads() {
 }
 
 #[test]
-fn a_full_disk_is_an_error() {
-    let root = PrivateRoot::new();
-    success(Program::start(publisher(&root).args(["--count", "1000", "--keep"])));
-    let full = || std::fs::File::options().write(true).open("/dev/full").unwrap();
-    for (arguments, says) in [
-        (&["--output", "csv", "--summary", "text"][..], "cannot write to standard output: No space left on device"),
-        (&["--output", "none"], "cannot print the summary: No space left on device"),
-    ] {
-        let mut command = subscriber(&root);
-        let process = command.args(["--from", "oldest"]).args(arguments).stdout(full()).stderr(Stdio::piped());
-        let output = process.spawn().unwrap().wait_with_output().unwrap();
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(1), "{said}");
-        let last = said.lines().last().unwrap();
-        assert!(last.starts_with(&format!("feed-subscriber: {says} ")), "{said}");
-        assert!(last.ends_with(": make room, or send it elsewhere"), "{said}");
-        // Received messages count, printed or not.
-        if arguments.contains(&"csv") {
-            let value = |name: &str| {
-                let line = said.lines().find(|line| line.starts_with(name)).unwrap();
-                line[name.len()..].trim().parse::<u64>().unwrap()
-            };
-            assert_eq!(value("first_sequence") + value("messages ") + value("lost"), value("next_sequence"), "{said}");
-        }
-    }
-}
-
-#[test]
 fn a_text_summary_does_not_stand_among_messages() {
     let root = PrivateRoot::new();
     success(Program::start(publisher(&root).args(["--count", "5", "--keep"])));

@@ -1,6 +1,7 @@
 //! What the programs of this workspace share and what knows no market data.
 //!
 //! - [`program`]: the `main` of a program: command line, logs, exit code.
+//! - [`cli`]: the command line, `--help` and `--version`.
 //! - [`failure`]: errors and their exit codes.
 //! - [`args`]: flags and value parsers that several programs have.
 //! - [`say`]: lines on standard error.
@@ -10,6 +11,7 @@
 //! - [`logs`]: structured logs, switched on by `RUST_LOG`.
 
 pub mod args;
+pub mod cli;
 pub mod failure;
 pub mod logs;
 pub mod program;

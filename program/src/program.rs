@@ -4,15 +4,19 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use crate::cli;
 use crate::failure::Failure;
 use crate::logs;
 
 /// Runs a program. Error lines begin with `name`.
 ///
 /// Exit codes: 0 on success, 1 for [`Failure::Runtime`], 2 for [`Failure::Usage`] and for a command line that does not
-/// parse. In the last two cases and for `--help` and `--version`, clap ends the process: this function does not return.
+/// parse. For [`Failure::Usage`], clap ends the process: this function does not return.
 pub fn run<Options: Parser>(name: &str, run: impl FnOnce(&Options) -> Result<(), Failure>) -> ExitCode {
-    let options = Options::parse();
+    let options = match cli::parse::<Options>(name) {
+        Ok(options) => options,
+        Err(code) => return code,
+    };
     logs::init();
     match run(&options) {
         Ok(()) => ExitCode::SUCCESS,

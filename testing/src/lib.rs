@@ -8,6 +8,7 @@ mod attributes;
 mod bad_rings;
 mod child;
 mod data;
+mod full;
 mod program;
 mod root;
 
@@ -16,5 +17,6 @@ pub use asleep::sleeps;
 pub use bad_rings::{NOBODY, Replacement, assert_names_refused, can_run, is_root, replaced};
 pub use child::{Child, as_child, child};
 pub use data::{market_data, skipped};
+pub use full::on_a_full_disk;
 pub use program::{Finished, Program, program};
 pub use root::PrivateRoot;

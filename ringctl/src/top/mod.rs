@@ -6,6 +6,7 @@ mod state;
 use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
 
+use feed_program::stdout::OutputError;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
 
 use crate::outcome::Outcome;
@@ -56,7 +57,7 @@ fn show(
 ) -> anyhow::Result<()> {
     let mut next = Instant::now() + interval;
     loop {
-        terminal.draw(|frame| screen::draw(frame, state))?;
+        terminal.draw(|frame| screen::draw(frame, state)).map_err(OutputError::from)?;
         // Keys do not delay the next survey.
         while event::poll(next.saturating_duration_since(Instant::now()))? {
             match event::read()? {
@@ -75,7 +76,7 @@ fn show(
                 Event::Resize(..) => {}
                 _ => continue,
             }
-            terminal.draw(|frame| screen::draw(frame, state))?;
+            terminal.draw(|frame| screen::draw(frame, state)).map_err(OutputError::from)?;
         }
         state.update(survey(targets)?);
         next += interval;
