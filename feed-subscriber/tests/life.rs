@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use common::{assert_conserved, assert_one_line, number, publisher, start, subscriber, success, summary};
 use feed::sample;
-use feed_testing::{PrivateRoot, Program};
+use feed_testing::{PrivateRoot, Program, ignoring_hangups};
 use rustix::process::Signal;
 
 #[test]
@@ -54,7 +54,9 @@ fn a_signal_ends_the_wait_for_a_ring() {
 
 #[test]
 fn a_signal_to_the_subscriber_ends_it_well_while_the_feed_goes_on() {
-    for (signal, wait) in [(Signal::TERM, "yield"), (Signal::INT, "spin")] {
+    for (signal, wait) in
+        [(Signal::TERM, "yield"), (Signal::INT, "spin"), (Signal::HUP, "spin"), (Signal::HUP, "block")]
+    {
         let root = PrivateRoot::new();
         let (publisher, mut subscribers) =
             start(&root, &["--rate", "5000"], &[&["--output", "csv", "--wait", wait], &[]]);
@@ -72,6 +74,20 @@ fn a_signal_to_the_subscriber_ends_it_well_while_the_feed_goes_on() {
         assert_conserved(&second);
         assert_eq!(second["next_sequence"], published["next_sequence"]);
         assert!(root.names().is_empty());
+    }
+}
+
+#[test]
+fn under_nohup_a_closing_terminal_changes_nothing() {
+    for wait in ["yield", "block"] {
+        let root = PrivateRoot::new();
+        let mut command = ignoring_hangups(&subscriber(&root));
+        let subscriber = Program::start(command.args(["--open-timeout", "inf", "--wait", wait]));
+        subscriber.wait_for_handlers();
+        subscriber.signal(Signal::HUP);
+        let published = ["--count", "100", "--wait-for-subscribers", "1"];
+        success(Program::start(publisher(&root).args(published)));
+        assert_eq!(number(&success(subscriber), "messages"), 100, "{wait}");
     }
 }
 

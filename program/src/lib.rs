@@ -7,12 +7,15 @@
 //! - [`say`]: lines on standard error.
 //! - [`remedy`]: what to do about a system call that failed.
 //! - [`stdout`]: standard output whose writes end on a signal.
-//! - [`stop`]: SIGINT and SIGTERM as a flag.
+//! - [`stop`]: SIGINT, SIGTERM and SIGHUP as a flag.
+//! - [`file_size`]: the limit of a file's size as an error.
 //! - [`logs`]: structured logs, switched on by `RUST_LOG`.
 
 pub mod args;
 pub mod cli;
 pub mod failure;
+pub mod file_size;
+mod hangup;
 pub mod logs;
 pub mod program;
 pub mod remedy;

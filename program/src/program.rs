@@ -4,9 +4,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::cli;
 use crate::failure::Failure;
-use crate::logs;
+use crate::{cli, file_size, logs, remedy};
 
 /// Runs a program. Error lines begin with `name`.
 ///
@@ -18,6 +17,9 @@ pub fn run<Options: Parser>(name: &str, run: impl FnOnce(&Options) -> Result<(),
         Err(code) => return code,
     };
     logs::init();
+    if let Err(error) = file_size::fail_beyond_limit().map_err(remedy::failed("handle signals")) {
+        return Failure::from(error).exit::<Options>(name);
+    }
     match run(&options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.exit::<Options>(name),

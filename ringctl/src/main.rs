@@ -26,7 +26,7 @@ use std::process::ExitCode;
 
 use clap::CommandFactory;
 use feed_program::stdout::OutputError;
-use feed_program::{cli, failure};
+use feed_program::{cli, failure, file_size};
 
 use crate::args::{Args, Command};
 use crate::outcome::Outcome;
@@ -38,8 +38,10 @@ fn main() -> ExitCode {
         Ok(args) => args,
         Err(code) => return code,
     };
-    // Without the guard, a segment that is cut short would kill this process with SIGBUS. With it, that is an error.
+    // Without these two, a segment that is cut short (SIGBUS) or an output that grows too large (SIGXFSZ) would kill this
+    // process. With them, both are errors.
     let _ = feed_ring::guard::install();
+    let _ = file_size::fail_beyond_limit();
     let mut out = Output::new(args.json);
     let result = run(&args, &mut out);
     let flushed = out.flush();

@@ -9,6 +9,7 @@ mod bad_rings;
 mod child;
 mod data;
 mod full;
+mod nohup;
 mod program;
 mod root;
 
@@ -18,5 +19,6 @@ pub use bad_rings::{NOBODY, Replacement, assert_names_refused, can_run, is_root,
 pub use child::{Child, as_child, child};
 pub use data::{market_data, skipped};
 pub use full::on_a_full_disk;
+pub use nohup::ignoring_hangups;
 pub use program::{Finished, Program, program};
 pub use root::PrivateRoot;
