@@ -78,6 +78,11 @@ fn open(options: &Options, stop: &AtomicBool) -> Result<Option<Ring>, Failure> {
 
 /// The error with the flag that helps, if there is one.
 fn explain(error: OpenError, options: &Options) -> anyhow::Error {
+    if let OpenError::NotFound { path } = &error
+        && let Some(remedy) = remedy::unreachable(path)
+    {
+        return anyhow::anyhow!("{}: cannot be opened: {remedy}", path.display());
+    }
     match &error {
         OpenError::NotFound { .. } | OpenError::Unfinished { .. } | OpenError::NotServed { .. } => {
             anyhow::anyhow!("{error} (--open-timeout SECONDS)")
@@ -90,8 +95,11 @@ fn explain(error: OpenError, options: &Options) -> anyhow::Error {
             anyhow::anyhow!("{error} (feed-publisher --allow-uid UID, --allow-gid GID, --max-clients N)")
         }
         OpenError::Io { source, .. } => {
-            let place = if options.connect.is_some() { "--connect PATH" } else { "--root DIR" };
-            anyhow::anyhow!("{error}: {}", remedy::ring(source, place))
+            let (directory, place) = match &options.connect {
+                Some(socket) => (socket.parent().unwrap_or(socket), "--connect PATH"),
+                None => (&*options.root, "--root DIR"),
+            };
+            anyhow::anyhow!("{error}: {}", remedy::ring(source, directory, place))
         }
         _ => error.into(),
     }

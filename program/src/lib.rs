@@ -12,6 +12,7 @@
 //! - [`logs`]: structured logs, switched on by `RUST_LOG`.
 
 pub mod args;
+mod circumstances;
 pub mod cli;
 pub mod failure;
 pub mod file_size;

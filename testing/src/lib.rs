@@ -9,9 +9,10 @@ mod bad_rings;
 mod child;
 mod data;
 mod full;
-mod nohup;
+mod namespace;
 mod program;
 mod root;
+mod shell;
 
 pub use alone::alone;
 pub use asleep::sleeps;
@@ -19,6 +20,7 @@ pub use bad_rings::{NOBODY, Replacement, assert_names_refused, can_run, is_root,
 pub use child::{Child, as_child, child};
 pub use data::{market_data, skipped};
 pub use full::on_a_full_disk;
-pub use nohup::ignoring_hangups;
+pub use namespace::with_mounts;
 pub use program::{Finished, Program, program};
 pub use root::PrivateRoot;
+pub use shell::{after, ignoring_hangups};

@@ -1,9 +1,9 @@
 //! No command loses a write error: standard output on a full disk, or not open for writing.
 
 use std::fs::File;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use feed_testing::{Finished, PrivateRoot, on_a_full_disk};
+use feed_testing::{Finished, PrivateRoot, after, on_a_full_disk};
 
 use crate::rings::live;
 
@@ -65,4 +65,17 @@ fn a_standard_output_that_is_not_open_for_writing_is_an_error() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.starts_with("ringctl: cannot write to standard output: Bad file descriptor"), "{said}");
+}
+
+#[test]
+fn a_limit_of_file_sizes_is_an_error_and_no_death() {
+    let root = PrivateRoot::new();
+    let file = root.path().join("script");
+    let mut command = after("ulimit -f 1", &ringctl(&root, &["completions", "bash"]));
+    let output = command.stdout(File::create(&file).unwrap()).stderr(Stdio::piped()).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let says =
+        "cannot write to standard output: File too large (os error 27): raise the limit of a file's size (ulimit -f)";
+    assert!(said.contains(says) && said.lines().count() == 1, "{said}");
 }
