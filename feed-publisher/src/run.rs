@@ -195,8 +195,11 @@ fn create(options: &Options) -> Result<Publisher<Message>, Failure> {
             Failure::Runtime(anyhow::anyhow!("{error} ({flag})"))
         }
         CreateError::Io { ref source, .. } => {
-            let place = if options.serve.is_some() { "--serve PATH" } else { "--root DIR" };
-            Failure::Runtime(anyhow::anyhow!("{error}: {}", remedy::ring(source, place)))
+            let (directory, place) = match &options.serve {
+                Some(socket) => (socket.parent().unwrap_or(socket), "--serve PATH"),
+                None => (&*options.root, "--root DIR"),
+            };
+            Failure::Runtime(anyhow::anyhow!("{error}: {}", remedy::ring(source, directory, place)))
         }
         CreateError::NoRoom { .. } | CreateError::MemoryLimit { .. } | CreateError::NoMemory { .. } => {
             Failure::Runtime(anyhow::anyhow!("{error} (--capacity N)"))

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use common::{assert_one_line, endless, file, publisher, run, summary};
 use feed::sample::{self, Prefix};
-use feed_testing::{PrivateRoot, Program};
+use feed_testing::{PrivateRoot, Program, ignoring_hangups};
 use rustix::fs::{FileType, Mode};
 use rustix::process::Signal;
 
@@ -145,7 +145,7 @@ fn a_name_that_no_ring_can_have_is_refused_before_the_input_is_touched() {
 
 #[test]
 fn a_signal_closes_the_ring_and_the_summary_is_still_printed() {
-    for signal in [Signal::TERM, Signal::INT] {
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
         let root = PrivateRoot::new();
         let program = endless(&root, &[]);
         std::thread::sleep(std::time::Duration::from_millis(20));
@@ -156,6 +156,31 @@ fn a_signal_closes_the_ring_and_the_summary_is_still_printed() {
         assert_eq!(summary["messages"], summary["next_sequence"]);
         assert!(root.names().is_empty());
     }
+}
+
+#[test]
+fn a_closing_terminal_may_send_more_than_one_signal() {
+    let root = PrivateRoot::new();
+    let program = endless(&root, &[]);
+    [Signal::HUP, Signal::HUP, Signal::TERM, Signal::HUP].iter().for_each(|&signal| program.signal(signal));
+    let finished = program.finish();
+    finished.assert_quiet_success();
+    assert_eq!(summary(&finished)["messages"], summary(&finished)["next_sequence"]);
+    assert!(root.names().is_empty());
+}
+
+#[test]
+fn under_nohup_a_closing_terminal_changes_nothing() {
+    let root = PrivateRoot::new();
+    let mut command = ignoring_hangups(&publisher(&root));
+    let program = Program::start(command.args(["--count", "600", "--rate", "2000", "--summary", "json"]));
+    while !root.path().join("feed.ring/segment").exists() {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    program.signal(Signal::HUP);
+    let finished = program.finish();
+    finished.assert_quiet_success();
+    assert_eq!(summary(&finished)["messages"], 600);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use feed::Message;
+use feed_program::remedy;
 use feed_program::say::say;
 use feed_ring::{Join, OpenError, Subscriber};
 
@@ -61,6 +62,8 @@ impl Ring {
             // The library could wait, but a signal would not end that.
             match Ring::open(options, join) {
                 Ok(ring) => return Ok(Some(ring)),
+                // It is there, and waiting would not help.
+                Err(error) if is_unreachable(&error) => return Err(error),
                 Err(OpenError::NotFound { .. } | OpenError::Unfinished { .. } | OpenError::NotServed { .. })
                     if stop.load(Ordering::Relaxed) =>
                 {
@@ -105,6 +108,10 @@ impl Ring {
 
 fn identity(path: &std::path::Path) -> Option<Identity> {
     path.symlink_metadata().ok().map(|file| (file.dev(), file.ino()))
+}
+
+fn is_unreachable(error: &OpenError) -> bool {
+    matches!(error, OpenError::NotFound { path } if remedy::unreachable(path).is_some())
 }
 
 fn subscriber(options: &Options, join: Join) -> Result<Subscriber<Message>, OpenError> {

@@ -7,7 +7,8 @@ use feed::reception::Reception;
 use feed::summary::{Sequences, Summary, Tally};
 use feed_program::args::SummaryFormat;
 use feed_program::failure::Failure;
-use feed_program::say::say;
+use feed_program::say::{say, try_say};
+use feed_program::stdout::OutputError;
 use feed_program::{remedy, stdout, stop};
 use feed_ring::{OpenError, TryRecvError, WaitStrategy};
 use tracing::info;
@@ -61,9 +62,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
                 .into())
         }
         Ended::Placement(error) => Err(error.into()),
-        Ended::Output(error) => {
-            Err(anyhow::Error::new(stdout::with_remedy(error)).context("cannot write to standard output").into())
-        }
+        Ended::Output(error) => Err(anyhow::Error::from(OutputError::from(error)).into()),
         _ => Ok(()),
     }
 }
@@ -79,6 +78,11 @@ fn open(options: &Options, stop: &AtomicBool) -> Result<Option<Ring>, Failure> {
 
 /// The error with the flag that helps, if there is one.
 fn explain(error: OpenError, options: &Options) -> anyhow::Error {
+    if let OpenError::NotFound { path } = &error
+        && let Some(remedy) = remedy::unreachable(path)
+    {
+        return anyhow::anyhow!("{}: cannot be opened: {remedy}", path.display());
+    }
     match &error {
         OpenError::NotFound { .. } | OpenError::Unfinished { .. } | OpenError::NotServed { .. } => {
             anyhow::anyhow!("{error} (--open-timeout SECONDS)")
@@ -91,8 +95,11 @@ fn explain(error: OpenError, options: &Options) -> anyhow::Error {
             anyhow::anyhow!("{error} (feed-publisher --allow-uid UID, --allow-gid GID, --max-clients N)")
         }
         OpenError::Io { source, .. } => {
-            let place = if options.connect.is_some() { "--connect PATH" } else { "--root DIR" };
-            anyhow::anyhow!("{error}: {}", remedy::ring(source, place))
+            let (directory, place) = match &options.connect {
+                Some(socket) => (socket.parent().unwrap_or(socket), "--connect PATH"),
+                None => (&*options.root, "--root DIR"),
+            };
+            anyhow::anyhow!("{error}: {}", remedy::ring(source, directory, place))
         }
         _ => error.into(),
     }
@@ -107,8 +114,7 @@ fn print(summary: &Summary, ended: &Ended, stop: &AtomicBool, options: &Options)
     };
     let among_messages = options.summary == SummaryFormat::Text && options.output != OutputFormat::None;
     if among_messages || matches!(ended, Ended::OutputUnread) {
-        say(text.trim_end());
-        return Ok(());
+        return try_say(text.trim_end()).context("cannot print the summary");
     }
     stdout::print_summary(&text, stop).context("cannot print the summary")
 }

@@ -1,16 +1,22 @@
 //! What the programs of this workspace share and what knows no market data.
 //!
 //! - [`program`]: the `main` of a program: command line, logs, exit code.
+//! - [`cli`]: the command line, `--help` and `--version`.
 //! - [`failure`]: errors and their exit codes.
 //! - [`args`]: flags and value parsers that several programs have.
 //! - [`say`]: lines on standard error.
 //! - [`remedy`]: what to do about a system call that failed.
 //! - [`stdout`]: standard output whose writes end on a signal.
-//! - [`stop`]: SIGINT and SIGTERM as a flag.
+//! - [`stop`]: SIGINT, SIGTERM and SIGHUP as a flag.
+//! - [`file_size`]: the limit of a file's size as an error.
 //! - [`logs`]: structured logs, switched on by `RUST_LOG`.
 
 pub mod args;
+mod circumstances;
+pub mod cli;
 pub mod failure;
+pub mod file_size;
+mod hangup;
 pub mod logs;
 pub mod program;
 pub mod remedy;

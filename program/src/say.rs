@@ -5,9 +5,20 @@ use std::fmt::Display;
 use std::io::{self, Write};
 
 /// Writes a line to standard error in one call, so that lines of several programs on one terminal do not mix. Ignores a
-/// closed standard error, about which `eprintln!` would panic.
+/// standard error that cannot be written, about which `eprintln!` would panic.
 pub fn say(what: impl Display) {
-    let _ = io::stderr().write_all(format!("{what}\n").as_bytes());
+    let _ = try_say(what);
+}
+
+/// Writes a line to standard error as [`say`] does: for data that must not be lost unnoticed.
+///
+/// # Errors
+/// The kernel's error. A closed pipe is none.
+pub fn try_say(what: impl Display) -> io::Result<()> {
+    match io::stderr().write_all(format!("{what}\n").as_bytes()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
 }
 
 /// An error and its causes in one line: `cannot do that: the cause`. Leaves out a cause whose text the line already

@@ -13,7 +13,7 @@ use rustix::fs::FileType;
 use rustix::io::Errno;
 
 use crate::remedy;
-use crate::say::say;
+use crate::say::try_say;
 
 /// The size of the buffer in bytes.
 const BUFFER: usize = 8 * 1024;
@@ -26,6 +26,18 @@ const POLL_INTERVAL: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 
 /// After a stop, a reader that takes nothing for this long is given up. A slow one is not.
 const GRACE: Duration = Duration::from_secs(1);
+
+/// Standard output could not be written: the kernel's error with its remedy.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write to standard output: {0}: {remedy}", remedy = remedy::output(.0))]
+pub struct OutputError(#[from] io::Error);
+
+impl OutputError {
+    /// True if the reader of standard output closed the pipe.
+    pub fn is_closed(&self) -> bool {
+        self.0.kind() == io::ErrorKind::BrokenPipe
+    }
+}
 
 /// The error of a write that was given up after a stop.
 #[derive(Debug, thiserror::Error)]
@@ -131,10 +143,7 @@ pub fn print_summary(summary: &str, stop: &AtomicBool) -> io::Result<()> {
     let mut stdout = Stdout::new(stop);
     match stdout.write_all(summary.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        Err(error) if is_unread(&error) => {
-            say(summary.trim_end());
-            Ok(())
-        }
+        Err(error) if is_unread(&error) => try_say(summary.trim_end()),
         Err(error) => Err(with_remedy(error)),
         Ok(()) => Ok(()),
     }

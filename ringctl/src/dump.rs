@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use feed_program::say::say;
+use feed_program::stdout::OutputError;
 use feed_ring::inspect::Unread;
 use serde_json::json;
 
@@ -68,7 +69,7 @@ pub(crate) fn run(
 }
 
 /// Reports missing messages and the reason.
-fn missing(sequences: Range<u64>, why: &str, out: &mut Output) -> std::io::Result<()> {
+fn missing(sequences: Range<u64>, why: &str, out: &mut Output) -> Result<(), OutputError> {
     if out.json {
         return out.json(&json!({ "missing": { "from": sequences.start, "to": sequences.end, "why": why } }));
     }

@@ -22,11 +22,11 @@ mod tail;
 mod top;
 mod verify;
 
-use std::io;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
-use feed_program::failure;
+use clap::CommandFactory;
+use feed_program::stdout::OutputError;
+use feed_program::{cli, failure, file_size};
 
 use crate::args::{Args, Command};
 use crate::outcome::Outcome;
@@ -34,31 +34,39 @@ use crate::output::Output;
 use crate::survey::Targets;
 
 fn main() -> ExitCode {
-    let args = Args::parse();
-    // Without the guard, a segment that is cut short would kill this process with SIGBUS. With it, that is an error.
+    let args = match cli::parse::<Args>("ringctl") {
+        Ok(args) => args,
+        Err(code) => return code,
+    };
+    // Without these two, a segment that is cut short (SIGBUS) or an output that grows too large (SIGXFSZ) would kill this
+    // process. With them, both are errors.
     let _ = feed_ring::guard::install();
-    match run(&args) {
-        Ok(Outcome::Fine) => ExitCode::SUCCESS,
-        Ok(Outcome::Wrong) => ExitCode::FAILURE,
-        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => failure::report("ringctl", &error),
+    let _ = file_size::fail_beyond_limit();
+    let mut out = Output::new(args.json);
+    let result = run(&args, &mut out);
+    let flushed = out.flush();
+    match (result, flushed) {
+        (Err(error), _) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        (Err(error), _) => failure::report("ringctl", &error),
+        (Ok(_), Err(error)) if !error.is_closed() => failure::report("ringctl", &error.into()),
+        (Ok(Outcome::Fine), _) => ExitCode::SUCCESS,
+        (Ok(Outcome::Wrong), _) => ExitCode::FAILURE,
     }
 }
 
-fn run(args: &Args) -> anyhow::Result<Outcome> {
+fn run(args: &Args, out: &mut Output) -> anyhow::Result<Outcome> {
     let root = &*args.root;
-    let mut out = Output::new(args.json);
     match &args.command {
-        Command::List { sample } => list::run(root, *sample, &mut out),
-        Command::Stat { ring, watch } => stat::run(root, ring, *watch, &mut out),
-        Command::Top { names, connect, interval } => top::run(Targets::new(root, names, connect), *interval, &mut out),
-        Command::Tail { ring, count, follow } => tail::run(root, ring, *count, *follow, &mut out),
-        Command::Dump { ring, sequence, hex, .. } => dump::run(root, ring, sequence, *hex, &mut out),
-        Command::Clean { names, kept, dry_run } => clean::run(root, names, *kept, *dry_run, &mut out),
-        Command::Verify { names, connect } => verify::run(root, names, connect.as_deref(), &mut out),
-        Command::Doctor(machine) => doctor::run(root, machine, &mut out),
+        Command::List { sample } => list::run(root, *sample, out),
+        Command::Stat { ring, watch } => stat::run(root, ring, *watch, out),
+        Command::Top { names, connect, interval } => top::run(Targets::new(root, names, connect), *interval, out),
+        Command::Tail { ring, count, follow } => tail::run(root, ring, *count, *follow, out),
+        Command::Dump { ring, sequence, hex, .. } => dump::run(root, ring, sequence, *hex, out),
+        Command::Clean { names, kept, dry_run } => clean::run(root, names, *kept, *dry_run, out),
+        Command::Verify { names, connect } => verify::run(root, names, connect.as_deref(), out),
+        Command::Doctor(machine) => doctor::run(root, machine, out),
         Command::Export { listen, connect, sample } => {
-            export::run(Targets::new(root, &[], connect), listen, *sample, &mut out)
+            export::run(Targets::new(root, &[], connect), listen, *sample, out)
         }
         Command::Completions { shell } => {
             let mut script = Vec::new();
@@ -75,7 +83,5 @@ fn run(args: &Args) -> anyhow::Result<Outcome> {
 
 /// True if the reader of standard output closed the pipe.
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    error
-        .chain()
-        .any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe))
+    error.chain().any(|cause| cause.downcast_ref().is_some_and(OutputError::is_closed))
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use feed_program::say::say;
+use feed_program::stdout::OutputError;
 use feed_ring::inspect::{MessageType, Ring};
 
 use crate::output::Output;
@@ -29,7 +30,7 @@ impl MessageWriter {
     }
 
     /// Writes one message.
-    pub(crate) fn write(&self, sequence: u64, bytes: &[u8], out: &mut Output) -> std::io::Result<()> {
+    pub(crate) fn write(&self, sequence: u64, bytes: &[u8], out: &mut Output) -> Result<(), OutputError> {
         match (&self.message, out.json) {
             (Some(message), true) => {
                 out.line(&format!("{{\"sequence\":{sequence},\"message\":{}}}", message.json(bytes)))

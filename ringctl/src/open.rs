@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use feed_program::remedy;
 use feed_ring::OpenError;
 use feed_ring::inspect::Ring;
 
@@ -20,7 +21,14 @@ pub(crate) fn open(root: &Path, ring: &RingArg) -> anyhow::Result<Ring> {
 /// Why a ring was not opened. The library's text suggests to wait for the ring, which `ringctl` cannot, and `ringctl
 /// list` does not show sealed rings.
 pub(crate) fn explain(error: &OpenError, sealed: bool) -> String {
+    let place = if sealed { "--connect PATH" } else { "--root DIRECTORY" };
     match error {
+        OpenError::NotFound { path } if remedy::unreachable(path).is_some() => {
+            format!("{}: cannot be opened: {}", path.display(), remedy::unreachable(path).unwrap_or_default())
+        }
+        OpenError::Io { path, source, .. } => {
+            format!("{error}: {}", remedy::ring(source, path.parent().unwrap_or(path), place))
+        }
         OpenError::NotFound { path } if sealed => format!(
             "{}: no such socket: start the publisher that serves it (feed-publisher --serve PATH), or mend the path",
             path.display()

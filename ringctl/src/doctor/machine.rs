@@ -55,6 +55,11 @@ impl Machine {
         text(&self.proc.join(path))
     }
 
+    /// True if there is a directory of this path under /proc.
+    pub(super) fn proc_dir(&self, path: &str) -> bool {
+        self.proc.join(path).is_dir()
+    }
+
     /// A file under /sys, trimmed.
     pub(super) fn sys(&self, path: &str) -> Option<String> {
         text(&self.sys.join(path))

@@ -4,9 +4,11 @@
 
 mod check;
 mod cpu;
+mod files;
 mod limits;
 mod machine;
 mod memory;
+mod mount;
 mod report;
 mod rings;
 
@@ -22,6 +24,7 @@ pub(crate) fn run(root: &Path, machine: &args::DoctorArgs, out: &mut Output) -> 
     let machine = Machine::new(root, machine);
     let mut checks = Vec::new();
     memory::check(&machine, &mut checks);
+    files::check(&machine, &mut checks);
     rings::check(&machine, &mut checks);
     cpu::check(&machine, &mut checks);
     limits::check(&machine, &mut checks);

@@ -4,14 +4,20 @@ mod screen;
 mod state;
 
 use std::io::{self, IsTerminal};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use feed_program::stdout::OutputError;
+use feed_program::{remedy, stop};
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
 
 use crate::outcome::Outcome;
 use crate::output::Output;
 use crate::survey::{Rates, Survey, Targets};
 use crate::top::state::State;
+
+/// A signal is noticed this late.
+const SIGNAL_NOTICED: Duration = Duration::from_millis(50);
 
 pub(crate) fn run(mut targets: Targets<'_>, interval: Duration, out: &mut Output) -> anyhow::Result<Outcome> {
     // A root that cannot be read is an error, not an empty screen.
@@ -25,8 +31,10 @@ pub(crate) fn run(mut targets: Targets<'_>, interval: Duration, out: &mut Output
     );
     let mut state = State::new(targets.root().display().to_string());
     state.update(first);
+    // Unhandled, a signal would leave the terminal without lines, echo and cursor.
+    let stop = stop::on_signals().map_err(remedy::failed("handle signals"))?;
     let mut terminal = ratatui::try_init()?;
-    let result = show(&mut targets, interval, &mut state, &mut terminal);
+    let result = show(&mut targets, interval, &mut state, &stop, &mut terminal);
     ratatui::try_restore()?;
     result.map(|()| Outcome::Fine)
 }
@@ -52,34 +60,58 @@ fn show(
     targets: &mut Targets<'_>,
     interval: Duration,
     state: &mut State,
+    stop: &AtomicBool,
     terminal: &mut ratatui::DefaultTerminal,
 ) -> anyhow::Result<()> {
     let mut next = Instant::now() + interval;
     loop {
-        terminal.draw(|frame| screen::draw(frame, state))?;
+        terminal.draw(|frame| screen::draw(frame, state)).map_err(OutputError::from)?;
         // Keys do not delay the next survey.
-        while event::poll(next.saturating_duration_since(Instant::now()))? {
-            match event::read()? {
-                Event::Key(key) if key.kind != KeyEventKind::Release => {
-                    let control = key.modifiers.contains(KeyModifiers::CONTROL);
-                    match key.code {
-                        KeyCode::Char('q') | KeyCode::Esc => return Ok(()),
-                        KeyCode::Char('c') if control => return Ok(()),
-                        KeyCode::Char('s') => state.sort_by_next(),
-                        KeyCode::Char('r') => state.reverse(),
-                        KeyCode::Down | KeyCode::Char('j') => state.select(1),
-                        KeyCode::Up | KeyCode::Char('k') => state.select(-1),
-                        _ => {}
-                    }
+        match wait(next, stop)? {
+            Woken::Signal => return Ok(()),
+            Woken::Event(Event::Key(key)) if key.kind != KeyEventKind::Release => {
+                let control = key.modifiers.contains(KeyModifiers::CONTROL);
+                match key.code {
+                    KeyCode::Char('q') | KeyCode::Esc => return Ok(()),
+                    KeyCode::Char('c') if control => return Ok(()),
+                    KeyCode::Char('s') => state.sort_by_next(),
+                    KeyCode::Char('r') => state.reverse(),
+                    KeyCode::Down | KeyCode::Char('j') => state.select(1),
+                    KeyCode::Up | KeyCode::Char('k') => state.select(-1),
+                    _ => {}
                 }
-                Event::Resize(..) => {}
-                _ => continue,
             }
-            terminal.draw(|frame| screen::draw(frame, state))?;
+            Woken::Event(_) => {}
+            Woken::Survey => {
+                state.update(survey(targets)?);
+                next += interval;
+                // After a stop (Ctrl-Z, a suspended machine) missed surveys are not caught up.
+                next = next.max(Instant::now());
+            }
         }
-        state.update(survey(targets)?);
-        next += interval;
-        // After a stop (Ctrl-Z, a suspended machine) missed surveys are not caught up.
-        next = next.max(Instant::now());
+    }
+}
+
+/// What ended a wait.
+enum Woken {
+    Event(Event),
+    /// The time of the next survey.
+    Survey,
+    Signal,
+}
+
+/// Waits for a key, a new size of the terminal, the time of the next survey, or a signal.
+fn wait(survey: Instant, stop: &AtomicBool) -> io::Result<Woken> {
+    loop {
+        if stop.load(Ordering::Relaxed) {
+            return Ok(Woken::Signal);
+        }
+        let left = survey.saturating_duration_since(Instant::now());
+        if event::poll(left.min(SIGNAL_NOTICED))? {
+            return event::read().map(Woken::Event);
+        }
+        if left <= SIGNAL_NOTICED {
+            return Ok(Woken::Survey);
+        }
     }
 }

@@ -9,10 +9,13 @@ use serde_json::Value;
 use crate::machine::Machine;
 use crate::rings::{closed, dead, no_rings, put, ringctl, run};
 
-const LINES: [&str; 30] = [
+const LINES: [&str; 33] = [
     "file system of the root",
     "room in the root",
     "memory cgroup",
+    "inodes of the root",
+    "RLIMIT_FSIZE",
+    "/proc",
     "kernel",
     "RemoveIPC of systemd-logind",
     "leftover rings",
@@ -64,7 +67,28 @@ fn on_a_blank_machine_what_cannot_be_told_is_skipped() {
     let (code, checks) = Machine::blank().examine(&root, &[]);
     assert_eq!(code, 0);
     let skipped = checks.iter().filter(|check| check["status"] == "skipped").count();
-    assert_eq!(skipped, LINES.len() - 3, "all but the root's file system, its room, and leftovers: {checks:?}");
+    let told = ["file system of the root", "room in the root", "inodes of the root", "/proc", "leftover rings"];
+    assert_eq!(skipped, LINES.len() - told.len(), "all but {told:?}: {checks:?}");
+}
+
+#[test]
+fn what_keeps_files_from_being_made() {
+    let root = PrivateRoot::new();
+    let machine = Machine::fit();
+    machine.limits_with_file_size("unlimited", "819200", "1024");
+    let check = machine.check(&root, "RLIMIT_FSIZE");
+    assert_eq!((&check["status"], &check["found"]), (&"warn".into(), &"1.0 KiB".into()), "{check}");
+    assert!(check["now"].as_str().unwrap().starts_with("ulimit -f unlimited "), "{check}");
+    let (code, checks) = machine.examine(&root, &["--need", "2K"]);
+    assert_eq!(code, 1);
+    assert!(checks.iter().any(|check| check["what"] == "RLIMIT_FSIZE" && check["status"] == "fail"), "{checks:?}");
+    machine.limits_with_file_size("unlimited", "819200", "8388608");
+    assert_eq!(machine.check(&root, "RLIMIT_FSIZE")["status"], "ok");
+
+    let machine = Machine::fit();
+    fs::remove_dir(machine.path().join("proc/self/fd")).unwrap();
+    let check = machine.check(&root, "/proc");
+    assert_eq!((&check["status"], &check["now"]), (&"fail".into(), &"mount -t proc proc /proc".into()), "{check}");
 }
 
 #[test]

@@ -278,6 +278,15 @@ fn a_closed_pipe_is_no_error() {
         let output = process.wait_with_output().unwrap();
         assert_eq!((output.status.code(), &*String::from_utf8_lossy(&output.stderr)), (Some(0), ""), "{arguments:?}");
     }
+    // Closed before anything is written.
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    for arguments in [&["list"][..], &["stat", "busy"], &["doctor"], &["--help"], &["--version"]] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ringctl"));
+        let command = command.arg("--root").arg(root.path()).args(arguments).stdout(writer.try_clone().unwrap());
+        let output = command.stderr(Stdio::piped()).output().unwrap();
+        assert_eq!((output.status.code(), &*String::from_utf8_lossy(&output.stderr)), (Some(0), ""), "{arguments:?}");
+    }
 }
 
 #[test]

@@ -34,6 +34,7 @@ impl Machine {
             ("fs/pipe-user-pages-soft", "16384"),
         ]);
         machine.limits("unlimited", "819200");
+        machine.proc_is_mounted();
         machine.put("proc/self/cgroup", "0::/feeds.slice/quotes.service\n");
         machine.put("proc/meminfo", "MemTotal: 1 kB\nHugePages_Total: 8\nHugePages_Free: 3\nHugepagesize: 2048 kB\n");
         machine.put("proc/self/mountinfo", "1 0 0:1 / / rw,noatime - tmpfs tmpfs rw,size=1k,huge=advise\n");
@@ -56,7 +57,12 @@ impl Machine {
         for folder in ["proc", "sys", "etc", "run", "usr"] {
             fs::create_dir(machine.0.path().join(folder)).unwrap();
         }
+        machine.proc_is_mounted();
         machine
+    }
+
+    fn proc_is_mounted(&self) {
+        fs::create_dir_all(self.0.path().join("proc/self/fd")).unwrap();
     }
 
     pub(crate) fn put(&self, path: &str, text: &str) {
@@ -72,10 +78,15 @@ impl Machine {
     }
 
     pub(crate) fn limits(&self, locked: &str, queue: &str) {
+        self.limits_with_file_size(locked, queue, "unlimited");
+    }
+
+    pub(crate) fn limits_with_file_size(&self, locked: &str, queue: &str, file: &str) {
         self.put(
             "proc/self/limits",
             &format!(
                 "Limit                     Soft Limit           Hard Limit           Units\n\
+                 Max file size             {file:<20} unlimited            bytes\n\
                  Max locked memory         {locked:<20} unlimited            bytes\n\
                  Max msgqueue size         {queue:<20} 819200               bytes\n"
             ),

@@ -4,6 +4,7 @@ mod cleaning;
 mod doctor;
 mod every;
 mod exporter;
+mod full;
 mod looking;
 mod machine;
 mod messages;

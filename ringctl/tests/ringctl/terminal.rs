@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use feed_ring::{Join, Subscriber};
 use feed_testing::PrivateRoot;
 use rustix::fs::{Mode, OFlags};
+use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
@@ -147,6 +148,21 @@ fn top_shows_rings_subscribers_and_rates() {
     let (status, _, screen) = top.end();
     assert_eq!(status.code(), Some(0));
     assert!(!screen.screen().alternate_screen() && !screen.screen().hide_cursor(), "the terminal is as it was");
+}
+
+#[test]
+fn a_signal_leaves_the_terminal_as_it_was() {
+    for signal in [Signal::TERM, Signal::HUP, Signal::INT] {
+        let root = PrivateRoot::new();
+        // A survey an hour away does not delay it.
+        let mut top = Terminal::start(&root, &["top", "--interval", "3600"], (20, 80));
+        top.until_contains("no rings");
+        let id = Pid::from_raw(top.process.id().cast_signed()).unwrap();
+        kill_process(id, signal).unwrap();
+        let (status, _, screen) = top.end();
+        assert_eq!(status.code(), Some(0), "{signal:?}");
+        assert!(!screen.screen().alternate_screen() && !screen.screen().hide_cursor(), "{signal:?}");
+    }
 }
 
 #[test]
