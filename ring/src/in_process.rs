@@ -1,6 +1,8 @@
 //! A ring for threads of one process.
 
-use crate::error::CreateError;
+use std::path::Path;
+
+use crate::error::{CreateError, OpenError};
 use crate::format::layout::{Layout, slot_words};
 use crate::format::message::MessageFormat;
 use crate::format::payload::Payload;
@@ -8,6 +10,7 @@ use crate::protocol::cursor::Join;
 use crate::protocol::wait::{WaitStrategy, Wake};
 use crate::publisher::handle::Publisher;
 use crate::publisher::options::{check_capacity, check_message};
+use crate::segment::room;
 use crate::subscriber::handle::Subscriber;
 use crate::transport::heap::Heap;
 
@@ -27,10 +30,14 @@ use crate::transport::heap::Heap;
 ///
 /// # Errors
 /// [`CreateError::Capacity`] if there is no ring of that many slots, [`CreateError::Message`] if `T` cannot be a
-/// message.
+/// message. [`CreateError::NoMemory`] and [`CreateError::MemoryLimit`] if there is too little memory for it.
 pub fn in_process<T: Payload>(capacity: usize) -> Result<(Publisher<T>, InProcess<T>), CreateError> {
     check_message(&MessageFormat::of::<T>())?;
     check_capacity(capacity as u64)?;
+    let needed = (capacity as u64).saturating_mul(8 * slot_words(size_of::<T>()) as u64);
+    let path = Path::new("a ring within the process");
+    let too_little = |free| CreateError::NoMemory { path: path.to_owned(), needed, free };
+    room::check(path, needed, room::available(), || Ok(true), too_little)?;
     let heap = Heap::new(Layout::in_process(slot_words(size_of::<T>()), capacity as u64));
     let ring = InProcess { heap, message: std::marker::PhantomData };
     let publisher = ring.take_over().expect("nobody else can have this ring yet");
@@ -46,13 +53,29 @@ pub struct InProcess<T> {
 
 impl<T: Payload> InProcess<T> {
     /// Joins with [`WaitStrategy::Spin`].
+    ///
+    /// # Panics
+    /// As [`subscribe_with`](Self::subscribe_with).
     pub fn subscribe(&self, join: Join) -> Subscriber<T> {
         self.subscribe_with(join, WaitStrategy::Spin)
     }
 
     /// Joins with the given [`WaitStrategy`].
+    ///
+    /// # Panics
+    /// If the sequence to join at is one that no ring can reach: 2^62 or more. [`try_subscribe`](Self::try_subscribe)
+    /// returns an error instead.
     pub fn subscribe_with(&self, join: Join, wait: WaitStrategy) -> Subscriber<T> {
-        Subscriber::new(self.heap.open(), join, wait).expect("a ring within the process has no entries to claim")
+        self.try_subscribe(join, wait).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Joins with the given [`WaitStrategy`].
+    ///
+    /// # Errors
+    /// [`OpenError::Sequence`] if the sequence to join at is one that no ring can reach: 2^62 or more.
+    pub fn try_subscribe(&self, join: Join, wait: WaitStrategy) -> Result<Subscriber<T>, OpenError> {
+        join.check()?;
+        Ok(Subscriber::new(self.heap.open(), join, wait).expect("a ring within the process has no entries to claim"))
     }
 
     /// Takes over the ring after its publisher ended, as [`PublisherOptions::create`](crate::PublisherOptions::create)

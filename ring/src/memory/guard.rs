@@ -28,7 +28,7 @@ use std::ffi::c_int;
 use std::io;
 use std::sync::OnceLock;
 
-use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
+use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munlock};
 
 use super::mapping::Mapping;
 use crate::sync::outside_models::{AtomicU32, AtomicU64, AtomicUsize, ordered};
@@ -189,7 +189,12 @@ fn replace_mapping(address: usize) -> bool {
     let flags = MapFlags::PRIVATE | MapFlags::FIXED | MapFlags::NORESERVE;
     // rustix makes the system call itself and leaves errno alone, which the interrupted code may be about to read.
     // SAFETY: the range is a registered mapping of words, which other processes may change at any time anyway.
-    unsafe { mmap_anonymous(std::ptr::without_provenance_mut(start), bytes, protection, flags) }.is_ok()
+    let replace = || unsafe { mmap_anonymous(std::ptr::without_provenance_mut(start), bytes, protection, flags) };
+    // After mlockall(MCL_FUTURE) the new mapping is locked as well, and the kernel counts it beside the old one. Where that
+    // exceeds RLIMIT_MEMLOCK, the old one is unlocked first.
+    // SAFETY: unlocking leaves what the memory holds as it is, and the range is mapped.
+    let unlock = || unsafe { munlock(std::ptr::without_provenance_mut(start), bytes) };
+    replace().is_ok() || unlock().is_ok() && replace().is_ok()
 }
 
 extern "C" fn on_sigbus(signal: c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {

@@ -19,7 +19,7 @@ use super::epochs::{EpochOf, Epochs};
 use super::pending::Told;
 use super::slot::{self, Absence};
 use super::view::View;
-use crate::error::{Corrupt, TryRecvError};
+use crate::error::{Corrupt, OpenError, TryRecvError};
 use crate::format::layout::{MAX_SEQUENCE, state};
 use crate::memory::Pinned;
 use crate::sync::tuning::{MARGIN, MARGIN_PART};
@@ -36,6 +36,16 @@ pub enum Join {
     /// At the message with this sequence number. If it is not published yet, the subscriber waits for it. If it was
     /// overwritten, it counts as lost, and so does every later message that was overwritten too.
     Sequence(u64),
+}
+
+impl Join {
+    /// Refuses a sequence that no ring can reach. Its sequence word would wrap and look like that of another message.
+    pub(crate) fn check(self) -> Result<(), OpenError> {
+        match self {
+            Join::Sequence(found) if found >= MAX_SEQUENCE => Err(OpenError::Sequence { found }),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// What [`Cursor::resolve`] found in place of an error.

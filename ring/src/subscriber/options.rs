@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use super::handle::Subscriber;
 use super::raw::RawSubscriber;
 use crate::error::OpenError;
-use crate::format::layout::MAX_SEQUENCE;
 use crate::format::message::MessageFormat;
 use crate::format::name::{self, DEFAULT_ROOT};
 use crate::format::payload::Payload;
@@ -139,11 +138,7 @@ impl<T> SubscriberOptions<T> {
                 Place::Disk(self.root.clone())
             }
         };
-        if let Join::Sequence(found) = self.join
-            && found >= MAX_SEQUENCE
-        {
-            return Err(OpenError::Sequence { found });
-        }
+        self.join.check()?;
         let expected = Expected {
             name: &self.name,
             trust: Trust::Also(&self.trusted),

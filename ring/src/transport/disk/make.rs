@@ -205,6 +205,10 @@ fn make_new(
     let Request { access, geometry, .. } = *request;
     // Impossible capacities were refused before. A size that overflows fails the check for room.
     let bytes = geometry.bytes().unwrap_or(usize::MAX);
+    // What a killed publisher left takes room that this ring may need. The lock is held, so nobody else is preparing files.
+    for name in [file::SEGMENT, file::CONTROL] {
+        ring.remove_prepared(name)?;
+    }
     check_room(ring, (bytes as u64).saturating_add(control::BYTES as u64))?;
     let nonce = fill::nonce();
     // The new ring begins after the old ring's sequences. Otherwise a subscriber of both could see a sequence twice.

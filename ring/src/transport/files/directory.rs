@@ -150,9 +150,14 @@ impl Directory {
     /// fail for lack of room.
     pub(crate) fn prepare(&self, fd: impl AsFd, name: &str) -> Result<(), Fault> {
         let this = format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd());
-        self.remove(&temporary(name))?; // left by a publisher that was killed before the second half
+        self.remove_prepared(name)?;
         with_fault_point(fs::linkat(fs::CWD, this, &self.fd, temporary(name), AtFlags::SYMLINK_FOLLOW))
             .map_err(|errno| self.fault(name, "give a name to", errno))
+    }
+
+    /// Removes a prepared file that a publisher left which was killed before it renamed it.
+    pub(crate) fn remove_prepared(&self, name: &str) -> Result<(), Fault> {
+        self.remove(&temporary(name))
     }
 
     /// Renames a prepared file to `name`, replacing any file of that name. At every moment `name` is the old or the new

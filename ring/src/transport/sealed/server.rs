@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
-use rustix::fs::OFlags;
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::{self, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags};
 
@@ -150,11 +150,20 @@ impl Offer {
     /// and would hold every client's lock on `control`.
     fn descriptors(&self) -> Result<[OwnedFd; DESCRIPTORS], Errno> {
         Ok([
-            reopen(&self.segment, OFlags::RDONLY)?,
-            reopen(&self.control, OFlags::RDWR)?,
-            reopen(&self.live, OFlags::RDONLY)?,
+            reopen_as_owner(&self.segment, OFlags::RDONLY, Mode::RUSR)?,
+            reopen_as_owner(&self.control, OFlags::RDWR, Mode::RUSR | Mode::WUSR)?,
+            reopen_as_owner(&self.live, OFlags::RDONLY, Mode::RUSR | Mode::WUSR)?,
         ])
     }
+}
+
+/// Opens a file once more. A client of the publisher's own user may have taken its permissions away: then they are given
+/// back first, or no later client could be served.
+fn reopen_as_owner(file: &OwnedFd, access: OFlags, mode: Mode) -> Result<OwnedFd, Errno> {
+    reopen(file, access).or_else(|_| {
+        rustix::fs::fchmod(file, mode)?;
+        reopen(file, access)
+    })
 }
 
 /// Serves until `stop` is written.
@@ -167,12 +176,16 @@ fn serve(listener: &OwnedFd, stop: &OwnedFd, offer: &Offer) {
         // With no events requested, poll reports only the end of a connection, not data.
         polled.extend(clients.iter().map(|client| PollFd::new(client, PollFlags::empty())));
         let timeout = Timespec { tv_sec: 0, tv_nsec: i64::from(PAUSE.subsec_nanos()) };
-        match poll(&mut polled, paused.then_some(&timeout)) {
-            Ok(_) => {}
+        let [stopped, connecting] = match poll(&mut polled, paused.then_some(&timeout)) {
+            Ok(_) => [0, 1].map(|index: usize| !polled[index].revents().is_empty()),
             Err(Errno::INTR) => continue,
-            Err(_) => thread::sleep(PAUSE), // out of memory: later
-        }
-        let [stopped, connecting] = [0, 1].map(|index: usize| !polled[index].revents().is_empty());
+            // More descriptors than RLIMIT_NOFILE allows by now, or too little memory. No event is reported then, so this
+            // thread looks for itself whether it is to stop, and whether clients connect.
+            Err(_) => {
+                thread::sleep(PAUSE);
+                [rustix::io::read(stop, &mut [0; 8]).is_ok(), true]
+            }
+        };
         if stopped {
             return;
         }
@@ -184,7 +197,11 @@ fn serve(listener: &OwnedFd, stop: &OwnedFd, offer: &Offer) {
 /// Closes the connections that their clients have ended.
 fn drop_disconnected(clients: &mut Vec<OwnedFd>) {
     let mut polled: Vec<_> = clients.iter().map(|client| PollFd::new(client, PollFlags::empty())).collect();
-    let _ = poll(&mut polled, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }));
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    if poll(&mut polled, Some(&now)).is_err() {
+        // Too many at once for RLIMIT_NOFILE: one by one.
+        polled.iter_mut().for_each(|one| _ = poll(std::slice::from_mut(one), Some(&now)));
+    }
     let disconnected: Vec<bool> = polled.iter().map(|polled| !polled.revents().is_empty()).collect();
     let (mut disconnected, before) = (disconnected.iter(), clients.len());
     clients.retain(|_| disconnected.next() != Some(&true));

@@ -64,8 +64,22 @@ impl SocketFile {
 
     /// Checks that the path is free, or that a dead publisher's socket is there.
     fn check_vacant(&self) -> Result<(), CreateError> {
-        let Some((file, stat)) = self.directory.look_at(&self.name)? else { return Ok(()) };
-        let (path, found) = (self.path.clone(), FileType::from_raw_mode(stat.st_mode));
+        self.check_dead(&self.name, self.path.clone()).map(|_| ())
+    }
+
+    /// Removes the socket of a publisher that was killed before it renamed it, and nothing else.
+    fn remove_leftover(&self, name: &str) -> Result<(), CreateError> {
+        if self.check_dead(name, self.directory.path.join(name))? {
+            self.directory.remove(name)?;
+        }
+        Ok(())
+    }
+
+    /// Checks that nothing of this name is there, or a socket of this user that nobody listens at. Returns whether the
+    /// latter is. `path` is for the errors.
+    fn check_dead(&self, name: &str, path: PathBuf) -> Result<bool, CreateError> {
+        let Some((file, stat)) = self.directory.look_at(name)? else { return Ok(false) };
+        let found = FileType::from_raw_mode(stat.st_mode);
         if found != FileType::Socket {
             let found = kind_name(found).to_owned();
             return Err(CreateError::NotARing { path, found, expected: "a socket, or nothing" });
@@ -73,10 +87,10 @@ impl SocketFile {
         Trust::Own.check(&path, stat.st_uid)?;
         let probe = socket().and_then(|socket| net::connect(socket, &address_of(&file)?));
         match probe {
-            Err(Errno::CONNREFUSED) => Ok(()),
+            Err(Errno::CONNREFUSED) => Ok(true),
             // Connected, queue full, or another socket type: in each case a process listens.
             Ok(()) | Err(Errno::AGAIN | Errno::PROTOTYPE) => Err(CreateError::AlreadyPublished { path }),
-            Err(errno) => Err(self.directory.fault(&self.name, "find out whether somebody serves", errno).into()),
+            Err(errno) => Err(self.directory.fault(name, "find out whether somebody serves", errno).into()),
         }
     }
 
@@ -88,7 +102,7 @@ impl SocketFile {
             move |errno| CreateError::from(Fault { path, what: What::Io { doing, source: errno } })
         };
         let listener = socket().map_err(fault("make a socket for"))?;
-        self.directory.remove(&temporary)?; // left by a publisher that was killed before the rename
+        self.remove_leftover(&temporary)?;
         // bind gives the file the socket's mode, less the umask. With this mode only the owner can connect at first.
         fs::fchmod(&listener, Mode::RUSR | Mode::WUSR).map_err(fault("set the mode of"))?;
         let address = SocketAddrUnix::new(self.directory.short_path(&temporary)).map_err(fault("name"))?;
@@ -126,7 +140,6 @@ impl SocketFile {
             {
                 self.directory.remove(&self.name)?;
             }
-            self.directory.remove(&temporary(&self.name))?;
             // The lock last: while it exists and is held, no other publisher can begin.
             self.directory.remove(&lock_name(&self.name))
         };
@@ -153,6 +166,14 @@ fn lock(directory: &Directory, name: &str, path: &Path) -> Result<OwnedFd, Creat
     let name = lock_name(name);
     for _ in 0..ATTEMPTS {
         let (lock, stat) = directory.open(&name, OFlags::RDWR | OFlags::CREATE, FileType::RegularFile, Trust::Own)?;
+        // It is removed at the end: a file that holds anything is no lock of ours.
+        if stat.st_size != 0 {
+            return Err(CreateError::NotARing {
+                path: directory.path.join(&name),
+                found: format!("a file of {} bytes", stat.st_size),
+                expected: "an empty lock file, or nothing",
+            });
+        }
         Access::OWNER.apply(&lock, 0o600).map_err(|errno| directory.fault(&name, "set the mode of", errno))?;
         let taken = try_lock(&lock).map_err(|source| CreateError::Io {
             doing: "lock",
