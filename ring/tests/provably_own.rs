@@ -59,7 +59,7 @@ fn a_client_that_takes_permissions_away_keeps_nobody_out() {
     let publisher = Publisher::<u64>::options("chmodded").capacity(8).serve(&path).create().unwrap();
     let _hostile = Subscriber::<u64>::connect(&path).open().unwrap();
     for fd in descriptors("feed-ring chmodded") {
-        fs::set_permissions(fd, fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(fd, fs::Permissions::from_mode(0o000)).unwrap();
     }
     Subscriber::<u64>::connect(&path).open().unwrap();
     publisher.close().unwrap();
