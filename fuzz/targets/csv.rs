@@ -6,5 +6,6 @@ use feed::source::Format;
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| {
     // What is wrong with it is its error's business; what must hold is checked on the way.
-    let _ = exhaust(input.to_vec(), Some(Format::Csv), drop);
+    let _ = exhaust(input.to_vec(), Some(Format::Csv), false, drop);
+    let _ = exhaust(input.to_vec(), Some(Format::Csv), true, drop);
 });
