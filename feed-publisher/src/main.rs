@@ -2,6 +2,7 @@
 
 mod attendance;
 mod group;
+mod messages;
 mod options;
 mod progress;
 mod run;

@@ -1,6 +1,7 @@
 //! The command line of `feed-publisher`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::styling::Styles;
 use clap::{Parser, ValueEnum};
@@ -45,12 +46,25 @@ pub(crate) struct Options {
     #[arg(long, value_name = "FORMAT", requires = "input")]
     pub(crate) format: Option<FormatChoice>,
 
-    /// How fast: `max`, `realtime` (by the data's event times), or a factor of that
+    /// End with an error at the first record that cannot become a message; otherwise it is passed over and counted, as
+    /// far as the format says where the next one begins
+    #[arg(long, requires = "input")]
+    pub(crate) strict: bool,
+
+    /// How fast: `max`, `realtime` (as it was captured), or a factor of that
+    ///
+    /// The pace is that of the capture times: DBN's ts_recv, a CSV's recv_ts_ns, ITCH's timestamp. Where a record has none
+    /// that can be, it is its event time's; without either, and where time runs backwards, a message follows at once.
     ///
     /// With anything but max, a message carries the time at which it should have been published, so that latency counts
     /// from there, also if the publisher was held up.
     #[arg(long, value_name = "max|realtime|FACTOR", default_value = "max", value_parser = speed)]
     speed: Pace,
+
+    /// With --speed realtime or a factor: wait at most so long for the next message, 0 for no limit. The summary counts
+    /// the gaps that were cut (gaps_cut) and adds them up (seconds_cut)
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
+    max_gap: Duration,
 
     /// Messages per second, instead of --speed
     #[arg(long, value_name = "PER_SECOND", conflicts_with = "speed", value_parser = positive)]
@@ -156,6 +170,11 @@ impl Options {
         self.rate.map_or(self.speed, Pace::Rate)
     }
 
+    /// The longest wait for one message, if there is a limit.
+    pub(crate) fn max_gap(&self) -> Option<Duration> {
+        (!self.max_gap.is_zero()).then_some(self.max_gap)
+    }
+
     /// The name of the ring in messages and logs: its name or its socket.
     pub(crate) fn title(&self) -> String {
         self.serve.as_ref().map_or_else(|| self.ring.clone(), |path| path.display().to_string())
@@ -238,6 +257,15 @@ fn positive(text: &str) -> Result<f64, String> {
     }
 }
 
+fn seconds(text: &str) -> Result<Duration, String> {
+    let number = text.parse::<f64>().ok().filter(|number| number.is_sign_positive());
+    let duration = number.and_then(|number| Duration::try_from_secs_f64(number).ok());
+    // Less than a nanosecond would be no limit.
+    duration
+        .filter(|duration| !duration.is_zero() || number == Some(0.0))
+        .ok_or_else(|| "expected a number of seconds, or 0 for no limit".to_owned())
+}
+
 fn speed(text: &str) -> Result<Pace, String> {
     match text {
         "max" => Ok(Pace::Max),
@@ -294,6 +322,15 @@ mod tests {
     }
 
     #[test]
+    fn gaps_have_a_limit_unless_it_is_0() {
+        let max_gap = |arguments: &[&str]| parse(arguments).unwrap().max_gap();
+        assert_eq!(max_gap(&[]), Some(Duration::from_secs(5)));
+        assert_eq!(max_gap(&["--max-gap", "0.25"]), Some(Duration::from_millis(250)));
+        assert_eq!(max_gap(&["--max-gap", "1e9"]), Some(Duration::from_secs(1_000_000_000)));
+        assert_eq!(max_gap(&["--max-gap", "0"]), None);
+    }
+
+    #[test]
     fn modes_are_octal() {
         assert_eq!(parse(&[]).unwrap().mode, 0o600);
         assert_eq!(parse(&["--mode", "0640"]).unwrap().mode, 0o640);
@@ -313,6 +350,11 @@ mod tests {
                 &["--capacity", "1000"],
                 "'--capacity <N>': expected a power of two from 2 to 4294967296; the next is 1024",
             ),
+            (&["--max-gap=-1"], "'--max-gap <SECONDS>': expected a number of seconds, or 0 for no limit"),
+            (&["--max-gap", "NaN"], "--max-gap"),
+            (&["--max-gap", "inf"], "--max-gap"),
+            (&["--max-gap", "1e-12"], "--max-gap"),
+            (&["--strict"], "--input <FILE|->"),
             (&["--capacity", "1"], "the next is 2"),
             (&["--capacity", "0"], "the next is 2"),
             (&["--capacity", "18446744073709551615"], "the next is 4294967296"),

@@ -1,5 +1,10 @@
 //! A progress bar on standard error, if that is a terminal.
 
+use std::fmt::Display;
+use std::time::Duration;
+
+use feed::clock::realtime_ns;
+use feed_program::say::say;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// The time between two drawings in ns.
@@ -57,10 +62,62 @@ impl Progress {
         bar.set_message(format!("{messages} messages"));
     }
 
+    /// Redraws while the next message is waited for, if it is due.
+    #[cold]
+    pub(crate) fn waiting(&mut self, messages: u64, left: Duration) {
+        let Some(bar) = &self.bar else { return };
+        let now = realtime_ns();
+        if now >= self.next {
+            self.next = now + INTERVAL;
+            bar.set_message(format!("{messages} messages, next event in {}", readable(left)));
+        }
+    }
+
+    /// Writes a line to standard error, above the bar.
+    #[cold]
+    pub(crate) fn say(&self, what: impl Display) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| say(what)),
+            None => say(what),
+        }
+    }
+
     /// Clears the bar.
     pub(crate) fn finish(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
+        }
+    }
+}
+
+/// A duration for people: `4 h 12 min`, `3 min 20 s`, `7 s`, `0.25 s`.
+pub(crate) fn readable(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds {
+        3_600.. => format!("{} h {} min", seconds / 3_600, seconds / 60 % 60),
+        60.. => format!("{} min {} s", seconds / 60, seconds % 60),
+        10.. => format!("{seconds} s"),
+        _ => format!("{} s", (duration.as_secs_f64() * 100.0).round() / 100.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_readable() {
+        for (milliseconds, text) in [
+            (15_120_500, "4 h 12 min"),
+            (3_600_000, "1 h 0 min"),
+            (3_599_999, "59 min 59 s"),
+            (60_000, "1 min 0 s"),
+            (59_900, "59 s"),
+            (5_000, "5 s"),
+            (2_500, "2.5 s"),
+            (0, "0 s"),
+        ] {
+            assert_eq!(readable(Duration::from_millis(milliseconds)), text);
         }
     }
 }

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use feed::Message;
 use feed::clock::realtime_ns;
-use feed::pacing::Pacer;
+use feed::pacing::{Cuts, Pacer};
 use feed::source::synthetic::Synthetic;
-use feed::source::{Input, Reason, Source, SourceError, input};
+use feed::source::{Captured, Reason, SourceError, input};
 use feed::summary::{Published, Sequences, Summary, Tally};
 use feed_program::args::SummaryFormat;
 use feed_program::failure::Failure;
@@ -20,37 +20,9 @@ use feed_ring::{Ahead, CreateError, Publisher, Wake};
 use tracing::{info, warn};
 
 use crate::attendance::Attendance;
+use crate::messages::Messages;
 use crate::options::{FormatChoice, Options, WakeChoice};
-use crate::progress::Progress;
-
-/// The source of the messages.
-enum Messages {
-    Synthetic(Box<Synthetic>),
-    Input(Input),
-}
-
-impl Messages {
-    fn next(&mut self) -> Result<Option<Message>, SourceError> {
-        match self {
-            Messages::Synthetic(market) => Ok(Some(market.advance())),
-            Messages::Input(input) => input.next_message(),
-        }
-    }
-
-    fn bytes(&self) -> Option<u64> {
-        match self {
-            Messages::Synthetic(_) => None,
-            Messages::Input(input) => input.bytes(),
-        }
-    }
-
-    fn bytes_read(&self) -> u64 {
-        match self {
-            Messages::Synthetic(_) => 0,
-            Messages::Input(input) => input.bytes_read(),
-        }
-    }
-}
+use crate::progress::{Progress, readable};
 
 /// Runs the program.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
@@ -82,15 +54,25 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     }
     // After locking, so that the mapping of the watching thread is not locked.
     attendance.begin(options);
-    let mut run = Run { options, messages, publisher, tally: Tally::default(), span: None };
+    let mut run = Run { options, messages, publisher, tally: Tally::default(), span: None, cuts: Cuts::default() };
     let first = run.publisher.published();
-    let published = Published { epoch: run.publisher.epoch() };
+    let epoch = run.publisher.epoch();
     let result = run.publish(&stop);
     let next = run.publisher.published();
     let closed = run.publisher.close();
     info!(ring = options.title(), published = next - first, sequence = next, "ring closed");
     let seconds = run.span.map_or(0.0, |(first, last)| last.saturating_sub(first) as f64 / 1e9);
     let summary = Summary::new(&run.tally, Sequences { first, next, lost: 0, skipped: 0 }, seconds);
+    let passed = run.messages.passed_over();
+    if passed.total() > 0 {
+        say(format_args!("feed-publisher: {}: passed over {passed} (--strict ends there)", run.messages.name()));
+    }
+    let published = Published {
+        epoch,
+        passed_over: passed.counts(),
+        gaps_cut: run.cuts.count,
+        seconds_cut: run.cuts.nanoseconds as f64 / 1e9,
+    };
     let printed = print(&Summary { published: Some(published), ..summary }, &stop, options.summary);
     result?;
     closed.map_err(anyhow::Error::new)?;
@@ -149,7 +131,7 @@ fn open(options: &Options, stop: &Arc<AtomicBool>) -> Result<Messages, SourceErr
     Ok(match &options.input {
         Some(path) => {
             let format = options.format.and_then(FormatChoice::format);
-            Messages::Input(input::open(path, format, Arc::clone(stop))?)
+            Messages::Input(input::open(path, format, Arc::clone(stop))?.strict(options.strict))
         }
         None => Messages::Synthetic(Box::new(Synthetic::new(options.seed))),
     })
@@ -215,13 +197,14 @@ struct Run<'a> {
     tally: Tally,
     /// The times of the first and the last message, ns since 1970.
     span: Option<(u64, u64)>,
+    cuts: Cuts,
 }
 
 impl Run<'_> {
     /// Publishes until the input ends, the count is reached, or `stop` is set.
     fn publish(&mut self, stop: &AtomicBool) -> Result<(), anyhow::Error> {
         self.wait_for_subscribers(stop)?;
-        let mut pacer = Pacer::new(self.options.pace());
+        let mut pacer = Pacer::new(self.options.pace(), self.options.max_gap());
         let mut progress = Progress::new(self.options.count, self.messages.bytes());
         // The `clear` message is not part of --count.
         let count = self.options.count.unwrap_or(u64::MAX).saturating_add(self.clear(stop));
@@ -229,12 +212,22 @@ impl Run<'_> {
             if self.tally.messages() == count || stop.load(Ordering::Relaxed) {
                 break Ok(());
             }
-            let mut message = match self.messages.next() {
-                Ok(Some(message)) => message,
+            let next = self.messages.next();
+            if let Some(warning) = self.messages.take_warning() {
+                let name = self.messages.name();
+                progress.say(format_args!("feed-publisher: {name}: {warning}; the feed goes on (said once)"));
+            }
+            let Captured { mut message, captured } = match next {
+                Ok(Some(captured)) => captured,
                 Ok(None) | Err(SourceError { reason: Reason::Stopped, .. }) => break Ok(()),
                 Err(error) => break Err(error.into()),
             };
-            let Some(moment) = pacer.wait(message.ts_event, stop) else { break Ok(()) };
+            if let Some(gap) = pacer.schedule(captured) {
+                self.cut(gap, &progress);
+                self.cuts = pacer.cuts();
+            }
+            let messages = self.tally.messages();
+            let Some(moment) = pacer.wait(stop, |left| progress.waiting(messages, left)) else { break Ok(()) };
             message.ts_publish = moment.ts_publish;
             self.send(&message, moment.now);
             if self.publisher.is_cut_off() {
@@ -247,6 +240,20 @@ impl Run<'_> {
         };
         progress.finish();
         result
+    }
+
+    /// Says at the first gap that gaps are cut.
+    #[cold]
+    fn cut(&self, gap: Duration, progress: &Progress) {
+        if self.cuts.count == 0 {
+            progress.say(format_args!(
+                "feed-publisher: {}: {} without an event in the capture: waiting at most {} (--max-gap SECONDS, 0 for no \
+                 limit); further ones are counted in the summary",
+                self.messages.name(),
+                readable(gap),
+                readable(self.options.max_gap().unwrap_or_default()),
+            ));
+        }
     }
 
     #[inline]

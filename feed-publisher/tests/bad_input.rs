@@ -22,7 +22,7 @@ fn a_malformed_input_is_published_up_to_where_it_breaks() {
         ("cut.csv.gz", &gzip[..gzip.len() / 2], 1_000, "the compressed input ends early"),
     ] {
         let path = file(&root, name, bytes);
-        let finished = run(&root, &["--input", &path, "--summary", "json", "--ring", name]);
+        let finished = run(&root, &["--input", &path, "--summary", "json", "--ring", name, "--strict"]);
         assert_one_line(&finished, 1, &[&format!("feed-publisher: {path}: "), says]);
         let published = summary(&finished)["messages"].as_u64().unwrap();
         assert!(published >= messages && (messages == 1_000 || published == messages), "{name}: {published}");

@@ -91,3 +91,18 @@ fn an_input_of_unknown_length_shows_a_count_and_no_bar() {
     let bars = bars(&drawn);
     assert!(bars.len() >= 3 && bars.iter().all(|bar| bar.ends_with(" messages") && !bar.contains('%')), "{bars:?}");
 }
+
+#[test]
+fn a_long_wait_says_when_the_next_event_is() {
+    let root = PrivateRoot::new();
+    let rows = ["0000000000", "2000000000"].map(|after| format!("170000000{after},1700000000000,T,A,1,1,,,,,B,1\n"));
+    let header = "recv_ts_ns,exch_ts_ms,kind,symbol,px,qty,bid_px,bid_qty,ask_px,ask_qty,side,id\n";
+    let path = file(&root, "feed.csv", (header.to_owned() + &rows.concat()).as_bytes());
+    let (drawn, _) = on_a_terminal(&root, &["--input", &path, "--speed", "realtime"]);
+    let bars = bars(&drawn);
+    assert!(bars.iter().any(|bar| bar.contains("1 messages, next event in 1.")), "{bars:?}");
+    // A line that is said stands by itself.
+    let (drawn, _) = on_a_terminal(&root, &["--input", &path, "--speed", "realtime", "--max-gap", "1.2"]);
+    let said = drawn.split(['\r', '\n']).find(|line| line.contains("--max-gap SECONDS")).unwrap();
+    assert!(said.contains("feed-publisher: ") && said.ends_with("counted in the summary"), "{drawn:?}");
+}

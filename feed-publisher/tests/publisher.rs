@@ -187,9 +187,11 @@ fn under_nohup_a_closing_terminal_changes_nothing() {
 fn a_signal_ends_every_kind_of_waiting() {
     // Waiting for a message an hour away, for subscribers, for more input, for its first bytes.
     let hour = "recv_ts_ns,exch_ts_ms,kind,symbol,px,qty,bid_px,bid_qty,ask_px,ask_qty,side,id\n\
-                0,0,T,A,1,1,,,,,B,1\n0,3600000,T,A,1,1,,,,,B,2\n0,3600000,T,A,1,1,,,,,B,3\n";
+                1700000000000000000,1700000000000,T,A,1,1,,,,,B,1\n\
+                1700003600000000000,1700003600000,T,A,1,1,,,,,B,2\n\
+                1700003600000000000,1700003600000,T,A,1,1,,,,,B,3\n";
     for (arguments, input, messages) in [
-        (&["--input", "-", "--speed", "realtime"][..], hour, 1),
+        (&["--input", "-", "--speed", "realtime", "--max-gap", "0"][..], hour, 1),
         (&["--count", "10", "--wait-for-subscribers", "1"], "", 0),
         (&["--input", "-"], hour, 3),
         (&["--input", "-"], "", 0),

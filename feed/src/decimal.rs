@@ -6,13 +6,13 @@ use std::fmt;
 pub const SCALE: u64 = 1_000_000_000;
 
 /// Decimal places of a unit.
-const PLACES: usize = 9;
+const PLACES: i64 = 9;
 
 /// Why a text is not a decimal in units of 1e-9.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecimalError {
-    /// Something else than digits with at most one point, after a sign where one is allowed.
-    #[error("is not a decimal number (such as 58710.20)")]
+    /// Something else than digits with at most one point and an exponent, after a sign where one is allowed.
+    #[error("is not a decimal number (such as 58710.20 or 1.5e-05)")]
     Malformed,
     /// It has a non-zero digit after the ninth decimal place.
     #[error("has more than 9 decimal places, and the unit is 1e-9")]
@@ -22,7 +22,7 @@ pub enum DecimalError {
     TooLarge(&'static str),
 }
 
-/// Parses a price: `-0.5` is -500,000,000.
+/// Parses a price: `-0.5` is -500,000,000, and so is `-5e-1`.
 ///
 /// # Errors
 /// A text that is not a decimal, has a non-zero digit after the ninth decimal place, or lies outside the 64-bit range.
@@ -50,24 +50,64 @@ pub fn parse_size(text: &[u8]) -> Result<u64, DecimalError> {
     if size == crate::message::UNDEFINED_SIZE { Err(DecimalError::TooLarge(RANGE)) } else { Ok(size) }
 }
 
+/// Parses a whole number without a sign. An exponent or a fraction of zeros is allowed: `1.5e3` and `1500.0` are 1,500.
+///
+/// # Errors
+/// A text that is not an unsigned decimal, is not whole, or lies outside 64 bits.
+pub fn parse_whole(text: &[u8]) -> Result<u64, DecimalError> {
+    magnitude(text, 0, "0 to 18446744073709551615")
+}
+
 fn parse_magnitude(text: &[u8], range: &'static str) -> Result<u64, DecimalError> {
-    let point = text.iter().position(|&byte| byte == b'.').unwrap_or(text.len());
-    let whole = &text[..point];
-    let fraction = text.get(point + 1..).unwrap_or_default();
+    magnitude(text, PLACES, range)
+}
+
+/// The value of an unsigned decimal in units of `places` decimal places. Exact: no digit is rounded away.
+fn magnitude(text: &[u8], places: i64, range: &'static str) -> Result<u64, DecimalError> {
+    let (mantissa, exponent) = match text.iter().position(|&byte| byte == b'e' || byte == b'E') {
+        Some(at) => (&text[..at], parse_exponent(&text[at + 1..])?),
+        None => (text, 0),
+    };
+    let point = mantissa.iter().position(|&byte| byte == b'.').unwrap_or(mantissa.len());
+    let whole = &mantissa[..point];
+    let fraction = mantissa.get(point + 1..).unwrap_or_default();
     if (whole.is_empty() && fraction.is_empty()) || !whole.iter().chain(fraction).all(u8::is_ascii_digit) {
         return Err(DecimalError::Malformed);
     }
-    let (fraction, rest) = fraction.split_at(fraction.len().min(PLACES));
-    if rest.iter().any(|&digit| digit != b'0') {
+    // So many digits from the left make the value; all others must be zeros.
+    let count = usize::try_from(whole.len() as i64 + exponent + places).unwrap_or(0);
+    let mut digits = whole.iter().chain(fraction);
+    let value = digits
+        .by_ref()
+        .take(count)
+        .try_fold(0u64, |value, &digit| value.checked_mul(10)?.checked_add(u64::from(digit - b'0')))
+        .ok_or(DecimalError::TooLarge(range))?;
+    if digits.any(|&digit| digit != b'0') {
         return Err(DecimalError::TooFine);
     }
-    let padding = std::iter::repeat_n(&b'0', PLACES - fraction.len());
-    whole
-        .iter()
-        .chain(fraction)
-        .chain(padding)
-        .try_fold(0u64, |value, &digit| value.checked_mul(10)?.checked_add(u64::from(digit - b'0')))
-        .ok_or(DecimalError::TooLarge(range))
+    if value == 0 {
+        return Ok(0);
+    }
+    // Any other number is too large before the zeros of an endless exponent are through.
+    let missing = count.saturating_sub(whole.len() + fraction.len());
+    (0..missing).try_fold(value, |value, _| value.checked_mul(10)).ok_or(DecimalError::TooLarge(range))
+}
+
+/// The exponent behind its `e`: digits after an optional sign. One with more digits than matter is cut to
+/// [`LARGEST_EXPONENT`]: the mantissa of a line cannot make up for it.
+fn parse_exponent(text: &[u8]) -> Result<i64, DecimalError> {
+    const LARGEST_EXPONENT: i64 = 1 << 32;
+    let (negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] => (false, digits),
+        digits => (false, digits),
+    };
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return Err(DecimalError::Malformed);
+    }
+    let exponent =
+        digits.iter().fold(0i64, |value, digit| (value * 10 + i64::from(digit - b'0')).min(LARGEST_EXPONENT));
+    Ok(if negative { -exponent } else { exponent })
 }
 
 /// A price in units of 1e-9. Displays as a decimal without trailing zeros: `58710.2`.
@@ -153,6 +193,16 @@ mod tests {
             ("1.0000000000000", 1_000_000_000),
             ("9223372036.854775806", i64::MAX - 1),
             ("-9223372036.854775808", i64::MIN),
+            // As pandas and several exchanges write them.
+            ("1e-05", 10_000),
+            ("1.5E3", 1_500_000_000_000),
+            ("-2.5e+0", -2_500_000_000),
+            ("0.00001e5", 1_000_000_000),
+            ("1000000000000e-12", 1_000_000_000),
+            (".5e1", 5_000_000_000),
+            ("9223372036854775806e-9", i64::MAX - 1),
+            ("0e99999999999999999999", 0),
+            ("0.0e-99999999999999999999", 0),
         ] {
             assert_eq!(parse_price(text.as_bytes()), Ok(value), "{text}");
         }
@@ -161,19 +211,51 @@ mod tests {
 
     #[test]
     fn malformed_and_oversized_decimals_are_refused() {
-        for text in ["", ".", "-", "+", "--1", "1e5", "1,5", " 1", "1 ", "1.2.3", "0x1", "NaN", "inf", "-.", "\u{663}"]
-        {
+        for text in [
+            "", ".", "-", "+", "--1", "1,5", "1e", "e5", "1e+", "1e-", "1e1.0", "1e1e1", "1e 5", ".e1", " 1", "1 ",
+            "1.2.3", "0x1", "NaN", "inf", "-.", "\u{663}",
+        ] {
             assert_eq!(parse_price(text.as_bytes()), Err(DecimalError::Malformed), "{text:?}");
         }
-        assert_eq!(parse_price(b"0.0000000001"), Err(DecimalError::TooFine));
+        for text in ["0.0000000001", "1e-10", "1.5e-9", "1e-99999999999999999999", "123456e-12"] {
+            assert_eq!(parse_price(text.as_bytes()), Err(DecimalError::TooFine), "{text}");
+        }
         assert_eq!(parse_price(b"1.0000000000x"), Err(DecimalError::Malformed));
-        for text in ["9223372036.854775807", "-9223372036.854775809", "99999999999", "184467440737095516160"] {
+        for text in [
+            "9223372036.854775807",
+            "-9223372036.854775809",
+            "99999999999",
+            "184467440737095516160",
+            "1e10",
+            "1e99999999999999999999",
+        ] {
             assert!(matches!(parse_price(text.as_bytes()), Err(DecimalError::TooLarge(_))), "{text}");
         }
         assert_eq!(parse_size(b"-1"), Err(DecimalError::Malformed));
         assert_eq!(parse_size(b"+1"), Err(DecimalError::Malformed));
         assert!(matches!(parse_size(b"18446744073.709551615"), Err(DecimalError::TooLarge(_))));
         assert!(matches!(parse_size(b"18446744073.709551616"), Err(DecimalError::TooLarge(_))));
+    }
+
+    #[test]
+    fn whole_numbers_may_be_written_as_floating_point_ones() {
+        for (text, number) in [
+            ("0", 0),
+            ("18446744073709551615", u64::MAX),
+            ("7.0", 7),
+            ("1.723161600042e12", 1_723_161_600_042),
+            ("1.8446744073709551615E+19", u64::MAX),
+            ("70e-1", 7),
+        ] {
+            assert_eq!(parse_whole(text.as_bytes()), Ok(number), "{text}");
+        }
+        for text in ["7.5", "75e-1", "1e-1"] {
+            assert_eq!(parse_whole(text.as_bytes()), Err(DecimalError::TooFine), "{text}");
+        }
+        for text in ["", "-2", "+9", "x", "nan", "1_000"] {
+            assert_eq!(parse_whole(text.as_bytes()), Err(DecimalError::Malformed), "{text}");
+        }
+        assert!(matches!(parse_whole(b"18446744073709551616"), Err(DecimalError::TooLarge(_))));
     }
 
     #[test]
@@ -191,6 +273,28 @@ mod tests {
         fn a_written_decimal_parses_back(price in i64::MIN..i64::MAX, size in 0..u64::MAX) {
             prop_assert_eq!(parse_price(Price(price).to_string().as_bytes()), Ok(price));
             prop_assert_eq!(parse_size(Size(size).to_string().as_bytes()), Ok(size));
+        }
+
+        #[test]
+        fn an_exponent_moves_the_point_and_nothing_else(digits in 0..u64::MAX, exponent in -40i64..40) {
+            let text = format!("{digits}e{exponent}");
+            let moved = exponent + PLACES;
+            let parsed = parse_size(text.as_bytes());
+            let expected = match u32::try_from(moved) {
+                Ok(up) => 10u128.checked_pow(up).and_then(|power| u128::from(digits).checked_mul(power)),
+                Err(_) => {
+                    let power = 10u128.pow(moved.unsigned_abs() as u32);
+                    if u128::from(digits) % power != 0 {
+                        prop_assert_eq!(parsed, Err(DecimalError::TooFine));
+                        return Ok(());
+                    }
+                    Some(u128::from(digits) / power)
+                }
+            };
+            match expected.and_then(|units| u64::try_from(units).ok()).filter(|&size| size != u64::MAX) {
+                Some(units) => prop_assert_eq!(parsed, Ok(units)),
+                None => prop_assert!(matches!(parsed, Err(DecimalError::TooLarge(_))), "{text}: {parsed:?}"),
+            }
         }
     }
 }

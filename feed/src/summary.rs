@@ -1,5 +1,7 @@
 //! Summary of a run, in numbers that can be compared between programs: counts, exact sums, a digest.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use xxhash_rust::xxh3::Xxh3Default;
 use zerocopy::IntoBytes;
@@ -127,11 +129,17 @@ pub struct ByKind {
 }
 
 /// The fields that only a publisher's summary has.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Published {
     /// The epoch in which it published: 1 in a new ring, one more with each takeover, 0 if it was stopped before it had
     /// a ring.
     pub epoch: u64,
+    /// Records, rows and bytes of the input that became no message, by kind. At most 33 kinds are told apart.
+    pub passed_over: BTreeMap<String, u64>,
+    /// Gaps between capture times that were longer than it waited for.
+    pub gaps_cut: u64,
+    /// The seconds of capture time that were not waited for.
+    pub seconds_cut: f64,
 }
 
 /// The fields that only a subscriber's summary has.
@@ -215,6 +223,13 @@ impl Summary {
         row("digest", self.digest.clone());
         if let Some(published) = &self.published {
             row("epoch", published.epoch.to_string());
+            for (kind, count) in &published.passed_over {
+                row(&format!("passed_over {kind}"), count.to_string());
+            }
+            if published.gaps_cut > 0 {
+                row("gaps_cut", published.gaps_cut.to_string());
+                row("seconds_cut", format!("{:.6}", published.seconds_cut));
+            }
         }
         if let Some(received) = &self.received {
             let Latency { p50, p90, p99, p99_9, max } = received.latency_ns;
@@ -230,7 +245,7 @@ impl Summary {
             row("renumbered", received.renumbered.to_string());
             row("gaps", received.gaps.to_string());
         }
-        let names = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+        let names = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
         let values = rows.iter().map(|(_, value)| value.len()).max().unwrap_or(0);
         rows.iter().map(|(name, value)| format!("{name:<names$}  {value:>values$}\n")).collect()
     }
@@ -313,11 +328,15 @@ mod tests {
                         \"ended\":\"closed\",\"received_live\":7,\"epochs\":8,\"restarts\":9,\"reopened\":10,\
                         \"renumbered\":11,\"gaps\":12}";
         assert_eq!(summary.to_json(), format!("{},{received}", publisher.trim_end_matches('}').to_owned()));
-        summary.published = Some(Published { epoch: 13 });
-        assert!(summary.to_json().contains(",\"epoch\":13,\"latency_ns\":"), "{}", summary.to_json());
+        let passed_over = [("unknown ITCH type 'Z'".to_owned(), 14)].into();
+        summary.published = Some(Published { epoch: 13, passed_over, gaps_cut: 15, seconds_cut: 16.5 });
+        let published =
+            "\"epoch\":13,\"passed_over\":{\"unknown ITCH type 'Z'\":14},\"gaps_cut\":15,\"seconds_cut\":16.5";
+        assert!(summary.to_json().contains(&format!(",{published},\"latency_ns\":")), "{}", summary.to_json());
         let text = summary.to_text();
         let widths: Vec<usize> = text.lines().map(str::len).collect();
         assert!(widths.iter().all(|&width| width == widths[0]), "{text}");
         assert!(text.contains("by_kind add") && !text.contains("by_kind cancel"), "{text}");
+        assert!(text.contains("passed_over unknown ITCH type 'Z'  ") && text.contains("gaps_cut  "), "{text}");
     }
 }

@@ -4,11 +4,11 @@ mod common;
 
 use std::ffi::c_char;
 
-use common::{assert_same, failure, read, read_all, read_in_drops};
+use common::{assert_same, failure, read, read_all, read_in_drops, read_passing, read_times, strict_failure};
 use dbn::encode::{DbnEncoder, DbnRecordEncoder, EncodeRecord};
 use dbn::{
-    BidAskPair, FlagSet, MboMsg, Mbp1Msg, Mbp10Msg, Metadata, RecordHeader, SType, SymbolMappingMsg, TradeMsg,
-    UNDEF_ORDER_SIZE, WithTsOut, rtype,
+    BidAskPair, FlagSet, MboMsg, Mbp1Msg, Mbp10Msg, Metadata, OhlcvMsg, RecordHeader, SType, StatMsg, SymbolMappingMsg,
+    TradeMsg, UNDEF_ORDER_SIZE, WithTsOut, rtype,
 };
 use feed::{Flags, Kind, Message, Side, UNDEFINED_PRICE, UNDEFINED_SIZE, sample};
 
@@ -173,15 +173,122 @@ fn other_schemas_versions_and_records_are_refused_by_name() {
     let mut newer = sample::dbn(3, "mbo", 1);
     newer[3] = 4;
     assert_eq!(failure(newer), (0, "sample: byte 0: is DBN version 4: versions 1 to 3 are supported".to_owned()));
-    let mixed = stream(|encoder| {
-        encoder.encode_record(&mbo()).unwrap();
+}
+
+#[test]
+fn records_that_are_not_carried_are_passed_over_by_their_length() {
+    let unknown = |length: u8| {
+        let mut record = vec![0; usize::from(length) * 4];
+        record[..2].copy_from_slice(&[length, 0x77]);
+        record
+    };
+    let begin = stream(|encoder| encoder.encode_record(&mbo()).unwrap());
+    let others = stream(|encoder| {
         encoder.encode_record(&Mbp10Msg::default()).unwrap();
-        encoder.encode_record(&mbo()).unwrap();
+        encoder.encode_record(&OhlcvMsg::default_for_schema(dbn::Schema::Ohlcv1S)).unwrap();
+        encoder.encode_record(&StatMsg::default()).unwrap();
+        encoder.encode_record(&Mbp10Msg::default()).unwrap();
     });
-    let start = mixed.len() - 2 * size_of::<MboMsg>() - size_of::<Mbp10Msg>();
-    let at = start + size_of::<MboMsg>();
-    let line = format!("sample: record 2 (byte {at}): is a DBN record of type Mbp10: {supported}");
-    assert_eq!(failure(mixed), (1, line));
+    let others = &others[stream(|_| ()).len()..];
+    let end = &begin[stream(|_| ()).len()..];
+    let bytes = [&begin[..], others, &unknown(4), &unknown(6), end].concat();
+    let (messages, passed) = read_passing(&*bytes);
+    assert_same(&messages, &[read_all(&*begin)[0]; 2], "passed over");
+    let expected = [
+        ("DBN record of type mbp-10", 2),
+        ("DBN record of type ohlcv-1s", 1),
+        ("DBN record of type statistics", 1),
+        ("DBN record of unknown type 0x77", 2),
+    ];
+    assert_eq!(passed, expected.map(|(kind, count)| (kind.to_owned(), count)));
+    let place = format!("sample: record 2 (byte {}): ", begin.len());
+    let line = format!("{place}is a DBN record of type mbp-10: mbo, mbp-1, tbbo and trades are supported");
+    assert_eq!(strict_failure(bytes), (1, line));
+    // As the last record of the input, too.
+    assert_eq!(read_passing([&begin[..], &unknown(4)].concat()).0.len(), 1);
+    // Where none follows, nothing says that it was a record: the error stands where it does.
+    let lost = format!("{place}is of type 0x77 and 24 bytes long, which no known record is, and no record follows");
+    for garbage in [&[1; 16][..], &[0x77, 0x77], &[0, 0, 0, 0, 9]] {
+        let (before, line) = failure_though_passing([&begin[..], &unknown(6), garbage].concat());
+        assert!(before == 1 && line.starts_with(&lost), "{line}");
+    }
+}
+
+/// The error of an input that ends in one behind something that was passed over.
+fn failure_though_passing(bytes: Vec<u8>) -> (usize, String) {
+    let (messages, error) = read(bytes);
+    (messages.len(), error.expect("an error").to_string())
+}
+
+#[test]
+fn files_that_were_joined_are_read_on() {
+    let (mbo, trades, depth) = (sample::dbn(3, "mbo", 5), sample::dbn(1, "trades", 4), sample::dbn(2, "mbp-10", 0));
+    let expected = [read_all(&*mbo), read_all(&*trades), read_all(&*mbo)].concat();
+    for padding in [0, 1, 8, 511, 70_000] {
+        let zeros = vec![0; padding];
+        let bytes = [&mbo[..], &zeros, &depth, &trades, &zeros, &mbo, &zeros].concat();
+        let (messages, passed) = read_passing(&*bytes);
+        assert_same(&messages, &expected, "joined");
+        let counts: Vec<u64> = passed.iter().map(|(_, count)| *count).collect();
+        assert_eq!(counts.iter().sum::<u64>(), 3 * padding as u64, "{passed:?}");
+        if padding > 0 {
+            let (before, line) = strict_failure(bytes);
+            let says = format!("sample: record 6 (byte {}): the input ends in {padding} zero bytes", mbo.len());
+            assert!(before == 5 && line.starts_with(&says), "{line}");
+        }
+    }
+    // What cannot be read on is named.
+    for (next, says) in [
+        (sample::zstd(&mbo), "data compressed with zstd: files of different kinds were joined"),
+        (sample::gzip(&mbo), "data compressed with gzip: files of different kinds were joined"),
+    ] {
+        let (before, line) = failure([&mbo[..], &next].concat());
+        assert!(before == 5 && line.contains(says), "{line}");
+    }
+    let mut newer = mbo.clone();
+    newer[3] = 4;
+    let place = format!("sample: record 6 (byte {}): ", mbo.len());
+    let says = "is DBN version 4: versions 1 to 3 are supported";
+    assert_eq!(failure([&mbo[..], &newer].concat()), (5, format!("{place}{says}")));
+    let cut = &mbo[..50];
+    assert_eq!(failure([&mbo[..], cut].concat()), (5, format!("{place}ends within its DBN metadata")));
+    // Zeros that neither end the input nor lead to another file.
+    let (before, line) = failure([&mbo[..], &[0; 9], b"x"].concat());
+    assert!(before == 5 && line.ends_with("9 zero bytes are followed by something else"), "{line}");
+}
+
+#[test]
+fn the_pace_is_that_of_the_capture() {
+    const OPENING: u64 = 1_700_000_000_000_000_000;
+    let at = |event: u64, received: u64| {
+        let hd = RecordHeader::new::<MboMsg>(rtype::MBO, 1, 77, event);
+        MboMsg { hd, ts_recv: received, flags: FlagSet::new(0x28), ..mbo() }
+    };
+    let snapshot = stream(|encoder| {
+        encoder.encode_record(&at(OPENING - 200_000_000_000_000, OPENING)).unwrap();
+        encoder.encode_record(&at(OPENING, u64::MAX)).unwrap();
+        encoder.encode_record(&at(u64::MAX, u64::MAX)).unwrap();
+        let mapping =
+            SymbolMappingMsg::new(5, 6, dbn::SType::RawSymbol, "A", dbn::SType::RawSymbol, "B", 0, 0).unwrap();
+        encoder.encode_record(&mapping).unwrap();
+        // The quote's capture time is not in the message.
+        let hd = RecordHeader::new::<Mbp1Msg>(rtype::MBP_1, 1, 77, OPENING);
+        encoder.encode_record(&Mbp1Msg { hd, ts_recv: OPENING + 9, ..mbp1(b'A') }).unwrap();
+    });
+    let expected = vec![Some(OPENING), Some(OPENING), None, None, Some(OPENING + 9)];
+    assert_eq!(read_times(snapshot), (expected, None));
+    let wrong = stream(|encoder| {
+        encoder.encode_record(&at(OPENING, OPENING / 1_000)).unwrap();
+        encoder.encode_record(&at(9, 8)).unwrap();
+    });
+    let at = wrong.len() - 2 * size_of::<MboMsg>();
+    let (times, warning) = read_times(wrong);
+    assert_eq!(times, [Some(OPENING), None]);
+    let says = format!(
+        "record 1 (byte {at}): ts_recv 1700000000000000 is 1970-01-20T16:13:20Z, in nanoseconds since 1970 as this field \
+         has it: expected 1990 to 2100; in microseconds it would be 2023-11-14T22:13:20Z"
+    );
+    assert_eq!(warning.unwrap(), says);
 }
 
 #[test]
@@ -237,18 +344,58 @@ fn broken_records_are_errors_with_their_position() {
         encoder.encode_record(&record).unwrap();
         encoder.get_ref().clone()
     };
-    let (broken, place) = file(&encoded(MboMsg { action: b'x' as c_char, ..mbo() }));
-    assert_eq!(failure(broken), (1, format!("{place}action is 0x78: expected one of A C M R T F N")));
-    let (broken, place) = file(&encoded(MboMsg { side: b'S' as c_char, ..mbo() }));
-    assert_eq!(failure(broken), (1, format!("{place}0x53 is no side: expected one of B A N")));
-    // A record shorter than its type, shorter than a header, or of no type.
-    for (byte, value) in [(0, 10), (0, 0), (0, 1), (1, 0x77)] {
+    // What is wrong with their values is no reason to end.
+    for (record, says, kind) in [
+        (
+            MboMsg { action: b'x' as c_char, ..mbo() },
+            "action is 0x78: expected one of A C M R T F N",
+            "DBN record with unknown action 'x'",
+        ),
+        (
+            MboMsg { side: b'S' as c_char, ..mbo() },
+            "0x53 is no side: expected one of B A N",
+            "DBN record with unknown side 'S'",
+        ),
+    ] {
+        let (broken, place) = file(&encoded(record));
+        let (messages, passed) = read_passing([&broken[..], &encoded(mbo())].concat());
+        assert_eq!((messages.len(), passed), (2, vec![(kind.to_owned(), 1)]));
+        assert_eq!(strict_failure(broken), (1, format!("{place}{says}")));
+    }
+    // Their length is: shorter than its type, or longer; shorter than a header; not whole words. Nothing of the library's
+    // own words, and no address.
+    for (length, says) in [
+        (10, "is 40 bytes long: expected 56, the length of a record of type MBO, or 64 with its send time"),
+        (12, "is 48 bytes long: expected 56, "),
+        (18, "is 72 bytes long: expected 56, "),
+        (142, "is 568 bytes long: expected 56, "),
+        (15, "is 60 bytes long: expected a multiple of 8"),
+        (0, "claims to be 0 bytes long: "),
+        (1, "claims to be 4 bytes long: expected at least the 16 of a record's header"),
+    ] {
         let mut record = encoded(mbo());
-        record[byte] = value;
-        let (broken, place) = file(&record);
+        record[0] = length;
+        let (broken, place) = file(&[&record[..], &encoded(mbo()).repeat(20)].concat());
         let (before, line) = failure(broken);
         assert_eq!(before, 1, "{line}");
-        assert!(line.starts_with(&place), "{line}");
+        assert!(line.starts_with(&(place + says)), "{line}");
+        assert!(!line.contains("0x") && !line.contains("Ref"), "{line}");
+    }
+}
+
+#[test]
+fn metadata_that_cannot_be_is_said_in_words() {
+    // The schema, the dataset, and the length.
+    for (at, bytes, says) in [
+        (24, &[0xee, 0xee][..], "it has the value [238, 238], which no version knows"),
+        (8, &[0xff], "it has text that is not UTF-8"),
+        (4, &[9, 0, 0, 0], "Metadata length shorter than fixed length"),
+    ] {
+        let mut file = sample::dbn(3, "mbo", 1);
+        file[at..at + bytes.len()].copy_from_slice(bytes);
+        let (before, line) = failure(file);
+        assert!(before == 0 && line.starts_with("sample: byte 0: DBN metadata cannot be read: "), "{line}");
+        assert!(line.contains(says) && line.ends_with(": get it again from where it came"), "{line}");
     }
 }
 

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{assert_same, failure, read, read_all, read_as, read_in_drops};
+use common::{assert_same, failure, read, read_all, read_as, read_in_drops, read_passing, read_times, strict_failure};
 use feed::sample::{self, ITCH_TYPES, Prefix};
 use feed::source::Format;
 use feed::{Kind, Message, Side, UNDEFINED_PRICE, UNDEFINED_SIZE};
@@ -86,19 +86,62 @@ fn a_wrong_prefix_is_an_error() {
 }
 
 #[test]
-fn an_unknown_type_is_an_error() {
-    let mut bytes = file(&[sample::itch_message(b'S', 0), sample::itch_message(b'D', 1)]);
-    bytes[16] = b'z';
-    let line = "sample: record 2 (byte 14): message type 0x7a is not in ITCH 5.0, so the rest cannot be told apart";
-    assert_eq!(failure(bytes), (1, line.to_owned()));
+fn an_unknown_type_behind_a_true_prefix_is_passed_over() {
+    let [first, last] = [0, 1].map(|n| sample::itch_message(b'D', n));
+    let unknown = |letter: u8, length: usize| [&[letter][..], &vec![0xee; length - 1]].concat();
+    let expected = read_all(file(&[first.clone(), last.clone()]));
+    for length in [1, 2, 13, 50, 51, 1024] {
+        let bytes = file(&[first.clone(), unknown(b'Z', length), unknown(b'z', 5), unknown(b'Z', 7), last.clone()]);
+        let (messages, passed) = read_passing(&*bytes);
+        assert_same(&messages, &expected, "passed over");
+        assert_eq!(passed, [("unknown ITCH type 'Z'".to_owned(), 2), ("unknown ITCH type 'z'".to_owned(), 1)]);
+        assert_eq!(strict_failure(bytes), (1, "sample: record 2 (byte 21): is of unknown ITCH type 'Z'".to_owned()));
+    }
+    // Nothing behind it, and the end of the session.
+    for end in [&[][..], &[0, 0]] {
+        let (messages, passed) = read_passing([&file(&[first.clone(), unknown(0x7f, 9)])[..], end].concat());
+        assert_eq!((messages.len(), passed), (1, vec![("unknown ITCH type 0x7f".to_owned(), 1)]));
+    }
 }
 
 #[test]
-fn an_unknown_side_is_an_error() {
+fn an_unknown_type_of_which_nothing_says_where_it_ends_is_an_error() {
+    let [begin, end] = [0, 1].map(|n| file(&[sample::itch_message(b'D', n)]));
+    let place = "sample: record 2 (byte 21): message type 0x7a is not in ITCH 5.0 and its length prefix is";
+    let with = |prefix: u16, between: &[u8]| {
+        let unknown = [&prefix.to_be_bytes()[..], b"z", between].concat();
+        [begin.clone(), unknown, end.clone()].concat()
+    };
+    for prefix in [0, 1025, 0x4100] {
+        let line = format!("{place} {prefix}, so the rest cannot be told apart");
+        assert_eq!(failure(with(prefix, &[1; 11])), (1, line));
+    }
+    // Its prefix leads to no message: the error stands where the unknown type does.
+    for (prefix, between, why) in [
+        (13, &[1; 13][..], "the input ends 22 bytes into this message of 258 (its length included)"),
+        (3, &[1, 1, 0, 5, b'D'], "length prefix is 5, but a message of type D has 19 bytes"),
+    ] {
+        let (messages, error) = read(with(prefix, between));
+        assert_eq!(messages.len(), 1);
+        let line = format!("{place} {prefix}, and no message follows where it ends: {why}");
+        assert_eq!(error.unwrap().to_string(), line);
+    }
+    let line = "sample: record 2 (byte 21): the input ends 37 bytes into this message of 902 (its length included)";
+    assert_eq!(failure(with(900, &[1; 13])), (1, line.to_owned()));
+    // Files of another kind behind it.
+    let (before, line) = failure([begin.clone(), sample::gzip(&end)].concat());
+    assert!(before == 1 && line.contains("(here begins what looks like data compressed with gzip: files"), "{line}");
+}
+
+#[test]
+fn a_message_whose_value_cannot_be_is_passed_over() {
     let mut add = sample::itch_message(b'A', 0);
     add[19] = b'A';
+    let bytes = file(&[sample::itch_message(b'S', 0), add, sample::itch_message(b'S', 0)]);
+    let (messages, passed) = read_passing(&*bytes);
+    assert_eq!((messages.len(), passed), (2, vec![("ITCH message with unknown side 'A'".to_owned(), 1)]));
     let line = "sample: record 2 (byte 14): side is 0x41: expected B or S";
-    assert_eq!(failure(file(&[sample::itch_message(b'S', 0), add])), (1, line.to_owned()));
+    assert_eq!(strict_failure(bytes), (1, line.to_owned()));
 }
 
 #[test]
@@ -109,7 +152,57 @@ fn a_cross_of_too_many_shares_does_not_fit() {
     cross[11..19].copy_from_slice(&18_446_744_074u64.to_be_bytes());
     let line = "sample: record 1 (byte 0): shares of a cross trade 18446744074 does not fit: the message holds at \
                 most 18446744073";
-    assert_eq!(failure(file(&[cross])), (0, line.to_owned()));
+    let bytes = file(&[cross, sample::itch_message(b'S', 0)]);
+    let (messages, passed) = read_passing(&*bytes);
+    let kind = "ITCH cross trade of more shares than the message holds".to_owned();
+    assert_eq!((messages.len(), passed), (1, vec![(kind, 1)]));
+    assert_eq!(strict_failure(bytes), (0, line.to_owned()));
+}
+
+#[test]
+fn sessions_that_were_joined_are_read_on() {
+    for prefix in [Prefix::True, Prefix::Zero] {
+        for next in [Prefix::True, Prefix::Zero] {
+            let (one, other) = (sample::itch(prefix, 30), sample::itch(next, 23));
+            let expected = [read_all(&*one), read_all(&*other)].concat();
+            for between in [&[][..], &[0, 0]] {
+                let bytes = [&one[..], between, &other, &[0, 0]].concat();
+                assert_same(&read_all(&*bytes), &expected, "joined");
+                assert_same(&read_in_drops(bytes).0, &expected, "joined, in drops");
+            }
+            // Padding behind each.
+            for zeros in [3, 4, 5, 511, 512] {
+                let padding = vec![0; zeros];
+                let bytes = [&one[..], &padding, &other, &padding].concat();
+                if zeros == 3 {
+                    // The end of the session, and a byte of the next prefix.
+                    let (messages, error) = read(bytes);
+                    assert_eq!(messages.len(), 53);
+                    let line = error.unwrap().to_string();
+                    assert!(line.ends_with("ends 1 bytes into this message of 3 (its length included)"), "{line}");
+                    continue;
+                }
+                let (messages, passed) = read_passing(bytes);
+                assert_same(&messages, &expected, "padded");
+                assert!(passed.len() == 1 && passed[0].0 == "zero byte of padding", "{passed:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_time_of_another_day_is_warned_of() {
+    let at = |time: u64| {
+        let mut message = sample::itch_message(b'D', 0);
+        message[5..11].copy_from_slice(&time.to_be_bytes()[2..]);
+        message
+    };
+    let day = 86_400_000_000_000;
+    assert_eq!(read_times(file(&[at(0), at(day - 1)])), (vec![Some(0), Some(day - 1)], None));
+    let (times, warning) = read_times(file(&[at(5), at(2 * day), at(3 * day), at(6)]));
+    assert_eq!(times, [Some(5), None, None, Some(6)]);
+    let says = "record 2 (byte 21): timestamp 172800000000000 is 48 hours after midnight: expected less than 24";
+    assert_eq!(warning.unwrap(), says);
 }
 
 #[test]
@@ -156,17 +249,16 @@ fn a_zero_length_and_nothing_behind_it_is_the_end_of_the_session() {
             assert_same(&read_all(&file[..]), &expected, "ended");
             assert_same(&read_in_drops(file).0, &expected, "ended, in drops");
         }
-        // Half a length, another length, or several are errors.
-        for (tail, says) in [
-            (&[0][..], "the input ends 1 bytes into this message of 3"),
-            (&[0, 12], "the input ends 2 bytes into this message of 3"),
-            (&[1, 0], "the input ends 2 bytes into this message of 3"),
-            (&[0, 0, 0], "message type 0x00 is not in ITCH 5.0"),
-            (&[0, 0, 0, 0], "message type 0x00 is not in ITCH 5.0"),
+        // Half a length, or another length, is an error.
+        for (tail, begin, says) in [
+            (&[0][..], 0, "the input ends 1 bytes into this message of 3"),
+            (&[0, 12], 0, "the input ends 2 bytes into this message of 3"),
+            (&[1, 0], 0, "the input ends 2 bytes into this message of 3"),
+            (&[0, 0, 0], 2, "the input ends 1 bytes into this message of 3"),
         ] {
             let (before, line) = failure(with(tail));
             assert_eq!(before as u64, count, "{tail:?}");
-            let place = format!("sample: record {} (byte {}): {says}", count + 1, plain.len());
+            let place = format!("sample: record {} (byte {}): {says}", count + 1, plain.len() + begin);
             assert!(line.starts_with(&place), "{line}");
         }
     }

@@ -1,8 +1,8 @@
 //! Tests of damaged inputs: twenty thousand for each format.
 //!
 //! Each is a valid input with bytes changed, moved, cut off or inserted. Each ends in messages or in an error with its
-//! position. Messages before the damage are read unchanged. Nothing panics, loops for ever, or allocates what the input
-//! claims.
+//! position. Messages before the damage are read unchanged, and `strict` reads a beginning of what is read otherwise.
+//! Nothing panics, loops for ever, or allocates what the input claims.
 #![allow(unsafe_code, reason = "an allocator that counts can only be written with unsafe")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -178,46 +178,74 @@ fn damage() -> impl Strategy<Value = Damage> {
     ]
 }
 
-fn read(bytes: Vec<u8>, format: Option<Format>) -> (Vec<Message>, bool) {
+/// How an input was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Whole,
+    /// To its end, with something passed over.
+    PassedOver,
+    Broken,
+}
+
+fn read(bytes: Vec<u8>, format: Option<Format>, strict: bool) -> (Vec<Message>, End) {
     let mut messages = Vec::new();
-    let whole = exhaust(bytes, format, |message| messages.push(message)).is_ok();
-    (messages, whole)
+    let end = match exhaust(bytes, format, strict, |message| messages.push(message)) {
+        Ok((_, 0)) => End::Whole,
+        Ok(_) => End::PassedOver,
+        Err(_) => End::Broken,
+    };
+    (messages, end)
 }
 
 /// Damages valid inputs of a format, after `stored` compressed them or not, and reads them.
-fn damaged(format: Format, valid: &[Vec<u8>], stored: fn(&[u8]) -> Vec<u8>) {
+fn damaged(of: Format, valid: &[Vec<u8>], stored: fn(&[u8]) -> Vec<u8>) {
     let valid: Vec<Vec<u8>> = valid.iter().map(|plain| stored(plain)).collect();
     let plain = stored(b"x") == b"x";
     for input in &valid {
-        assert!(read(input.clone(), None).1, "it is valid before it is damaged");
+        assert_eq!(read(input.clone(), None, false).1, End::Whole, "it is valid before it is damaged");
     }
-    let (whole, broken, unusual) = (Cell::new(0u32), Cell::new(0u32), Cell::new(0u32));
+    let [whole, passed_over, broken, unusual] = [const { Cell::new(0u32) }; 4];
     let mut runner = TestRunner::new(Config { cases: CASES, failure_persistence: None, ..Config::default() });
     let cases = (0..valid.len(), prop::collection::vec(damage(), 1..4), any::<bool>());
     let result = runner.run(&cases, |(input, damages, named)| {
         let mut bytes = valid[input].clone();
         let first = damages.iter().map(|damage| damage.apply(&mut bytes)).min().unwrap_or(0);
-        let ((messages, is_whole), memory) = memory_of(|| read(bytes, named.then_some(format)));
+        let format = named.then_some(of);
+        let ((messages, end), memory) = memory_of(|| read(bytes.clone(), format, false));
         prop_assert!(memory < MEMORY, "{} bytes of memory", memory);
         unusual.set(unusual.get() + u32::from(memory > USUAL));
-        let count = if is_whole { &whole } else { &broken };
+        let count = match end {
+            End::Whole => &whole,
+            End::PassedOver => &passed_over,
+            End::Broken => &broken,
+        };
         count.set(count.get() + 1);
+        let (strictly, strict_end) = read(bytes, format, true);
+        prop_assert!(strictly.len() <= messages.len());
+        // What ended it decides whether the last row of a CSV ended its event.
+        let kept = if end == End::Whole { strictly.len() } else { strictly.len().saturating_sub(1) };
+        prop_assert_eq!(&strictly[..kept], &messages[..kept]);
+        match end {
+            End::Whole => prop_assert_eq!((strict_end, strictly.len()), (End::Whole, messages.len())),
+            End::PassedOver | End::Broken => prop_assert_eq!(strict_end, End::Broken),
+        }
         if plain && messages.len() > 2 {
             // Messages before the damage are unchanged, except the last two rows of a CSV: the damage may extend the
             // last row, and the one before may become one event with it.
-            let (before, _) = read(valid[input][..first].to_vec(), Some(format));
+            let (before, _) = read(valid[input][..first].to_vec(), Some(of), false);
             let kept = before.len().saturating_sub(2);
             prop_assert_eq!(&messages[..kept], &before[..kept]);
         }
         Ok(())
     });
-    result.unwrap_or_else(|error| panic!("{format}: {error}"));
-    let (whole, broken) = (whole.get(), broken.get());
+    result.unwrap_or_else(|error| panic!("{of}: {error}"));
+    let [whole, passed_over, broken] = [whole, passed_over, broken].map(|count| count.get());
     println!(
-        "{format}: {whole} were read to their end, {broken} ended in an error, {} took more memory",
+        "{of}: {whole} were read whole, {passed_over} with something passed over, {broken} ended in an error, {} took \
+         more memory",
         unusual.get()
     );
-    assert!(broken > CASES / 20, "only {broken} of {CASES} were broken: the damage does too little");
+    assert!(passed_over + broken > CASES / 20, "only {broken} of {CASES} were broken: the damage does too little");
     assert!(unusual.get() < CASES / 20, "{} of {CASES} took more than {USUAL} bytes", unusual.get());
 }
 
@@ -258,6 +286,30 @@ fn damaged_itch_in_gzip() {
 #[test]
 fn damaged_csv() {
     damaged(Format::Csv, &[sample::csv(20)], as_it_is);
+}
+
+#[test]
+fn damaged_csv_with_quotes_and_exponents() {
+    let plain = String::from_utf8(sample::csv(20)).unwrap();
+    let quoted = plain.replace("SYN1", "\"SYN\"\"1\"").replace("SYN2", "\"SYN\n2\"").replace(",0.000,", ",0e-05,");
+    damaged(Format::Csv, &[quoted.into_bytes()], as_it_is);
+}
+
+/// Two files joined, with what stands between and behind them.
+fn joined(one: &[u8], between: &[u8], other: &[u8], behind: &[u8]) -> Vec<u8> {
+    [one, between, other, behind].concat()
+}
+
+#[test]
+fn damaged_files_that_were_joined() {
+    let (mbo, trades) = (sample::dbn(3, "mbo", 6), sample::dbn(1, "trades", 6));
+    damaged(Format::Dbn, &[joined(&mbo, b"", &trades, b"")], as_it_is);
+    let (itch, csv) = (sample::itch(Prefix::True, 15), sample::csv(9));
+    damaged(Format::Itch, &[joined(&itch, &[0; 2], &sample::itch(Prefix::Zero, 15), &[0; 2])], as_it_is);
+    damaged(Format::Csv, &[joined(&csv, b"", &csv, b"")], as_it_is);
+    let skippable = [&[0x5e, 0x2a, 0x4d, 0x18, 5, 0, 0, 0][..], b"hello"].concat();
+    let stored = joined(&sample::gzip(&csv), &skippable, &sample::zstd(&csv), &sample::gzip(b""));
+    damaged(Format::Csv, &[stored], |stored| stored.to_vec());
 }
 
 #[test]

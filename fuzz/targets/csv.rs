@@ -6,5 +6,6 @@ use feed::source::Format;
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| {
     // An error is a valid outcome. `exhaust` checks what must hold until then.
-    let _ = exhaust(input.to_vec(), Some(Format::Csv), drop);
+    let _ = exhaust(input.to_vec(), Some(Format::Csv), false, drop);
+    let _ = exhaust(input.to_vec(), Some(Format::Csv), true, drop);
 });

@@ -85,11 +85,24 @@ impl Reason {
     }
 }
 
+/// The error of a reader that can say in its own words what is wrong with the bytes below it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Unreadable(pub(crate) String);
+
+impl Unreadable {
+    /// The error as a reader returns it.
+    pub(crate) fn error(what: String) -> io::Error {
+        io::Error::other(Unreadable(what))
+    }
+}
+
 /// The reason for a read error. An input that ends within a record is malformed, whatever kind of error the reader
 /// reports.
 pub(crate) fn read_failed(error: io::Error) -> Reason {
     match error.kind() {
         _ if super::interruptible::is_stop(&error) => Reason::Stopped,
+        _ if error.get_ref().is_some_and(|inner| inner.is::<Unreadable>()) => Reason::Malformed(error.to_string()),
         io::ErrorKind::UnexpectedEof => Reason::Malformed(format!("the compressed input ends early: {error}")),
         // An error that is not the kernel's is the decompressor's.
         _ if error.raw_os_error().is_none() => {

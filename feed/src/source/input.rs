@@ -2,30 +2,33 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Cursor, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use flate2::bufread::MultiGzDecoder;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
+use super::compressed::{Compression, Decompressed, Padding};
 use super::csv::CsvSource;
 use super::dbn::DbnSource;
 use super::error::{Position, Reason, SourceError, read_failed};
+use super::foreign;
 use super::interruptible::Interruptible;
 use super::itch::ItchSource;
-use super::stream::Source;
-use crate::message::Message;
+use super::notes::{Notes, PassedOver};
+use super::padding;
+use super::peek::Peek;
+use super::stream::{Captured, Source};
 
 /// The size of a read in bytes.
 const BUFFER: usize = 256 * 1024;
 
 /// How many first bytes are examined to recognise compression and format: at least and at most.
-const PEEK: (usize, usize) = (16, 256);
+const FIRST: (usize, usize) = (16, 512);
 
 /// A format of market data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,25 +82,6 @@ impl FromStr for Format {
     }
 }
 
-/// How an input is compressed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Compression {
-    Plain,
-    Gzip,
-    Zstd,
-}
-
-impl Compression {
-    fn recognise(first: &[u8]) -> Compression {
-        match first {
-            [0x1f, 0x8b, ..] => Compression::Gzip,
-            // A frame, or a skippable frame, which parallel compressors write first.
-            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Compression::Zstd,
-            _ => Compression::Plain,
-        }
-    }
-}
-
 /// An open input: a [`Source`] that knows its name, its format and how far it has read.
 pub struct Input {
     name: String,
@@ -105,6 +89,7 @@ pub struct Input {
     source: Box<dyn Source>,
     bytes: Option<u64>,
     bytes_read: Arc<AtomicU64>,
+    padding: Arc<Padding>,
 }
 
 impl fmt::Debug for Input {
@@ -133,11 +118,30 @@ impl Input {
     pub fn bytes_read(&self) -> u64 {
         self.bytes_read.load(Ordering::Relaxed)
     }
+
+    /// Lets the first record that cannot become a message end the input with an error, instead of being passed over.
+    #[must_use]
+    pub fn strict(mut self, strict: bool) -> Self {
+        self.source.notes().set_strict(strict);
+        self.padding.strict.store(strict, Ordering::Relaxed);
+        self
+    }
+
+    /// What was passed over so far, between records and between compressed data.
+    pub fn passed_over(&mut self) -> PassedOver {
+        let mut passed = self.source.notes().passed_over().clone();
+        passed.add(padding::WHAT, self.padding.bytes.load(Ordering::Relaxed));
+        passed
+    }
 }
 
 impl Source for Input {
-    fn next_message(&mut self) -> Result<Option<Message>, SourceError> {
-        self.source.next_message()
+    fn next_captured(&mut self) -> Result<Option<Captured>, SourceError> {
+        self.source.next_captured()
+    }
+
+    fn notes(&mut self) -> &mut Notes {
+        self.source.notes()
     }
 }
 
@@ -186,17 +190,23 @@ pub fn from_reader(
     let bytes_read = Arc::new(AtomicU64::new(0));
     let counted = Counted { reader, bytes_read: Arc::clone(&bytes_read) };
     let failed = |error| read_failed(error).at(name, Position::Byte(0));
-    let (first, stored) = peek(counted).map_err(failed)?;
+    let padding = Arc::new(Padding::default());
+    let mut stored = Peek::new(BufReader::with_capacity(BUFFER, counted));
+    let first = first_bytes(&mut stored, FIRST.0).map_err(failed)?;
+    refuse_foreign(name, &first)?;
     let plain: Box<dyn BufRead + Send> = match Compression::recognise(&first) {
-        Compression::Plain => Box::new(stored),
-        Compression::Gzip => Box::new(BufReader::with_capacity(BUFFER, MultiGzDecoder::new(stored))),
-        Compression::Zstd => Box::new(BufReader::with_capacity(
-            BUFFER,
-            zstd::stream::read::Decoder::with_buffer(stored).map_err(failed)?,
-        )),
+        None => Box::new(stored),
+        Some(_) => {
+            let decompressed = Decompressed::new(stored, Arc::clone(&padding));
+            Box::new(BufReader::with_capacity(BUFFER, decompressed))
+        }
     };
-    let (first, plain) = peek(plain).map_err(failed)?;
+    let mut plain = Peek::new(plain);
+    let first = first_bytes(&mut plain, FIRST.0).map_err(failed)?;
+    refuse_foreign(name, &first)?;
     let Some(format) = format.or_else(|| Format::recognise(&first)) else {
+        let first = first_bytes(&mut plain, foreign::NEEDED).map_err(failed)?;
+        refuse_foreign(name, &first)?;
         let position = if first.is_empty() { Position::Whole } else { Position::Byte(0) };
         return Err(unrecognised(&first).at(name, position));
     };
@@ -206,7 +216,21 @@ pub fn from_reader(
         Format::Itch => Box::new(ItchSource::new(name, plain)),
         Format::Csv => Box::new(CsvSource::new(name, plain)?),
     };
-    Ok(Input { name: name.to_owned(), format, source, bytes, bytes_read })
+    Ok(Input { name: name.to_owned(), format, source, bytes, bytes_read, padding })
+}
+
+/// The first bytes: at least so many, unless there are fewer, and more if they are there.
+fn first_bytes(reader: &mut Peek<impl BufRead>, least: usize) -> io::Result<Vec<u8>> {
+    let bytes = reader.peek(least)?;
+    Ok(bytes[..bytes.len().min(FIRST.1)].to_vec())
+}
+
+/// Fails if these are the first bytes of a file of another kind, whatever format was asked for.
+fn refuse_foreign(name: &str, first: &[u8]) -> Result<(), SourceError> {
+    match foreign::named(first) {
+        Some(what) => Err(Reason::Unrecognised(what).at(name, Position::Byte(0))),
+        None => Ok(()),
+    }
 }
 
 fn unrecognised(first: &[u8]) -> Reason {
@@ -215,25 +239,10 @@ fn unrecognised(first: &[u8]) -> Reason {
     if first.is_empty() {
         return Reason::Unrecognised(format!("is empty: {REMEDY}"));
     }
-    let shown: Vec<String> = first.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    Reason::Unrecognised(format!("begins with the bytes {}, which no known format does: {REMEDY}", shown.join(" ")))
-}
-
-/// The first bytes, and a reader that yields them again.
-fn peek<R: Read>(mut reader: R) -> io::Result<(Vec<u8>, BufReader<impl Read + use<R>>)> {
-    let mut first = vec![0; PEEK.1];
-    let mut filled = 0;
-    while filled < PEEK.0 {
-        match reader.read(&mut first[filled..]) {
-            Ok(0) => break,
-            Ok(count) => filled += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
+    if Compression::recognise(first).is_some() {
+        return Reason::Unrecognised("is compressed twice: decompress it once (gzip -dc, zstd -dc)".to_owned());
     }
-    first.truncate(filled);
-    let whole = Cursor::new(first.clone()).chain(reader);
-    Ok((first, BufReader::with_capacity(BUFFER, whole)))
+    Reason::Unrecognised(format!("{}, which no known format does: {REMEDY}", foreign::shown(first)))
 }
 
 /// A reader that counts the bytes read.

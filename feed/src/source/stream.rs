@@ -1,14 +1,41 @@
 //! The trait that every source implements.
 
 use super::error::SourceError;
+use super::notes::Notes;
 use crate::message::Message;
+
+/// A message, and when it was captured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Captured {
+    /// The message, with a publish time of 0.
+    pub message: Message,
+    /// What paces a replay, in ns: the capture time where the format has one, else the event time. `None` if there is
+    /// none that can be.
+    ///
+    /// The event time is no pace: orders of a DBN snapshot carry the time at which they were entered, days ago.
+    pub captured: Option<u64>,
+}
 
 /// A stream of messages.
 pub trait Source: Send {
+    /// The next message and its capture time; `None` at the end of the input.
+    ///
+    /// What cannot become a message is passed over and noted where the format says where the next record begins.
+    ///
+    /// # Errors
+    /// An input that cannot be read, or in which the next record cannot be found, or, if it is strict, which has a
+    /// record that cannot become a message; with file, position and reason. The source has yielded every message before
+    /// that position, and yields no other after it.
+    fn next_captured(&mut self) -> Result<Option<Captured>, SourceError>;
+
+    /// What was noted so far.
+    fn notes(&mut self) -> &mut Notes;
+
     /// The next message, with a publish time of 0; `None` at the end of the input.
     ///
     /// # Errors
-    /// An input that cannot be read or is malformed, with file, position and reason. The source has yielded every
-    /// message before that position, and yields no other after it.
-    fn next_message(&mut self) -> Result<Option<Message>, SourceError>;
+    /// As [`next_captured`](Self::next_captured).
+    fn next_message(&mut self) -> Result<Option<Message>, SourceError> {
+        Ok(self.next_captured()?.map(|captured| captured.message))
+    }
 }

@@ -8,7 +8,8 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::error::SourceError;
-use super::stream::Source;
+use super::notes::Notes;
+use super::stream::{Captured, Source};
 use crate::decimal::SCALE;
 use crate::message::{Flags, Kind, Message, Side};
 
@@ -34,6 +35,8 @@ pub struct Synthetic {
     trades: u64,
     /// The quote that a trade left: the next message.
     after_trade: Option<Message>,
+    /// Never anything.
+    notes: Notes,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -62,7 +65,15 @@ impl Synthetic {
             spread: 1,
             sizes: [rng.random_range(1..=100), rng.random_range(1..=100)],
         });
-        Synthetic { rng, time: OPENING, instruments, burst: None, trades: 0, after_trade: None }
+        Synthetic {
+            rng,
+            time: OPENING,
+            instruments,
+            burst: None,
+            trades: 0,
+            after_trade: None,
+            notes: Notes::default(),
+        }
     }
 
     /// The next message. The market never ends.
@@ -157,8 +168,13 @@ impl Instrument {
 }
 
 impl Source for Synthetic {
-    fn next_message(&mut self) -> Result<Option<Message>, SourceError> {
-        Ok(Some(self.advance()))
+    fn next_captured(&mut self) -> Result<Option<Captured>, SourceError> {
+        let message = self.advance();
+        Ok(Some(Captured { message, captured: Some(message.ts_event) }))
+    }
+
+    fn notes(&mut self) -> &mut Notes {
+        &mut self.notes
     }
 }
 

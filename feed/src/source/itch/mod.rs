@@ -14,30 +14,34 @@
 //!
 //! Every message is an event of its own. True and zero length prefixes may be mixed.
 //!
+//! A message of another type behind a true prefix is passed over: the prefix says where the next one begins. If no
+//! message begins there, nothing does, and the input ends in an error where the unknown type stands.
+//!
 //! The venue's files (BinaryFILE) end with a payload of no bytes: a zero length with nothing after it. Both that and
 //! the end of the input between two messages end the session. So an input with zero prefixes that was cut after one of
-//! them passes as complete.
+//! them passes as complete. Behind the end of a session another one may begin, or zero bytes may fill up a block.
 
+mod message;
 mod wire;
 
-use std::io::{self, BufRead};
+use std::io::BufRead;
 
-use zerocopy::FromBytes;
-
-use self::wire::Header;
+use self::message::message;
 use super::error::{Position, Reason, SourceError, read_failed};
-use super::stream::Source;
-use crate::decimal::SCALE;
-use crate::message::{Flags, Kind, Message, Side};
+use super::foreign;
+use super::notes::{Notes, Strange, What};
+use super::padding;
+use super::peek::Peek;
+use super::stream::{Captured, Source};
 
 /// The length of a length prefix in bytes.
 const PREFIX: usize = 2;
 
-/// The payload length that ends a session if nothing follows it. Before a message it is a zero prefix.
-const END_OF_SESSION: [u8; PREFIX] = [0; PREFIX];
+/// The longest message of a type that is not in ITCH 5.0. A larger prefix is more likely no prefix.
+const LONGEST_UNKNOWN: usize = 1024;
 
-/// ITCH prices have four decimal places.
-const PRICE_UNIT: i64 = 100_000;
+/// Times count from midnight: they are less than a day in ns.
+const DAY: u64 = 24 * 60 * 60 * 1_000_000_000;
 
 /// True if an input that begins with these bytes may be ITCH: a length, zero or right, before a known message type.
 pub(crate) fn begins_like_itch(first: &[u8]) -> bool {
@@ -49,75 +53,192 @@ pub(crate) fn begins_like_itch(first: &[u8]) -> bool {
 /// Decodes decompressed ITCH.
 pub struct ItchSource {
     file: String,
-    reader: Box<dyn BufRead + Send>,
+    reader: Peek<Box<dyn BufRead + Send>>,
     number: u64,
     byte: u64,
+    notes: Notes,
+    /// The first of the messages passed over that no message of a known type has followed yet, and its reason.
+    unproven: Option<(Position, String)>,
     ended: bool,
+}
+
+/// What stands at the present place.
+enum Frame {
+    /// A message of a known type, and its length.
+    Known(usize),
+    /// A message of an unknown type behind a true prefix, and its length.
+    Unknown(usize),
+    End,
 }
 
 impl ItchSource {
     /// Makes a source; reads nothing yet.
     pub fn new(file: &str, reader: Box<dyn BufRead + Send>) -> Self {
-        ItchSource { file: file.to_owned(), reader, number: 0, byte: 0, ended: false }
+        ItchSource {
+            file: file.to_owned(),
+            reader: Peek::new(reader),
+            number: 0,
+            byte: 0,
+            notes: Notes::default(),
+            unproven: None,
+            ended: false,
+        }
     }
 
-    fn next(&mut self) -> Result<Option<Message>, Reason> {
-        self.number += 1;
-        // Prefix and type come first: the type determines how much follows.
-        let mut buffer = [0; PREFIX + wire::LONGEST];
-        match self.fill(&mut buffer[..PREFIX + 1])? {
-            0 => return Ok(None),
-            PREFIX if buffer[..PREFIX] == END_OF_SESSION => return Ok(None),
-            short if short <= PREFIX => return Err(ends_within(short, PREFIX + 1)),
-            _ => {}
+    fn position(&self) -> Position {
+        Position::Record { number: self.number, byte: self.byte }
+    }
+
+    fn next(&mut self) -> Result<Option<Captured>, Reason> {
+        loop {
+            self.number += 1;
+            let (length, known) = match self.frame()? {
+                Frame::Known(length) => (length, true),
+                Frame::Unknown(length) => (length, false),
+                Frame::End => return Ok(None),
+            };
+            let position = self.position();
+            let bytes = self.reader.peek(PREFIX + length).map_err(read_failed)?;
+            if bytes.len() < PREFIX + length {
+                return Err(ends_within(bytes.len(), PREFIX + length));
+            }
+            let body = &bytes[PREFIX..PREFIX + length];
+            let decoded = if known { message(body) } else { Err(unknown(body[0])) };
+            let letter = body[0];
+            if known {
+                self.unproven = None;
+            }
+            match decoded {
+                Ok(message) => {
+                    self.take(PREFIX + length);
+                    let captured = (message.ts_event < DAY).then_some(message.ts_event);
+                    if captured.is_none() {
+                        self.notes.warn(|| {
+                            format!(
+                                "{position}timestamp {} is {} hours after midnight: expected less than 24",
+                                message.ts_event,
+                                message.ts_event / (DAY / 24)
+                            )
+                        });
+                    }
+                    return Ok(Some(Captured { message, captured }));
+                }
+                Err(strange) => {
+                    self.notes.pass_over(strange, position)?;
+                    self.take(PREFIX + length);
+                    if !known && self.unproven.is_none() {
+                        self.unproven = Some((position, type_and_length(letter, length)));
+                    }
+                }
+            }
         }
-        let prefix = usize::from(u16::from_be_bytes([buffer[0], buffer[1]]));
-        let letter = buffer[PREFIX];
+    }
+
+    /// Finds out what comes next, behind the end of a session and padding.
+    fn frame(&mut self) -> Result<Frame, Reason> {
+        let begin = self.position();
+        let mut zeros = 0;
+        while let [0, 0, 0, ..] = self.peek(PREFIX + 1)? {
+            self.take(1);
+            zeros += 1;
+        }
+        let (first, second, letter) = match *self.peek(PREFIX + 1)? {
+            [] => return Ok(Frame::End),
+            [0, 0] if zeros == 0 => return self.end_of_session(0, begin),
+            // One zero more than the end of a session is the first byte of a prefix; further ones are padding.
+            [0, 0] if zeros > 1 => return self.end_of_session(zeros, begin),
+            [0, 0] => {
+                self.take(1);
+                return Err(ends_within(1, PREFIX + 1));
+            }
+            [_] => return Err(ends_within(1, PREFIX + 1)),
+            [_, _] => return Err(ends_within(2, PREFIX + 1)),
+            [first, second, letter, ..] => (first, second, letter),
+        };
+        let prefix = usize::from(u16::from_be_bytes([first, second]));
         let Some(length) = wire::length(letter) else {
-            return Err(Reason::Malformed(format!(
-                "message type {letter:#04x} is not in ITCH 5.0, so the rest cannot be told apart"
-            )));
+            return self.unknown_type(prefix, letter, zeros, begin);
         };
         if prefix != 0 && prefix != length {
             return Err(Reason::Malformed(format!(
-                "length prefix is {prefix}, but a message of type {} has {length} bytes",
-                char::from(letter)
+                "length prefix is {prefix}, but a message of type {} has {length} bytes{}",
+                char::from(letter),
+                self.named()?
             )));
         }
-        let body = &mut buffer[PREFIX..PREFIX + length];
-        let got = self.fill(&mut body[1..])? + 1;
-        if got < length {
-            return Err(ends_within(PREFIX + got, PREFIX + length));
-        }
-        message(&buffer[PREFIX..PREFIX + length]).map(|message| {
-            self.byte += (PREFIX + length) as u64;
-            Some(message)
-        })
+        self.joined(zeros, begin)?;
+        Ok(Frame::Known(length))
     }
 
-    /// Reads until the buffer is full or the input ends; returns the number of bytes read.
-    fn fill(&mut self, buffer: &mut [u8]) -> Result<usize, Reason> {
-        let mut filled = 0;
-        while filled < buffer.len() {
-            match self.reader.read(&mut buffer[filled..]) {
-                Ok(0) => break,
-                Ok(count) => filled += count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(read_failed(error)),
-            }
+    /// A type that is not in ITCH 5.0, or the prefix of the message behind the end of a session.
+    fn unknown_type(&mut self, prefix: usize, letter: u8, zeros: u64, begin: Position) -> Result<Frame, Reason> {
+        if prefix == 0
+            && let [_, _, low, kind, ..] = *self.peek(PREFIX + 2)?
+            && wire::length(kind).is_some_and(|length| length == usize::from(low))
+        {
+            self.take(1);
+            self.joined(zeros + 1, begin)?;
+            return Ok(Frame::Known(usize::from(low)));
         }
-        Ok(filled)
+        if (1..=LONGEST_UNKNOWN).contains(&prefix) && zeros == 0 {
+            return Ok(Frame::Unknown(prefix));
+        }
+        Err(Reason::Malformed(format!(
+            "message type {letter:#04x} is not in ITCH 5.0 and its length prefix is {prefix}, so the rest cannot be told \
+             apart{}",
+            self.named()?
+        )))
+    }
+
+    /// The end of the input behind the end of a session and so many zero bytes.
+    fn end_of_session(&mut self, zeros: u64, begin: Position) -> Result<Frame, Reason> {
+        self.take(PREFIX);
+        padding::pass_over(&mut self.notes, zeros, begin)?;
+        Ok(Frame::End)
+    }
+
+    /// Zero bytes before a message: two are the end of a session, others are padding.
+    fn joined(&mut self, zeros: u64, begin: Position) -> Result<(), Reason> {
+        match zeros {
+            0 | 2 => Ok(()),
+            _ => padding::pass_over(&mut self.notes, zeros, begin),
+        }
+    }
+
+    fn peek(&mut self, count: usize) -> Result<&[u8], Reason> {
+        self.reader.peek(count).map_err(read_failed)
+    }
+
+    /// Goes on behind so many bytes, all of which were looked at.
+    fn take(&mut self, count: usize) {
+        self.reader.consume(count);
+        self.byte += count as u64;
+    }
+
+    /// What stands here instead of a message, if it can be told.
+    fn named(&mut self) -> Result<String, Reason> {
+        Ok(foreign::joined(self.peek(16)?))
     }
 }
 
 impl Source for ItchSource {
-    fn next_message(&mut self) -> Result<Option<Message>, SourceError> {
+    fn next_captured(&mut self) -> Result<Option<Captured>, SourceError> {
         if self.ended {
             return Ok(None);
         }
         let next = self.next();
         self.ended = !matches!(next, Ok(Some(_)));
-        next.map_err(|reason| reason.at(&self.file, Position::Record { number: self.number, byte: self.byte }))
+        next.map_err(|reason| match (reason, self.unproven.take()) {
+            (Reason::Malformed(why), Some((position, what))) => {
+                let why = format!("{what}, and no message follows where it ends: {why}");
+                Reason::Malformed(why).at(&self.file, position)
+            }
+            (reason, _) => reason.at(&self.file, self.position()),
+        })
+    }
+
+    fn notes(&mut self) -> &mut Notes {
+        &mut self.notes
     }
 }
 
@@ -125,131 +246,10 @@ fn ends_within(got: usize, needed: usize) -> Reason {
     Reason::Malformed(format!("the input ends {got} bytes into this message of {needed} (its length included)"))
 }
 
-/// Converts one message without its prefix. `bytes` has the length of its type.
-fn message(bytes: &[u8]) -> Result<Message, Reason> {
-    Ok(match bytes[0] {
-        b'A' => add(read::<wire::AddOrder>(bytes)?)?,
-        b'F' => add(&read::<wire::AddOrderAttributed>(bytes)?.order)?,
-        b'E' => {
-            let executed = read::<wire::OrderExecuted>(bytes)?;
-            Message {
-                size: shares(executed.shares.get()),
-                order_id: executed.order.get(),
-                extra: executed.match_number.get(),
-                ..base(Kind::Fill, &executed.header)
-            }
-        }
-        b'C' => {
-            let executed = read::<wire::OrderExecutedWithPrice>(bytes)?;
-            Message {
-                price: price(executed.price.get()),
-                size: shares(executed.shares.get()),
-                order_id: executed.order.get(),
-                extra: executed.match_number.get(),
-                ..base(Kind::Fill, &executed.header)
-            }
-        }
-        b'X' => {
-            let cancel = read::<wire::OrderCancel>(bytes)?;
-            Message {
-                size: shares(cancel.shares.get()),
-                order_id: cancel.order.get(),
-                ..base(Kind::Cancel, &cancel.header)
-            }
-        }
-        b'D' => {
-            let delete = read::<wire::OrderDelete>(bytes)?;
-            Message { order_id: delete.order.get(), ..base(Kind::Cancel, &delete.header) }
-        }
-        b'U' => {
-            let replace = read::<wire::OrderReplace>(bytes)?;
-            Message {
-                price: price(replace.price.get()),
-                size: shares(replace.shares.get()),
-                order_id: replace.new_order.get(),
-                extra: replace.original_order.get(),
-                ..base(Kind::Modify, &replace.header)
-            }
-        }
-        b'P' => {
-            let trade = read::<wire::Trade>(bytes)?;
-            Message {
-                side: side(trade.side)? as u8,
-                price: price(trade.price.get()),
-                size: shares(trade.shares.get()),
-                order_id: trade.order.get(),
-                extra: trade.match_number.get(),
-                ..base(Kind::Trade, &trade.header)
-            }
-        }
-        b'Q' => {
-            let cross = read::<wire::CrossTrade>(bytes)?;
-            Message {
-                price: price(cross.price.get()),
-                size: cross_shares(cross.shares.get())?,
-                extra: cross.match_number.get(),
-                ..base(Kind::Trade, &cross.header)
-            }
-        }
-        b'B' => {
-            let broken = read::<wire::BrokenTrade>(bytes)?;
-            Message { extra: broken.match_number.get(), ..base(Kind::Other, &broken.header) }
-        }
-        _ => {
-            let (header, _) =
-                Header::ref_from_prefix(bytes).map_err(|_| Reason::Malformed("is too short".to_owned()))?;
-            base(Kind::Other, header)
-        }
-    })
+fn type_and_length(letter: u8, length: usize) -> String {
+    format!("message type {letter:#04x} is not in ITCH 5.0 and its length prefix is {length}")
 }
 
-/// Cannot fail: [`wire`] asserts that each struct is as long as [`wire::length`] says.
-fn read<T: FromBytes + zerocopy::KnownLayout + zerocopy::Immutable>(bytes: &[u8]) -> Result<&T, Reason> {
-    T::ref_from_bytes(bytes)
-        .map_err(|_| Reason::Malformed(format!("has {} bytes: expected {}", bytes.len(), size_of::<T>())))
-}
-
-fn base(kind: Kind, header: &Header) -> Message {
-    Message {
-        instrument: u32::from(header.stock_locate.get()),
-        flags: Flags::END_OF_EVENT.0,
-        ..Message::new(kind, header.timestamp())
-    }
-}
-
-fn add(order: &wire::AddOrder) -> Result<Message, Reason> {
-    Ok(Message {
-        side: side(order.side)? as u8,
-        price: price(order.price.get()),
-        size: shares(order.shares.get()),
-        order_id: order.order.get(),
-        ..base(Kind::Add, &order.header)
-    })
-}
-
-/// 32 bits in units of 1e-4 always fit into 64 bits in units of 1e-9.
-fn price(price: u32) -> i64 {
-    i64::from(price) * PRICE_UNIT
-}
-
-/// 32 bits of whole shares always fit into 64 bits in units of 1e-9.
-fn shares(shares: u32) -> u64 {
-    u64::from(shares) * SCALE
-}
-
-/// A cross has 64 bits of whole shares, which may not fit into units of 1e-9.
-fn cross_shares(shares: u64) -> Result<u64, Reason> {
-    shares.checked_mul(SCALE).ok_or_else(|| Reason::DoesNotFit {
-        field: "shares of a cross trade",
-        value: shares.to_string(),
-        limit: (u64::MAX / SCALE).to_string(),
-    })
-}
-
-fn side(letter: u8) -> Result<Side, Reason> {
-    match letter {
-        b'B' => Ok(Side::Bid),
-        b'S' => Ok(Side::Ask),
-        _ => Err(Reason::Malformed(format!("side is {letter:#04x}: expected B or S"))),
-    }
+fn unknown(letter: u8) -> Strange {
+    Strange::of(What::Letter("unknown ITCH type", letter), |what| Reason::Malformed(format!("is of {what}")))
 }

@@ -3,9 +3,6 @@
 use zerocopy::big_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-/// The length of the longest message in bytes.
-pub(super) const LONGEST: usize = 50;
-
 /// The length of a message of this type, with the type and without the prefix; `None` if ITCH 5.0 has no such type.
 pub(super) const fn length(kind: u8) -> Option<usize> {
     Some(match kind {
