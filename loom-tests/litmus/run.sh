@@ -16,11 +16,14 @@ for test in c11/*.litmus aarch64/*.litmus; do
     esac
     expected=$(sed -n 's/^"Expected: \([A-Za-z]*\)\..*/\1/p' "$test")
     # herd7 says: Observation NAME Never|Sometimes|Always N M
-    found=$(herd7 -model "$model" "$test" 2>&1 | sed -n 's/^Observation [^ ]* \([A-Za-z]*\) .*/\1/p')
+    output=$(herd7 -model "$model" "$test" 2>&1) || true
+    found=$(printf '%s\n' "$output" | sed -n 's/^Observation [^ ]* \([A-Za-z]*\) .*/\1/p')
     if [ -n "$expected" ] && [ "$found" = "$expected" ]; then
         printf '%-44s %s\n' "$test" "$found"
     else
         printf '%-44s WRONG: %s, expected %s\n' "$test" "${found:-no verdict}" "${expected:-nothing}"
+        # No verdict: herd7 refused the test, and says why.
+        [ -n "$found" ] || printf '%s\n' "$output" | sed 's/^/    /'
         wrong=$((wrong + 1))
     fi
 done

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use feed_ring::{CreateError, Join, OpenError, Publisher, Subscriber, WaitStrategy, in_process};
+use feed_ring::{CreateError, Join, OpenError, Publisher, Subscriber, WaitStrategy, in_process, inspect};
 use feed_testing::{PrivateRoot, as_child, child};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -122,4 +122,21 @@ fn leftovers_of_a_killed_publisher_are_removed_first() {
     let huge = Publisher::<[u64; 512]>::options("r").root(&root).capacity(1 << 32).create();
     assert!(matches!(huge, Err(CreateError::NoRoom { .. } | CreateError::MemoryLimit { .. })), "{huge:?}");
     assert!(!leftover.exists());
+}
+
+/// A hard link in a dead ring's directory leads to the segment of a live one.
+#[test]
+fn cleaning_does_not_follow_a_hard_link_into_a_live_ring() {
+    let root = PrivateRoot::new();
+    let mut living = Publisher::<u64>::options("living").root(&root).capacity(8).create().unwrap();
+    let mut subscriber = Subscriber::<u64>::options("living").root(&root).open().unwrap();
+    Publisher::<u64>::options("dead").root(&root).capacity(8).keep(true).create().unwrap().close().unwrap();
+    let dead = root.path().join("dead.ring/segment");
+    fs::remove_file(&dead).unwrap();
+    fs::hard_link(root.path().join("living.ring/segment"), &dead).unwrap();
+    let error = inspect::remove_dead(&root, "dead", inspect::Removal { closed: true, dry_run: false }).unwrap_err();
+    assert!(error.to_string().contains("a file with 2 names"), "{error}");
+    living.publish(&1);
+    assert_eq!(subscriber.recv(), Ok(1));
+    living.close().unwrap();
 }

@@ -210,6 +210,13 @@ fn open_segment(ring: &Directory) -> Result<Option<OwnedFd>, Kept> {
     if stat.st_size < PREFIX_BYTES as i64 {
         return Err(Kept::NotARing { path, found: format!("a file of {} bytes", stat.st_size) });
     }
+    // It is about to be written to. A hard link in somebody's directory may lead to a live ring's segment elsewhere.
+    if stat.st_uid != ring.stat()?.st_uid {
+        return Err(Kept::NotARing { path, found: format!("a file of uid {}", stat.st_uid) });
+    }
+    if stat.st_nlink > 1 {
+        return Err(Kept::NotARing { path, found: format!("a file with {} names", stat.st_nlink) });
+    }
     let words =
         Memory::<Word>::map_read_only(&segment, PREFIX_BYTES).map_err(|source| io_error("map", &path, source))?;
     match words[word::MAGIC].load() {
