@@ -237,6 +237,7 @@ fn a_publisher_that_came_before_the_wait_is_not_missed() {
     assert_eq!(subscriber.try_recv(), Err(TryRecvError::Closed));
     drop(options(8).create().unwrap()); // took over, and closed
     assert!(subscriber.wait_for_publisher(Duration::from_secs(20)));
+    assert_eq!(subscriber.try_recv(), Err(TryRecvError::Restarted { epoch: 2, sequence: 0 }));
     assert_eq!(subscriber.try_recv(), Err(TryRecvError::Closed));
     assert!(!subscriber.wait_for_publisher(Duration::from_millis(20)), "the wait reports it once");
     let _other = options(16).create().unwrap();

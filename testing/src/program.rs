@@ -86,6 +86,7 @@ impl Program {
     /// # Panics
     /// If it cannot be started.
     pub fn start(command: &mut Command) -> Self {
+        take_hangups();
         // RUST_LOG is meant for the tests. The program gets it only if the test sets it.
         if !command.get_envs().any(|(name, _)| name == "RUST_LOG") {
             command.env_remove("RUST_LOG");
@@ -221,4 +222,14 @@ impl Collected {
 
 fn lock(bytes: &Mutex<Vec<u8>>) -> MutexGuard<'_, Vec<u8>> {
     bytes.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Undoes for the programs that are started from here on that this process was started with SIGHUP ignored (`nohup`): a
+/// signal with a handler is reset to its default when another program is executed.
+fn take_hangups() {
+    static TAKEN: std::sync::Once = std::sync::Once::new();
+    TAKEN.call_once(|| {
+        let flag = std::sync::Arc::default();
+        signal_hook::flag::register(signal_hook::consts::SIGHUP, flag).expect("a handler");
+    });
 }
