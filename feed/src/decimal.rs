@@ -64,6 +64,9 @@ fn parse_magnitude(text: &[u8], range: &'static str) -> Result<u64, DecimalError
 
 /// The value of an unsigned decimal in units of `places` decimal places. Exact: no digit is rounded away.
 fn magnitude(text: &[u8], places: i64, range: &'static str) -> Result<u64, DecimalError> {
+    if let Some(value) = short_magnitude(text, places) {
+        return Ok(value);
+    }
     let (mantissa, exponent) = match text.iter().position(|&byte| byte == b'e' || byte == b'E') {
         Some(at) => (&text[..at], parse_exponent(&text[at + 1..])?),
         None => (text, 0),
@@ -91,6 +94,26 @@ fn magnitude(text: &[u8], places: i64, range: &'static str) -> Result<u64, Decim
     // Any other number is too large before the zeros of an endless exponent are through.
     let missing = count.saturating_sub(whole.len() + fraction.len());
     (0..missing).try_fold(value, |value, _| value.checked_mul(10)).ok_or(DecimalError::TooLarge(range))
+}
+
+/// The same for the texts that nearly all are: few digits, at most one point, no exponent. `None` for any other.
+#[inline]
+fn short_magnitude(text: &[u8], places: i64) -> Option<u64> {
+    const DIGITS: usize = 19;
+    if text.is_empty() || text.len() > DIGITS || text == b"." {
+        return None;
+    }
+    let (mut value, mut point) = (0u64, text.len());
+    for (at, &byte) in text.iter().enumerate() {
+        match byte {
+            b'0'..=b'9' => value = value * 10 + u64::from(byte - b'0'),
+            b'.' if point == text.len() => point = at,
+            _ => return None,
+        }
+    }
+    let fraction = text.len().saturating_sub(point + 1) as i64;
+    let missing = u32::try_from(places - fraction).ok()?;
+    value.checked_mul(10u64.pow(missing))
 }
 
 /// The exponent behind its `e`: digits after an optional sign. One with more digits than matter is cut to
@@ -269,6 +292,16 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn short_texts_are_parsed_as_all_others(text in "[0-9]{0,12}[.]?[0-9]{0,11}", places in prop_oneof![Just(0), Just(9)]) {
+            // Leading zeros make any text a long one.
+            let long = format!("{}{text}", "0".repeat(30));
+            let parsed = magnitude(text.as_bytes(), places, "");
+            if text.starts_with(|first: char| first.is_ascii_digit()) {
+                prop_assert_eq!(magnitude(long.as_bytes(), places, ""), parsed);
+            }
+        }
+
         #[test]
         fn a_written_decimal_parses_back(price in i64::MIN..i64::MAX, size in 0..u64::MAX) {
             prop_assert_eq!(parse_price(Price(price).to_string().as_bytes()), Ok(price));

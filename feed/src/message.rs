@@ -1,7 +1,9 @@
 //! The market-data message: one event as 56 bytes of plain data. Message and sequence fill one cache line.
 //!
-//! Prices and sizes are integers in units of 1e-9, times are nanoseconds. A source never truncates a value: if it does
-//! not fit, that is an error. This table lists everything that a message leaves out:
+//! Prices and sizes are integers in units of 1e-9, times are nanoseconds. A source never truncates a value: a record with
+//! one that does not fit is passed over and counted (see [`PassedOver`](crate::source::PassedOver)), or is an error if the
+//! source is strict. Prices go from -9,223,372,036.854775808 to 9,223,372,036.854775806, sizes from 0 to
+//! 18,446,744,073.709551614, times to the year 2554. This table lists everything that a message leaves out:
 //!
 //! | format | carried in `extra` | left out |
 //! |---|---|---|

@@ -25,6 +25,13 @@ fn main() {
         write("itch", name, &plain);
         write("itch", &format!("{name}.gz"), &sample::gzip(&plain));
     }
+    let (dbn, itch, csv) = (sample::dbn(3, "mbo", 3), sample::itch(Prefix::True, 5), sample::csv(3));
+    let unknown = b"\x00\x05Zabcd";
+    write("dbn", "joined", &[&dbn[..], &[0; 9], &sample::dbn(1, "trades", 3), &[0; 9]].concat());
+    write("itch", "joined", &[&itch[..], unknown, &itch, &[0; 2], &sample::itch(Prefix::Zero, 5), &[0; 2]].concat());
+    let quoted = String::from_utf8(csv.clone()).expect("text").replace("SYN1", "\"SYN1\"");
+    write("csv", "joined", &[&csv[..], quoted.replace("0.000", "1e-05").as_bytes()].concat());
+    write("csv", "members", &[sample::gzip(&csv), sample::zstd(&csv), vec![0; 9]].concat());
     let plain = sample::csv(12);
     write("csv", "plain", &plain);
     write("csv", "gz", &sample::gzip(&plain));

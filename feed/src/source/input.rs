@@ -245,7 +245,7 @@ fn unrecognised(first: &[u8]) -> Reason {
     Reason::Unrecognised(format!("{}, which no known format does: {REMEDY}", foreign::shown(first)))
 }
 
-/// A reader that counts the bytes read.
+/// A reader that counts the bytes read, and repeats interrupted reads.
 struct Counted<R> {
     reader: R,
     bytes_read: Arc<AtomicU64>,
@@ -253,7 +253,12 @@ struct Counted<R> {
 
 impl<R: Read> Read for Counted<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.reader.read(buffer)?;
+        let count = loop {
+            match self.reader.read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => break other?,
+            }
+        };
         self.bytes_read.fetch_add(count as u64, Ordering::Relaxed);
         Ok(count)
     }

@@ -5,7 +5,8 @@ use std::io::{self, BufRead, Read};
 /// The most that can be looked at ahead, in bytes.
 pub(super) const FARTHEST: usize = 2048;
 
-/// Looks at bytes without taking them, whatever the size of the reads below.
+/// Looks at bytes without taking them, whatever the size of the reads below. An interrupted read is an error: the reader
+/// below repeats it.
 pub(super) struct Peek<R> {
     reader: R,
     /// Bytes that were read ahead because the reader's buffer had too few, from `at` on.
@@ -22,8 +23,8 @@ impl<R: BufRead> Peek<R> {
     #[inline]
     pub(super) fn peek(&mut self, count: usize) -> io::Result<&[u8]> {
         debug_assert!(count <= FARTHEST);
-        if self.at == self.ahead.len() && fill(&mut self.reader)?.len() >= count {
-            return fill(&mut self.reader);
+        if self.at == self.ahead.len() && self.reader.fill_buf()?.len() >= count {
+            return self.reader.fill_buf();
         }
         self.peek_further(count)
     }
@@ -36,7 +37,7 @@ impl<R: BufRead> Peek<R> {
             self.at = 0;
         }
         while self.ahead.len() - self.at < count {
-            let bytes = fill(&mut self.reader)?;
+            let bytes = self.reader.fill_buf()?;
             let taken = bytes.len().min(count - self.ahead.len());
             if taken == 0 {
                 break;
@@ -48,23 +49,9 @@ impl<R: BufRead> Peek<R> {
     }
 }
 
-/// The reader's buffer, filled if it was empty; empty at the end. An interrupted read is repeated.
-fn fill(reader: &mut impl BufRead) -> io::Result<&[u8]> {
-    loop {
-        match reader.fill_buf() {
-            Ok([]) => return Ok(&[]),
-            Ok(_) => break,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    // It has bytes: this reads nothing.
-    reader.fill_buf()
-}
-
 impl<R: BufRead> BufRead for Peek<R> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if self.at < self.ahead.len() { Ok(&self.ahead[self.at..]) } else { fill(&mut self.reader) }
+        if self.at < self.ahead.len() { Ok(&self.ahead[self.at..]) } else { self.reader.fill_buf() }
     }
 
     fn consume(&mut self, count: usize) {

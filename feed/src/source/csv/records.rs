@@ -113,18 +113,17 @@ impl Records {
             self.at += BYTE_ORDER_MARK.len();
         }
         let begin = self.at;
-        let line_feed = self.text[begin..].iter().position(|&byte| byte == b'\n');
-        self.first_line = line_feed.map_or(self.text.len(), |at| begin + at + 1);
         let wrong = loop {
             match split(&self.text[begin..], &mut self.fields) {
                 Split::Record(taken) => {
                     self.at = begin + taken;
-                    self.first_line = self.first_line.min(self.at);
-                    self.next_line = self.line + newlines(&self.text[begin..self.at]);
+                    let lines = newlines(&self.text[begin..self.at]);
+                    self.first_line = if lines > 1 { self.line_end(begin) } else { self.at };
+                    self.next_line = self.line + lines;
                     return Ok(Found::Record);
                 }
                 Split::Misquoted => break What::Text("CSV row with a quotation mark within a field"),
-                Split::Open => {}
+                Split::Open => self.first_line = self.line_end(begin),
             }
             // The end of the quoted field may be in a line behind.
             if self.behind.is_none() && self.text.len() - self.first_line < JOINED_LIMIT {
@@ -135,9 +134,15 @@ impl Records {
             }
             break What::Text("CSV row with a quoted field that does not end");
         };
-        self.at = self.first_line;
+        self.at = self.line_end(begin);
         self.next_line = self.line + newlines(&self.text[begin..self.at]);
         Ok(Found::Strange(Strange::of(wrong, |what| Reason::Malformed(format!("is a {what}: see RFC 4180")))))
+    }
+
+    /// Where the line that holds this place ends.
+    fn line_end(&self, place: usize) -> usize {
+        let line_feed = self.text[place..].iter().position(|&byte| byte == b'\n');
+        line_feed.map_or(self.text.len(), |at| place + at + 1)
     }
 }
 

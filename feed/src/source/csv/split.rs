@@ -7,24 +7,26 @@
 #[derive(Debug, Default)]
 pub(super) struct Fields {
     bytes: Vec<u8>,
-    ends: Vec<usize>,
+    /// Where each field begins and ends in `bytes`.
+    spans: Vec<(usize, usize)>,
 }
 
 impl Fields {
     pub(super) fn len(&self) -> usize {
-        self.ends.len()
+        self.spans.len()
     }
 
     /// # Panics
     /// If there is no such field.
+    #[inline]
     pub(super) fn get(&self, index: usize) -> &[u8] {
-        let begin = if index == 0 { 0 } else { self.ends[index - 1] };
-        &self.bytes[begin..self.ends[index]]
+        let (begin, end) = self.spans[index];
+        &self.bytes[begin..end]
     }
 
     fn clear(&mut self) {
         self.bytes.clear();
-        self.ends.clear();
+        self.spans.clear();
     }
 }
 
@@ -42,8 +44,48 @@ pub(super) enum Split {
 /// Splits the record at the beginning of `text`. It ends with LF, CR LF, CR, or the text.
 pub(super) fn split(text: &[u8], fields: &mut Fields) -> Split {
     fields.clear();
+    match split_plain(text, fields) {
+        Some(taken) => Split::Record(taken),
+        None => {
+            fields.clear();
+            split_quoted(text, fields)
+        }
+    }
+}
+
+/// Splits a record without quotation marks, which nearly all are; `None` if there is one.
+fn split_plain(text: &[u8], fields: &mut Fields) -> Option<usize> {
+    let mut begin = 0;
+    let mut taken = text.len();
+    let mut end = text.len();
+    for (at, &byte) in text.iter().enumerate() {
+        // Digits and letters come after all of these.
+        if byte > b',' {
+            continue;
+        }
+        match byte {
+            b',' => {
+                fields.spans.push((begin, at));
+                begin = at + 1;
+            }
+            b'\n' | b'\r' => {
+                end = at;
+                taken = at + 1 + usize::from(text[at..].starts_with(b"\r\n"));
+                break;
+            }
+            b'"' => return None,
+            _ => {}
+        }
+    }
+    fields.spans.push((begin, end));
+    fields.bytes.extend_from_slice(&text[..end]);
+    Some(taken)
+}
+
+fn split_quoted(text: &[u8], fields: &mut Fields) -> Split {
     let mut at = 0;
     loop {
+        let begin = fields.bytes.len();
         if text.get(at) == Some(&b'"') {
             at += 1;
             loop {
@@ -62,7 +104,7 @@ pub(super) fn split(text: &[u8], fields: &mut Fields) -> Split {
             fields.bytes.extend_from_slice(&text[at..at + length]);
             at += length;
         }
-        fields.ends.push(fields.bytes.len());
+        fields.spans.push((begin, fields.bytes.len()));
         match text[at..] {
             [b',', ..] => at += 1,
             [b'\r', b'\n', ..] => return Split::Record(at + 2),

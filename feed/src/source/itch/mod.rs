@@ -33,6 +33,7 @@ use super::notes::{Notes, Strange, What};
 use super::padding;
 use super::peek::Peek;
 use super::stream::{Captured, Source};
+use crate::message::Message;
 
 /// The length of a length prefix in bytes.
 const PREFIX: usize = 2;
@@ -92,6 +93,17 @@ impl ItchSource {
     fn next(&mut self) -> Result<Option<Captured>, Reason> {
         loop {
             self.number += 1;
+            let position = self.position();
+            // Nearly always a whole message of a known type is there.
+            let buffered = self.reader.fill_buf().map_err(read_failed)?;
+            if let Some(length) = known_frame(buffered) {
+                let decoded = message(&buffered[PREFIX..PREFIX + length]);
+                self.unproven = None;
+                match self.pass_on(decoded, length, position)? {
+                    Some(captured) => return Ok(Some(captured)),
+                    None => continue,
+                }
+            }
             let (length, known) = match self.frame()? {
                 Frame::Known(length) => (length, true),
                 Frame::Unknown(length) => (length, false),
@@ -103,35 +115,51 @@ impl ItchSource {
                 return Err(ends_within(bytes.len(), PREFIX + length));
             }
             let body = &bytes[PREFIX..PREFIX + length];
-            let decoded = if known { message(body) } else { Err(unknown(body[0])) };
             let letter = body[0];
+            let decoded = if known { message(body) } else { Err(unknown(letter)) };
             if known {
                 self.unproven = None;
             }
-            match decoded {
-                Ok(message) => {
-                    self.take(PREFIX + length);
-                    let captured = (message.ts_event < DAY).then_some(message.ts_event);
-                    if captured.is_none() {
-                        self.notes.warn(|| {
-                            format!(
-                                "{position}timestamp {} is {} hours after midnight: expected less than 24",
-                                message.ts_event,
-                                message.ts_event / (DAY / 24)
-                            )
-                        });
-                    }
-                    return Ok(Some(Captured { message, captured }));
-                }
-                Err(strange) => {
-                    self.notes.pass_over(strange, position)?;
-                    self.take(PREFIX + length);
-                    if !known && self.unproven.is_none() {
-                        self.unproven = Some((position, type_and_length(letter, length)));
-                    }
-                }
+            let captured = self.pass_on(decoded, length, position)?;
+            if !known && self.unproven.is_none() {
+                self.unproven = Some((position, type_and_length(letter, length)));
+            }
+            if captured.is_some() {
+                return Ok(captured);
             }
         }
+    }
+
+    /// Goes on behind a message of this length, which is passed over if it is strange.
+    #[inline]
+    fn pass_on(
+        &mut self,
+        decoded: Result<Message, Strange>,
+        length: usize,
+        position: Position,
+    ) -> Result<Option<Captured>, Reason> {
+        match decoded {
+            Ok(message) => {
+                self.take(PREFIX + length);
+                let captured = (message.ts_event < DAY).then_some(message.ts_event);
+                if captured.is_none() {
+                    self.warn(message.ts_event, position);
+                }
+                Ok(Some(Captured { message, captured }))
+            }
+            Err(strange) => {
+                self.notes.pass_over(strange, position)?;
+                self.take(PREFIX + length);
+                Ok(None)
+            }
+        }
+    }
+
+    #[cold]
+    fn warn(&mut self, time: u64, position: Position) {
+        let hours = time / (DAY / 24);
+        self.notes
+            .warn(|| format!("{position}timestamp {time} is {hours} hours after midnight: expected less than 24"));
     }
 
     /// Finds out what comes next, behind the end of a session and padding.
@@ -240,6 +268,15 @@ impl Source for ItchSource {
     fn notes(&mut self) -> &mut Notes {
         &mut self.notes
     }
+}
+
+/// The length of the message of a known type at the beginning of these bytes, if all of it is there.
+#[inline]
+fn known_frame(bytes: &[u8]) -> Option<usize> {
+    let [high, low, letter, ..] = *bytes else { return None };
+    let prefix = usize::from(u16::from_be_bytes([high, low]));
+    let length = wire::length(letter)?;
+    ((prefix == 0 || prefix == length) && bytes.len() >= PREFIX + length).then_some(length)
 }
 
 fn ends_within(got: usize, needed: usize) -> Reason {
