@@ -40,10 +40,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         }
         opened => opened.map_err(anyhow::Error::new)?,
     };
-    let mut publisher = create(options)?;
-    if options.ahead == 2 {
-        publisher.set_ahead(Ahead::Two);
-    }
+    let publisher = create(options)?;
     report(options, &publisher);
     if let Err(error) = options.placement.lock() {
         if publisher.published() > 0 {
@@ -145,6 +142,7 @@ fn create(options: &Options) -> Result<Publisher<Message>, Failure> {
         .fresh(options.fresh)
         .mode(options.mode)
         .wake(options.wake.map_or_else(Wake::default, Wake::from))
+        .ahead(if options.ahead == 2 { Ahead::Two } else { Ahead::One })
         .huge_pages(options.placement.huge_pages);
     let created = match options.placement.numa_node {
         Some(node) => created.numa_node(node),

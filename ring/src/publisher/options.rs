@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::ahead::Ahead;
 use super::handle::Publisher;
 use super::raw::RawPublisher;
 use crate::error::CreateError;
@@ -45,6 +46,7 @@ pub struct PublisherOptions<T> {
     socket: Option<PathBuf>,
     sealed: SealedOptions,
     wake: Wake,
+    ahead: Ahead,
     placement: PlacementRequest,
     message: std::marker::PhantomData<fn() -> T>,
 }
@@ -63,6 +65,7 @@ impl<T> PublisherOptions<T> {
             socket: None,
             sealed: SealedOptions::default(),
             wake: Wake::default(),
+            ahead: Ahead::default(),
             placement: PlacementRequest::default(),
             message: std::marker::PhantomData,
         }
@@ -106,6 +109,11 @@ impl<T> PublisherOptions<T> {
     /// How the publisher finds out that a subscriber sleeps; by default [`Wake::Membarrier`].
     pub fn wake(self, wake: Wake) -> Self {
         PublisherOptions { wake, ..self }
+    }
+
+    /// How many messages ahead the publisher brings cache lines to its core; by default [`Ahead::One`].
+    pub fn ahead(self, ahead: Ahead) -> Self {
+        PublisherOptions { ahead, ..self }
     }
 
     /// Whether to make a new ring even if an existing one could be taken over. By default the publisher takes over a
@@ -241,7 +249,9 @@ impl<T: Payload> PublisherOptions<T> {
     /// # Errors
     /// [`CreateError`], with one variant for each possible cause. Nothing is left behind then.
     pub fn create(self) -> Result<Publisher<T>, CreateError> {
-        Ok(Publisher::new(self.make()?, self.wake))
+        let mut publisher = Publisher::new(self.make()?, self.wake);
+        publisher.set_ahead(self.ahead);
+        Ok(publisher)
     }
 }
 
@@ -251,7 +261,9 @@ impl PublisherOptions<MessageFormat> {
     /// # Errors
     /// [`CreateError`], with one variant for each possible cause. Nothing is left behind then.
     pub fn create_raw(self) -> Result<RawPublisher, CreateError> {
-        Ok(RawPublisher::new(self.make()?, self.wake, self.format))
+        let mut publisher = RawPublisher::new(self.make()?, self.wake, self.format);
+        publisher.set_ahead(self.ahead);
+        Ok(publisher)
     }
 }
 
@@ -286,4 +298,23 @@ pub(crate) fn check_message(format: &MessageFormat) -> Result<(), CreateError> {
         return Ok(());
     };
     Err(CreateError::Message { name: format.name(), what, found, expected })
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use feed_testing::PrivateRoot;
+
+    use super::*;
+
+    #[test]
+    #[cfg_attr(miri, ignore = "touches files")]
+    fn both_publishers_bring_lines_as_far_ahead_as_asked() {
+        let root = PrivateRoot::new();
+        let typed = || Publisher::<u64>::options("typed").root(&root).capacity(2);
+        let raw = || RawPublisher::options("raw", MessageFormat::of::<u64>()).root(&root).capacity(2);
+        assert_eq!(typed().create().unwrap().writer.ahead, Ahead::One);
+        assert_eq!(raw().create_raw().unwrap().writer.ahead, Ahead::One);
+        assert_eq!(typed().ahead(Ahead::Two).create().unwrap().writer.ahead, Ahead::Two);
+        assert_eq!(raw().ahead(Ahead::Two).create_raw().unwrap().writer.ahead, Ahead::Two);
+    }
 }
