@@ -137,9 +137,6 @@ fn open(options: &Options, stop: &Arc<AtomicBool>) -> Result<Messages, SourceErr
 fn create(options: &Options) -> Result<Publisher<Message>, Failure> {
     let created = Publisher::<Message>::options(&options.ring)
         .capacity(options.capacity)
-        .root(&options.root)
-        .keep(options.keep)
-        .fresh(options.fresh)
         .mode(options.mode)
         .wake(options.wake.map_or_else(Wake::default, Wake::from))
         .ahead(if options.ahead == 2 { Ahead::Two } else { Ahead::One })
@@ -158,7 +155,7 @@ fn create(options: &Options) -> Result<Publisher<Message>, Failure> {
             let served = options.allow_gid.iter().fold(served, |created, &gid| created.allow_gid(gid));
             served.max_clients(options.max_clients())
         }
-        None => created,
+        None => created.root(&options.root).keep(options.keep).fresh(options.fresh),
     };
     created.create().map_err(|error| match error {
         CreateError::Capacity { .. } => Failure::Usage(format!("--capacity: {error}")),

@@ -39,7 +39,8 @@ pub struct PublisherOptions<T> {
     capacity: u64,
     mode: u32,
     group: Option<u32>,
-    root: PathBuf,
+    /// `None` if none was given: [`DEFAULT_ROOT`].
+    root: Option<PathBuf>,
     keep: bool,
     fresh: bool,
     /// The socket that serves a sealed ring. `None` for a ring on disk.
@@ -59,7 +60,7 @@ impl<T> PublisherOptions<T> {
             capacity: 65_536,
             mode: 0o600,
             group: None,
-            root: DEFAULT_ROOT.into(),
+            root: None,
             keep: false,
             fresh: false,
             socket: None,
@@ -91,7 +92,7 @@ impl<T> PublisherOptions<T> {
     /// The directory that contains the ring, by default `/dev/shm`. If it is not on a file system in memory, the kernel
     /// writes the ring to disk now and then.
     pub fn root(self, root: impl AsRef<Path>) -> Self {
-        PublisherOptions { root: root.as_ref().to_owned(), ..self }
+        PublisherOptions { root: Some(root.as_ref().to_owned()), ..self }
     }
 
     /// Whether the ring's files stay when it is closed. By default they are removed. Attached subscribers read the ring
@@ -129,9 +130,11 @@ impl<T> PublisherOptions<T> {
     /// [`mode`](Self::mode) that admits them (0640 for the [`group`](Self::group), 0644 for everybody; read permission
     /// allows connecting), and [`allow_uid`](Self::allow_uid) or [`allow_gid`](Self::allow_gid).
     ///
-    /// A sealed ring cannot be taken over: the next publisher makes a new one, which begins with sequence 0.
-    /// [`root`](Self::root), [`keep`](Self::keep) and [`fresh`](Self::fresh) have no effect on it; its name is only for
-    /// display. [`create`](Self::create) starts a thread, which inherits the processors that the calling thread may run
+    /// A sealed ring cannot be taken over: the next publisher makes a new one, which begins with sequence 0. Its name is
+    /// only for display. If a [`root`](Self::root) is given, or [`keep`](Self::keep) or [`fresh`](Self::fresh) is set,
+    /// [`create`](Self::create) fails with [`CreateError::SealedOption`].
+    ///
+    /// [`create`](Self::create) starts a thread, which inherits the processors that the calling thread may run
     /// on: create the publisher before pinning its thread to one processor. When the publisher is closed or dropped,
     /// the thread ends and the socket is removed.
     ///
@@ -216,10 +219,7 @@ impl<T> PublisherOptions<T> {
         if self.mode & 0o600 != 0o600 || self.mode & !0o666 != 0 {
             return Err(CreateError::Mode { found: self.mode });
         }
-        let place = match &self.socket {
-            Some(socket) => Place::Socket(socket.clone()),
-            None => Place::Disk(self.root.clone()),
-        };
+        let place = self.place()?;
         let request = Request {
             name: &self.name,
             access: Access { mode: self.mode, group: self.group },
@@ -230,6 +230,18 @@ impl<T> PublisherOptions<T> {
             sealed: &self.sealed,
         };
         transport::make(&place, &request)
+    }
+
+    /// Where the ring is to be made. Refuses options that a sealed ring cannot have.
+    fn place(&self) -> Result<Place, CreateError> {
+        let Some(socket) = &self.socket else {
+            return Ok(Place::Disk(self.root.clone().unwrap_or_else(|| DEFAULT_ROOT.into())));
+        };
+        let on_disk_only = [("root", self.root.is_some()), ("keep", self.keep), ("fresh", self.fresh)];
+        match on_disk_only.into_iter().find(|&(_, given)| given) {
+            Some((option, _)) => Err(CreateError::SealedOption { option }),
+            None => Ok(Place::Socket(socket.clone())),
+        }
     }
 }
 

@@ -29,7 +29,8 @@ const PERMISSION_GRACE: Duration = Duration::from_millis(500);
 #[must_use]
 pub struct SubscriberOptions<T> {
     name: String,
-    root: PathBuf,
+    /// `None` if none was given: [`DEFAULT_ROOT`].
+    root: Option<PathBuf>,
     /// The socket of a sealed ring. `None` for a ring on disk.
     socket: Option<PathBuf>,
     /// The format that the messages must have. `None` accepts any.
@@ -48,7 +49,7 @@ impl<T> SubscriberOptions<T> {
     fn new(name: &str, format: Option<MessageFormat>) -> Self {
         SubscriberOptions {
             name: name.to_owned(),
-            root: DEFAULT_ROOT.into(),
+            root: None,
             socket: None,
             format,
             join: Join::Latest,
@@ -68,7 +69,7 @@ impl<T> SubscriberOptions<T> {
 
     /// The directory that contains the ring, by default `/dev/shm`.
     pub fn root(self, root: impl AsRef<Path>) -> Self {
-        SubscriberOptions { root: root.as_ref().to_owned(), ..self }
+        SubscriberOptions { root: Some(root.as_ref().to_owned()), ..self }
     }
 
     /// Where to begin to read; by default [`Join::Latest`].
@@ -151,10 +152,11 @@ impl<T> SubscriberOptions<T> {
 
     fn open_transport(&self) -> Result<Opened, OpenError> {
         let place = match &self.socket {
+            Some(_) if self.root.is_some() => return Err(OpenError::SealedOption { option: "root" }),
             Some(socket) => Place::Socket(socket.clone()),
             None => {
                 name::check(&self.name)?;
-                Place::Disk(self.root.clone())
+                Place::Disk(self.root.clone().unwrap_or_else(|| DEFAULT_ROOT.into()))
             }
         };
         self.join.check()?;
@@ -216,8 +218,9 @@ impl<T: Payload> Subscriber<T> {
     }
 
     /// Options for joining the sealed ring that a publisher serves at the socket `path`: see
-    /// [`PublisherOptions::serve`](crate::PublisherOptions::serve). The [`root`](SubscriberOptions::root) has no
-    /// effect, and the pages are always read-only.
+    /// [`PublisherOptions::serve`](crate::PublisherOptions::serve). The pages are always read-only. If a
+    /// [`root`](SubscriberOptions::root) is given, [`open`](SubscriberOptions::open) fails with
+    /// [`OpenError::SealedOption`].
     ///
     /// The connection stays open while the subscriber lives, and the publisher counts it as a subscriber. After
     /// [`Closed`](crate::TryRecvError::Closed) or [`PublisherDead`](crate::TryRecvError::PublisherDead) nothing more
@@ -233,7 +236,8 @@ impl RawSubscriber {
         SubscriberOptions::new(name, None)
     }
 
-    /// Options for joining the sealed ring that a publisher serves at the socket `path`, whatever its messages are.
+    /// Options for joining the sealed ring that a publisher serves at the socket `path`, whatever its messages are:
+    /// see [`Subscriber::connect`].
     pub fn connect(path: impl AsRef<Path>) -> SubscriberOptions<MessageFormat> {
         SubscriberOptions::at_socket(path.as_ref(), None)
     }
