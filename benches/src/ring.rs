@@ -132,14 +132,16 @@ impl<const W: usize> Contender<W> for FeedRing {
     }
 
     fn sender(&self, root: &PathBuf) -> anyhow::Result<Self::Sender> {
-        let options = Publisher::options(NAME).root(root).capacity(self.capacity).wake(self.wake).huge_pages(self.huge);
-        let created = options.create().map_err(|error| match error {
+        let options = Publisher::options(NAME)
+            .root(root)
+            .capacity(self.capacity)
+            .wake(self.wake)
+            .ahead(self.ahead)
+            .huge_pages(self.huge);
+        options.create().map_err(|error| match error {
             CreateError::NoRoom { .. } | CreateError::MemoryLimit { .. } => Unavailable(error.to_string()).into(),
             error => anyhow::Error::from(error),
-        });
-        let mut publisher = created?;
-        publisher.set_ahead(self.ahead);
-        Ok(publisher)
+        })
     }
 
     fn receiver(&self, root: &PathBuf) -> anyhow::Result<Self::Receiver> {
@@ -149,10 +151,9 @@ impl<const W: usize> Contender<W> for FeedRing {
                 .wait(self.wait)
                 .map(self.mapping)
                 .join(Join::Oldest)
+                .hold_back(self.hold_back)
                 .huge_pages(self.huge);
-            let mut subscriber = options.open_timeout(Duration::from_secs(10)).open()?;
-            subscriber.set_hold_back(self.hold_back);
-            anyhow::Ok(subscriber)
+            options.open_timeout(Duration::from_secs(10)).open()
         };
         let is_ping = root.ends_with(Direction::Ping.name());
         let mut extra_subscribers = Vec::new();

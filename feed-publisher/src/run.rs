@@ -40,10 +40,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         }
         opened => opened.map_err(anyhow::Error::new)?,
     };
-    let mut publisher = create(options)?;
-    if options.ahead == 2 {
-        publisher.set_ahead(Ahead::Two);
-    }
+    let publisher = create(options)?;
     report(options, &publisher);
     if let Err(error) = options.placement.lock() {
         if publisher.published() > 0 {
@@ -140,11 +137,9 @@ fn open(options: &Options, stop: &Arc<AtomicBool>) -> Result<Messages, SourceErr
 fn create(options: &Options) -> Result<Publisher<Message>, Failure> {
     let created = Publisher::<Message>::options(&options.ring)
         .capacity(options.capacity)
-        .root(&options.root)
-        .keep(options.keep)
-        .fresh(options.fresh)
         .mode(options.mode)
         .wake(options.wake.map_or_else(Wake::default, Wake::from))
+        .ahead(if options.ahead == 2 { Ahead::Two } else { Ahead::One })
         .huge_pages(options.placement.huge_pages);
     let created = match options.placement.numa_node {
         Some(node) => created.numa_node(node),
@@ -160,7 +155,7 @@ fn create(options: &Options) -> Result<Publisher<Message>, Failure> {
             let served = options.allow_gid.iter().fold(served, |created, &gid| created.allow_gid(gid));
             served.max_clients(options.max_clients())
         }
-        None => created,
+        None => created.root(&options.root).keep(options.keep).fresh(options.fresh),
     };
     created.create().map_err(|error| match error {
         CreateError::Capacity { .. } => Failure::Usage(format!("--capacity: {error}")),

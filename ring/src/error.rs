@@ -40,6 +40,14 @@ pub enum CreateError {
         /// The mode asked for.
         found: u32,
     },
+    /// A [sealed](crate::PublisherOptions::serve) ring cannot have this option: `root`, `keep` or `fresh`.
+    #[error(
+        "{option}: a sealed ring stands in no directory and ends with its publisher: leave it out, or publish a ring on disk"
+    )]
+    SealedOption {
+        /// The option.
+        option: &'static str,
+    },
     /// Another publisher holds the name.
     #[error("{}: already has a publisher: stop it first, or choose another name", path.display())]
     AlreadyPublished {
@@ -125,6 +133,12 @@ pub enum OpenError {
     /// The name is no valid ring name.
     #[error(transparent)]
     Name(#[from] NameError),
+    /// A [sealed](crate::Subscriber::connect) ring cannot be opened with this option: `root`.
+    #[error("{option}: a sealed ring stands in no directory: leave it out, or open a ring on disk")]
+    SealedOption {
+        /// The option.
+        option: &'static str,
+    },
     /// There is no ring of that name, or no longer one.
     #[error("{}: no such ring: start its publisher, or wait for it with an open timeout", path.display())]
     NotFound {

@@ -59,7 +59,7 @@ fn hold_and_fork() {
     }
     let root = PathBuf::from(std::env::var("ROOT").unwrap());
     let disk = options(&root).create().unwrap();
-    let sealed = options(&root).serve(socket(&root)).create().unwrap();
+    let sealed = Publisher::options("r").capacity(8).serve(socket(&root)).create().unwrap();
     let subscribe = |wait| Subscriber::<u64>::options("r").root(&root).join(Join::Oldest).wait(wait).open().unwrap();
     let notified = subscribe(WaitStrategy::Spin);
     let notifier = notified.notifier().unwrap();

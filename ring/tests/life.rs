@@ -262,8 +262,7 @@ fn lines_owned_two_ahead_hold_what_they_held() {
     let mut first = publisher(&root).capacity(8).keep(true).create().unwrap();
     first.publish_batch(&(0..20).collect::<Vec<u64>>());
     first.close().unwrap();
-    let mut second = publisher(&root).capacity(16).keep(true).create().unwrap();
-    second.set_ahead(Ahead::Two);
+    let mut second = publisher(&root).capacity(16).keep(true).ahead(Ahead::Two).create().unwrap();
     for sequence in 20..60 {
         second.publish(&sequence);
         // The ring must hold everything in its window, and nothing from before it began.

@@ -181,8 +181,8 @@ fn publish_while_observed() {
         let mut rounds = 0..300;
         let publishing = || -> Result<(), Box<dyn std::error::Error>> {
             while rounds.next().is_some() || complete.load(Ordering::Relaxed) < OBSERVED.len() {
-                let options = || Publisher::<u64>::options("r").root(root).capacity(2).mode(0o640).group(group);
-                options().create()?.close()?;
+                let options = || Publisher::<u64>::options("r").capacity(2).mode(0o640).group(group);
+                options().root(root).create()?.close()?;
                 options().serve(root.join("s")).create()?.close()?;
             }
             Ok(())

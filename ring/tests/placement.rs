@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use feed_ring::placement::allocate_on_node;
@@ -23,6 +24,10 @@ const LARGE: usize = 65_536;
 
 fn publisher(root: &PrivateRoot, capacity: usize) -> PublisherOptions<Message> {
     Publisher::options("r").root(root).capacity(capacity)
+}
+
+fn sealed(socket: &Path, capacity: usize) -> PublisherOptions<Message> {
+    Publisher::options("r").serve(socket).capacity(capacity)
 }
 
 fn subscriber(root: &PrivateRoot) -> SubscriberOptions<Message> {
@@ -151,7 +156,7 @@ fn create_on_a_poor_machine() {
     refuse(&[(libc::SYS_fallocate, None)], libc::EIO);
     refuse(&[(libc::SYS_mbind, None), (libc::SYS_set_mempolicy, None)], libc::EPERM);
     println!("mbind {}", publisher(&root, 64).numa_node(first_node()).create().unwrap_err());
-    let served = publisher(&root, 64).serve(root.path().join("r.sock"));
+    let served = sealed(&root.path().join("r.sock"), 64);
     println!("sealed {}", served.numa_node(first_node()).create().unwrap_err());
     println!("set_mempolicy {}", allocate_on_node(first_node()).unwrap_err());
     println!("left {:?}", root.names());
@@ -423,7 +428,7 @@ fn a_ring_taken_over_is_placed_as_well() {
 fn a_sealed_ring_is_placed_as_well() {
     let root = PrivateRoot::new();
     let path = root.path().join("r.sock");
-    let options = publisher(&root, LARGE).serve(&path).huge_pages(true);
+    let options = sealed(&path, LARGE).huge_pages(true);
     let options = if nodes().is_some() { options.numa_node(first_node()) } else { options };
     let mut feed = options.lock_memory(may_lock(LOCKED)).create().unwrap();
     let connect = || Subscriber::<Message>::connect(&path).join(Join::Oldest).huge_pages(true);
@@ -441,7 +446,7 @@ fn a_sealed_ring_is_placed_as_well() {
     if !excused(&placed) {
         assert_eq!((placed.huge, followed.huge), (4 << 20, 4 << 20));
     }
-    let error = publisher(&root, 64).serve(root.path().join("s.sock")).numa_node(1023).create().unwrap_err();
+    let error = sealed(&root.path().join("s.sock"), 64).numa_node(1023).create().unwrap_err();
     assert!(error.to_string().contains("NUMA node 1023: there is no such node"), "{error}");
 }
 

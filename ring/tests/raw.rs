@@ -150,8 +150,7 @@ fn a_raw_publisher_owns_lines_ahead_and_serves() {
     let socket = root.path().join("r.sock");
     let format = MessageFormat::of::<[u64; 20]>();
     let options = raw::Publisher::options("r", format.clone()).serve(&socket).capacity(4);
-    let mut publisher = options.create_raw().unwrap();
-    publisher.set_ahead(Ahead::Two);
+    let mut publisher = options.ahead(Ahead::Two).create_raw().unwrap();
     let mut subscriber = Subscriber::<[u64; 20]>::connect(&socket).join(Join::Oldest).open().unwrap();
     let mut bytes = raw::Subscriber::connect(&socket).join(Join::Oldest).open_raw().unwrap();
     assert_eq!((publisher.subscribers().unwrap(), publisher.path().unwrap()), (2, &*socket));

@@ -5,7 +5,8 @@ use std::fs;
 use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::path::PathBuf;
 
-use feed_ring::{CreateError, OpenError, Payload, Publisher, Subscriber};
+use feed_ring::raw::{self, MessageFormat};
+use feed_ring::{CreateError, OpenError, Payload, Publisher, PublisherOptions, Subscriber};
 use feed_testing::{PrivateRoot, skipped};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -78,6 +79,48 @@ fn invalid_modes_are_refused_and_valid_ones_exact() {
         [mode(""), mode("segment"), mode("control"), mode("live"), mode("lock")],
         [0o750, 0o640, 0o660, 0o640, 0o600]
     );
+}
+
+/// Whatever the order of the options, and even if the root is the default one.
+#[test]
+fn no_sealed_ring_is_made_with_an_option_of_rings_on_disk() {
+    let root = PrivateRoot::new();
+    let socket = root.path().join("s");
+    let sealed = || Publisher::<u64>::options("r").capacity(2).serve(&socket);
+    let check = |options: PublisherOptions<u64>, expected: &str| {
+        let error = options.create().map(|_| ()).expect_err(expected);
+        assert!(matches!(error, CreateError::SealedOption { option } if option == expected), "{error}");
+        let text = error.to_string();
+        assert!(text.starts_with(&format!("{expected}: a sealed ring ")), "{text}");
+        assert!(text.ends_with(": leave it out, or publish a ring on disk"), "{text}");
+    };
+    check(sealed().root(&root), "root");
+    check(sealed().root("/dev/shm"), "root");
+    check(Publisher::options("r").root(&root).serve(&socket), "root");
+    check(sealed().keep(true), "keep");
+    check(sealed().fresh(true), "fresh");
+    let options = raw::Publisher::options("r", MessageFormat::of::<u64>()).keep(true).serve(&socket);
+    assert!(matches!(options.create_raw(), Err(CreateError::SealedOption { option: "keep" })));
+    assert_eq!(root.names(), [""; 0]);
+    assert!(sealed().keep(false).fresh(false).create().is_ok());
+}
+
+#[test]
+fn no_sealed_ring_is_opened_with_a_root() {
+    let root = PrivateRoot::new();
+    let socket = root.path().join("s");
+    let _publisher = Publisher::<u64>::options("r").capacity(2).serve(&socket).create().unwrap();
+    for given in [root.path(), "/dev/shm".as_ref()] {
+        let error = Subscriber::<u64>::connect(&socket).root(given).open().unwrap_err();
+        assert!(matches!(error, OpenError::SealedOption { option: "root" }), "{error}");
+        assert_eq!(
+            error.to_string(),
+            "root: a sealed ring stands in no directory: leave it out, or open a ring on disk"
+        );
+        let error = raw::Subscriber::connect(&socket).root(given).open_raw().unwrap_err();
+        assert!(matches!(error, OpenError::SealedOption { option: "root" }), "{error}");
+    }
+    assert!(Subscriber::<u64>::connect(&socket).open().is_ok());
 }
 
 #[test]

@@ -246,13 +246,13 @@ fn create_where_full() {
     }
     let root = PathBuf::from(std::env::var("ROOT").unwrap());
     refuse(&[libc::SYS_fallocate], libc::ENOSPC);
-    let options = || Publisher::<u64>::options("r").root(&root).capacity(64);
+    let options = || Publisher::<u64>::options("r").capacity(64);
     let said = |error: CreateError| match error {
         CreateError::NoRoom { needed, free, .. } => format!("NoRoom {} {}", needed > 0, free > 0),
         CreateError::NoMemory { needed, free, .. } => format!("NoMemory {} {}", needed > 0, free > 0),
         other => format!("{other:?}"),
     };
-    println!("\ndisk {}", said(options().create().unwrap_err()));
+    println!("\ndisk {}", said(options().root(&root).create().unwrap_err()));
     println!("sealed {}", said(options().serve(Path::new(&root).join("s")).create().unwrap_err()));
     println!("left {:?}", std::fs::read_dir(&root).unwrap().count());
 }

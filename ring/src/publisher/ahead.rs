@@ -1,7 +1,7 @@
 //! How many messages ahead a publisher's core owns the cache lines that it will write.
 
 /// How many messages ahead a publisher brings cache lines to its core:
-/// [`Publisher::set_ahead`](crate::Publisher::set_ahead).
+/// [`PublisherOptions::ahead`](crate::PublisherOptions::ahead).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Ahead {
     /// One message: the lines of the next message, by marking its slot at the end of each publish. Costs nothing extra.

@@ -35,7 +35,7 @@ use crate::transport::host::Made;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Publisher<T> {
-    writer: Writer<StrideOf<T>>,
+    pub(super) writer: Writer<StrideOf<T>>,
 }
 
 impl<T: Payload> Publisher<T> {
@@ -52,7 +52,8 @@ impl<T: Payload> Publisher<T> {
         self.writer.publish(|words| copy::store(words, message))
     }
 
-    /// Sets how many messages ahead it brings cache lines to its core. The default is [`Ahead::One`].
+    /// Sets how many messages ahead it brings cache lines to its core. It is for rings within a process; for other rings
+    /// there is the option [`PublisherOptions::ahead`](crate::PublisherOptions::ahead).
     pub fn set_ahead(&mut self, ahead: Ahead) {
         self.writer.ahead = ahead;
     }

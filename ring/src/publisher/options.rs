@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::ahead::Ahead;
 use super::handle::Publisher;
 use super::raw::RawPublisher;
 use crate::error::CreateError;
@@ -38,13 +39,15 @@ pub struct PublisherOptions<T> {
     capacity: u64,
     mode: u32,
     group: Option<u32>,
-    root: PathBuf,
+    /// `None` if none was given: [`DEFAULT_ROOT`].
+    root: Option<PathBuf>,
     keep: bool,
     fresh: bool,
     /// The socket that serves a sealed ring. `None` for a ring on disk.
     socket: Option<PathBuf>,
     sealed: SealedOptions,
     wake: Wake,
+    ahead: Ahead,
     placement: PlacementRequest,
     message: std::marker::PhantomData<fn() -> T>,
 }
@@ -57,12 +60,13 @@ impl<T> PublisherOptions<T> {
             capacity: 65_536,
             mode: 0o600,
             group: None,
-            root: DEFAULT_ROOT.into(),
+            root: None,
             keep: false,
             fresh: false,
             socket: None,
             sealed: SealedOptions::default(),
             wake: Wake::default(),
+            ahead: Ahead::default(),
             placement: PlacementRequest::default(),
             message: std::marker::PhantomData,
         }
@@ -88,7 +92,7 @@ impl<T> PublisherOptions<T> {
     /// The directory that contains the ring, by default `/dev/shm`. If it is not on a file system in memory, the kernel
     /// writes the ring to disk now and then.
     pub fn root(self, root: impl AsRef<Path>) -> Self {
-        PublisherOptions { root: root.as_ref().to_owned(), ..self }
+        PublisherOptions { root: Some(root.as_ref().to_owned()), ..self }
     }
 
     /// Whether the ring's files stay when it is closed. By default they are removed. Attached subscribers read the ring
@@ -108,6 +112,11 @@ impl<T> PublisherOptions<T> {
         PublisherOptions { wake, ..self }
     }
 
+    /// How many messages ahead the publisher brings cache lines to its core; by default [`Ahead::One`].
+    pub fn ahead(self, ahead: Ahead) -> Self {
+        PublisherOptions { ahead, ..self }
+    }
+
     /// Whether to make a new ring even if an existing one could be taken over. By default the publisher takes over a
     /// ring that an ended publisher left: see [`create`](Self::create).
     pub fn fresh(self, fresh: bool) -> Self {
@@ -121,9 +130,11 @@ impl<T> PublisherOptions<T> {
     /// [`mode`](Self::mode) that admits them (0640 for the [`group`](Self::group), 0644 for everybody; read permission
     /// allows connecting), and [`allow_uid`](Self::allow_uid) or [`allow_gid`](Self::allow_gid).
     ///
-    /// A sealed ring cannot be taken over: the next publisher makes a new one, which begins with sequence 0.
-    /// [`root`](Self::root), [`keep`](Self::keep) and [`fresh`](Self::fresh) have no effect on it; its name is only for
-    /// display. [`create`](Self::create) starts a thread, which inherits the processors that the calling thread may run
+    /// A sealed ring cannot be taken over: the next publisher makes a new one, which begins with sequence 0. Its name is
+    /// only for display. If a [`root`](Self::root) is given, or [`keep`](Self::keep) or [`fresh`](Self::fresh) is set,
+    /// [`create`](Self::create) fails with [`CreateError::SealedOption`].
+    ///
+    /// [`create`](Self::create) starts a thread, which inherits the processors that the calling thread may run
     /// on: create the publisher before pinning its thread to one processor. When the publisher is closed or dropped,
     /// the thread ends and the socket is removed.
     ///
@@ -208,10 +219,7 @@ impl<T> PublisherOptions<T> {
         if self.mode & 0o600 != 0o600 || self.mode & !0o666 != 0 {
             return Err(CreateError::Mode { found: self.mode });
         }
-        let place = match &self.socket {
-            Some(socket) => Place::Socket(socket.clone()),
-            None => Place::Disk(self.root.clone()),
-        };
+        let place = self.place()?;
         let request = Request {
             name: &self.name,
             access: Access { mode: self.mode, group: self.group },
@@ -222,6 +230,18 @@ impl<T> PublisherOptions<T> {
             sealed: &self.sealed,
         };
         transport::make(&place, &request)
+    }
+
+    /// Where the ring is to be made. Refuses options that a sealed ring cannot have.
+    fn place(&self) -> Result<Place, CreateError> {
+        let Some(socket) = &self.socket else {
+            return Ok(Place::Disk(self.root.clone().unwrap_or_else(|| DEFAULT_ROOT.into())));
+        };
+        let on_disk_only = [("root", self.root.is_some()), ("keep", self.keep), ("fresh", self.fresh)];
+        match on_disk_only.into_iter().find(|&(_, given)| given) {
+            Some((option, _)) => Err(CreateError::SealedOption { option }),
+            None => Ok(Place::Socket(socket.clone())),
+        }
     }
 }
 
@@ -241,7 +261,9 @@ impl<T: Payload> PublisherOptions<T> {
     /// # Errors
     /// [`CreateError`], with one variant for each possible cause. Nothing is left behind then.
     pub fn create(self) -> Result<Publisher<T>, CreateError> {
-        Ok(Publisher::new(self.make()?, self.wake))
+        let mut publisher = Publisher::new(self.make()?, self.wake);
+        publisher.set_ahead(self.ahead);
+        Ok(publisher)
     }
 }
 
@@ -251,7 +273,9 @@ impl PublisherOptions<MessageFormat> {
     /// # Errors
     /// [`CreateError`], with one variant for each possible cause. Nothing is left behind then.
     pub fn create_raw(self) -> Result<RawPublisher, CreateError> {
-        Ok(RawPublisher::new(self.make()?, self.wake, self.format))
+        let mut publisher = RawPublisher::new(self.make()?, self.wake, self.format);
+        publisher.set_ahead(self.ahead);
+        Ok(publisher)
     }
 }
 
@@ -286,4 +310,23 @@ pub(crate) fn check_message(format: &MessageFormat) -> Result<(), CreateError> {
         return Ok(());
     };
     Err(CreateError::Message { name: format.name(), what, found, expected })
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use feed_testing::PrivateRoot;
+
+    use super::*;
+
+    #[test]
+    #[cfg_attr(miri, ignore = "touches files")]
+    fn both_publishers_bring_lines_as_far_ahead_as_asked() {
+        let root = PrivateRoot::new();
+        let typed = || Publisher::<u64>::options("typed").root(&root).capacity(2);
+        let raw = || RawPublisher::options("raw", MessageFormat::of::<u64>()).root(&root).capacity(2);
+        assert_eq!(typed().create().unwrap().writer.ahead, Ahead::One);
+        assert_eq!(raw().create_raw().unwrap().writer.ahead, Ahead::One);
+        assert_eq!(typed().ahead(Ahead::Two).create().unwrap().writer.ahead, Ahead::Two);
+        assert_eq!(raw().ahead(Ahead::Two).create_raw().unwrap().writer.ahead, Ahead::Two);
+    }
 }

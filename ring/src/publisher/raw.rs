@@ -32,7 +32,7 @@ use crate::transport::host::Made;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct RawPublisher {
-    writer: Writer<DynamicStride>,
+    pub(super) writer: Writer<DynamicStride>,
     format: MessageFormat,
 }
 
@@ -58,7 +58,8 @@ impl RawPublisher {
         &self.format
     }
 
-    /// Sets how many messages ahead it brings cache lines to its core. The default is [`Ahead::One`].
+    /// Sets how many messages ahead it brings cache lines to its core, as the option
+    /// [`PublisherOptions::ahead`](crate::PublisherOptions::ahead) does.
     pub fn set_ahead(&mut self, ahead: Ahead) {
         self.writer.ahead = ahead;
     }

@@ -221,24 +221,15 @@ impl<T: Payload> Subscriber<T> {
         self.receiver.publisher_is_alive()
     }
 
-    /// Whether to let the publisher get ahead in a stream at full speed. On by default, and effective in rings of at
-    /// least 2,048 slots and 1 MiB.
-    ///
-    /// On some processors a subscriber that is faster than its publisher stays right behind it and takes each cache
-    /// line that the publisher is about to write. Both then run at a fraction of their speed (docs/performance.md has
-    /// the measurements). So [`recv`](Self::recv), [`recv_into`](Self::recv_into) and
-    /// [`recv_timeout`](Self::recv_timeout) pause, for at most 1.5 microseconds, when all of this holds: they received
-    /// 64 messages in a row without waiting, in less than four microseconds; the publisher goes on publishing; and it
-    /// is less than 256 messages ahead. Slower streams are never held back, and neither are
-    /// [`try_recv`](Self::try_recv) and [`recv_batch`](Self::recv_batch), which do not wait.
-    /// [`held_back`](Self::held_back) counts the pauses.
-    ///
-    /// Set it to `false` if no message in such a stream may be delayed that long, whatever it costs the publisher.
+    /// Sets whether to let the publisher get ahead in a stream at full speed. It is for rings within a process; for other
+    /// rings there is the option [`SubscriberOptions::hold_back`](crate::SubscriberOptions::hold_back), which says what
+    /// it does.
     pub fn set_hold_back(&mut self, hold_back: bool) {
         self.receiver.hold_back.wanted = hold_back;
     }
 
-    /// How often it paused to let the publisher get ahead: see [`set_hold_back`](Self::set_hold_back).
+    /// How often it paused to let the publisher get ahead: see
+    /// [`SubscriberOptions::hold_back`](crate::SubscriberOptions::hold_back).
     pub fn held_back(&self) -> u64 {
         self.receiver.hold_back.times
     }

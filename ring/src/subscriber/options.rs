@@ -29,13 +29,15 @@ const PERMISSION_GRACE: Duration = Duration::from_millis(500);
 #[must_use]
 pub struct SubscriberOptions<T> {
     name: String,
-    root: PathBuf,
+    /// `None` if none was given: [`DEFAULT_ROOT`].
+    root: Option<PathBuf>,
     /// The socket of a sealed ring. `None` for a ring on disk.
     socket: Option<PathBuf>,
     /// The format that the messages must have. `None` accepts any.
     format: Option<MessageFormat>,
     join: Join,
     wait: WaitStrategy,
+    hold_back: bool,
     open_timeout: Duration,
     mapping: Mapping,
     trusted: Vec<u32>,
@@ -47,11 +49,12 @@ impl<T> SubscriberOptions<T> {
     fn new(name: &str, format: Option<MessageFormat>) -> Self {
         SubscriberOptions {
             name: name.to_owned(),
-            root: DEFAULT_ROOT.into(),
+            root: None,
             socket: None,
             format,
             join: Join::Latest,
             wait: WaitStrategy::Spin,
+            hold_back: true,
             open_timeout: Duration::ZERO,
             mapping: Mapping::ReadOnly,
             trusted: Vec::new(),
@@ -66,7 +69,7 @@ impl<T> SubscriberOptions<T> {
 
     /// The directory that contains the ring, by default `/dev/shm`.
     pub fn root(self, root: impl AsRef<Path>) -> Self {
-        SubscriberOptions { root: root.as_ref().to_owned(), ..self }
+        SubscriberOptions { root: Some(root.as_ref().to_owned()), ..self }
     }
 
     /// Where to begin to read; by default [`Join::Latest`].
@@ -77,6 +80,23 @@ impl<T> SubscriberOptions<T> {
     /// How [`Subscriber::recv`] waits; by default [`WaitStrategy::Spin`].
     pub fn wait(self, wait: WaitStrategy) -> Self {
         SubscriberOptions { wait, ..self }
+    }
+
+    /// Whether to let the publisher get ahead in a stream at full speed; by default yes. It has an effect in rings of at
+    /// least 2,048 slots and 1 MiB.
+    ///
+    /// On some processors a subscriber that is faster than its publisher stays right behind it and takes each cache
+    /// line that the publisher is about to write. Both then run at a fraction of their speed (docs/performance.md has
+    /// the measurements). So the receives that wait ([`recv`](Subscriber::recv), [`recv_into`](Subscriber::recv_into),
+    /// [`recv_timeout`](Subscriber::recv_timeout), and those of a raw subscriber) pause, for at most 1.5 microseconds,
+    /// when all of this holds: they received 64 messages in a row without waiting, in less than four microseconds; the
+    /// publisher goes on publishing; and it is less than 256 messages ahead. Slower streams are never held back, and
+    /// neither are [`try_recv`](Subscriber::try_recv) and [`recv_batch`](Subscriber::recv_batch), which do not wait.
+    /// [`held_back`](Subscriber::held_back) counts the pauses.
+    ///
+    /// Set it to `false` if no message in such a stream may be delayed that long, whatever it costs the publisher.
+    pub fn hold_back(self, hold_back: bool) -> Self {
+        SubscriberOptions { hold_back, ..self }
     }
 
     /// The kind of pages to read through; by default [`Mapping::ReadOnly`].
@@ -132,10 +152,11 @@ impl<T> SubscriberOptions<T> {
 
     fn open_transport(&self) -> Result<Opened, OpenError> {
         let place = match &self.socket {
+            Some(_) if self.root.is_some() => return Err(OpenError::SealedOption { option: "root" }),
             Some(socket) => Place::Socket(socket.clone()),
             None => {
                 name::check(&self.name)?;
-                Place::Disk(self.root.clone())
+                Place::Disk(self.root.clone().unwrap_or_else(|| DEFAULT_ROOT.into()))
             }
         };
         self.join.check()?;
@@ -172,7 +193,9 @@ impl<T: Payload> SubscriberOptions<T> {
     /// # Errors
     /// [`OpenError`], with one variant for each possible cause.
     pub fn open(self) -> Result<Subscriber<T>, OpenError> {
-        self.open_with(Subscriber::new)
+        let mut subscriber = self.open_with(Subscriber::new)?;
+        subscriber.set_hold_back(self.hold_back);
+        Ok(subscriber)
     }
 }
 
@@ -182,7 +205,9 @@ impl SubscriberOptions<MessageFormat> {
     /// # Errors
     /// [`OpenError`], with one variant for each possible cause.
     pub fn open_raw(self) -> Result<RawSubscriber, OpenError> {
-        self.open_with(RawSubscriber::new)
+        let mut subscriber = self.open_with(RawSubscriber::new)?;
+        subscriber.receiver.hold_back.wanted = self.hold_back;
+        Ok(subscriber)
     }
 }
 
@@ -193,8 +218,9 @@ impl<T: Payload> Subscriber<T> {
     }
 
     /// Options for joining the sealed ring that a publisher serves at the socket `path`: see
-    /// [`PublisherOptions::serve`](crate::PublisherOptions::serve). The [`root`](SubscriberOptions::root) has no
-    /// effect, and the pages are always read-only.
+    /// [`PublisherOptions::serve`](crate::PublisherOptions::serve). The pages are always read-only. If a
+    /// [`root`](SubscriberOptions::root) is given, [`open`](SubscriberOptions::open) fails with
+    /// [`OpenError::SealedOption`].
     ///
     /// The connection stays open while the subscriber lives, and the publisher counts it as a subscriber. After
     /// [`Closed`](crate::TryRecvError::Closed) or [`PublisherDead`](crate::TryRecvError::PublisherDead) nothing more
@@ -210,8 +236,30 @@ impl RawSubscriber {
         SubscriberOptions::new(name, None)
     }
 
-    /// Options for joining the sealed ring that a publisher serves at the socket `path`, whatever its messages are.
+    /// Options for joining the sealed ring that a publisher serves at the socket `path`, whatever its messages are:
+    /// see [`Subscriber::connect`].
     pub fn connect(path: impl AsRef<Path>) -> SubscriberOptions<MessageFormat> {
         SubscriberOptions::at_socket(path.as_ref(), None)
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use feed_testing::PrivateRoot;
+
+    use super::*;
+    use crate::Publisher;
+
+    #[test]
+    #[cfg_attr(miri, ignore = "touches files")]
+    fn both_subscribers_hold_back_unless_asked_not_to() {
+        let root = PrivateRoot::new();
+        let _publisher = Publisher::<u64>::options("r").root(&root).capacity(2).create().unwrap();
+        let typed = || Subscriber::<u64>::options("r").root(&root);
+        let raw = || RawSubscriber::options("r").root(&root);
+        assert!(typed().open().unwrap().receiver.hold_back.wanted);
+        assert!(raw().open_raw().unwrap().receiver.hold_back.wanted);
+        assert!(!typed().hold_back(false).open().unwrap().receiver.hold_back.wanted);
+        assert!(!raw().hold_back(false).open_raw().unwrap().receiver.hold_back.wanted);
     }
 }

@@ -19,7 +19,7 @@ use crate::transport::attachment::Opened;
 /// It returns the same messages and events, in the same order, as a typed [`Subscriber`](crate::Subscriber) of the same
 /// ring.
 pub struct RawSubscriber {
-    receiver: Receiver<DynamicStride>,
+    pub(super) receiver: Receiver<DynamicStride>,
     format: MessageFormat,
 }
 
