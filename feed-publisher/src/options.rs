@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::builder::styling::Styles;
 use clap::{Parser, ValueEnum};
+use feed::explained;
 use feed::pacing::Pace;
 use feed::source::Format;
 use feed_program::args::{PlacementArgs, SummaryFormat, ring_name};
@@ -20,17 +21,11 @@ use feed_ring::Wake;
 /// under the next sequence number, in a new epoch, and its subscribers stay attached. A ring of another capacity or of
 /// other messages is replaced instead; its subscribers are sent to the new one.
 ///
-/// When the input ends, after --count messages, or on Ctrl-C or SIGTERM, it closes the ring and prints a summary to
-/// standard output. A second signal ends it at once.
+/// When the input ends, after --count messages, or on Ctrl-C, SIGTERM or SIGHUP (not under nohup), it closes the ring and
+/// prints a summary to standard output. A second Ctrl-C or SIGTERM ends it at once.
 #[derive(Debug, Parser)]
 #[command(version, styles = Styles::plain(), max_term_width = 100, args_override_self = true)]
-#[command(after_help = "Exit code: 0 done or stopped, 1 an error while running, 2 a wrong command line.\n\
-    RUST_LOG=info (or warn) logs what happens to the ring on standard error, RUST_LOG_FORMAT=json as JSON.\n\n\
-    Examples:\n  \
-    feed-publisher --count 1000000 --rate 100000 --wait-for-subscribers 1\n  \
-    feed-publisher --input day.mbo.dbn.zst --speed realtime\n  \
-    feed-publisher --clear --mode 640 --group trading --cpu 3 --numa-node 0 --huge-pages --lock-memory\n  \
-    zcat day.itch.gz | feed-publisher --input - --speed 10 --summary json")]
+#[command(after_help = AFTER, after_long_help = format!("{AFTER}\n\n{}", explained::help(&explained::PUBLISHED)))]
 #[command(mut_arg("huge_pages", |arg| arg.help(HUGE_PAGES)))]
 #[command(mut_arg("numa_node", |arg| arg.help(NUMA_NODE).long_help(NUMA_NODE_IN_FULL)))]
 pub(crate) struct Options {
@@ -142,7 +137,7 @@ pub(crate) struct Options {
     #[command(flatten)]
     pub(crate) placement: PlacementArgs,
 
-    /// How to print the summary; json: one object, the last line
+    /// How to print the summary; json: one object, the last line. --help explains its fields
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(crate) summary: SummaryFormat,
 
@@ -150,6 +145,14 @@ pub(crate) struct Options {
     #[arg(long, value_name = "DIR", default_value = feed_ring::DEFAULT_ROOT)]
     pub(crate) root: PathBuf,
 }
+
+const AFTER: &str = "Exit code: 0 done or stopped, 1 an error while running, 2 a wrong command line.\n\
+    RUST_LOG=info (or warn) logs what happens to the ring on standard error, RUST_LOG_FORMAT=json as JSON.\n\n\
+    Examples:\n  \
+    feed-publisher --count 1000000 --rate 100000 --wait-for-subscribers 1\n  \
+    feed-publisher --input day.mbo.dbn.zst --speed realtime\n  \
+    feed-publisher --clear --mode 640 --group trading --cpu 3 --numa-node 0 --huge-pages --lock-memory\n  \
+    zcat day.itch.gz | feed-publisher --input - --speed 10 --summary json";
 
 const HUGE_PAGES: &str = "Put the ring on huge pages; where the machine refuses, says why and goes on without";
 

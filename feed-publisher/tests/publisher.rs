@@ -69,6 +69,16 @@ fn a_seed_fixes_the_market() {
 }
 
 #[test]
+fn the_help_explains_the_summary() {
+    let root = PrivateRoot::new();
+    let (long, short) = (run(&root, &["--help"]), run(&root, &["-h"]));
+    for text in ["The summary (", "\n  digest ", "\n  epoch ", "Exit code: 0", "Examples:"] {
+        assert!(long.stdout.contains(text), "{text:?}: {}", long.stdout);
+    }
+    assert!(short.stdout.contains("Examples:") && !short.stdout.contains("digest"), "{}", short.stdout);
+}
+
+#[test]
 fn a_text_summary_is_an_aligned_table() {
     let root = PrivateRoot::new();
     let finished = run(&root, &["--count", "100"]);

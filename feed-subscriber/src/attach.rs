@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use feed::Message;
+use feed::clock::realtime_ns;
 use feed_program::remedy;
 use feed_program::say::say;
 use feed_ring::{Join, OpenError, Subscriber};
@@ -18,6 +19,8 @@ pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(2);
 /// An open ring.
 pub(crate) struct Ring {
     pub(crate) subscriber: Subscriber<Message>,
+    /// A time shortly before it was joined, ns since 1970.
+    pub(crate) joined: u64,
     /// The identity of its file; `None` if the file was removed while it was opened.
     identity: Option<Identity>,
     path: PathBuf,
@@ -34,13 +37,14 @@ impl Ring {
         let path = options.connect.clone().unwrap_or_else(on_disk);
         loop {
             let before = identity(&path);
+            let joined = realtime_ns();
             let subscriber = subscriber(options, join)?;
             let after = identity(&path);
             // If the name had the same file before and after, that file was opened. Otherwise it was replaced
             // meanwhile: open its successor.
             if after.is_none() || before == after {
                 let identity = before.filter(|_| before == after);
-                return Ok(Ring { subscriber, identity, path });
+                return Ok(Ring { subscriber, joined, identity, path });
             }
         }
     }

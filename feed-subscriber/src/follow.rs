@@ -18,6 +18,7 @@ use tracing::{info, warn};
 
 use crate::account::{Account, Continuation, Counters};
 use crate::attach::{POLL_INTERVAL, Ring};
+use crate::backlog::Backlog;
 use crate::loss_log::LossLog;
 use crate::options::{OnLoss, Options};
 use crate::output::Output;
@@ -105,6 +106,7 @@ pub(crate) struct Follower<'a> {
     account: Account,
     tally: Tally,
     reception: Reception,
+    backlog: Backlog,
     /// The received count at the last read of the published count.
     observed: u64,
     /// The times of the first and the last receipt, ns since 1970.
@@ -125,6 +127,7 @@ impl<'a> Follower<'a> {
             stop,
             interrupter,
             account: Account::new(ring.subscriber.first()),
+            backlog: Backlog::of(&ring, options.from),
             ring,
             tally: Tally::default(),
             reception: Reception::default(),
@@ -206,7 +209,11 @@ impl<'a> Follower<'a> {
         }
         let mut written = Ok(());
         for (sequence, message) in (first..).zip(messages) {
-            self.reception.add(message.ts_publish, now);
+            if self.backlog.contains(self.account.overall(sequence), message) {
+                self.reception.add_backlog(message.ts_publish, self.backlog.joined);
+            } else {
+                self.reception.add(message.ts_publish, now);
+            }
             self.tally.add(message);
             // All messages were received and count, even if one cannot be printed.
             if written.is_ok() {
@@ -386,6 +393,8 @@ impl<'a> Follower<'a> {
 pub(crate) fn measurements(reception: &Reception, ended: &Ended) -> Received {
     Received {
         latency_ns: reception.latency(),
+        backlog: reception.backlog(),
+        backlog_age_ns: reception.backlog_age(),
         lag_max: reception.lag_max(),
         ended: ended.word().to_owned(),
         received_live: reception.received_live(),

@@ -2,6 +2,7 @@
 
 mod account;
 mod attach;
+mod backlog;
 mod follow;
 mod loss_log;
 mod options;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::builder::styling::Styles;
 use clap::{Parser, ValueEnum};
+use feed::explained;
 use feed_program::args::{PlacementArgs, SummaryFormat, ring_name};
 use feed_ring::{Join, Mapping, WaitStrategy};
 
@@ -26,14 +27,7 @@ use feed_ring::{Join, Mapping, WaitStrategy};
 /// it is told to end while nobody reads standard output, the summary goes to standard error.
 #[derive(Debug, Parser)]
 #[command(version, styles = Styles::plain(), max_term_width = 100, args_override_self = true)]
-#[command(after_help = "Exit code: 0 the ring was closed, --max, a signal, or a closed pipe; 1 an error (the ring is \
-    damaged, or cannot be opened; with --on-publisher-loss exit: the publisher died); 2 a wrong command line.\n\
-    RUST_LOG=info (or warn) logs what happens to the ring on standard error, RUST_LOG_FORMAT=json as JSON.\n\n\
-    Examples:\n  \
-    feed-subscriber --open-timeout 10 --summary json\n  \
-    feed-subscriber --from oldest --output csv > feed.csv\n  \
-    feed-subscriber --wait spin --map rw --cpu 5 --numa-node 0 --huge-pages --lock-memory\n  \
-    feed-subscriber --output text | head")]
+#[command(after_help = AFTER, after_long_help = format!("{AFTER}\n\n{}", explained::help(&explained::RECEIVED)))]
 #[command(mut_arg("huge_pages", |arg| arg.help(HUGE_PAGES)))]
 #[command(mut_arg("numa_node", |arg| arg.help(NUMA_NODE)))]
 pub(crate) struct Options {
@@ -84,7 +78,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N")]
     pub(crate) max: Option<u64>,
 
-    /// How to print the summary; json: one object, the last line
+    /// How to print the summary; json: one object, the last line. --help explains its fields
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(crate) summary: SummaryFormat,
 
@@ -96,6 +90,15 @@ pub(crate) struct Options {
     #[arg(long, value_name = "NS", default_value_t = 0, hide = true)]
     pub(crate) delay_ns: u64,
 }
+
+const AFTER: &str = "Exit code: 0 the ring was closed, --max, a signal, or a closed pipe; 1 an error (the ring is \
+    damaged, or cannot be opened; with --on-publisher-loss exit: the publisher died); 2 a wrong command line.\n\
+    RUST_LOG=info (or warn) logs what happens to the ring on standard error, RUST_LOG_FORMAT=json as JSON.\n\n\
+    Examples:\n  \
+    feed-subscriber --open-timeout 10 --summary json\n  \
+    feed-subscriber --from oldest --output csv > feed.csv\n  \
+    feed-subscriber --wait spin --map rw --cpu 5 --numa-node 0 --huge-pages --lock-memory\n  \
+    feed-subscriber --output text | head";
 
 const HUGE_PAGES: &str =
     "Reach the ring through huge pages, if its publisher has put it on some; if not, says so and goes on without";

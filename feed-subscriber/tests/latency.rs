@@ -1,11 +1,12 @@
-//! Tests of latency and lag with one of the programs stopped for a while: messages that waited count the wait.
+//! Tests of latency and lag with one of the programs stopped for a while: messages that waited count the wait. Those that
+//! were there before have an age instead.
 
 mod common;
 
 use std::time::Duration;
 
-use common::{assert_conserved, number, start, success};
-use feed_testing::PrivateRoot;
+use common::{assert_conserved, number, publisher, start, subscriber, success};
+use feed_testing::{PrivateRoot, Program};
 use rustix::process::Signal;
 
 /// How long a program is stopped.
@@ -56,4 +57,46 @@ fn a_stopped_subscriber_has_lag_and_latency() {
     // No other subscriber is delayed.
     assert!(number(&other, "lag_max") < lag, "{other} {held_up}");
     assert_eq!(other["digest"], held_up["digest"]);
+}
+
+#[test]
+fn a_backlog_is_no_latency() {
+    let root = PrivateRoot::new();
+    // A ring that ended: all of it is backlog.
+    success(Program::start(publisher(&root).args(["--count", "1000", "--keep"])));
+    std::thread::sleep(HELD_UP);
+    let late = success(Program::start(subscriber(&root).args(["--from", "oldest"])));
+    assert_eq!((number(&late, "messages"), number(&late, "backlog")), (1_000, 1_000));
+    assert_eq!(late["latency_ns"], serde_json::Value::Null, "{late}");
+    assert!(number(&late, "backlog_age_ns") >= HELD_UP.as_nanos() as u64, "{late}");
+    // Its text has a dash where there is nothing.
+    let text = Program::start(subscriber(&root).args(["--from", "oldest", "--summary", "text"])).finish();
+    text.assert_quiet_success();
+    let dashes = text.stdout.lines().filter(|line| line.starts_with("latency_ns") && line.ends_with(" -")).count();
+    assert_eq!(dashes, 5, "{text:?}");
+}
+
+#[test]
+fn what_comes_after_a_late_join_has_a_latency() {
+    let root = PrivateRoot::new();
+    let join = |from: &str, more: &[&str]| {
+        let mut command = subscriber(&root);
+        Program::start(command.args(["--open-timeout", "inf", "--output", "csv", "--from", from]).args(more))
+    };
+    let publisher = Program::start(publisher(&root).args(["--rate", "5000"]));
+    assert_eq!(join("oldest", &["--max", "100"]).finish().code, Some(0));
+    // At least those hundred are there before it.
+    let mut late = join("oldest", &[]);
+    late.wait_for("\n0,");
+    // What this one receives was published after both had joined.
+    let mut latest = join("latest", &[]);
+    latest.wait_for("trade");
+    publisher.signal(Signal::TERM);
+    success(publisher);
+    let [late, latest] = [success(late), success(latest)];
+    let backlog = number(&late, "backlog");
+    assert!(backlog >= 100 && backlog < number(&late, "messages"), "{late}");
+    assert!(late["backlog_age_ns"].is_u64() && late["latency_ns"]["p50"].is_u64(), "{late}");
+    assert_eq!((number(&latest, "backlog"), &latest["backlog_age_ns"]), (0, &serde_json::Value::Null));
+    assert!(latest["latency_ns"]["max"].is_u64(), "{latest}");
 }

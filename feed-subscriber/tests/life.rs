@@ -10,6 +10,7 @@ use common::{assert_conserved, assert_one_line, number, publisher, start, subscr
 use feed::sample;
 use feed_testing::{PrivateRoot, Program, ignoring_hangups};
 use rustix::process::Signal;
+use serde_json::Value;
 
 #[test]
 fn without_a_ring_the_error_names_the_flag() {
@@ -38,7 +39,9 @@ fn a_wrong_command_line_is_exit_code_2_and_names_the_flag() {
     }
     let help = Program::start(subscriber(&root).arg("--help")).finish();
     help.assert_quiet_success();
-    assert!(help.stdout.contains("--open-timeout"));
+    for text in ["--open-timeout", "The summary (", "\n  latency_ns ", "\n  backlog_age_ns ", "Examples:"] {
+        assert!(help.stdout.contains(text), "{text:?}: {}", help.stdout);
+    }
     assert!(!help.stdout.contains("--delay-ns"), "for tests only");
 }
 
@@ -50,6 +53,8 @@ fn a_signal_ends_the_wait_for_a_ring() {
     program.signal(Signal::TERM);
     let summary = success(program);
     assert_eq!((number(&summary, "messages"), &summary["ended"]), (0, &"signal".into()));
+    // Nothing was measured, which is no 0.
+    assert_eq!((&summary["latency_ns"], &summary["backlog_age_ns"]), (&Value::Null, &Value::Null));
 }
 
 #[test]

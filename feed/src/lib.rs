@@ -4,7 +4,8 @@
 //! - [`source`]: decoders and the synthetic market: Databento DBN, NASDAQ ITCH 5.0, CSV.
 //! - [`pacing`]: when each message is published.
 //! - [`summary`]: counts, sums and a digest that two programs can compare.
-//! - [`reception`]: latency and lag of a subscriber.
+//! - [`explained`]: what each field of a summary is.
+//! - [`reception`]: latency, backlog and lag of a subscriber.
 //! - [`decimal`]: exact decimals in units of 1e-9.
 //!
 //! ```
@@ -21,6 +22,7 @@
 
 pub mod clock;
 pub mod decimal;
+pub mod explained;
 pub mod message;
 pub mod pacing;
 pub mod reception;

@@ -145,8 +145,12 @@ pub struct Published {
 /// The fields that only a subscriber's summary has.
 #[derive(Clone, Debug, Serialize)]
 pub struct Received {
-    /// Latency from publish time to receipt.
-    pub latency_ns: Latency,
+    /// Latency from publish time to receipt, of messages published after it joined; `None` if it received none of them.
+    pub latency_ns: Option<Latency>,
+    /// Messages received that were published before it joined.
+    pub backlog: u64,
+    /// The age that the oldest of them had when it joined, in ns; `None` if there was none.
+    pub backlog_age_ns: Option<u64>,
     /// The largest lag observed, in messages.
     pub lag_max: u64,
     /// Why it ended, as one word.
@@ -232,10 +236,14 @@ impl Summary {
             }
         }
         if let Some(received) = &self.received {
-            let Latency { p50, p90, p99, p99_9, max } = received.latency_ns;
-            for (name, value) in [("p50", p50), ("p90", p90), ("p99", p99), ("p99.9", p99_9), ("max", max)] {
-                row(&format!("latency_ns {name}"), value.to_string());
-            }
+            let latency = |of: fn(Latency) -> u64| or_dash(received.latency_ns.map(of));
+            row("latency_ns p50", latency(|latency| latency.p50));
+            row("latency_ns p90", latency(|latency| latency.p90));
+            row("latency_ns p99", latency(|latency| latency.p99));
+            row("latency_ns p99.9", latency(|latency| latency.p99_9));
+            row("latency_ns max", latency(|latency| latency.max));
+            row("backlog", received.backlog.to_string());
+            row("backlog_age_ns", or_dash(received.backlog_age_ns));
             row("lag_max", received.lag_max.to_string());
             row("ended", received.ended.clone());
             row("received_live", received.received_live.to_string());
@@ -314,7 +322,9 @@ mod tests {
             )
         );
         summary.received = Some(Received {
-            latency_ns: Latency { p50: 1, p90: 2, p99: 3, p99_9: 4, max: 5 },
+            latency_ns: Some(Latency { p50: 1, p90: 2, p99: 3, p99_9: 4, max: 5 }),
+            backlog: 14,
+            backlog_age_ns: Some(15),
             lag_max: 6,
             ended: "closed".to_owned(),
             received_live: 7,
@@ -324,8 +334,8 @@ mod tests {
             renumbered: 11,
             gaps: 12,
         });
-        let received = "\"latency_ns\":{\"p50\":1,\"p90\":2,\"p99\":3,\"p99.9\":4,\"max\":5},\"lag_max\":6,\
-                        \"ended\":\"closed\",\"received_live\":7,\"epochs\":8,\"restarts\":9,\"reopened\":10,\
+        let received = "\"latency_ns\":{\"p50\":1,\"p90\":2,\"p99\":3,\"p99.9\":4,\"max\":5},\"backlog\":14,\
+                        \"backlog_age_ns\":15,\"lag_max\":6,\"ended\":\"closed\",\"received_live\":7,\"epochs\":8,\"restarts\":9,\"reopened\":10,\
                         \"renumbered\":11,\"gaps\":12}";
         assert_eq!(summary.to_json(), format!("{},{received}", publisher.trim_end_matches('}').to_owned()));
         let passed_over = [("unknown ITCH type 'Z'".to_owned(), 14)].into();
@@ -338,5 +348,12 @@ mod tests {
         assert!(widths.iter().all(|&width| width == widths[0]), "{text}");
         assert!(text.contains("by_kind add") && !text.contains("by_kind cancel"), "{text}");
         assert!(text.contains("passed_over unknown ITCH type 'Z'  ") && text.contains("gaps_cut  "), "{text}");
+        // What was not measured is no 0.
+        summary.received =
+            summary.received.map(|received| Received { latency_ns: None, backlog_age_ns: None, ..received });
+        assert!(summary.to_json().contains("\"latency_ns\":null,\"backlog\":14,\"backlog_age_ns\":null,"));
+        let text = summary.to_text();
+        let dashes = text.lines().filter(|line| line.ends_with(" -")).count();
+        assert_eq!(dashes, 6, "five percentiles and an age: {text}");
     }
 }

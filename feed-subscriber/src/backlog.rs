@@ -1,0 +1,33 @@
+//! Which messages were there before this program joined: their age says nothing about delivery.
+
+use feed::Message;
+use feed_ring::Join;
+
+use crate::attach::Ring;
+
+/// The messages that were published before this program joined its first ring.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Backlog {
+    /// Every one of them is before this sequence.
+    end: u64,
+    /// A time before it joined, ns since 1970.
+    pub(crate) joined: u64,
+}
+
+impl Backlog {
+    /// The backlog of a ring that was just joined.
+    pub(crate) fn of(ring: &Ring, join: Join) -> Self {
+        let first = ring.subscriber.first();
+        let end = match join {
+            Join::Latest => first,
+            _ => ring.subscriber.sequence().saturating_add(ring.subscriber.lag()),
+        };
+        Backlog { end, joined: ring.joined }
+    }
+
+    /// True if this message belongs to it. The sequence alone does not tell: the end is read after joining, and what was
+    /// published in between is live. A publish time alone does not, either: it may be when the message was due.
+    pub(crate) fn contains(&self, sequence: u64, message: &Message) -> bool {
+        sequence < self.end && message.ts_publish < self.joined
+    }
+}
