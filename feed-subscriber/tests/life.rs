@@ -143,7 +143,7 @@ fn a_malformed_input_reaches_the_subscriber_up_to_where_it_breaks() {
     csv.extend_from_slice(b"1,2,X,SYN1,1,1,,,,,B,3\n");
     let path = root.path().join("broken.csv");
     std::fs::write(&path, csv).unwrap();
-    let (publisher, mut subscribers) = start(&root, &["--input", path.to_str().unwrap()], &[&[]]);
+    let (publisher, mut subscribers) = start(&root, &["--input", path.to_str().unwrap(), "--strict"], &[&[]]);
     let published = publisher.finish();
     assert_eq!(published.code, Some(1));
     assert!(published.stderr.contains("broken.csv: line 1502: kind \"X\" is wrong"), "{published:?}");
