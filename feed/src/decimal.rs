@@ -116,10 +116,11 @@ fn short_magnitude(text: &[u8], places: i64) -> Option<u64> {
     value.checked_mul(10u64.pow(missing))
 }
 
-/// The exponent behind its `e`: digits after an optional sign. One with more digits than matter is cut to
-/// [`LARGEST_EXPONENT`]: the mantissa of a line cannot make up for it.
+/// The largest exponent that is told from a larger one: the mantissa of a line cannot make up for it.
+const LARGEST_EXPONENT: i64 = 1 << 32;
+
+/// The exponent behind its `e`: digits after an optional sign. A larger one than [`LARGEST_EXPONENT`] is cut to it.
 fn parse_exponent(text: &[u8]) -> Result<i64, DecimalError> {
-    const LARGEST_EXPONENT: i64 = 1 << 32;
     let (negative, digits) = match text {
         [b'-', digits @ ..] => (true, digits),
         [b'+', digits @ ..] => (false, digits),

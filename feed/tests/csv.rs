@@ -353,6 +353,8 @@ fn a_quotation_mark_that_should_not_be_there_hides_no_row() {
         // Closed by the next one: they are no record together.
         (vec![good, open, good, open, good], 3, vec![(does_not_end, 1), (within, 1)]),
         (vec![open, "900,2,T,\"BTC\",1,1,,,,,B,41", good], 2, vec![(within, 1)]),
+        // Longer than the row before it.
+        (vec![good, "900000,2,T,B\"TC,1,1,,,,,B,41", good], 2, vec![(within, 1)]),
         (vec!["\"", good, "\"", good], 2, vec![(fields, 1), (does_not_end, 1)]),
     ] {
         let (messages, passed) = read_passing(file(&rows));

@@ -86,6 +86,7 @@ impl Records {
                 [] => {
                     self.text.clear();
                     self.at = 0;
+                    self.first_line = 0;
                     match self.read_line()? {
                         Line::Whole => continue,
                         Line::TooLong => {
@@ -135,6 +136,7 @@ impl Records {
             break What::Text("CSV row with a quoted field that does not end");
         };
         self.at = self.line_end(begin);
+        self.first_line = self.at;
         self.next_line = self.line + newlines(&self.text[begin..self.at]);
         Ok(Found::Strange(Strange::of(wrong, |what| Reason::Malformed(format!("is a {what}: see RFC 4180")))))
     }
