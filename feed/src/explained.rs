@@ -24,7 +24,12 @@ pub const BOTH: [Field; 14] = [
 ];
 
 /// The fields that only a publisher's summary has.
-pub const PUBLISHED: [Field; 1] = [("epoch", "1 in a new ring, one more after each takeover; 0: no ring")];
+pub const PUBLISHED: [Field; 4] = [
+    ("epoch", "1 in a new ring, one more after each takeover; 0: no ring"),
+    ("passed_over", "records of the input that became no message, by kind"),
+    ("gaps_cut", "gaps in the capture longer than --max-gap"),
+    ("seconds_cut", "seconds of the capture that were not waited for"),
+];
 
 /// The fields that only a subscriber's summary has.
 pub const RECEIVED: [Field; 11] = [
