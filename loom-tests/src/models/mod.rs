@@ -112,10 +112,10 @@ pub const ALL: &[Model] = &[
     Model::new(
         "restarts",
         "MeDRU",
-        "4 publishers of a message each, as two are known; 3 reads",
-        faults::restarts::<4, 3>,
+        "4 publishers of a message each, as two are known; 2 reads",
+        faults::restarts::<4, 2>,
     )
-    .preemptions(2),
+    .preemptions(1),
     Model::new("restarts-join", "MU", "the same for one that joins meanwhile", faults::restarts_join).preemptions(1),
     Model::new(
         "restarts-overwritten",
