@@ -83,6 +83,24 @@ impl Reason {
     pub(crate) fn at(self, file: &str, position: Position) -> SourceError {
         SourceError { file: file.to_owned(), position, reason: self }
     }
+
+    /// The error of a file whose framing is lost. If a record of an unknown type came before whose length nothing has proved,
+    /// the error stands there: the length is what is wrong. `follows` is what was to follow it.
+    pub(crate) fn after(
+        self,
+        unproven: Option<(Position, String)>,
+        follows: &str,
+        file: &str,
+        position: Position,
+    ) -> SourceError {
+        match (self, unproven) {
+            (Reason::Malformed(why), Some((position, what))) => {
+                let why = format!("{what}, and no {follows} follows where it ends: {why}");
+                Reason::Malformed(why).at(file, position)
+            }
+            (reason, _) => reason.at(file, position),
+        }
+    }
 }
 
 /// The error of a reader that can say in its own words what is wrong with the bytes below it.

@@ -123,13 +123,7 @@ impl Source for DbnSource {
         }
         let next = self.next();
         self.ended = !matches!(next, Ok(Some(_)));
-        next.map_err(|reason| match (reason, self.unproven.take()) {
-            (Reason::Malformed(why), Some((position, what))) => {
-                let why = format!("{what}, and no record follows where it ends: {why}");
-                Reason::Malformed(why).at(&self.file, position)
-            }
-            (reason, _) => reason.at(&self.file, self.position),
-        })
+        next.map_err(|reason| reason.after(self.unproven.take(), "record", &self.file, self.position))
     }
 
     fn notes(&mut self) -> &mut Notes {

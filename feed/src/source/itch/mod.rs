@@ -256,13 +256,7 @@ impl Source for ItchSource {
         }
         let next = self.next();
         self.ended = !matches!(next, Ok(Some(_)));
-        next.map_err(|reason| match (reason, self.unproven.take()) {
-            (Reason::Malformed(why), Some((position, what))) => {
-                let why = format!("{what}, and no message follows where it ends: {why}");
-                Reason::Malformed(why).at(&self.file, position)
-            }
-            (reason, _) => reason.at(&self.file, self.position()),
-        })
+        next.map_err(|reason| reason.after(self.unproven.take(), "message", &self.file, self.position()))
     }
 
     fn notes(&mut self) -> &mut Notes {
