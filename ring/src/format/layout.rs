@@ -16,7 +16,7 @@ use std::mem::offset_of;
 
 use crossbeam_utils::CachePadded;
 
-use super::message::MessageFormat;
+use super::message::{MessageFormat, name_in};
 use super::payload::fingerprint;
 use crate::sync::{EPOCHS, LINE_WORDS, PAD_WORDS, WriteWord, base};
 
@@ -273,7 +273,7 @@ impl Geometry {
 
     /// The message's name, size, alignment and fingerprint, for error texts.
     pub(crate) fn describe(&self) -> String {
-        let name: String = self.schema.split(' ').next().unwrap_or_default().chars().take(64).collect();
+        let name = name_in(&self.schema);
         let name = name.escape_debug();
         let Geometry { payload_size, payload_align, fingerprint, .. } = self;
         format!("{name} ({payload_size} bytes, align {payload_align}, schema {fingerprint:016x})")

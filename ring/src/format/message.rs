@@ -63,6 +63,11 @@ impl MessageFormat {
 
     /// The message's name, at most 64 characters of it.
     pub(crate) fn name(&self) -> String {
-        self.schema.split(' ').next().unwrap_or_default().chars().take(64).collect()
+        name_in(&self.schema)
     }
+}
+
+/// The message's name in a schema's text, at most 64 characters of it.
+pub(super) fn name_in(schema: &str) -> String {
+    schema.split(' ').next().unwrap_or_default().chars().take(64).collect()
 }
