@@ -30,18 +30,29 @@ use crate::transport::heap::Heap;
 ///
 /// # Errors
 /// [`CreateError::Capacity`] if there is no ring of that many slots, [`CreateError::Message`] if `T` cannot be a
-/// message. [`CreateError::NoMemory`] and [`CreateError::MemoryLimit`] if there is too little memory for it.
+/// message. [`CreateError::NoMemory`] and [`CreateError::MemoryLimit`] if a ring of 64 MiB or
+/// more finds too little memory.
 pub fn in_process<T: Payload>(capacity: usize) -> Result<(Publisher<T>, InProcess<T>), CreateError> {
     check_message(&MessageFormat::of::<T>())?;
     check_capacity(capacity as u64)?;
-    let needed = (capacity as u64).saturating_mul(8 * slot_words(size_of::<T>()) as u64);
-    let path = Path::new("a ring within the process");
-    let too_little = |free| CreateError::NoMemory { path: path.to_owned(), needed, free };
-    room::check(path, needed, room::available(), || Ok(true), too_little)?;
+    check_memory((capacity as u64).saturating_mul(8 * slot_words(size_of::<T>()) as u64))?;
     let heap = Heap::new(Layout::in_process(slot_words(size_of::<T>()), capacity as u64));
     let ring = InProcess { heap, message: std::marker::PhantomData };
     let publisher = ring.take_over().expect("nobody else can have this ring yet");
     Ok((publisher, ring))
+}
+
+/// From this size on the machine's memory is looked at. It is read from `/proc` and the cgroup's files, which would cost a
+/// small ring more than all else.
+const LARGE: u64 = 64 << 20;
+
+fn check_memory(needed: u64) -> Result<(), CreateError> {
+    if needed < LARGE {
+        return Ok(());
+    }
+    let path = Path::new("a ring within the process");
+    let too_little = |free| CreateError::NoMemory { path: path.to_owned(), needed, free };
+    room::check(path, needed, room::available(), || Ok(true), too_little)
 }
 
 /// A ring within the process. Subscribers join with it, and a new publisher takes over with it.
