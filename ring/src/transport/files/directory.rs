@@ -150,7 +150,6 @@ impl Directory {
     /// fail for lack of room.
     pub(crate) fn prepare(&self, fd: impl AsFd, name: &str) -> Result<(), Fault> {
         let this = format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd());
-        self.remove_prepared(name)?;
         with_fault_point(fs::linkat(fs::CWD, this, &self.fd, temporary(name), AtFlags::SYMLINK_FOLLOW))
             .map_err(|errno| self.fault(name, "give a name to", errno))
     }
