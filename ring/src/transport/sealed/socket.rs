@@ -27,6 +27,8 @@ pub(super) struct SocketFile {
     pub(super) path: PathBuf,
     /// The stat of the socket's file, once it exists.
     socket: Option<Stat>,
+    /// Whether the socket has its temporary name: something failed before it was put in place.
+    bound: bool,
     held: bool,
     creator: CreatorPid,
     // Never used: dropping it frees the path for other publishers.
@@ -56,8 +58,16 @@ impl SocketFile {
         let directory = Directory::root(parent)?;
         let lock = lock(&directory, name, path)?;
         let (name, path) = (name.to_owned(), path.to_owned());
-        let taken =
-            SocketFile { directory, name, path, socket: None, held: true, creator: CreatorPid::this(), _lock: lock };
+        let taken = SocketFile {
+            directory,
+            name,
+            path,
+            socket: None,
+            bound: false,
+            held: true,
+            creator: CreatorPid::this(),
+            _lock: lock,
+        };
         taken.check_vacant()?;
         Ok(taken)
     }
@@ -107,6 +117,7 @@ impl SocketFile {
         fs::fchmod(&listener, Mode::RUSR | Mode::WUSR).map_err(fault("set the mode of"))?;
         let address = SocketAddrUnix::new(self.directory.short_path(&temporary)).map_err(fault("name"))?;
         net::bind(&listener, &address).map_err(fault("bind"))?;
+        self.bound = true;
         let Some((file, _)) = self.directory.look_at(&temporary)? else {
             return Err(fault("find what was bound:")(Errno::NOENT));
         };
@@ -119,6 +130,7 @@ impl SocketFile {
         fs::chmod(&*path_of_fd, Mode::from_raw_mode(mode)).map_err(fault("set the mode of"))?;
         net::listen(&listener, BACKLOG).map_err(fault("listen at"))?;
         self.directory.rename(&temporary, &self.name)?;
+        self.bound = false;
         self.socket = Some(fs::fstat(&file).map_err(fault("look at"))?);
         Ok(listener)
     }
@@ -139,6 +151,9 @@ impl SocketFile {
                 && self.directory.holds(&self.name, &socket)?
             {
                 self.directory.remove(&self.name)?;
+            }
+            if self.bound {
+                self.directory.remove(&temporary(&self.name))?;
             }
             // The lock last: while it exists and is held, no other publisher can begin.
             self.directory.remove(&lock_name(&self.name))
