@@ -1,11 +1,14 @@
 //! More restarts than a ring's header can tell: each is told in its place, or it is told that its place is unknown.
 
+use std::fs;
+use std::os::unix::fs::FileExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use feed_ring::{Join, Publisher, Subscriber, TryRecvError, in_process, inspect};
+use feed_ring::{Join, Publisher, Subscriber, TryRecvError, WaitStrategy, in_process, inspect};
 use feed_testing::PrivateRoot;
+use rustix::time::{ClockId, clock_gettime};
 
 /// One publisher after the other takes the ring over, publishes `messages` messages that name it, and dies.
 fn live(root: &PrivateRoot, lives: std::ops::RangeInclusive<u64>, messages: u64) {
@@ -128,6 +131,53 @@ fn an_epoch_without_a_message_is_told_before_its_end() {
     assert_eq!(subscriber.try_recv(), Err(TryRecvError::Restarted { epoch: 2, sequence: 0 }));
     assert_eq!(subscriber.try_recv(), Err(TryRecvError::Closed));
     assert!(!subscriber.wait_for_publisher(Duration::ZERO), "and nothing more");
+}
+
+/// Overwrites the header's epoch, and every beginning with a sequence that is never reached.
+fn forge_epoch(root: &PrivateRoot, epoch: u64) {
+    let segment = fs::OpenOptions::new().write(true).open(root.path().join("r.ring/segment")).unwrap();
+    segment.write_all_at(&epoch.to_ne_bytes(), 17 * 8).unwrap();
+    (18..26).for_each(|word| segment.write_all_at(&[0xff; 8], word * 8).unwrap());
+}
+
+/// The header names an epoch of which nothing can be told: a wait for a publisher reports that once, and sleeps then.
+#[test]
+fn a_forged_epoch_does_not_keep_a_wait_from_sleeping() {
+    for epoch in [2, 9, 0] {
+        let root = PrivateRoot::new();
+        let options = || Publisher::<[u64; 2]>::options("r").root(&root).keep(true);
+        options().create().unwrap().close().unwrap();
+        let mut subscriber = join(&root, Join::Oldest);
+        assert_eq!(subscriber.try_recv(), Err(TryRecvError::Closed));
+        forge_epoch(&root, epoch);
+        let mut told = 0;
+        while subscriber.wait_for_publisher(Duration::from_millis(50)) {
+            assert!(matches!(subscriber.try_recv(), Err(TryRecvError::Closed | TryRecvError::RestartsUnknown { .. })));
+            told += 1;
+            assert!(told < 5, "epoch {epoch}: the wait returns at once, again and again");
+        }
+    }
+}
+
+/// The same for a subscriber that blocks: a thread that sleeps uses no processor.
+#[test]
+fn a_forged_epoch_does_not_keep_a_blocking_subscriber_awake() {
+    let root = PrivateRoot::new();
+    let publisher = Publisher::<[u64; 2]>::options("r").root(&root).create().unwrap();
+    let options = Subscriber::<[u64; 2]>::options("r").root(&root).join(Join::Oldest);
+    let mut subscriber = options.wait(WaitStrategy::Block).open().unwrap();
+    forge_epoch(&root, 9);
+    let used = || {
+        let used = clock_gettime(ClockId::ThreadCPUTime);
+        Duration::new(used.tv_sec as u64, used.tv_nsec as u32)
+    };
+    let (begun, before) = (Instant::now(), used());
+    while begun.elapsed() < Duration::from_millis(300) {
+        subscriber.recv_timeout(Duration::from_millis(300)).unwrap_err();
+    }
+    let (used, passed) = (used() - before, begun.elapsed());
+    assert!(used < passed / 2, "{used:?} of the processor in {passed:?}");
+    publisher.close().unwrap();
 }
 
 /// In a ring so small that `latest` is overtaken again and again.

@@ -66,10 +66,15 @@ pub(crate) struct Cursor {
     lost: u64,
     skipped: u64,
     first: u64,
+    /// The header's epoch when it was last compared with what was reported. The two differ where the header names an epoch
+    /// of which nothing is to be reported yet.
+    seen_epoch: u64,
     /// It was reported that the epochs of messages before this one are unknown.
     unknown_before: u64,
     /// State of the ring when its end was reported: `LIVE` if the publisher died, or if no end was reported.
     reported_state: u64,
+    /// Whether only the newest message is wanted, so that overwritten ones are skipped and not lost.
+    wants_newest: bool,
 }
 
 impl Cursor {
@@ -90,12 +95,16 @@ impl Cursor {
             lost: 0,
             skipped: 0,
             first,
+            seen_epoch: 0,
             unknown_before: 0,
             reported_state: state::LIVE,
+            wants_newest: false,
         };
         // The fences of this read order it after the look at how far the publisher is: it sees the epoch that the
         // publisher publishes in.
-        cursor.epoch = match Epochs::read(&cursor.view).of(first) {
+        let epochs = Epochs::read(&cursor.view);
+        cursor.seen_epoch = epochs.newest();
+        cursor.epoch = match epochs.of(first) {
             EpochOf::Known { epoch, .. } => epoch,
             // Only the first epoch can lie before the second.
             EpochOf::Before { oldest: 2, .. } => 1,
@@ -142,12 +151,12 @@ impl Cursor {
 
     /// What the caller was told so far. Used to sleep until the next message.
     pub(crate) fn told(&self) -> Told {
-        Told { sequence: self.next, epoch: self.epoch, state: state::LIVE }
+        Told { sequence: self.next, epoch: self.seen_epoch, state: state::LIVE }
     }
 
     /// What the caller was told so far. Used to wait, after an end, until a publisher takes over.
     pub(crate) fn told_of_end(&self) -> Told {
-        Told { sequence: self.next, epoch: self.epoch, state: self.reported_state }
+        Told { sequence: self.next, epoch: self.seen_epoch, state: self.reported_state }
     }
 
     /// True if the header's epoch is the one reported last. Then a message that was just read is of that epoch.
@@ -232,7 +241,10 @@ impl Cursor {
         let missed = resume.saturating_sub(self.next).max(1);
         // L1. Every message that the cursor passes over counts as lost.
         if on("L1") {
-            self.lost = self.lost.wrapping_add(missed);
+            // L6. Where the newest is asked for, what was overwritten is passed over. Nobody is told of it, so it must not
+            // count as a loss.
+            let counted = if self.wants_newest && on("L6") { &mut self.skipped } else { &mut self.lost };
+            *counted = counted.wrapping_add(missed);
         }
         self.next = self.next.wrapping_add(missed);
         TryRecvError::Lagged { missed }
@@ -308,13 +320,9 @@ impl Cursor {
         Ok(())
     }
 
-    /// Counts messages that were just counted as lost as skipped: the newest was asked for, and they were passed over.
-    pub(crate) fn lost_are_skipped(&mut self, missed: u64) {
-        // L6. A loss that nobody is told of must not be counted as one.
-        if on("L6") {
-            self.lost = self.lost.wrapping_sub(missed);
-            self.skipped = self.skipped.wrapping_add(missed);
-        }
+    /// Whether overwritten messages are skipped from now on, and not lost.
+    pub(crate) fn want_newest(&mut self, wanted: bool) {
+        self.wants_newest = wanted;
     }
 
     fn skip_to(&mut self, sequence: u64) {
@@ -334,15 +342,20 @@ impl Cursor {
     /// What was not reported of the epochs up to message `sequence`: the last epoch that began there or before, or that
     /// it is not known.
     #[inline]
-    fn unreported(&self, sequence: u64) -> Option<EpochOf> {
-        if self.epoch_word.load() == self.epoch {
+    fn unreported(&mut self, sequence: u64) -> Option<EpochOf> {
+        let now = self.epoch_word.load();
+        if now == self.epoch {
+            self.seen_epoch = now;
             return None;
         }
-        self.unreported_of(Epochs::read(&self.view).of(sequence), sequence)
+        self.unreported_of(sequence)
     }
 
     #[cold]
-    fn unreported_of(&self, found: EpochOf, sequence: u64) -> Option<EpochOf> {
+    fn unreported_of(&mut self, sequence: u64) -> Option<EpochOf> {
+        let epochs = Epochs::read(&self.view);
+        self.seen_epoch = epochs.newest();
+        let found = epochs.of(sequence);
         let new = match found {
             // V5. The header may already name an epoch that begins after `sequence`. Reporting it now would be too early.
             EpochOf::Known { epoch, .. } => epoch > self.epoch || !on("V5"),

@@ -57,6 +57,11 @@ impl Epochs {
         }
     }
 
+    /// The newest epoch: what the header's word said.
+    pub(crate) fn newest(&self) -> u64 {
+        self.newest
+    }
+
     /// The oldest epoch whose beginning is known.
     fn oldest(&self) -> u64 {
         self.newest.saturating_sub(KNOWN as u64 - 1).max(1)

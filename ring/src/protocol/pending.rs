@@ -12,7 +12,8 @@ use crate::sync::on;
 pub(crate) struct Told {
     /// The sequence number of the message it waits for.
     pub(crate) sequence: u64,
-    /// The epoch that was reported last.
+    /// The header's epoch when it was last compared with what the caller was told. It is not the epoch told last: the header
+    /// may name one of which nothing is to be told yet.
     pub(crate) epoch: u64,
     /// The state of the ring that was reported last.
     pub(crate) state: u64,

@@ -140,12 +140,13 @@ impl<S: Stride> Receiver<S> {
         let mut attempts = 1..LATEST_ATTEMPTS;
         loop {
             self.cursor.skip_to_newest()?;
-            match self.attempt(false, &mut copy) {
-                // A newer message is newest now. What was overwritten is passed over, as all before it is.
-                Err(TryRecvError::Lagged { missed }) if attempts.next().is_some() => {
-                    self.cursor.lost_are_skipped(missed);
-                }
-                result => return result,
+            let goes_on = attempts.next().is_some();
+            self.cursor.want_newest(goes_on);
+            let result = self.attempt(false, &mut copy);
+            self.cursor.want_newest(false);
+            // Overwritten meanwhile, so another message is the newest now.
+            if !goes_on || !matches!(result, Err(TryRecvError::Lagged { .. })) {
+                return result;
             }
         }
     }
