@@ -1,5 +1,7 @@
 //! Untyped handles behave as typed ones on the same ring.
 
+use std::fs;
+use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
 use feed_ring::raw::{self, MessageFormat};
@@ -183,6 +185,9 @@ fn formats_and_buffers_that_do_not_fit_are_refused() {
         Err(CreateError::Message { name, found: 0, .. }) => assert_eq!(name, "Nothing"),
         other => panic!("{other:?}"),
     }
+    let endless = MessageFormat::parse(&format!("Endless {} 8\n", u64::MAX)).unwrap();
+    let refused = raw::Publisher::options("r", endless).root(&root).create_raw();
+    assert!(matches!(refused, Err(CreateError::Message { what: "data", .. })), "{refused:?}");
     let format = MessageFormat::parse("Tick 16 8\ntime u64 0\nprice i64 8\n").unwrap();
     assert_eq!((format.size(), format.align()), (16, 8));
     let mut publisher = raw::Publisher::options("r", format).root(&root).capacity(4).create_raw().unwrap();
@@ -196,4 +201,17 @@ fn formats_and_buffers_that_do_not_fit_are_refused() {
     assert!(refused(&mut || _ = subscriber.recv_batch_into(&mut [0; 17])));
     assert_eq!((publisher.published(), subscriber.account().sequence), (0, 0), "nothing was done");
     publisher.close().unwrap();
+}
+
+/// A header whose alignment is not that of its schema: the format could be handed on to other rings.
+#[test]
+fn a_header_that_contradicts_its_schema_is_refused() {
+    let root = PrivateRoot::new();
+    let _publisher = Publisher::<u64>::options("r").root(&root).capacity(4).create().unwrap();
+    let segment = fs::OpenOptions::new().write(true).open(root.path().join("r.ring/segment")).unwrap();
+    segment.write_all_at(&3u64.to_ne_bytes(), 52 * 8).unwrap();
+    match raw::Subscriber::options("r").root(&root).open_raw() {
+        Err(OpenError::Geometry { what, found: 3, expected: 8, .. }) => assert_eq!(what, "the payload's alignment"),
+        other => panic!("{other:?}"),
+    }
 }

@@ -304,6 +304,8 @@ pub(crate) fn check_message(format: &MessageFormat) -> Result<(), CreateError> {
     let schema = format.schema().len();
     let (what, found, expected) = if format.size() == 0 {
         ("data", 0, "at least 1")
+    } else if format.size() > isize::MAX as usize {
+        ("data", format.size(), "less than 2^63") // the size of a slot would overflow
     } else if schema > MAX_SCHEMA {
         ("schema", schema, "at most 65536")
     } else {

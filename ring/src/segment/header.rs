@@ -78,9 +78,11 @@ impl Header {
         Ok(Header { geometry, nonce: word(word::NONCE), base })
     }
 
-    /// Checks that the messages are the expected ones. The capacity may differ. `None` accepts any messages.
+    /// Checks that the messages are the expected ones. The capacity may differ. `None` accepts any messages whose schema, if
+    /// it can be understood, does not contradict the header: it may be handed on to other rings.
     pub(crate) fn expect(&self, expected: Option<&MessageFormat>, path: &Path) -> Result<(), OpenError> {
-        let (found, Some(expected)) = (&self.geometry, expected) else { return Ok(()) };
+        let found = &self.geometry;
+        let Some(expected) = expected else { return self.expect_no_contradiction(path) };
         let expected = Geometry::new(expected, 2);
         if (found.payload_size, found.payload_align, found.fingerprint)
             == (expected.payload_size, expected.payload_align, expected.fingerprint)
@@ -88,6 +90,21 @@ impl Header {
             return Ok(());
         }
         Err(OpenError::Payload { path: path.to_owned(), found: found.describe(), expected: expected.describe() })
+    }
+
+    fn expect_no_contradiction(&self, path: &Path) -> Result<(), OpenError> {
+        let Geometry { payload_size, payload_align, schema, .. } = &self.geometry;
+        let Ok(message) = MessageFormat::parse(schema) else { return Ok(()) };
+        for (what, found, expected) in [
+            ("the payload's size", *payload_size, message.size()),
+            ("the payload's alignment", *payload_align, message.align()),
+        ] {
+            if found != expected {
+                let (found, expected) = (found as u64, expected as u64);
+                return Err(OpenError::Geometry { path: path.to_owned(), what, found, expected });
+            }
+        }
+        Ok(())
     }
 
     /// The layout of the segment.

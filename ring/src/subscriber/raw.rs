@@ -37,7 +37,7 @@ pub struct Account {
     pub skipped: u64,
     /// The sequence number of the next message.
     pub sequence: u64,
-    /// The epoch that was reported last.
+    /// The epoch that was reported last: see [`Subscriber::epoch`](crate::Subscriber::epoch).
     pub epoch: u64,
 }
 
