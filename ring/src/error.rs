@@ -300,9 +300,9 @@ pub enum TryRecvError {
         /// The first sequence of the epoch.
         sequence: u64,
     },
-    /// Publishers took the ring over more often than its header can tell (the last seven). Between the last message
-    /// returned and message `until` at least one epoch began, at an unknown place. Rebuild any state at `until`, where
-    /// `Restarted` follows.
+    /// Publishers took the ring over more often than its header can tell: it knows the last seven beginnings. The next
+    /// messages, up to but not including `until`, may be of several publishers. Rebuild any state at `until`. There
+    /// `Restarted` follows, or this error again if the ring was taken over further.
     #[error("the publisher restarted before sequence {until}, more often than the ring can tell where")]
     RestartsUnknown {
         /// The first sequence whose epoch is known again.

@@ -210,8 +210,9 @@ impl<T: Payload> Subscriber<T> {
         self.receiver.cursor().view().capacity() as usize
     }
 
-    /// The epoch of the last message returned: 1 for a ring's first publisher, and one more for each publisher that
-    /// took it over.
+    /// The epoch that was reported last: 1 for a ring's first publisher, and one more for each publisher that took it
+    /// over. The last message returned is of this epoch, except after
+    /// [`RestartsUnknown`](TryRecvError::RestartsUnknown). 0 if the subscriber joined among messages of unknown epochs.
     pub fn epoch(&self) -> u64 {
         self.receiver.cursor().epoch()
     }

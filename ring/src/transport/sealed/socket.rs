@@ -31,8 +31,8 @@ pub(super) struct SocketFile {
     bound: bool,
     held: bool,
     creator: CreatorPid,
-    // Never used: dropping it frees the path for other publishers.
-    _lock: OwnedFd,
+    /// Dropping it frees the path for other publishers.
+    lock: OwnedFd,
 }
 
 /// Makes a non-blocking packet socket.
@@ -66,7 +66,7 @@ impl SocketFile {
             bound: false,
             held: true,
             creator: CreatorPid::this(),
-            _lock: lock,
+            lock,
         };
         taken.check_vacant()?;
         Ok(taken)
@@ -155,8 +155,14 @@ impl SocketFile {
             if self.bound {
                 self.directory.remove(&temporary(&self.name))?;
             }
+            // If the lock was removed by hand, a file of its name may be another publisher's.
+            let lock = fs::fstat(&self.lock)
+                .map_err(|errno| self.directory.fault(&self.name, "look at the lock of", errno))?;
             // The lock last: while it exists and is held, no other publisher can begin.
-            self.directory.remove(&lock_name(&self.name))
+            if self.directory.holds(&lock_name(&self.name), &lock)? {
+                self.directory.remove(&lock_name(&self.name))?;
+            }
+            Ok(())
         };
         remove().map_err(|fault: Fault| fault.into())
     }
