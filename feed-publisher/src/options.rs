@@ -107,8 +107,10 @@ pub(crate) struct Options {
     pub(crate) group: Option<u32>,
 
     /// How to find out that a subscriber sleeps: `membarrier` costs a message nothing, and interrupts this program when one
-    /// goes to sleep; `fence` costs each message some ns [default: membarrier, or fence where the kernel refuses]
-    #[arg(long, value_name = "membarrier|fence")]
+    /// goes to sleep; `fence` costs each message some ns; `thread` leaves it to a thread of this program, so that no
+    /// subscriber and no other user can delay it, and sleepers wake some 100 us later [default: thread if --mode admits
+    /// others or the ring is sealed, else membarrier, or fence where the kernel refuses]
+    #[arg(long, value_name = "membarrier|fence|thread")]
     pub(crate) wake: Option<WakeChoice>,
 
     /// How many messages ahead cache lines are taken over. 2: a message after a pause arrives sooner on some processors,
@@ -242,6 +244,8 @@ pub(crate) enum WakeChoice {
     Membarrier,
     /// This program fences after each message
     Fence,
+    /// A thread of this program looks for sleepers
+    Thread,
 }
 
 impl From<WakeChoice> for Wake {
@@ -249,6 +253,7 @@ impl From<WakeChoice> for Wake {
         match choice {
             WakeChoice::Membarrier => Wake::Membarrier,
             WakeChoice::Fence => Wake::Fence,
+            WakeChoice::Thread => Wake::Thread,
         }
     }
 }

@@ -90,6 +90,11 @@ fn report(options: &Options, publisher: &Publisher<Message>) {
             "feed-publisher: {ring}: the kernel refuses membarrier: fencing after each message (--wake fence)"
         ));
     }
+    if options.wake == Some(WakeChoice::Thread) && publisher.wake() != Wake::Thread {
+        say(format_args!(
+            "feed-publisher: {ring}: the kernel refuses another thread: subscribers can delay this program (--wake thread)"
+        ));
+    }
     if options.placement.huge_pages || options.placement.numa_node.is_some() {
         let placed = match publisher.placement() {
             Ok(placed) => placed,
@@ -114,10 +119,7 @@ fn log_created(options: &Options, publisher: &Publisher<Message>) {
         (_, 1..) => "ring made, which supersedes an older one",
         _ => "ring created",
     };
-    let wake = match publisher.wake() {
-        Wake::Membarrier => "membarrier",
-        Wake::Fence => "fence",
-    };
+    let wake = publisher.wake().name();
     info!(ring = options.title(), epoch, sequence, capacity = publisher.capacity(), wake, "{what}");
     if options.wake != Some(WakeChoice::Fence) && publisher.wake() == Wake::Fence {
         warn!(ring = options.title(), "the kernel refuses membarrier: fencing after each message");
@@ -138,7 +140,6 @@ fn create(options: &Options) -> Result<Publisher<Message>, Failure> {
     let created = Publisher::<Message>::options(&options.ring)
         .capacity(options.capacity)
         .mode(options.mode)
-        .wake(options.wake.map_or_else(Wake::default, Wake::from))
         .ahead(if options.ahead == 2 { Ahead::Two } else { Ahead::One })
         .huge_pages(options.placement.huge_pages);
     let created = match options.placement.numa_node {
@@ -147,6 +148,10 @@ fn create(options: &Options) -> Result<Publisher<Message>, Failure> {
     };
     let created = match options.group {
         Some(gid) => created.group(gid),
+        None => created,
+    };
+    let created = match options.wake {
+        Some(wake) => created.wake(wake.into()),
         None => created,
     };
     let created = match &options.serve {

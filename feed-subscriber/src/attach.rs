@@ -88,12 +88,16 @@ impl Ring {
         }
     }
 
-    /// Reports on standard error if the ring is not on huge pages although --huge-pages asks for them.
-    pub(crate) fn report_placement(&self, options: &Options) {
+    /// Reports on standard error what the ring lacks: an entry for this subscriber, or the huge pages that --huge-pages
+    /// asks for.
+    pub(crate) fn report_lacks(&self, options: &Options) {
+        let ring = options.title();
+        if let Some(reason) = self.subscriber.without_entry() {
+            say(format_args!("feed-subscriber: {ring}: no tool and no publisher counts this subscriber: {reason}"));
+        }
         if !options.placement.huge_pages {
             return;
         }
-        let ring = options.title();
         match self.subscriber.placement() {
             Ok(placed) => {
                 if let Some(missing) = placed.huge_pages_missing() {

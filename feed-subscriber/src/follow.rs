@@ -328,7 +328,7 @@ impl<'a> Follower<'a> {
         self.say(format_args!(
             "reopened: the ring that took its place {how}: state built from the messages before must be rebuilt"
         ));
-        self.ring.report_placement(self.options);
+        self.ring.report_lacks(self.options);
         match self.options.placement.lock() {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => ControlFlow::Break(Ended::Placement(error)),

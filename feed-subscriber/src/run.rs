@@ -33,7 +33,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         let reception = measurements(&Reception::default(), &Ended::Signal);
         return Ok(print(&Summary { received: Some(reception), ..empty }, &Ended::Signal, &stop, options)?);
     };
-    ring.report_placement(options);
+    ring.report_lacks(options);
     options.placement.lock()?;
     let subscriber = &ring.subscriber;
     let (first, epoch, capacity) = (subscriber.first(), subscriber.epoch(), subscriber.capacity());

@@ -7,7 +7,8 @@ use crate::format::layout::{Layout, slot_words};
 use crate::format::message::MessageFormat;
 use crate::format::payload::Payload;
 use crate::protocol::cursor::Join;
-use crate::protocol::wait::{WaitStrategy, Wake};
+use crate::protocol::wait::WaitStrategy;
+use crate::protocol::wake::Wake;
 use crate::publisher::handle::Publisher;
 use crate::publisher::options::{check_capacity, check_message};
 use crate::segment::room;
@@ -86,7 +87,7 @@ impl<T: Payload> InProcess<T> {
     /// [`OpenError::Sequence`] if the sequence to join at is one that no ring can reach: 2^62 or more.
     pub fn try_subscribe(&self, join: Join, wait: WaitStrategy) -> Result<Subscriber<T>, OpenError> {
         join.check()?;
-        Ok(Subscriber::new(self.heap.open(), join, wait).expect("a ring within the process has no entries to claim"))
+        Ok(Subscriber::new(self.heap.open(), join, wait))
     }
 
     /// Takes over the ring after its publisher ended, as [`PublisherOptions::create`](crate::PublisherOptions::create)

@@ -108,6 +108,7 @@ pub use placement::{Placement, PlacementError};
 #[doc(hidden)]
 pub use protocol::copy::Alone as CopyAlone;
 pub use protocol::cursor::Join;
-pub use protocol::wait::{Interrupter, WaitStrategy, Wake};
+pub use protocol::wait::{Interrupter, WaitStrategy};
+pub use protocol::wake::Wake;
 pub use publisher::{ahead::Ahead, handle::Publisher, options::PublisherOptions};
 pub use subscriber::{handle::Subscriber, notify::Notifier, options::SubscriberOptions};

@@ -50,7 +50,7 @@ fn await_sleep(child: &Child) {
 #[test]
 fn every_event_wakes() {
     let root = PrivateRoot::new();
-    for wake in [Wake::Membarrier, Wake::Fence] {
+    for wake in [Wake::Membarrier, Wake::Fence, Wake::Thread] {
         let options = || Publisher::<u64>::options("block").root(&root).capacity(8).keep(true).wake(wake);
         let mut publisher = options().fresh(true).create().unwrap();
         println!("{:?}", publisher.wake());

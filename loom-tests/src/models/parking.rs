@@ -10,9 +10,9 @@ use loom::thread;
 use crate::explore::violated;
 use crate::oracle::{Feed, Ring, Step, ring};
 
-/// A ring whose publisher fences, and a subscriber that sleeps until each of the steps has come.
+/// A subscriber that sleeps until each of the steps has come.
 fn park(steps: &'static [Step], publish: impl FnOnce(Feed<[u64; 1]>, &Ring<[u64; 1]>) -> Option<Feed<[u64; 1]>>) {
-    model::fence_for_sleepers();
+    model::fence_for_sleepers(); // for publishers without a thread that wakes
     let (feed, ring) = ring::<[u64; 1]>(2);
     let mut witness = ring.join_with(Join::Oldest, WaitStrategy::Block);
     let reader = thread::spawn(move || {
@@ -36,6 +36,21 @@ pub(super) fn message(_: usize) {
         feed.publish();
         Some(feed)
     });
+}
+
+/// Messages, of a publisher whose thread wakes for it.
+pub(super) fn message_by_thread(_: usize) {
+    model::wake_by_thread();
+    park(&[Step::Messages(1)], |mut feed, _| {
+        feed.publish();
+        Some(feed)
+    });
+}
+
+/// The end, of such a publisher.
+pub(super) fn close_by_thread(_: usize) {
+    model::wake_by_thread();
+    close(0);
 }
 
 /// The end, by a close.

@@ -148,6 +148,8 @@ pub(crate) mod wake {
     pub(crate) const FENCE: u64 = 1;
     /// The publisher only reads the flag. A sleeper's `membarrier` fences the publisher's processor.
     pub(crate) const MEMBARRIER: u64 = 2;
+    /// A thread of the publisher's reads the flag, and sleeps on it while it is 0.
+    pub(crate) const THREAD: u64 = 3;
 }
 
 /// Word indices of the control file: an identifying line, the line of the sleepers' flag, then one line per subscriber.

@@ -40,6 +40,8 @@ pub struct Entry {
 pub(super) struct Control {
     file: OwnedFd,
     memory: Memory<Word>,
+    /// What is wrong with it, if anything is. The entries are there all the same.
+    pub(super) damage: Option<String>,
 }
 
 impl Control {
@@ -54,8 +56,8 @@ impl Control {
 
     /// The same for an open control file.
     pub(super) fn of(file: OwnedFd, stat: &Stat, nonce: u64) -> Result<Self, String> {
-        let memory = check::control_read_only(&file, stat, nonce)?;
-        Ok(Control { file, memory })
+        let (memory, damage) = check::control_read_only(&file, stat, nonce)?;
+        Ok(Control { file, memory, damage })
     }
 
     /// The entries that are held, or were used.

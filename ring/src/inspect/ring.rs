@@ -21,7 +21,7 @@ use crate::protocol::end;
 use crate::protocol::epochs::Epochs;
 use crate::protocol::slot::{self, Absence};
 use crate::protocol::view::View;
-use crate::protocol::wait::Wake;
+use crate::protocol::wake::Wake;
 use crate::segment::check;
 use crate::segment::header::Header;
 use crate::sync::{Ordering, Word, fence};
@@ -60,7 +60,7 @@ impl Ring {
         for _ in 1..ATTEMPTS {
             match Self::open_once(root.ring(name, Trust::Anybody)?) {
                 // Another process may be making, replacing or removing it: try again.
-                Ok(ring) if ring.state() == State::Superseded || ring.control.is_err() || ring.live.is_err() => {}
+                Ok(ring) if ring.state() == State::Superseded || ring.control_damage().is_some() || ring.live.is_err() => {}
                 Err(OpenError::NotFound { .. }) => {}
                 result => return result,
             }
@@ -148,6 +148,14 @@ impl Ring {
         Ring { path, directory, current, view, stat, facts, control, live }
     }
 
+    /// What is wrong with the control file, if anything is.
+    pub(super) fn control_damage(&self) -> Option<&String> {
+        match &self.control {
+            Ok(control) => control.damage.as_ref(),
+            Err(missing) => Some(missing),
+        }
+    }
+
     /// The ring's directory, or the socket of a sealed ring.
     pub fn path(&self) -> &Path {
         &self.path
@@ -215,6 +223,7 @@ impl Ring {
         match self.word(word::WAKE) {
             wake::FENCE => Some(Wake::Fence),
             wake::MEMBARRIER => Some(Wake::Membarrier),
+            wake::THREAD => Some(Wake::Thread),
             _ => None,
         }
     }

@@ -116,7 +116,7 @@ impl Ring {
     fn verify_files(&self, verdict: &mut Verdict) {
         // A ring that replaces this one puts its control file in place before its segment, so a superseded ring may
         // have none that belongs to it.
-        if let Err(problem) = &self.control
+        if let Some(problem) = self.control_damage()
             && self.state() != State::Superseded
         {
             verdict.note("control", problem, "the control file that belongs to the segment");

@@ -58,8 +58,11 @@ impl Drop for Entry {
 }
 
 impl Entry {
-    /// Takes the first free entry. `None` if all are held; the subscriber then works but is not counted.
-    pub(crate) fn claim(file: OwnedFd, control: Memory<WriteWord>, sequence: u64) -> io::Result<Option<Entry>> {
+    /// Takes the first free entry.
+    ///
+    /// # Errors
+    /// The reason as text if all are held, or if the kernel refuses a lock. The subscriber then works but is not counted.
+    pub(crate) fn claim(file: OwnedFd, control: Memory<WriteWord>, sequence: u64) -> Result<Entry, String> {
         for index in 0..control::COUNT {
             match write_lock(&file, libc::F_OFD_SETLK, word_of(index) * 8, control::ENTRY * 8) {
                 Ok(_) => {
@@ -67,13 +70,13 @@ impl Entry {
                     claimed.word(control::PID).store(u64::from(std::process::id()));
                     claimed.word(control::CURSOR).store(sequence);
                     claimed.word(control::LOST).store(0);
-                    return Ok(Some(claimed));
+                    return Ok(claimed);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error),
+                Err(error) => return Err(format!("the kernel refuses to lock an entry: {error}")),
             }
         }
-        Ok(None)
+        Err(format!("all {} entries are taken", control::COUNT))
     }
 
     /// Stores the subscriber's next sequence and its lost messages. Only tools read them.

@@ -11,4 +11,6 @@ pub(crate) mod slots;
 pub(crate) mod takeover;
 pub(crate) mod view;
 pub(crate) mod wait;
+pub(crate) mod wake;
+mod wake_thread;
 pub(crate) mod watch;

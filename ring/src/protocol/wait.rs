@@ -1,12 +1,8 @@
 //! How a subscriber waits for the next message: it spins, yields, or sleeps until the publisher wakes it.
 //!
-//! A sleeper sets a flag in `control`, then sleeps on the event word. A publisher that sees the flag clears it, changes
-//! the event and wakes all sleepers. It is a flag and not a count, because a killed sleeper would leave a count too
-//! high for ever.
-//!
-//! A sleeper sets the flag and then looks at the slot once more; a publisher publishes and then looks at the flag. Both
-//! need a full barrier in between, or each could miss what the other did. The sleeper's `membarrier` makes both
-//! barriers, so while nobody sleeps the publisher pays for one load only.
+//! A sleeper sets a flag in `control`, then sleeps on the event word. Whoever wakes for the publisher (`wake.rs`) sees the
+//! flag, clears it, changes the event and wakes all sleepers. It is a flag and not a count, because a killed sleeper would
+//! leave a count too high for ever.
 
 use std::time::{Duration, Instant};
 
@@ -14,9 +10,7 @@ use super::watch::{DEAD, INTERRUPTED, MAX_UNWATCHED_SLEEP, NUDGED, OWN_WORDS, WA
 use crate::format::layout::{Layout, wake as mode};
 use crate::memory::{Memory, Pinned};
 use crate::presence::liveness::Liveness;
-use crate::sync::{
-    Ordering, Word, WriteWord, barrier_on_all, compiler_fence, fence, on, register_for_barriers, sleep, wake,
-};
+use crate::sync::{Ordering, Word, WriteWord, barrier_on_all, fence, on, sleep, wake};
 
 /// How [`recv`](crate::Subscriber::recv) waits when there is nothing yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,90 +31,8 @@ pub enum WaitStrategy {
     Block,
 }
 
-/// How a publisher finds out that a subscriber sleeps.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Wake {
-    /// It looks at a flag after each message, without a fence. A subscriber that goes to sleep makes the publisher's
-    /// processor fence, with `membarrier`: that takes the subscriber one or two microseconds and interrupts the
-    /// publisher for less. While nobody goes to sleep it costs nothing. Where the kernel refuses `membarrier`, `Fence`
-    /// is used.
-    #[default]
-    Membarrier,
-    /// It fences after each message. That costs a few nanoseconds each time, and no subscriber ever interrupts it.
-    Fence,
-}
-
-/// The publisher's half: checks whether a subscriber sleeps, and wakes all sleepers.
-pub(crate) struct Waker {
-    event: Pinned<WriteWord>,
-    sleepers: Pinned<WriteWord>,
-    fence: bool,
-}
-
-impl Waker {
-    /// Writes its mode into the header, then wakes all sleepers: they may sleep in the way that suits another
-    /// publisher's mode.
-    pub(crate) fn new(memory: &Memory<WriteWord>, layout: &Layout, sleepers: Pinned<WriteWord>, wanted: Wake) -> Self {
-        let fence = wanted == Wake::Fence || !register_for_barriers();
-        memory[layout.wake()].store(if fence { mode::FENCE } else { mode::MEMBARRIER });
-        let waker = Waker { event: Pinned::new(memory, layout.event), sleepers, fence };
-        waker.wake_all();
-        waker
-    }
-
-    /// How it finds out that a subscriber sleeps.
-    pub(crate) fn mode(&self) -> Wake {
-        if self.fence { Wake::Fence } else { Wake::Membarrier }
-    }
-
-    /// Called after each message.
-    #[inline(always)]
-    pub(crate) fn published(&self) {
-        if self.fence {
-            return self.published_with_fence();
-        }
-        // W0. Pairs with B2, whose membarrier puts a full fence wherever this processor is in its program. That orders
-        // the load after the message only if the compiled program does, so the compiler must not move the load before
-        // the stores.
-        compiler_fence("W0", Ordering::SeqCst);
-        if self.sleepers.load() != 0 {
-            self.wake_all();
-        }
-    }
-
-    /// The path for [`Wake::Fence`]. Not inlined, so other publishers do not pay.
-    #[inline(never)]
-    fn published_with_fence(&self) {
-        // W1. Pairs with B2: either this publisher sees the flag, or the sleeper's second look sees the message. Only
-        // SeqCst keeps a store and a later load in order.
-        fence("W1", Ordering::SeqCst);
-        if self.sleepers.load() != 0 {
-            self.wake_all();
-        }
-    }
-
-    /// Wakes all sleepers. Called when the flag is set after a message, and after every other change that a sleeper
-    /// must learn of.
-    #[cold]
-    pub(crate) fn wake_all(&self) {
-        // W3. The flag is cleared before the event changes. Cleared afterwards, it could erase the flag of a sleeper
-        // that already sleeps on the new event.
-        let first = on("W3");
-        if first {
-            self.sleepers.store(0);
-        }
-        // W2. Pairs with B1. A sleeper that sees the event changed sets its flag after it was cleared here, and sees
-        // why it is woken. The kernel compares only the low half; it may wrap.
-        self.event.store_ordered("W2", Ordering::Release, self.event.load().wrapping_add(1) & u64::from(u32::MAX));
-        wake(&self.event);
-        if !first {
-            self.sleepers.store(0);
-        }
-    }
-}
-
-/// How long a sleeper may sleep if the kernel refused its barrier: a message may come unseen.
-const MAX_SLEEP_WITHOUT_BARRIER: Duration = Duration::from_millis(5);
+/// How long a sleeper may sleep whose flag the publisher may not see: a message may come without a wake.
+const MAX_UNSEEN_SLEEP: Duration = Duration::from_millis(5);
 
 /// What ends a sleep apart from what it waits for.
 #[derive(Clone, Copy)]
@@ -146,13 +58,14 @@ impl Until {
 pub(crate) struct Sleeper {
     event: Pinned<Word>,
     mode: Pinned<Word>,
-    sleepers: Pinned<WriteWord>,
+    /// The flag. `None` if this subscriber cannot write to it: then it never sleeps for long.
+    sleepers: Option<Pinned<WriteWord>>,
     own: Memory<WriteWord>,
     watcher: Option<Watcher>,
 }
 
 impl Sleeper {
-    pub(crate) fn new(memory: &Memory<Word>, layout: &Layout, sleepers: Pinned<WriteWord>) -> Self {
+    pub(crate) fn new(memory: &Memory<Word>, layout: &Layout, sleepers: Option<Pinned<WriteWord>>) -> Self {
         Sleeper {
             event: Pinned::new(memory, layout.event),
             mode: Pinned::new(memory, layout.wake()),
@@ -190,12 +103,19 @@ impl Sleeper {
         // B1. Pairs with W2: the flag is set after the publisher cleared it, and this sleeper sees why the event
         // changed.
         fence("B1", Ordering::Acquire);
-        self.sleepers.store(1);
+        if let Some(flag) = &self.sleepers {
+            flag.store(1);
+        }
         // B2. Pairs with W1: either the second look sees the message, or the publisher sees the flag.
         fence("B2", Ordering::SeqCst);
-        if self.mode.load() != mode::FENCE && !barrier_on_all() {
-            // The publisher may read the flag too early and miss it, so this sleeper must look again soon.
-            until = until.within(MAX_SLEEP_WITHOUT_BARRIER);
+        match (&self.sleepers, self.mode.load()) {
+            (Some(_), mode::FENCE) => {}
+            // B10. The publisher's thread sleeps on the flag while it is 0.
+            (Some(flag), mode::THREAD) if on("B10") => wake(flag),
+            (Some(_), mode::THREAD) => {}
+            (Some(_), _) if barrier_on_all() => {}
+            // The publisher does not see the flag, or may read it too early, so this sleeper must look again soon.
+            _ => until = until.within(MAX_UNSEEN_SLEEP),
         }
         // B3. The second look. A message that came before the flag was set woke nobody. Within a process a death is a
         // word too, and wakes like a message.

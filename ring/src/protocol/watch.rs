@@ -1,7 +1,6 @@
 //! The watcher thread: wakes a sleeping subscriber when its publisher dies, because the dead publisher cannot.
 
 use std::os::fd::{AsFd, OwnedFd};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
@@ -9,7 +8,7 @@ use rustix::time::Timespec;
 
 use crate::memory::{CreatorPid, Memory, Pinned};
 use crate::presence::liveness::Liveness;
-use crate::sync::{Word, WriteWord, wake};
+use crate::sync::{Thread, Word, WriteWord, spawn, wake};
 
 /// Indices of the words in a sleeper's private memory. It sleeps on them as well as on the ring's event word.
 pub(super) const DEAD: usize = 0;
@@ -26,7 +25,7 @@ pub(super) const MAX_UNWATCHED_SLEEP: Duration = Duration::from_millis(20);
 /// What a watcher reads.
 pub(super) struct Watched {
     pub(super) event: Pinned<Word>,
-    pub(super) sleepers: Pinned<WriteWord>,
+    pub(super) sleepers: Option<Pinned<WriteWord>>,
     /// The sleeper's private words.
     pub(super) own: Memory<WriteWord>,
 }
@@ -39,7 +38,7 @@ pub(super) struct Watched {
 /// and not an endless sleep. No ordinary wake-up depends on this.
 pub(super) struct Watcher {
     stop: OwnedFd,
-    thread: Option<JoinHandle<()>>,
+    thread: Option<Thread>,
     creator: CreatorPid,
 }
 
@@ -48,7 +47,7 @@ impl Watcher {
         let stop = eventfd(0, EventfdFlags::CLOEXEC)?;
         let (fifo, stopped) = (fifo.try_clone()?, stop.try_clone()?);
         let Watched { event, sleepers, own } = watched;
-        let thread = std::thread::Builder::new().name("feed-ring watch".to_owned()).spawn(move || {
+        let thread = spawn("feed-ring watch", move || {
             let liveness = Liveness::Fifo(fifo);
             let Liveness::Fifo(fifo) = &liveness else { return };
             let vigilance = Timespec { tv_sec: 0, tv_nsec: i64::from(WATCH_INTERVAL.subsec_nanos()) };
@@ -66,7 +65,7 @@ impl Watcher {
                     std::thread::sleep(MAX_UNWATCHED_SLEEP);
                     break;
                 }
-                let now = (event.load(), sleepers.load());
+                let now = (event.load(), sleepers.as_ref().map_or(1, |flag| flag.load()));
                 if now.1 == 0 && before == Some(now) || event.memory().look_if_cut_short() {
                     own[NUDGED].store(own[NUDGED].load().wrapping_add(1) & u64::from(u32::MAX));
                     wake(&own[NUDGED]);
@@ -87,6 +86,6 @@ impl Drop for Watcher {
             return std::mem::forget(thread); // a forked child's copy: the parent's watcher must go on
         }
         let _ = rustix::io::write(self.stop.as_fd(), &1u64.to_ne_bytes());
-        let _ = thread.join();
+        thread.join();
     }
 }

@@ -11,7 +11,7 @@ use crate::format::payload::Payload;
 use crate::placement::{Placement, Side, look::look};
 use crate::protocol::copy;
 use crate::protocol::slots::StrideOf;
-use crate::protocol::wait::Wake;
+use crate::protocol::wake::Wake;
 use crate::transport::host::Made;
 
 /// The one publisher of a ring.

@@ -11,7 +11,7 @@ use crate::format::message::MessageFormat;
 use crate::format::name::{self, DEFAULT_ROOT};
 use crate::format::payload::Payload;
 use crate::placement::PlacementRequest;
-use crate::protocol::wait::Wake;
+use crate::protocol::wake::Wake;
 use crate::transport;
 use crate::transport::files::Access;
 use crate::transport::host::Made;
@@ -46,7 +46,8 @@ pub struct PublisherOptions<T> {
     /// The socket that serves a sealed ring. `None` for a ring on disk.
     socket: Option<PathBuf>,
     sealed: SealedOptions,
-    wake: Wake,
+    /// `None` if none was given: [`wake_or_default`](Self::wake_or_default).
+    wake: Option<Wake>,
     ahead: Ahead,
     placement: PlacementRequest,
     message: std::marker::PhantomData<fn() -> T>,
@@ -65,7 +66,7 @@ impl<T> PublisherOptions<T> {
             fresh: false,
             socket: None,
             sealed: SealedOptions::default(),
-            wake: Wake::default(),
+            wake: None,
             ahead: Ahead::default(),
             placement: PlacementRequest::default(),
             message: std::marker::PhantomData,
@@ -107,9 +108,16 @@ impl<T> PublisherOptions<T> {
         PublisherOptions { group: Some(gid), ..self }
     }
 
-    /// How the publisher finds out that a subscriber sleeps; by default [`Wake::Membarrier`].
+    /// How the publisher finds out that a subscriber sleeps. By default [`Wake::Membarrier`] if only this user can
+    /// subscribe, and [`Wake::Thread`] if the [`mode`](Self::mode) admits others or the ring is [sealed](Self::serve).
     pub fn wake(self, wake: Wake) -> Self {
-        PublisherOptions { wake, ..self }
+        PublisherOptions { wake: Some(wake), ..self }
+    }
+
+    /// Subscribers of other users, and all of a sealed ring's, are not trusted with the publisher's time.
+    fn wake_or_default(&self) -> Wake {
+        let others = self.mode & 0o066 != 0 || self.socket.is_some();
+        self.wake.unwrap_or(if others { Wake::Thread } else { Wake::default() })
     }
 
     /// How many messages ahead the publisher brings cache lines to its core; by default [`Ahead::One`].
@@ -261,7 +269,7 @@ impl<T: Payload> PublisherOptions<T> {
     /// # Errors
     /// [`CreateError`], with one variant for each possible cause. Nothing is left behind then.
     pub fn create(self) -> Result<Publisher<T>, CreateError> {
-        let mut publisher = Publisher::new(self.make()?, self.wake);
+        let mut publisher = Publisher::new(self.make()?, self.wake_or_default());
         publisher.set_ahead(self.ahead);
         Ok(publisher)
     }
@@ -273,7 +281,7 @@ impl PublisherOptions<MessageFormat> {
     /// # Errors
     /// [`CreateError`], with one variant for each possible cause. Nothing is left behind then.
     pub fn create_raw(self) -> Result<RawPublisher, CreateError> {
-        let mut publisher = RawPublisher::new(self.make()?, self.wake, self.format);
+        let mut publisher = RawPublisher::new(self.make()?, self.wake_or_default(), self.format);
         publisher.set_ahead(self.ahead);
         Ok(publisher)
     }

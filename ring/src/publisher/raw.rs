@@ -9,7 +9,7 @@ use crate::error::CloseError;
 use crate::format::message::MessageFormat;
 use crate::protocol::copy;
 use crate::protocol::slots::DynamicStride;
-use crate::protocol::wait::Wake;
+use crate::protocol::wake::Wake;
 use crate::transport::host::Made;
 
 /// The one publisher of a ring whose messages are bytes. A typed [`Publisher`](crate::Publisher) with the same schema

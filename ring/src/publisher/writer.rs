@@ -6,7 +6,7 @@ use crate::format::layout::{Layout, state};
 use crate::memory::Pinned;
 use crate::protocol::slot;
 use crate::protocol::slots::{Slots, Stride};
-use crate::protocol::wait::{Wake, Waker};
+use crate::protocol::wake::{Wake, Waker};
 use crate::sync::{Ordering, WriteWord, on, panicking};
 use crate::transport::host::{Host, Made};
 
@@ -100,6 +100,7 @@ impl<S> Writer<S> {
         if self.host.is_inherited() {
             return Ok(());
         }
+        self.waker.stop();
         // C1. Pairs with E1. A subscriber that sees the ring closed sees every message that was published before.
         self.slots.memory()[self.layout.state()].store_ordered("C1", Ordering::Release, state::CLOSED);
         self.waker.wake_all();
@@ -114,6 +115,7 @@ impl<S> Drop for Writer<S> {
         }
         // A panic is not a clean close: the ring stays as it is, and subscribers learn that the publisher is gone.
         if panicking() {
+            self.waker.stop(); // it stores nothing once there may be another publisher
             return self.host.abandon();
         }
         // A drop cannot return an error. `close` reports files that cannot be removed.

@@ -1,6 +1,5 @@
 //! Maps and checks an existing segment and control file.
 
-use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
@@ -47,7 +46,7 @@ pub(crate) fn has_holes(stat: &Stat) -> bool {
 /// not prefaulted, because the kernel would fill the holes at this reader's expense.
 pub(crate) fn prefault_and_lock(
     memory: &Memory<Word>,
-    control: &Memory<WriteWord>,
+    control: Option<&Memory<WriteWord>>,
     stat: &Stat,
     request: PlacementRequest,
     path: &Path,
@@ -61,51 +60,57 @@ pub(crate) fn prefault_and_lock(
     }
     request
         .lock(memory)
-        .and_then(|()| request.lock(control))
+        .and_then(|()| control.map_or(Ok(()), |control| request.lock(control)))
         .map_err(|source| OpenError::Placement { path: path.to_owned(), source })
 }
 
-/// Checks the size of a control file, which is the same for all rings. `path` is for the error's text.
-pub(crate) fn control_size(stat: &Stat, path: &Path) -> Result<(), OpenError> {
-    if stat.st_size == control::BYTES as i64 {
-        return Ok(());
-    }
-    Err(OpenError::NotARing {
-        path: path.to_owned(),
-        found: format!("a file of {} bytes", stat.st_size),
-        expected: "the control file of a ring",
-    })
-}
-
-/// Maps the control file of the segment with this nonce, for writing. `None` if the file belongs to another segment.
-pub(crate) fn control(file: &OwnedFd, stat: &Stat, nonce: u64) -> io::Result<Option<Memory<WriteWord>>> {
-    if stat.st_size != control::BYTES as i64 {
-        return Ok(None);
-    }
-    let words = Memory::map_writable(file, control::BYTES)?;
-    let paired = words[control::MAGIC].load() == CONTROL_MAGIC && words[control::NONCE].load() == nonce;
-    Ok(paired.then_some(words))
-}
-
-/// Maps the control file of the segment with this nonce, for reading only.
+/// Maps a control file for writing. Its contents are not checked: every subscriber may write there, so nothing there may
+/// keep another from joining. A file that is too long is as good, for the same reason.
 ///
 /// # Errors
-/// The reason as text if the file is damaged or belongs to another segment.
-pub(crate) fn control_read_only(file: &OwnedFd, stat: &Stat, nonce: u64) -> Result<Memory<Word>, String> {
-    if stat.st_size != control::BYTES as i64 {
-        return Err(format!("{} bytes long, not {}", stat.st_size, control::BYTES));
-    }
+/// The reason as text if the file is too short or cannot be mapped.
+pub(crate) fn control(file: &OwnedFd, stat: &Stat) -> Result<Memory<WriteWord>, String> {
+    long_enough(stat)?;
+    Memory::map_writable(file, control::BYTES).map_err(|error| format!("cannot be mapped: {error}"))
+}
+
+/// Maps a control file for reading only. With it comes what is wrong with the file, if anything is.
+///
+/// # Errors
+/// The reason as text if the file is too short or cannot be mapped.
+pub(crate) fn control_read_only(
+    file: &OwnedFd,
+    stat: &Stat,
+    nonce: u64,
+) -> Result<(Memory<Word>, Option<String>), String> {
+    long_enough(stat)?;
     let memory = Memory::map_read_only(file, control::BYTES).map_err(|error| format!("cannot be mapped: {error}"))?;
+    let damage = control_damage(&memory, stat, nonce);
+    Ok((memory, damage))
+}
+
+/// What is wrong with the control file of the segment with this nonce, if anything is.
+pub(crate) fn control_damage(words: &[Word], stat: &Stat, nonce: u64) -> Option<String> {
+    if stat.st_size != control::BYTES as i64 {
+        return Some(format!("{} bytes long, not {}", stat.st_size, control::BYTES));
+    }
     for (what, index, expected) in [
         ("first word", control::MAGIC, CONTROL_MAGIC),
         ("ABI", control::ABI, ABI),
         ("nonce", control::NONCE, nonce),
         ("number of entries", control::ENTRIES, control::COUNT as u64),
     ] {
-        let found = memory[index].load();
+        let found = words[index].load();
         if found != expected {
-            return Err(format!("its {what} is {found:#x}, not {expected:#x}"));
+            return Some(format!("its {what} is {found:#x}, not {expected:#x}"));
         }
     }
-    Ok(memory)
+    None
+}
+
+fn long_enough(stat: &Stat) -> Result<(), String> {
+    if stat.st_size >= control::BYTES as i64 {
+        return Ok(());
+    }
+    Err(format!("{} bytes long, not {}", stat.st_size, control::BYTES))
 }

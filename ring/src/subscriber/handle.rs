@@ -46,8 +46,8 @@ pub struct Subscriber<T> {
 
 impl<T: Payload> Subscriber<T> {
     /// Joins an opened ring.
-    pub(crate) fn new(opened: Opened, join: Join, wait: WaitStrategy) -> io::Result<Self> {
-        Ok(Subscriber { receiver: Receiver::new(opened, StrideOf::STRIDE, join, wait)? })
+    pub(crate) fn new(opened: Opened, join: Join, wait: WaitStrategy) -> Self {
+        Subscriber { receiver: Receiver::new(opened, StrideOf::STRIDE, join, wait) }
     }
 
     /// Receives the next message, if there is one.
@@ -233,6 +233,17 @@ impl<T: Payload> Subscriber<T> {
     /// [`SubscriberOptions::hold_back`](crate::SubscriberOptions::hold_back).
     pub fn held_back(&self) -> u64 {
         self.receiver.hold_back.times
+    }
+
+    /// Why this subscriber has no entry in the ring's control file. `None` if it has one.
+    ///
+    /// Without an entry it receives all the same, but neither the publisher nor a tool counts it. All 1,024 entries may be
+    /// taken; and where `control` cannot be written (a file system that is mounted read-only, a file that somebody cut
+    /// short), a publisher does not see either that this subscriber sleeps: with
+    /// [`WaitStrategy::Block`](crate::WaitStrategy::Block) it looks for a message every 5 ms. A ring within the process
+    /// has no entries.
+    pub fn without_entry(&self) -> Option<&str> {
+        self.receiver.without_entry()
     }
 
     /// Where the kernel has placed the segment, as this subscriber sees it: the outcome of the options. Reads

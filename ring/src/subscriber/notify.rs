@@ -5,7 +5,6 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
 
 use rustix::event::{EventfdFlags, eventfd};
 
@@ -14,6 +13,7 @@ use crate::presence::liveness::Liveness;
 use crate::protocol::pending::Told;
 use crate::protocol::view::View;
 use crate::protocol::wait::{Interrupter, Sleeper, Until};
+use crate::sync::{Thread, spawn};
 
 /// An event descriptor for one subscriber: [`Subscriber::notifier`](crate::Subscriber::notifier).
 ///
@@ -48,7 +48,7 @@ pub struct Notifier {
     event: OwnedFd,
     shared: Arc<Shared>,
     interrupter: Interrupter,
-    thread: Option<JoinHandle<()>>,
+    thread: Option<Thread>,
     creator: CreatorPid,
 }
 
@@ -97,9 +97,7 @@ impl Notifier {
         let interrupter = watched.sleeper.interrupter();
         let shared = Arc::<Shared>::default();
         let ordered = Arc::clone(&shared);
-        let thread = std::thread::Builder::new()
-            .name("feed-ring notify".to_owned())
-            .spawn(move || run(watched, &ordered, &written))?;
+        let thread = spawn("feed-ring notify", move || run(watched, &ordered, &written))?;
         Ok(Notifier { event, shared, interrupter, thread: Some(thread), creator: CreatorPid::this() })
     }
 
@@ -191,7 +189,7 @@ impl Drop for Notifier {
             return std::mem::forget(thread); // the thread is not in this process
         }
         self.order(|orders| orders.stop = true);
-        let _ = thread.join();
+        thread.join();
     }
 }
 

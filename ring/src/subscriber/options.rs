@@ -137,19 +137,6 @@ impl<T> SubscriberOptions<T> {
 
     /// Waits for the ring, opens it, and calls `join`. `join` fails only if the kernel refuses an entry in the control
     /// file.
-    fn open_with<S>(
-        &self,
-        join: impl FnOnce(Opened, Join, WaitStrategy) -> std::io::Result<S>,
-    ) -> Result<S, OpenError> {
-        let opened = self.open_transport()?;
-        let path = opened.found.as_ref().map(|(_, path)| path.clone()).unwrap_or_default();
-        join(opened, self.join, self.wait).map_err(|source| OpenError::Io {
-            doing: "take an entry in the control file of",
-            path,
-            source,
-        })
-    }
-
     fn open_transport(&self) -> Result<Opened, OpenError> {
         let place = match &self.socket {
             Some(_) if self.root.is_some() => return Err(OpenError::SealedOption { option: "root" }),
@@ -193,7 +180,7 @@ impl<T: Payload> SubscriberOptions<T> {
     /// # Errors
     /// [`OpenError`], with one variant for each possible cause.
     pub fn open(self) -> Result<Subscriber<T>, OpenError> {
-        let mut subscriber = self.open_with(Subscriber::new)?;
+        let mut subscriber = Subscriber::new(self.open_transport()?, self.join, self.wait);
         subscriber.set_hold_back(self.hold_back);
         Ok(subscriber)
     }
@@ -205,7 +192,7 @@ impl SubscriberOptions<MessageFormat> {
     /// # Errors
     /// [`OpenError`], with one variant for each possible cause.
     pub fn open_raw(self) -> Result<RawSubscriber, OpenError> {
-        let mut subscriber = self.open_with(RawSubscriber::new)?;
+        let mut subscriber = RawSubscriber::new(self.open_transport()?, self.join, self.wait);
         subscriber.receiver.hold_back.wanted = self.hold_back;
         Ok(subscriber)
     }

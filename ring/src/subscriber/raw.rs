@@ -42,11 +42,11 @@ pub struct Account {
 }
 
 impl RawSubscriber {
-    pub(super) fn new(opened: Opened, join: Join, wait: WaitStrategy) -> io::Result<Self> {
+    pub(super) fn new(opened: Opened, join: Join, wait: WaitStrategy) -> Self {
         let stride = DynamicStride::of(&opened.layout);
         let (geometry, _) = opened.found.as_ref().expect("an untyped subscriber opens rings with a header only");
         let format = MessageFormat::from_parts(geometry.payload_size, geometry.payload_align, geometry.schema.clone());
-        Ok(RawSubscriber { receiver: Receiver::new(opened, stride, join, wait)?, format })
+        RawSubscriber { receiver: Receiver::new(opened, stride, join, wait), format }
     }
 
     /// The format of the ring's messages.
@@ -164,6 +164,12 @@ impl RawSubscriber {
     /// [`Subscriber::interrupter`](crate::Subscriber::interrupter).
     pub fn interrupter(&self) -> Interrupter {
         self.receiver.interrupter()
+    }
+
+    /// Why this subscriber has no entry in the ring's control file: see
+    /// [`Subscriber::without_entry`](crate::Subscriber::without_entry).
+    pub fn without_entry(&self) -> Option<&str> {
+        self.receiver.without_entry()
     }
 
     /// Returns a file descriptor that becomes readable when there is something to receive: see

@@ -42,16 +42,13 @@ pub(super) struct Receiver<S> {
 
 impl<S: Stride> Receiver<S> {
     /// Joins an opened ring.
-    ///
-    /// # Errors
-    /// If the kernel refuses an entry in the control file.
-    pub(super) fn new(opened: Opened, stride: S, join: Join, wait: WaitStrategy) -> io::Result<Self> {
+    pub(super) fn new(opened: Opened, stride: S, join: Join, wait: WaitStrategy) -> Self {
         let Opened { memory, layout, sleepers, mut attachment, .. } = opened;
         let cursor = Cursor::join(View::new(&memory, layout), join);
-        attachment.claim_entry(cursor.next())?;
+        attachment.claim_entry(cursor.next());
         let mut hold_back = HoldBack::new(layout.capacity, layout.slot_words);
         hold_back.caught_up(cursor.next());
-        Ok(Receiver {
+        Receiver {
             sleeper: Sleeper::new(&memory, &layout, sleepers),
             slots: Slots::new(memory, &layout, stride),
             cursor,
@@ -63,7 +60,7 @@ impl<S: Stride> Receiver<S> {
             asked: Instant::now().checked_sub(PROBE_TIME).unwrap_or_else(Instant::now),
             dead: false,
             attachment,
-        })
+        }
     }
 
     /// Receives the next message if it is there, or returns why not. `waits` tells whether the caller would wait for
@@ -342,6 +339,10 @@ impl<S> Receiver<S> {
 
     pub(super) fn publisher_is_alive(&self) -> bool {
         !self.attachment.liveness().is_dead()
+    }
+
+    pub(super) fn without_entry(&self) -> Option<&str> {
+        self.attachment.without_entry()
     }
 
     /// Records the position for tools.

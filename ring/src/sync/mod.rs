@@ -29,16 +29,19 @@ pub(crate) use modelled::{
     atomic::{
         EPOCHS, LINE_WORDS, MAPPABLE, PAD_WORDS, base, compiler_fence, fence, on, panicking, spin_loop, yield_now,
     },
-    park::{barrier_on_all, register_for_barriers, sleep, wake},
+    park::{Thread, barrier_on_all, nap, register_for_barriers, run_own_threads_on, sleep, spawn, wake},
 };
 #[cfg(loom)]
 pub use modelled::{model, placed::PlacedWord};
 #[cfg(not(loom))]
-pub(crate) use park::{barrier_on_all, register_for_barriers, sleep, wake};
+pub(crate) use park::{Thread, barrier_on_all, nap, register_for_barriers, run_own_threads_on, sleep, spawn, wake};
+#[cfg(loom)]
+pub(crate) use modelled::model::thread_wakes;
 pub(crate) use point::fault_point;
 #[cfg(not(loom))]
 pub(crate) use real::{
-    EPOCHS, LINE_WORDS, MAPPABLE, PAD_WORDS, base, compiler_fence, fence, on, panicking, spin_loop, yield_now,
+    EPOCHS, LINE_WORDS, MAPPABLE, PAD_WORDS, base, compiler_fence, fence, on, panicking, spin_loop, thread_wakes,
+    yield_now,
 };
 pub(crate) use word::{Word, WriteWord};
 

@@ -1,7 +1,14 @@
-//! Sleeping, waking and the barrier on all processors in programs: the kernel does all three.
+//! Sleeping, waking, the barrier on all processors and threads in programs: the kernel does all of it.
+
+use std::io;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use rustix::thread::CpuSet;
 
 use super::futex;
 pub(crate) use super::futex::{sleep, wake};
+use super::word::Word;
 
 /// Registers this process, so that other processes' barriers reach its threads. False if the kernel refuses.
 pub(crate) fn register_for_barriers() -> bool {
@@ -20,4 +27,39 @@ pub(crate) fn barrier_on_all() -> bool {
         return true;
     }
     futex::barrier_on_all()
+}
+
+/// Pauses, or ends early if the word changes from the given value and is woken.
+pub(crate) fn nap(unless: (&Word, u64), pause: Duration) {
+    sleep(&[unless], Some(Instant::now() + pause));
+}
+
+/// A thread of the library's own.
+pub(crate) struct Thread(std::thread::JoinHandle<()>);
+
+/// The CPUs that the process could run on before it pinned a thread.
+static UNPINNED: OnceLock<CpuSet> = OnceLock::new();
+
+/// Remembers the CPUs for the library's own threads, at the first call. A thread inherits the CPUs of the one that starts
+/// it, and would share the one CPU of a pinned publisher.
+pub(crate) fn run_own_threads_on(cpus: CpuSet) {
+    let _ = UNPINNED.set(cpus); // the first call counts
+}
+
+/// Starts a thread.
+pub(crate) fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<Thread> {
+    let run = move || {
+        if let Some(cpus) = UNPINNED.get() {
+            let _ = rustix::thread::sched_setaffinity(None, cpus); // refused: it stays where it is
+        }
+        run();
+    };
+    std::thread::Builder::new().name(name.to_owned()).spawn(run).map(Thread)
+}
+
+impl Thread {
+    /// Waits for its end.
+    pub(crate) fn join(self) {
+        let _ = self.0.join(); // it returns nothing, and a panic was printed
+    }
 }

@@ -42,6 +42,11 @@ impl Atomic {
     }
 }
 
+/// Whether a ring within one process has a thread that wakes for its publisher. Only in models.
+pub(crate) const fn thread_wakes() -> bool {
+    false
+}
+
 /// A fence. `site` is its name in docs/protocol.md.
 #[inline(always)]
 pub(crate) fn fence(_site: &str, ordering: Ordering) {

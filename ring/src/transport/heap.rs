@@ -47,8 +47,9 @@ impl Heap {
     pub(crate) fn open(&self) -> Opened {
         let memory = self.memory.reader();
         let liveness = Liveness::Word(Pinned::new(&memory, self.gone));
-        let attachment = Attachment::without_entries(liveness, Arc::clone(&self.attached.0));
-        Opened { memory, layout: self.layout, sleepers: self.sleepers(), attachment, found: None }
+        let no_entries = Err("a ring within the process has no entries".to_owned());
+        let attachment = Attachment::new(liveness, no_entries, Arc::clone(&self.attached.0));
+        Opened { memory, layout: self.layout, sleepers: Some(self.sleepers()), attachment, found: None }
     }
 
     /// Takes the ring over for a publisher. `None` if there is one already, or if no next sequence can be found.

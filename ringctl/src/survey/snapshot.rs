@@ -44,7 +44,7 @@ pub(crate) struct Snapshot {
     /// `alive`, `dead`, `closed`, `superseded` or `unknown`.
     pub(crate) publisher: &'static str,
     pub(crate) publisher_pid: u64,
-    /// How the publisher learns that a subscriber sleeps: `membarrier` or `fence`. `None` if the header has neither.
+    /// How the publisher learns that a subscriber sleeps: `membarrier`, `fence` or `thread`. `None` if the header has none of them.
     pub(crate) wake: Option<&'static str>,
     /// The number of changes of the event word: one for each wake of sleeping subscribers, one for each start and each
     /// end of a publisher. Wraps at 2^32.
@@ -128,10 +128,7 @@ impl Snapshot {
             created: time(facts.created),
             publisher: life(ring.publisher()),
             publisher_pid: ring.publisher_pid(),
-            wake: ring.wake().map(|wake| match wake {
-                Wake::Fence => "fence",
-                Wake::Membarrier => "membarrier",
-            }),
+            wake: ring.wake().map(Wake::name),
             wakes: ring.wakes(),
             epoch: ring.epoch(),
             epochs: ring.epochs().into_iter().map(|(epoch, sequence)| Epoch { epoch, sequence }).collect(),

@@ -15,6 +15,8 @@ thread_local! {
     static UNWINDING: Cell<bool> = const { Cell::new(false) };
     static SLEEPS: Cell<(usize, usize)> = const { Cell::new((0, 0)) };
     static FENCES: Cell<bool> = const { Cell::new(false) };
+    static THREAD_WAKES: Cell<bool> = const { Cell::new(false) };
+    static NAPS: Cell<usize> = const { Cell::new(0) };
     static BASE: Cell<u64> = const { Cell::new(0) };
     static PLACE: Cell<Option<(usize, usize)>> = const { Cell::new(None) };
 }
@@ -38,6 +40,8 @@ pub fn behave() {
     UNWINDING.set(false);
     SLEEPS.set((0, 0));
     FENCES.set(false);
+    THREAD_WAKES.set(false);
+    NAPS.set(0);
     BASE.set(0);
     PLACE.set(None);
 }
@@ -107,6 +111,24 @@ pub(super) fn count_sleeper(asleep: bool) {
 /// `membarrier`; loom has none, so nobody may sleep then. The default has no fence because it would hide a missing one.
 pub fn fence_for_sleepers() {
     FENCES.set(true);
+}
+
+/// Gives publishers created from now on a thread that wakes for them.
+pub fn wake_by_thread() {
+    THREAD_WAKES.set(true);
+}
+
+pub(crate) fn thread_wakes() -> bool {
+    THREAD_WAKES.get()
+}
+
+/// Counts a pause in which a thread lets the others run. So many in one execution mean that the others cannot.
+///
+/// # Panics
+/// As loom does if no thread can run.
+pub(super) fn count_nap() {
+    NAPS.set(NAPS.get() + 1);
+    assert!(NAPS.get() < 50, "deadlock: a thread looks again and again, and nothing changes");
 }
 
 /// Makes rings created from now on begin at sequence `base`, as a ring does that replaces another.

@@ -1,6 +1,7 @@
 //! The kernel's sleep in models: one queue, and a comparison that is atomic with falling asleep.
 
-use std::time::Instant;
+use std::io;
+use std::time::{Duration, Instant};
 
 use super::super::futex;
 use super::super::word::Word;
@@ -29,6 +30,33 @@ pub(crate) fn wake(_word: &Word) {
     let (lock, queue) = &*QUEUE;
     let _held = lock.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     queue.notify_all();
+}
+
+/// Lets other threads run: a model has no clock.
+pub(crate) fn nap(_unless: (&Word, u64), _pause: Duration) {
+    model::count_nap();
+    loom::thread::yield_now();
+}
+
+/// A thread of the library's own.
+pub(crate) struct Thread(loom::thread::JoinHandle<()>);
+
+/// Models pin no thread.
+pub(crate) fn run_own_threads_on(_cpus: rustix::thread::CpuSet) {}
+
+/// Starts a thread.
+pub(crate) fn spawn(_name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<Thread> {
+    Ok(Thread(loom::thread::spawn(run)))
+}
+
+impl Thread {
+    /// Waits for its end.
+    pub(crate) fn join(self) {
+        if model::is_torn_down() {
+            return;
+        }
+        let _ = self.0.join();
+    }
 }
 
 // Models use none of these. They are named only to be compiled.

@@ -4,10 +4,11 @@
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use rustix::fs::{FileType, OFlags};
+use rustix::fs::{FileType, OFlags, Stat};
 use rustix::io::Errno;
 
 use super::files::{DiskHost, RingFiles};
+use super::log;
 use crate::error::CreateError;
 use crate::format::layout::{Geometry, Layout, MAGIC, MAX_SEQUENCE, control, state, word};
 use crate::memory::{CreatorPid, Memory, Pinned};
@@ -154,20 +155,14 @@ impl OldSegment {
         Some((header.layout(), self.next?))
     }
 
-    /// Opens the old ring's files for this publisher. `None` if the control file does not belong to the segment.
+    /// Opens the old ring's files for this publisher. `None` if there is no control file.
     fn reuse(&self, ring: &Directory, request: &Request<'_>) -> Result<Option<OpenFiles>, CreateError> {
         let (control, stat) = match ring.open(file::CONTROL, OFlags::RDWR, FileType::RegularFile, Trust::Own) {
             Err(Fault { what: What::Missing, .. }) => return Ok(None),
             control => control?,
         };
         let path = |name: &str| ring.path.join(name);
-        let nonce = self.memory[word::NONCE].load();
-        let words = check::control(&control, &stat, nonce).map_err(|source| CreateError::Io {
-            doing: "map",
-            path: path(file::CONTROL),
-            source,
-        })?;
-        let Some(words) = words else { return Ok(None) };
+        let words = mend_control(ring, &control, &stat, self.memory[word::NONCE].load())?;
         // Reserved again, because a process with write permission may have punched holes into the file.
         let bytes = size_of_val(&*self.memory);
         let reserve = || ring.reserve(&self.file, bytes);
@@ -184,6 +179,31 @@ impl OldSegment {
         ring.admit(request.access)?;
         Ok(Some(OpenFiles { memory: self.memory.clone(), control: words, control_file: control, live }))
     }
+}
+
+/// Maps the control file, and gives it back the size and the first line that it had. Every subscriber may have changed
+/// both. The files are of one ring: a ring whose control file was replaced alone is marked superseded.
+fn mend_control(
+    ring: &Directory,
+    control: &OwnedFd,
+    stat: &Stat,
+    nonce: u64,
+) -> Result<Memory<WriteWord>, CreateError> {
+    if stat.st_size != control::BYTES as i64 {
+        rustix::fs::ftruncate(control, control::BYTES as u64)
+            .map_err(|errno| ring.fault(file::CONTROL, "set the size of", errno))?;
+    }
+    ring.reserve(control, control::BYTES)?;
+    let words = Memory::map_writable(control, control::BYTES).map_err(|source| CreateError::Io {
+        doing: "map",
+        path: ring.path.join(file::CONTROL),
+        source,
+    })?;
+    if let Some(found) = check::control_damage(&words.reader(), stat, nonce) {
+        log::mended(&ring.path, &found);
+        fill::control(&words, nonce);
+    }
+    Ok(words)
 }
 
 /// Opens the FIFO, or makes it. The publisher keeps it open while it lives.

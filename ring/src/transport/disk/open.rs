@@ -1,5 +1,6 @@
 //! Opens a ring on disk for a subscriber.
 
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
 
@@ -7,11 +8,12 @@ use rustix::fs::{FileType, OFlags};
 
 use crate::error::OpenError;
 use crate::format::layout::{control, state, word};
-use crate::memory::{Mapping, Pinned};
+use crate::memory::{Mapping, Memory, Pinned};
 use crate::presence::liveness::Liveness;
 use crate::segment::check;
+use crate::sync::WriteWord;
 use crate::transport::attachment::{Attachment, Opened};
-use crate::transport::files::{Directory, Fault, What, file};
+use crate::transport::files::{Directory, Fault, Trust, What, file};
 use crate::transport::request::Expected;
 
 /// Attempts, 1 ms apart, while the ring is being made, replaced or removed.
@@ -44,29 +46,31 @@ fn open_once(ring: &Directory, expected: Expected<'_>) -> Result<Option<Opened>,
     let (segment, segment_stat) = ring.open(file::SEGMENT, flags, FileType::RegularFile, trust)?;
     let (memory, header) = check::segment(&segment, &segment_stat, (mapping, placement), &path)?;
     header.expect(expected.message, &path)?;
-    if memory[word::STATE].load() == state::SUPERSEDED {
-        return Ok(None);
-    }
-
-    let (control_file, stat) = match ring.open(file::CONTROL, OFlags::RDWR, FileType::RegularFile, trust) {
-        Err(Fault { what: What::Missing, .. }) => return Ok(None),
-        control => control?,
-    };
-    let control_path = ring.path.join(file::CONTROL);
-    check::control_size(&stat, &control_path)?;
-    let control = check::control(&control_file, &stat, header.nonce).map_err(|source| OpenError::Io {
-        doing: "map",
-        path: control_path,
-        source,
-    })?;
-    let Some(control) = control else { return Ok(None) };
+    let Some(control) = open_control(ring, trust) else { return Ok(None) };
     let live = match ring.open(file::LIVE, OFlags::RDONLY, FileType::Fifo, trust) {
         Err(Fault { what: What::Missing, .. }) => return Ok(None),
         live => live?.0,
     };
-    check::prefault_and_lock(&memory, &control, &segment_stat, placement, &path)?;
-    let sleepers = Pinned::new(&control, control::SLEEPERS);
-    let attachment = Attachment::with_entries(Liveness::Fifo(live), (control_file, control), ());
+    // The files belong together if the segment is still in place now. A ring that is replaced is marked before the new
+    // ring's control file is put in place, and a ring that is removed loses its segment first.
+    if !ring.holds(file::SEGMENT, &segment_stat)? || memory[word::STATE].load() == state::SUPERSEDED {
+        return Ok(None);
+    }
+    check::prefault_and_lock(&memory, control.as_ref().ok().map(|(_, words)| words), &segment_stat, placement, &path)?;
+    let sleepers = control.as_ref().ok().map(|(_, words)| Pinned::new(words, control::SLEEPERS));
+    let attachment = Attachment::new(Liveness::Fifo(live), control, ());
     let layout = header.layout();
     Ok(Some(Opened { memory, layout, sleepers, attachment, found: Some((header.geometry, ring.path.clone())) }))
+}
+
+/// Opens and maps the control file. `None` if there is none, and the reason as text if it cannot be used: it is on a file
+/// system that is mounted read-only, or somebody cut it short.
+fn open_control(ring: &Directory, trust: Trust<'_>) -> Option<Result<(OwnedFd, Memory<WriteWord>), String>> {
+    let (file, stat) = match ring.open(file::CONTROL, OFlags::RDWR, FileType::RegularFile, trust) {
+        Err(Fault { what: What::Missing, .. }) => return None,
+        Err(fault) => return Some(Err(OpenError::from(fault).to_string())),
+        Ok(opened) => opened,
+    };
+    let mapped = check::control(&file, &stat);
+    Some(mapped.map(|words| (file, words)).map_err(|reason| format!("{}: {reason}", ring.path.join(file::CONTROL).display())))
 }

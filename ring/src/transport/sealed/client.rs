@@ -52,19 +52,13 @@ pub(crate) fn open(path: &Path, expected: Expected<'_>) -> Result<Opened, OpenEr
     let Received { segment, control: (control_file, stat), live, connection, .. } = receive(path, trust)?;
     let (memory, header) = check::segment(&segment.0, &segment.1, (mapping, placement), path)?;
     header.expect(expected.message, path)?;
-    check::control_size(&stat, path)?;
-    let control = check::control(&control_file, &stat, header.nonce).map_err(|source| OpenError::Io {
-        doing: "map",
-        path: path.to_owned(),
-        source,
-    })?;
-    let Some(control) = control else {
-        return Err(not_a_ring(path, "a segment and a control file of two rings".to_owned()));
-    };
-    check::prefault_and_lock(&memory, &control, &segment.1, placement, path)?;
-    let sleepers = Pinned::new(&control, control::SLEEPERS);
+    // Its size is sealed, and its contents are any client's.
+    let control = check::control(&control_file, &stat)
+        .map_err(|reason| not_a_ring(path, format!("a socket that sends a control file {reason}")))?;
+    check::prefault_and_lock(&memory, Some(&control), &segment.1, placement, path)?;
+    let sleepers = Some(Pinned::new(&control, control::SLEEPERS));
     // The publisher counts open connections against `max_clients`.
-    let attachment = Attachment::with_entries(Liveness::Fifo(live), (control_file, control), connection);
+    let attachment = Attachment::new(Liveness::Fifo(live), Ok((control_file, control)), connection);
     let layout = header.layout();
     Ok(Opened { memory, layout, sleepers, attachment, found: Some((header.geometry, path.to_owned())) })
 }

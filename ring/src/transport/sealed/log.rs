@@ -1,4 +1,4 @@
-//! Log events of the serving thread, with the feature `tracing`. Nothing else in this crate logs.
+//! Log events of the serving thread, with the feature `tracing`.
 
 use std::os::fd::OwnedFd;
 

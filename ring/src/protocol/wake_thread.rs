@@ -1,0 +1,91 @@
+//! The thread that wakes sleepers in its publisher's place: [`Wake::Thread`](super::wake::Wake::Thread).
+//!
+//! An admitted subscriber can set the sleepers' flag again and again, take the page under it away, and put thousands of
+//! threads to sleep. All of that delays this thread, and the subscribers that rely on being woken. The publisher shares
+//! no word with the thread but the ring's own, which nobody else may write.
+//!
+//! While nobody sleeps, the thread sleeps on the flag. Otherwise it looks at intervals whether there are new messages.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use super::end::next_of_running;
+use super::view::View;
+use super::wake::Sleepers;
+use crate::format::layout::Layout;
+use crate::memory::{CreatorPid, Memory};
+use crate::sync::{Ordering, Thread, Word, WriteWord, fence, nap, sleep, spawn, wake};
+
+/// Shortest pause between two looks. The kernel adds about 50 µs. Nothing makes the thread look more often, so nobody can
+/// keep its processor busy.
+const SHORTEST: Duration = Duration::from_micros(20);
+
+/// Longest pause between two looks while somebody sleeps.
+const LONGEST: Duration = Duration::from_millis(1);
+
+/// After a silence the pause is this part of it.
+const PART_OF_SILENCE: u32 = 16;
+
+/// Longest sleep on the flag. A sleeper wakes this thread. Only one of a version before 0.2 does not.
+const UNWOKEN: Duration = Duration::from_millis(10);
+
+/// The running thread. Dropping this ends it.
+pub(super) struct WakeThread {
+    /// One private word: not zero once the thread is to end.
+    stop: Memory<WriteWord>,
+    thread: Option<Thread>,
+    creator: CreatorPid,
+}
+
+impl WakeThread {
+    pub(super) fn start(memory: Memory<Word>, layout: Layout, sleepers: Sleepers) -> io::Result<Self> {
+        let stop = Memory::heap(1);
+        let run = Run { view: View::new(&memory, layout), sleepers, stop: stop.clone() };
+        let thread = spawn("feed-ring wake", move || run.until_stopped())?;
+        Ok(WakeThread { stop, thread: Some(thread), creator: CreatorPid::this() })
+    }
+}
+
+impl Drop for WakeThread {
+    fn drop(&mut self) {
+        let Some(thread) = self.thread.take() else { return };
+        if !self.creator.is_this() {
+            return std::mem::forget(thread); // a forked child's copy: the thread is in the parent
+        }
+        self.stop[0].store(1);
+        wake(&self.stop[0]);
+        thread.join();
+    }
+}
+
+/// What the thread works with.
+struct Run {
+    view: View,
+    sleepers: Sleepers,
+    stop: Memory<WriteWord>,
+}
+
+impl Run {
+    fn until_stopped(&self) {
+        // The sequence after the last message that sleepers were woken for.
+        let mut announced = None;
+        let mut active = Instant::now();
+        while self.stop[0].load() == 0 {
+            if self.sleepers.flag.load() == 0 {
+                sleep(&[(&self.sleepers.flag, 0), (&self.stop[0], 0)], Some(Instant::now() + UNWOKEN));
+                active = Instant::now();
+            }
+            let next = next_of_running(&self.view);
+            if self.sleepers.flag.load() != 0 && announced != Some(next) {
+                announced = Some(next);
+                // W5. Pairs with P2 and, through W2, with B1: a sleeper that sees the event changed sees every message
+                // that is announced here. It would not be woken for them again.
+                fence("W5", Ordering::Acquire);
+                self.sleepers.wake_all();
+                active = Instant::now();
+            }
+            let pause = active.elapsed() / PART_OF_SILENCE;
+            nap((&self.stop[0], 0), pause.clamp(SHORTEST, LONGEST));
+        }
+    }
+}
