@@ -39,7 +39,8 @@ fn a_client_of_a_sealed_ring_keeps_nobody_else_out() {
     let ring = inspect::Ring::connect(&path).unwrap();
     let held = ring.entries().unwrap().unwrap().into_iter().filter(|entry| entry.held).count();
     assert_eq!(held, 2);
-    let said = |finding: &inspect::Finding| finding.place == "control" && finding.found.starts_with("its first word is");
+    let said =
+        |finding: &inspect::Finding| finding.place == "control" && finding.found.starts_with("its first word is");
     assert!(ring.verify().findings.iter().any(said));
 }
 

@@ -133,7 +133,7 @@ pub const ALL: &[Model] = &[
     .preemptions(2),
     Model::new("handover", "", "a close on one thread, a takeover on another", faults::handover).preemptions(3),
     Model::new("park", "MLz", "2 messages for a subscriber that sleeps", parking::message).preemptions(4),
-    Model::new("park-thread", "MLz", "a message for a sleeper that a thread wakes", parking::message_by_thread)
+    Model::new("park-thread", "Mz", "a message for a sleeper that a thread wakes", parking::message_by_thread)
         .preemptions(2),
     Model::new("park-thread-close", "Cz", "a close for a sleeper that a thread wakes", parking::close_by_thread)
         .preemptions(1),

@@ -60,7 +60,8 @@ impl Ring {
         for _ in 1..ATTEMPTS {
             match Self::open_once(root.ring(name, Trust::Anybody)?) {
                 // Another process may be making, replacing or removing it: try again.
-                Ok(ring) if ring.state() == State::Superseded || ring.control_damage().is_some() || ring.live.is_err() => {}
+                Ok(ring)
+                    if ring.state() == State::Superseded || ring.control_damage().is_some() || ring.live.is_err() => {}
                 Err(OpenError::NotFound { .. }) => {}
                 result => return result,
             }

@@ -10,11 +10,12 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use super::end::next_of_running;
+use super::slot;
 use super::view::View;
 use super::wake::Sleepers;
 use crate::format::layout::Layout;
 use crate::memory::{CreatorPid, Memory};
-use crate::sync::{Ordering, Thread, Word, WriteWord, fence, nap, sleep, spawn, wake};
+use crate::sync::{Ordering, Thread, Word, WriteWord, fence, nap, on, sleep, spawn, wake};
 
 /// Shortest pause between two looks. The kernel adds about 50 µs. Nothing makes the thread look more often, so nobody can
 /// keep its processor busy.
@@ -76,7 +77,7 @@ impl Run {
                 active = Instant::now();
             }
             let next = next_of_running(&self.view);
-            if self.sleepers.flag.load() != 0 && announced != Some(next) {
+            if self.sleepers.flag.load() != 0 && announced != Some(next) && self.is_last_seen(next) {
                 announced = Some(next);
                 // W5. Pairs with P2 and, through W2, with B1: a sleeper that sees the event changed sees every message
                 // that is announced here. It would not be woken for them again.
@@ -87,5 +88,13 @@ impl Run {
             let pause = active.elapsed() / PART_OF_SILENCE;
             nap((&self.stop[0], 0), pause.clamp(SHORTEST, LONGEST));
         }
+    }
+
+    /// Whether this thread sees the message before `next` published.
+    fn is_last_seen(&self, next: u64) -> bool {
+        let Some(last) = next.checked_sub(1).filter(|&last| last >= self.view.layout().base) else { return true };
+        // W6. The count comes with no ordering, and may be seen before the message. A marker comes with none either.
+        let word = self.view.sequence_word(last);
+        word.is_multiple_of(2) && word >= slot::published(last) || !on("W6")
     }
 }

@@ -25,6 +25,8 @@ mod word;
 pub(crate) use std::sync::atomic::Ordering;
 
 #[cfg(loom)]
+pub(crate) use modelled::model::thread_wakes;
+#[cfg(loom)]
 pub(crate) use modelled::{
     atomic::{
         EPOCHS, LINE_WORDS, MAPPABLE, PAD_WORDS, base, compiler_fence, fence, on, panicking, spin_loop, yield_now,
@@ -35,8 +37,6 @@ pub(crate) use modelled::{
 pub use modelled::{model, placed::PlacedWord};
 #[cfg(not(loom))]
 pub(crate) use park::{Thread, barrier_on_all, nap, register_for_barriers, run_own_threads_on, sleep, spawn, wake};
-#[cfg(loom)]
-pub(crate) use modelled::model::thread_wakes;
 pub(crate) use point::fault_point;
 #[cfg(not(loom))]
 pub(crate) use real::{

@@ -72,5 +72,9 @@ fn open_control(ring: &Directory, trust: Trust<'_>) -> Option<Result<(OwnedFd, M
         Ok(opened) => opened,
     };
     let mapped = check::control(&file, &stat);
-    Some(mapped.map(|words| (file, words)).map_err(|reason| format!("{}: {reason}", ring.path.join(file::CONTROL).display())))
+    Some(
+        mapped
+            .map(|words| (file, words))
+            .map_err(|reason| format!("{}: {reason}", ring.path.join(file::CONTROL).display())),
+    )
 }
