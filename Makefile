@@ -59,6 +59,10 @@ compat: ## a ring of another commit is read, taken over and verified by this bui
 report: ## this ring beside every other way to move a message: target/report (QUICK=1 within a minute; PEERS=0 without other rings)
 	$(CARGO) run --release --locked -p feed-ring-benches $(if $(filter 0,$(PEERS)),,--features peers) --bin report -- $(if $(QUICK),--quick)
 
+.PHONY: hostile
+hostile: ## how long a publish takes beside hostile subscribers and users, and without them (2 minutes)
+	$(CARGO) run --quiet --release --locked -p feed-ring-benches --bin hostile
+
 .PHONY: bench
 bench: ## benches of single operations
 	$(CARGO) bench --locked -p feed-ring-benches --features peers

@@ -2,10 +2,11 @@
 //!
 //! [`harness`] measures one contender. [`ring`], [`limits`], [`kernel`] and, with the feature `peers`, `peers` are the
 //! contenders; [`contenders`] lists them. [`report`] interleaves the rounds of all contenders, drops unsteady rounds,
-//! and writes the table, the JSON file and the plots.
+//! and writes the table, the JSON file and the plots. [`hostile`] measures a publisher beside attacks.
 
 pub mod contenders;
 pub mod harness;
+pub mod hostile;
 pub mod kernel;
 pub mod limits;
 #[cfg(feature = "peers")]

@@ -28,7 +28,7 @@ const BENCHES: &[&[&str]] = &[
     &["row"],
     &["kernel", "limits", "peers", "ring"],
     &["contenders"],
-    &["report"],
+    &["report", "hostile"],
     &["lib"],
     &["bin"],
 ];

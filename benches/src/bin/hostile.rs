@@ -1,0 +1,16 @@
+//! `make hostile`: measures how long a publish takes beside each attack of docs/reliability.md.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use feed_ring_benches::hostile;
+
+fn main() -> ExitCode {
+    match hostile::run(&hostile::Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("hostile: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

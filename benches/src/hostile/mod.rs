@@ -1,0 +1,90 @@
+//! How long a publish takes beside each attack that docs/reliability.md speaks of, and without it.
+//!
+//! Each measurement runs in a process of its own, because `membarrier` stays with a process. The publisher has one core,
+//! and the attackers have the other: that they take processor time away is not measured.
+
+pub mod attack;
+pub mod case;
+mod table;
+mod victim;
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Parser;
+
+use crate::harness::cores::Cores;
+use crate::harness::private_dir::PrivateDir;
+use case::Case;
+use table::Row;
+use victim::Quantiles;
+
+/// Measures how long a publish takes beside hostile subscribers and users, and without them.
+#[derive(Debug, Parser)]
+#[command(name = "hostile", version)]
+pub struct Options {
+    /// Measurements of each attack, with and without it in turn; the medians are printed
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+    /// Messages of a measurement, one each microsecond
+    #[arg(long, default_value_t = 200_000, value_parser = clap::value_parser!(u64).range(1..))]
+    messages: u64,
+    /// The publisher's core, and the core of all others (default: the first two allowed)
+    #[arg(long, value_name = "A,B")]
+    cores: Option<Cores>,
+    /// Only attacks whose name contains this
+    #[arg(long, value_name = "PART")]
+    only: Option<String>,
+    /// In this program's children: what to do
+    #[arg(long, hide = true)]
+    role: Option<Role>,
+    /// In this program's children: the number of the case
+    #[arg(long, hide = true, default_value_t = 0)]
+    case: usize,
+    /// In this program's children: the directory of the ring
+    #[arg(long, hide = true)]
+    directory: Option<PathBuf>,
+}
+
+/// What a child of this program does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Role {
+    /// Publishes alone.
+    Alone,
+    /// Publishes beside an attack.
+    Attacked,
+    /// Attacks, until it is killed.
+    Attack,
+}
+
+/// Runs the program.
+///
+/// # Errors
+/// The ring's, the kernel's, or those of standard output.
+pub fn run(options: &Options) -> anyhow::Result<()> {
+    let cores = options.cores.map_or_else(Cores::first_two, Ok)?;
+    if let Some(role) = options.role {
+        let directory = options.directory.as_deref().context("--directory")?;
+        let case = case::ALL.get(options.case).context("--case")?;
+        return match role {
+            Role::Attack => attack::run(case, directory),
+            role => victim::run(options, case, directory, cores, role == Role::Attacked),
+        };
+    }
+    let wanted = |case: &Case| options.only.as_ref().is_none_or(|part| case.attack.name().contains(part.as_str()));
+    let directory = PrivateDir::create("/dev/shm".as_ref())?;
+    let mut rows = Vec::new();
+    for (number, case) in case::ALL.iter().enumerate().filter(|(_, case)| wanted(case)) {
+        let mut measured = [Vec::new(), Vec::new()];
+        for _ in 0..options.rounds {
+            for (role, quantiles) in [Role::Alone, Role::Attacked].into_iter().zip(&mut measured) {
+                quantiles.push(victim::measure_in_child(options, number, role, &directory, cores)?);
+            }
+        }
+        let [alone, attacked] = measured.map(|quantiles| Quantiles::median(&quantiles));
+        rows.push(Row { case, alone, attacked });
+    }
+    let mut output = std::io::stdout().lock();
+    write!(output, "{}", table::Table { rows: &rows, cores }).context("cannot print the table")
+}

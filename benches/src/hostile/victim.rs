@@ -1,0 +1,158 @@
+//! The publisher that is measured: one message each microsecond, and the duration of each publish.
+
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use feed_ring::placement::pin_to_cpu;
+use hdrhistogram::Histogram;
+
+use super::case::{Attack, Case, Place};
+use super::{Options, Role};
+use crate::harness::clock::{self, Ticks};
+use crate::harness::cores::Cores;
+use crate::harness::private_dir::PrivateDir;
+
+/// The interval between two messages.
+const INTERVAL: Duration = Duration::from_micros(1);
+
+/// Messages before those that are measured.
+const WARM_UP: u64 = 20_000;
+
+/// A user who owns nothing.
+const NOBODY: u32 = 65_534;
+
+/// Durations of a publish, in ns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Quantiles {
+    /// 50 %, 99 % and 99.9 % of the publishes took at most this.
+    pub(super) ns: [u64; 3],
+}
+
+impl Quantiles {
+    /// The median of each quantile.
+    pub(super) fn median(all: &[Self]) -> Self {
+        Quantiles {
+            ns: [0, 1, 2].map(|which: usize| {
+                let mut sorted: Vec<u64> = all.iter().map(|quantiles| quantiles.ns[which]).collect();
+                sorted.sort_unstable();
+                sorted.get(sorted.len() / 2).copied().unwrap_or_default()
+            }),
+        }
+    }
+}
+
+/// Publishes and prints the quantiles.
+pub(super) fn run(
+    options: &Options,
+    case: &Case,
+    directory: &Path,
+    cores: Cores,
+    attacked: bool,
+) -> anyhow::Result<()> {
+    let ticks = Ticks::measure();
+    // Before the publisher is made, as docs/performance.md advises.
+    pin_to_cpu(cores.publisher)?;
+    feed_ring::guard::install()?;
+    let mut publisher = case.place.publisher(directory).create()?;
+    let mut attacker = attacked.then(|| Attacker::start(options, case, directory, cores)).transpose()?;
+    let mut durations = Histogram::<u64>::new_with_max(10_000_000_000, 3)?;
+    let interval = ticks.ticks(INTERVAL);
+    let mut due = clock::now();
+    for number in 0..WARM_UP + options.messages {
+        due += interval;
+        while clock::now() < due {
+            std::hint::spin_loop();
+        }
+        let begun = clock::now_after_loads();
+        publisher.publish(&[number; 7]);
+        let ended = clock::now_after_loads();
+        if number >= WARM_UP {
+            durations.saturating_record(ticks.ns((ended - begun) as f64) as u64);
+        }
+        // What came too late is not made up for: that would be another pace.
+        due = due.max(ended);
+    }
+    if let Some(attacker) = &mut attacker {
+        attacker.end()?;
+    }
+    let [p50, p99, p999] = [0.5, 0.99, 0.999].map(|quantile| durations.value_at_quantile(quantile));
+    println!("{p50} {p99} {p999}");
+    publisher.close()?;
+    Ok(())
+}
+
+/// One measurement, in a process of its own.
+pub(super) fn measure_in_child(
+    options: &Options,
+    case: usize,
+    role: Role,
+    directory: &PrivateDir,
+    cores: Cores,
+) -> anyhow::Result<Quantiles> {
+    let directory = directory.subdir("ring")?;
+    for path in [directory.path(), directory.path().parent().unwrap_or(directory.path())] {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755))?;
+    }
+    let mut command = own(options, case, role, directory.path(), cores)?;
+    let output = command.stderr(Stdio::inherit()).output()?;
+    ensure!(output.status.success(), "a measurement ended with {}", output.status);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let numbers: Vec<u64> = text.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
+    let ns = <[u64; 3]>::try_from(numbers).ok().with_context(|| format!("a measurement printed {text:?}"))?;
+    Ok(Quantiles { ns })
+}
+
+/// This program, in another role.
+fn own(options: &Options, case: usize, role: Role, directory: &Path, cores: Cores) -> anyhow::Result<Command> {
+    let role = match role {
+        Role::Alone => "alone",
+        Role::Attacked => "attacked",
+        Role::Attack => "attack",
+    };
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(["--role", role, "--case", &case.to_string(), "--cores", &cores.to_string()]);
+    command.args(["--messages", &options.messages.to_string()]).arg("--directory").arg(directory);
+    Ok(command)
+}
+
+/// The attacking process. Dropping this kills it.
+struct Attacker(Child);
+
+impl Attacker {
+    /// Starts it, as another user where that is allowed and the attack is one of another user. Returns once it attacks.
+    fn start(options: &Options, case: &Case, directory: &Path, cores: Cores) -> anyhow::Result<Self> {
+        let mut command = own(options, options.case, Role::Attack, directory, cores)?;
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let another = case.place == Place::Admitting || case.attack == Attack::Membarrier;
+        if another && rustix::process::geteuid().is_root() {
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        let mut child = command.spawn().context("starting the attacker")?;
+        let output = child.stdout.take().context("the attacker's output")?;
+        let attacker = Attacker(child);
+        let mut line = String::new();
+        BufReader::new(output).read_line(&mut line)?;
+        ensure!(line == "attacking\n", "the attacker failed");
+        Ok(attacker)
+    }
+
+    /// Ends it. An attack that ended before was none.
+    fn end(&mut self) -> anyhow::Result<()> {
+        ensure!(self.0.try_wait()?.is_none(), "the attacker ended too early");
+        self.0.kill()?;
+        self.0.wait()?;
+        Ok(())
+    }
+}
+
+impl Drop for Attacker {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
