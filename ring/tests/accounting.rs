@@ -1,6 +1,8 @@
 //! Every message is accounted for: random sequences of operations on a ring, checked against a plain list of what was
 //! published.
 
+use std::time::Duration;
+
 use feed_ring::{Join, Subscriber, TryRecvError, in_process};
 use proptest::prelude::*;
 
@@ -9,8 +11,11 @@ enum Step {
     Publish(u8),
     Receive(u8),
     Batch(u8),
+    Into(u8),
+    Timeout,
     Latest,
     Join(Join),
+    Restart,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -18,7 +23,10 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (0..40u8).prop_map(Step::Publish),
         3 => (0..20u8).prop_map(Step::Receive),
         2 => (1..20u8).prop_map(Step::Batch),
+        1 => (1..10u8).prop_map(Step::Into),
+        1 => Just(Step::Timeout),
         1 => Just(Step::Latest),
+        1 => Just(Step::Restart),
         1 => prop_oneof![Just(Join::Oldest), Just(Join::Latest), (0..300u64).prop_map(Join::Sequence)].prop_map(Step::Join),
     ]
 }
@@ -26,6 +34,14 @@ fn step() -> impl Strategy<Value = Step> {
 /// The content of message `sequence`.
 fn content(sequence: u64) -> [u64; 3] {
     [sequence, !sequence, sequence.wrapping_mul(0x9e37_79b9_7f4a_7c15)]
+}
+
+/// The messages that an error tells to be lost.
+fn told(error: TryRecvError) -> u64 {
+    match error {
+        TryRecvError::Lagged { missed } => missed,
+        _ => 0,
+    }
 }
 
 fn is_conserved(subscriber: &Subscriber<[u64; 3]>) -> bool {
@@ -37,10 +53,11 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
-    fn nothing_is_torn_repeated_or_unaccounted(exponent in 1..6u32, steps in prop::collection::vec(step(), 1..60)) {
+    fn nothing_is_torn_repeated_or_unaccounted_and_every_loss_is_told(exponent in 1..6u32, steps in prop::collection::vec(step(), 1..60)) {
         let capacity = 1u64 << exponent;
         let (mut publisher, ring) = in_process::<[u64; 3]>(capacity as usize).unwrap();
         let mut subscriber = ring.subscribe(Join::Oldest);
+        let mut lost = 0; // as told, by whatever call
         for step in steps {
             let (at, published) = (subscriber.sequence(), publisher.published());
             let oldest = published.saturating_sub(capacity - 1);
@@ -58,31 +75,55 @@ proptest! {
                         Err(TryRecvError::Lagged { missed }) => {
                             prop_assert!(at < oldest);
                             prop_assert_eq!(at + missed, oldest + (capacity - 1) / 8);
+                            lost += missed;
                         }
+                        Err(TryRecvError::Restarted { .. } | TryRecvError::RestartsUnknown { .. }) => {}
                         Err(error) => prop_assert!(false, "{}", error),
                     }
                 },
+                Step::Into(count) => for _ in 0..count {
+                    let (at, mut message) = (subscriber.sequence(), [0; 3]);
+                    match subscriber.try_recv_into(&mut message) {
+                        Ok(()) => prop_assert_eq!(message, content(at)),
+                        Err(error) => lost += told(error),
+                    }
+                },
+                Step::Timeout => match subscriber.recv_timeout(Duration::ZERO) {
+                    Ok(message) => prop_assert_eq!(message, content(at)),
+                    Err(error) => lost += told(error),
+                },
+                Step::Restart => {
+                    publisher.close().unwrap();
+                    publisher = ring.take_over().unwrap();
+                }
                 Step::Batch(count) => {
                     let mut batch = vec![[0; 3]; usize::from(count)];
                     match subscriber.recv_batch(&mut batch) {
                         Ok(got) => {
-                            prop_assert_eq!(got as u64, u64::from(count).min(published - at));
+                            // A batch ends where an epoch does.
+                            let most = u64::from(count).min(published - at);
+                            prop_assert!(got as u64 == most || publisher.epoch() > 1 && got as u64 <= most);
                             for (sequence, message) in (at..).zip(&batch[..got]) {
                                 prop_assert_eq!(message, &content(sequence));
                             }
                         }
                         Err(TryRecvError::Empty) => prop_assert!(at >= published),
-                        Err(TryRecvError::Lagged { .. }) => prop_assert!(at < oldest),
+                        Err(TryRecvError::Lagged { missed }) => {
+                            prop_assert!(at < oldest);
+                            lost += missed;
+                        }
+                        Err(TryRecvError::Restarted { .. } | TryRecvError::RestartsUnknown { .. }) => {}
                         Err(error) => prop_assert!(false, "{}", error),
                     }
                 }
                 Step::Latest => match subscriber.latest() {
                     Ok(message) => prop_assert_eq!(message, content(published - 1)),
                     Err(TryRecvError::Empty) => prop_assert!(at >= published),
-                    Err(error) => prop_assert!(false, "{}", error),
+                    Err(error) => lost += told(error),
                 },
                 Step::Join(join) => {
                     subscriber = ring.subscribe(join);
+                    lost = 0;
                     let first = match join {
                         Join::Oldest => oldest,
                         Join::Latest => published,
@@ -92,6 +133,7 @@ proptest! {
                 }
             }
             prop_assert!(is_conserved(&subscriber), "{:?}", subscriber);
+            prop_assert_eq!(lost, subscriber.lost(), "told is lost");
             prop_assert_eq!(subscriber.lag(), publisher.published().saturating_sub(subscriber.sequence()));
         }
     }
