@@ -1,9 +1,10 @@
 //! Every message is accounted for: random sequences of operations on a ring, checked against a plain list of what was
 //! published.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use feed_ring::{Join, Subscriber, TryRecvError, in_process};
+use feed_ring::{Join, Subscriber, TryRecvError, WaitStrategy, in_process};
 use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
@@ -137,4 +138,39 @@ proptest! {
             prop_assert_eq!(subscriber.lag(), publisher.published().saturating_sub(subscriber.sequence()));
         }
     }
+}
+
+/// What `latest` loses on its way to the newest message, only a publisher that runs meanwhile can show.
+#[test]
+fn every_loss_is_told_beside_a_running_publisher() {
+    let (mut publisher, ring) = in_process::<[u64; 3]>(8).unwrap();
+    let mut subscriber = ring.subscribe_with(Join::Oldest, WaitStrategy::Yield);
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for sequence in (0..).take_while(|_| !stop.load(Ordering::Relaxed)) {
+                publisher.publish(&content(sequence));
+            }
+        });
+        let (mut lost, mut random) = (0, 1_u64);
+        let mut batch = [[0; 3]; 5];
+        for _ in 0..200_000 {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let received = match random >> 61 {
+                0 | 1 => subscriber.latest().map(|_| ()),
+                2 => subscriber.recv_batch(&mut batch).map(|_| ()),
+                3 => subscriber.try_recv_into(&mut batch[0]),
+                4 => subscriber.recv_timeout(Duration::ZERO).map(|_| ()),
+                5 => subscriber.recv().map(|_| ()).map_err(TryRecvError::from),
+                _ => subscriber.try_recv().map(|_| ()),
+            };
+            lost += received.err().map_or(0, told);
+            if lost != subscriber.lost() || !is_conserved(&subscriber) {
+                stop.store(true, Ordering::Relaxed);
+                panic!("told {lost}, {subscriber:?}");
+            }
+        }
+        stop.store(true, Ordering::Relaxed);
+        assert!(lost > 0 && subscriber.skipped() > 0, "nothing was lost: the test shows nothing");
+    });
 }
