@@ -154,7 +154,7 @@ fn every_loss_is_told_beside_a_running_publisher() {
         });
         let (mut lost, mut random) = (0, 1_u64);
         let mut batch = [[0; 3]; 5];
-        for _ in 0..200_000 {
+        for _ in 0..50_000 {
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             let received = match random >> 61 {
                 0 | 1 => subscriber.latest().map(|_| ()),
