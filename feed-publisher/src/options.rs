@@ -377,7 +377,7 @@ mod tests {
             (&["--mode", "77777777777777"], "--mode"),
             (&["--group", "no such group"], "'--group <NAME|GID>': there is no group of this name in /etc/group"),
             (&["--ahead", "3"], "'--ahead <1|2>': 3 is not in 1..=2"),
-            (&["--wake", "signal"], "[possible values: membarrier, fence]"),
+            (&["--wake", "signal"], "[possible values: membarrier, fence, thread]"),
             (&["--cpu", "first"], "--cpu"),
             (&["--numa-node", "near"], "--numa-node"),
             (&["--numa-node=-1"], "--numa-node"),

@@ -3,10 +3,11 @@
 use rustix::thread::CpuSet;
 
 use super::error::PlacementError;
-use crate::sync::run_own_threads_on;
+use crate::sync::remember_unpinned;
 
-/// Restricts the calling thread, and every thread that it starts later, to one CPU, and checks the result. The library's
-/// own threads stay on the CPUs that were allowed before the first call.
+/// Restricts the calling thread, and every thread that it starts later, to one CPU, and checks the result. The
+/// thread that wakes sleepers for a publisher ([`Wake::Thread`](crate::Wake::Thread)) stays on the CPUs that were allowed
+/// before the first call.
 ///
 /// Call it before large allocations: memory comes from the NUMA node of the CPU that touches it first.
 ///
@@ -26,7 +27,7 @@ pub fn pin_to_cpu(cpu: usize) -> Result<(), PlacementError> {
         .map_err(|errno| refused(format!("it does not exist, or this process may not run on it ({errno})")))?;
     match rustix::thread::sched_getaffinity(None) {
         Ok(now) if now == only => {
-            before.into_iter().for_each(run_own_threads_on);
+            before.into_iter().for_each(remember_unpinned);
             Ok(())
         }
         Ok(now) => Err(refused(format!("the kernel put this process on {} instead", ranges(&now)))),

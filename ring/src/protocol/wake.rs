@@ -34,8 +34,8 @@ pub enum Wake {
     /// later, and **nothing that any subscriber or any other user does delays the publisher**. Where the kernel refuses a
     /// thread, [`Membarrier`](Self::Membarrier) is used.
     ///
-    /// The thread inherits the processors that the calling thread may run on: create the publisher before pinning its
-    /// thread to one processor.
+    /// The thread must not share a pinned publisher's processor. Pin with
+    /// [`pin_to_cpu`](crate::placement::pin_to_cpu), or after the publisher was made.
     Thread,
 }
 

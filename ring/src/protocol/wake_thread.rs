@@ -15,7 +15,7 @@ use super::view::View;
 use super::wake::Sleepers;
 use crate::format::layout::Layout;
 use crate::memory::{CreatorPid, Memory};
-use crate::sync::{Ordering, Thread, Word, WriteWord, fence, nap, on, sleep, spawn, wake};
+use crate::sync::{Ordering, Thread, Word, WriteWord, fence, nap, on, sleep, spawn_unpinned, wake};
 
 /// Shortest pause between two looks. The kernel adds about 50 µs. Nothing makes the thread look more often, so nobody can
 /// keep its processor busy.
@@ -42,7 +42,7 @@ impl WakeThread {
     pub(super) fn start(memory: Memory<Word>, layout: Layout, sleepers: Sleepers) -> io::Result<Self> {
         let stop = Memory::heap(1);
         let run = Run { view: View::new(&memory, layout), sleepers, stop: stop.clone() };
-        let thread = spawn("feed-ring wake", move || run.until_stopped())?;
+        let thread = spawn_unpinned("feed-ring wake", move || run.until_stopped())?;
         Ok(WakeThread { stop, thread: Some(thread), creator: CreatorPid::this() })
     }
 }

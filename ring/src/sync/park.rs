@@ -40,21 +40,24 @@ pub(crate) struct Thread(std::thread::JoinHandle<()>);
 /// The CPUs that the process could run on before it pinned a thread.
 static UNPINNED: OnceLock<CpuSet> = OnceLock::new();
 
-/// Remembers the CPUs for the library's own threads, at the first call. A thread inherits the CPUs of the one that starts
-/// it, and would share the one CPU of a pinned publisher.
-pub(crate) fn run_own_threads_on(cpus: CpuSet) {
+/// Remembers these CPUs, at the first call.
+pub(crate) fn remember_unpinned(cpus: CpuSet) {
     let _ = UNPINNED.set(cpus); // the first call counts
 }
 
-/// Starts a thread.
+/// Starts a thread, on the CPUs of this one.
 pub(crate) fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<Thread> {
-    let run = move || {
+    std::thread::Builder::new().name(name.to_owned()).spawn(run).map(Thread)
+}
+
+/// Starts a thread that does not share the CPU that this one was pinned to.
+pub(crate) fn spawn_unpinned(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<Thread> {
+    spawn(name, move || {
         if let Some(cpus) = UNPINNED.get() {
             let _ = rustix::thread::sched_setaffinity(None, cpus); // refused: it stays where it is
         }
         run();
-    };
-    std::thread::Builder::new().name(name.to_owned()).spawn(run).map(Thread)
+    })
 }
 
 impl Thread {

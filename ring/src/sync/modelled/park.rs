@@ -42,7 +42,9 @@ pub(crate) fn nap(_unless: (&Word, u64), _pause: Duration) {
 pub(crate) struct Thread(loom::thread::JoinHandle<()>);
 
 /// Models pin no thread.
-pub(crate) fn run_own_threads_on(_cpus: rustix::thread::CpuSet) {}
+pub(crate) fn remember_unpinned(_cpus: rustix::thread::CpuSet) {}
+
+pub(crate) use spawn as spawn_unpinned;
 
 /// Starts a thread.
 pub(crate) fn spawn(_name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<Thread> {

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use rustix::fs::{FileType, OFlags};
+use rustix::io::Errno;
 
 use crate::error::OpenError;
 use crate::format::layout::{control, state, word};
@@ -46,7 +47,7 @@ fn open_once(ring: &Directory, expected: Expected<'_>) -> Result<Option<Opened>,
     let (segment, segment_stat) = ring.open(file::SEGMENT, flags, FileType::RegularFile, trust)?;
     let (memory, header) = check::segment(&segment, &segment_stat, (mapping, placement), &path)?;
     header.expect(expected.message, &path)?;
-    let Some(control) = open_control(ring, trust) else { return Ok(None) };
+    let Some(control) = open_control(ring, trust)? else { return Ok(None) };
     let live = match ring.open(file::LIVE, OFlags::RDONLY, FileType::Fifo, trust) {
         Err(Fault { what: What::Missing, .. }) => return Ok(None),
         live => live?.0,
@@ -63,18 +64,22 @@ fn open_once(ring: &Directory, expected: Expected<'_>) -> Result<Option<Opened>,
     Ok(Some(Opened { memory, layout, sleepers, attachment, found: Some((header.geometry, ring.path.clone())) }))
 }
 
-/// Opens and maps the control file. `None` if there is none, and the reason as text if it cannot be used: it is on a file
-/// system that is mounted read-only, or somebody cut it short.
-fn open_control(ring: &Directory, trust: Trust<'_>) -> Option<Result<(OwnedFd, Memory<WriteWord>), String>> {
-    let (file, stat) = match ring.open(file::CONTROL, OFlags::RDWR, FileType::RegularFile, trust) {
-        Err(Fault { what: What::Missing, .. }) => return None,
-        Err(fault) => return Some(Err(OpenError::from(fault).to_string())),
-        Ok(opened) => opened,
-    };
-    let mapped = check::control(&file, &stat);
-    Some(
-        mapped
-            .map(|words| (file, words))
-            .map_err(|reason| format!("{}: {reason}", ring.path.join(file::CONTROL).display())),
-    )
+/// An open and mapped control file, or the reason as text why there is none.
+type Control = Result<(OwnedFd, Memory<WriteWord>), String>;
+
+/// Opens and maps the control file. `None` if there is none. It may be on a file system that is mounted read-only, or
+/// somebody may have cut it short: then this subscriber does without.
+fn open_control(ring: &Directory, trust: Trust<'_>) -> Result<Option<Control>, OpenError> {
+    let path = ring.path.join(file::CONTROL);
+    match ring.open(file::CONTROL, OFlags::RDWR, FileType::RegularFile, trust) {
+        Err(Fault { what: What::Missing, .. }) => Ok(None),
+        Err(Fault { what: What::Io { source: Errno::ROFS, .. }, .. }) => {
+            Ok(Some(Err(format!("{}: the file system is mounted read-only", path.display()))))
+        }
+        Err(fault) => Err(fault.into()),
+        Ok((file, stat)) => {
+            let mapped = check::control(&file, &stat).map_err(|reason| format!("{}: {reason}", path.display()));
+            Ok(Some(mapped.map(|words| (file, words))))
+        }
+    }
 }
