@@ -6,7 +6,7 @@ use clap::Parser as _;
 use feed_ring_benches::hostile;
 
 fn main() -> ExitCode {
-    match hostile::run(&hostile::Options::parse()) {
+    match hostile::run(&hostile::options::Options::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("hostile: {error:#}");

@@ -5,58 +5,20 @@
 
 pub mod attack;
 pub mod case;
+pub mod options;
 mod table;
 mod victim;
 
 use std::io::Write as _;
-use std::path::PathBuf;
 
 use anyhow::Context as _;
-use clap::Parser;
 
 use crate::harness::cores::Cores;
 use crate::harness::private_dir::PrivateDir;
 use case::Case;
+use options::{Options, Role};
 use table::Row;
 use victim::Quantiles;
-
-/// Measures how long a publish takes beside hostile subscribers and users, and without them.
-#[derive(Debug, Parser)]
-#[command(name = "hostile", version)]
-pub struct Options {
-    /// Measurements of each attack, with and without it in turn; the medians are printed
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
-    rounds: u32,
-    /// Messages of a measurement, one each microsecond
-    #[arg(long, default_value_t = 200_000, value_parser = clap::value_parser!(u64).range(1..))]
-    messages: u64,
-    /// The publisher's core, and the core of all others (default: the first two allowed)
-    #[arg(long, value_name = "A,B")]
-    cores: Option<Cores>,
-    /// Only attacks whose name contains this
-    #[arg(long, value_name = "PART")]
-    only: Option<String>,
-    /// In this program's children: what to do
-    #[arg(long, hide = true)]
-    role: Option<Role>,
-    /// In this program's children: the number of the case
-    #[arg(long, hide = true, default_value_t = 0)]
-    case: usize,
-    /// In this program's children: the directory of the ring
-    #[arg(long, hide = true)]
-    directory: Option<PathBuf>,
-}
-
-/// What a child of this program does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Role {
-    /// Publishes alone.
-    Alone,
-    /// Publishes beside an attack.
-    Attacked,
-    /// Attacks, until it is killed.
-    Attack,
-}
 
 /// Runs the program.
 ///

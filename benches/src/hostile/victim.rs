@@ -12,7 +12,7 @@ use feed_ring::placement::pin_to_cpu;
 use hdrhistogram::Histogram;
 
 use super::case::{Attack, Case, Place};
-use super::{Options, Role};
+use super::options::{Options, Role};
 use crate::harness::clock::{self, Ticks};
 use crate::harness::cores::Cores;
 use crate::harness::private_dir::PrivateDir;

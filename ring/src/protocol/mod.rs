@@ -6,6 +6,7 @@ pub(crate) mod cursor;
 pub(crate) mod end;
 pub(crate) mod epochs;
 pub(crate) mod pending;
+mod sleepers;
 pub(crate) mod slot;
 pub(crate) mod slots;
 pub(crate) mod takeover;

@@ -10,9 +10,9 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use super::end::next_of_running;
+use super::sleepers::Sleepers;
 use super::slot;
 use super::view::View;
-use super::wake::Sleepers;
 use crate::format::layout::Layout;
 use crate::memory::{CreatorPid, Memory};
 use crate::sync::{Ordering, Thread, Word, WriteWord, fence, nap, on, sleep, spawn_unpinned, wake};
