@@ -25,12 +25,14 @@ faults: ## a publisher killed at each of its stores
 
 .PHONY: loom
 loom: ## the models and their mutants; red if an ordering is missing (loom-deep: longer models)
-	RUSTFLAGS="--cfg loom" $(CARGO) test --quiet --locked --target-dir target/loom --profile loom -p loom-tests --lib --test explorer
-	RUSTFLAGS="--cfg loom" $(CARGO) run --quiet --locked --target-dir target/loom --profile loom -p loom-tests --bin models
+	@echo "loom: compiles the models (a minute the first time), tests the explorer, then runs the models"
+	RUSTFLAGS="--cfg loom" $(CARGO) test --locked --target-dir target/loom --profile loom -p loom-tests --lib --test explorer -- --quiet
+	RUSTFLAGS="--cfg loom" $(CARGO) run --locked --target-dir target/loom --profile loom -p loom-tests --bin models
 
 .PHONY: loom-deep
 loom-deep: ## the same with longer models
-	RUSTFLAGS="--cfg loom" $(CARGO) run --quiet --locked --target-dir target/loom --profile loom -p loom-tests --bin models -- --deep
+	@echo "loom-deep: compiles the models (a minute the first time), then runs them"
+	RUSTFLAGS="--cfg loom" $(CARGO) run --locked --target-dir target/loom --profile loom -p loom-tests --bin models -- --deep
 
 .PHONY: torn-read
 torn-read: ## the incident on this processor, then the same traffic through the ring
@@ -56,7 +58,8 @@ compat: ## a ring of another commit is read, taken over and verified by this bui
 	@CARGO="$(CARGO)" BASE="$(BASE)" sh testing/compat.sh
 
 .PHONY: report
-report: ## this ring beside every other way to move a message: target/report (QUICK=1 within a minute; PEERS=0 without other rings)
+report: ## this ring beside every other way to move a message: target/report (QUICK=1 within a minute once it is compiled; PEERS=0 without other rings)
+	@echo "report: compiles first (minutes the first time; QUICK=1's minute begins after that)" >&2
 	$(CARGO) run --release --locked -p feed-ring-benches $(if $(filter 0,$(PEERS)),,--features peers) --bin report -- $(if $(QUICK),--quick)
 
 .PHONY: hostile

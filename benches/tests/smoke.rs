@@ -21,6 +21,9 @@ fn every_contender_works() {
     let pid = child.id();
     let output = child.wait_with_output().expect("wait for the report");
     assert!(output.status.success(), "the report failed: {:?}", output.status);
+    let table = String::from_utf8(output.stdout).expect("the table is UTF-8");
+    let last = table.lines().last().unwrap_or_default();
+    assert!(last.starts_with("Verdict: none: a smoke run"), "the last line is no verdict: {last}");
 
     let list = report().args(["--smoke", "--list"]).output().expect("start the report").stdout;
     let list = String::from_utf8(list).expect("names are UTF-8");

@@ -17,5 +17,9 @@ pub mod incident;
 pub mod models;
 #[cfg(loom)]
 pub mod oracle;
+#[cfg(loom)]
+pub mod table;
 #[cfg(not(loom))]
 pub mod torn;
+#[cfg(not(loom))]
+pub mod torn_verdict;

@@ -187,31 +187,45 @@ fn message(sequence: u64) -> Message {
 /// The name of the ring.
 const NAME: &str = "torn-read";
 
-/// Publishes these messages on a ring of 4 slots under `root` until `stop` is true, as fast as it can, so that the
-/// subscriber is lapped all the time.
+/// Publishes these messages on a ring of 4 slots under `root` until `stop` is true. Bursts of 1 to 8 messages alternate
+/// with pauses, both of random length. A burst overwrites slots while the subscriber copies them; in a pause the
+/// subscriber catches up, so that it receives messages at all.
 ///
 /// # Errors
 /// If the ring cannot be made.
 pub fn publish(root: &Path, stop: impl Fn() -> bool) -> Result<(), Box<dyn std::error::Error>> {
     let mut publisher = Publisher::<Message>::options(NAME).capacity(4).root(root).create()?;
+    let mut random = ONE;
     while !stop() {
-        for _ in 0..1000 {
-            publisher.publish(&message(publisher.published()));
+        for _ in 0..200 {
+            // A step of xorshift64.
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            for _ in 0..=random % 8 {
+                publisher.publish(&message(publisher.published()));
+            }
+            (0..(random >> 32) % 64).for_each(|_| std::hint::spin_loop());
         }
     }
     Ok(publisher.close()?)
 }
 
-/// Receives messages for `time`. Counts the received messages, those that differ from what was published under their
-/// number, and those lost.
+/// Receives messages for `time`. If they are fewer than `enough` by then, goes on until `patience`. Counts the received
+/// messages, those that differ from what was published under their number, and those lost.
 ///
 /// # Errors
 /// If the ring cannot be opened, or ends.
-pub fn subscribe(root: &Path, time: Duration) -> Result<(Count, u64), Box<dyn std::error::Error>> {
+pub fn subscribe(
+    root: &Path,
+    time: Duration,
+    patience: Duration,
+    enough: u64,
+) -> Result<(Count, u64), Box<dyn std::error::Error>> {
     let options = Subscriber::<Message>::options(NAME).root(root).join(Join::Oldest).wait(WaitStrategy::Spin);
     let mut subscriber = options.open_timeout(Duration::from_secs(20)).open()?;
     let (begun, mut count) = (Instant::now(), Count::default());
-    while begun.elapsed() < time {
+    while begun.elapsed() < if count.reads < enough { patience.max(time) } else { time } {
         for _ in 0..1000 {
             match subscriber.try_recv() {
                 Ok(received) => {

@@ -13,22 +13,26 @@ fn aligned_words_and_messages_are_whole() {
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
     if !HERE {
-        feed_testing::skipped(text.trim());
+        feed_testing::skipped(text.lines().next().unwrap_or_default());
         return;
     }
+    // From the back, because the place is of one word or of several.
     let row = |offset: &str| -> Vec<String> {
         let line = text.lines().find(|line| line.trim_start().starts_with(offset)).expect("a row for each offset");
-        line.split_whitespace().map(str::to_owned).collect()
+        line.split_whitespace().rev().map(str::to_owned).collect()
     };
     for offset in ["1016", "1024"] {
         let row = row(offset);
         assert_ne!(row[3], "0", "nothing was read: {text}");
-        assert_eq!(row[4], "0", "an aligned word was torn: {text}");
+        assert_eq!(row[2], "0", "an aligned word was torn: {text}");
     }
     // Written to the stream, because the test harness captures what macros print.
-    let _ = writeln!(std::io::stderr(), "offset 1022: {} of {} loads torn here", row("1022")[4], row("1022")[3]);
-    let last = text.lines().last().expect("what the ring did");
-    assert!(last.ends_with(" 0 torn") && !last.starts_with("0 messages"), "{last}");
+    let _ = writeln!(std::io::stderr(), "offset 1022: {} of {} loads torn here", row("1022")[2], row("1022")[3]);
+    let ring = text.lines().find(|line| line.contains(" messages received, ")).expect("what the ring did");
+    assert!(ring.ends_with(" 0 torn") && !ring.starts_with("0 messages"), "{ring}");
+    // How many messages come through depends on the machine's other work, and so does which verdict it is.
+    let last = text.lines().last().expect("a verdict");
+    assert!(last.starts_with("Verdict: ") && last.contains(" messages through the ring was torn"), "{text}");
 }
 
 #[test]

@@ -1,11 +1,14 @@
-//! A barrier for the two sides of a pair, in a page of shared words. It also holds the lines of the calibration.
+//! A barrier for the two sides of a pair, in a page of shared words. It also holds what they tell each other about a
+//! round, and the lines of the calibration.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::sys::words::{Memory, WORDS_PER_LINE, Words};
 
 const PUBLISHER: usize = 0;
+const LOST_CORE: usize = 4 * WORDS_PER_LINE;
 const SUBSCRIBER: usize = 8 * WORDS_PER_LINE;
+const REPEATED: usize = 12 * WORDS_PER_LINE;
 const CALIBRATION: usize = 16 * WORDS_PER_LINE;
 const APART: usize = 5 * WORDS_PER_LINE;
 const WORDS: usize = CALIBRATION + CALIBRATION_LINES * APART;
@@ -57,6 +60,26 @@ impl Barrier {
             // The other side may still be setting up, and on a shared core it needs this core's time for that.
             if polls.is_multiple_of(1024) { std::thread::yield_now() } else { std::hint::spin_loop() }
         }
+    }
+
+    /// The subscriber says whether it lost its core in the round. The publisher may look after the next [`Self::wait`].
+    pub fn tell_lost_core(&self, lost: bool) {
+        self.words.word(LOST_CORE).store(lost.into(), Ordering::Relaxed);
+    }
+
+    /// Whether the subscriber lost its core in the round.
+    pub fn lost_core(&self) -> bool {
+        self.words.word(LOST_CORE).load(Ordering::Relaxed) != 0
+    }
+
+    /// The publisher says whether the round is repeated. The subscriber may look after the next [`Self::wait`].
+    pub fn tell_repeated(&self, repeated: bool) {
+        self.words.word(REPEATED).store(repeated.into(), Ordering::Relaxed);
+    }
+
+    /// Whether the round is repeated.
+    pub fn is_repeated(&self) -> bool {
+        self.words.word(REPEATED).load(Ordering::Relaxed) != 0
     }
 
     /// The word that calibration hands back and forth on line `line`, one of [`CALIBRATION_LINES`].

@@ -7,6 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::clock::Ticks;
 
+/// The largest difference between the calibrations before and after a round, as a fraction. A round beyond it does not
+/// count.
+pub const TOLERANCE: f64 = 0.15;
+
 /// The length of each part of a measurement.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Plan {
@@ -26,6 +30,8 @@ pub struct Plan {
     pub stream: Duration,
     /// The length of the round that publishes without a reader.
     pub alone: Duration,
+    /// Rounds that do not count and are repeated at once, in the whole measurement. This bounds its time.
+    pub repeats: u32,
 }
 
 impl Plan {
@@ -41,6 +47,7 @@ impl Plan {
             paced_for: Duration::from_millis(15),
             stream: Duration::from_millis(20),
             alone: Duration::from_millis(10),
+            repeats: 12,
         }
     }
 
@@ -57,6 +64,13 @@ impl Plan {
         }
     }
 
+    /// The rounds of a report within a minute without real-time priority. The shorter a round, the more often neither
+    /// side loses its core.
+    pub fn quick_among_others() -> Self {
+        let length = Duration::from_millis(5);
+        Self { ping: length, single: length, paced_for: length, stream: length, alone: length, ..Self::quick() }
+    }
+
     /// The shortest rounds that still use everything. The times mean nothing.
     pub fn smoke() -> Self {
         Self {
@@ -67,8 +81,49 @@ impl Plan {
             paced_for: Duration::from_micros(500),
             stream: Duration::from_micros(500),
             alone: Duration::from_micros(200),
+            repeats: 2,
             ..Self::full()
         }
+    }
+}
+
+/// Why a round does not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flaw {
+    /// The kernel took the core away from a side.
+    Preempted,
+    /// c2c changed during the round.
+    Unsteady,
+}
+
+/// The number of rounds that did not count, by their flaw.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dropped {
+    /// The kernel took the core away from a side.
+    pub preempted: usize,
+    /// c2c changed during the round.
+    pub unsteady: usize,
+}
+
+impl Dropped {
+    /// Counts one more round.
+    pub fn count(&mut self, flaw: Flaw) {
+        match flaw {
+            Flaw::Preempted => self.preempted += 1,
+            Flaw::Unsteady => self.unsteady += 1,
+        }
+    }
+
+    /// The number of rounds with any flaw.
+    pub fn all(self) -> usize {
+        self.preempted + self.unsteady
+    }
+}
+
+impl std::ops::AddAssign for Dropped {
+    fn add_assign(&mut self, other: Self) {
+        self.preempted += other.preempted;
+        self.unsteady += other.unsteady;
     }
 }
 
@@ -81,14 +136,22 @@ pub struct Round<T> {
     pub after: f64,
     /// Whether the kernel took the core away from either side.
     pub preempted: bool,
+    /// The tries before this one, which did not count.
+    pub dropped: Dropped,
     /// The result.
     pub value: T,
 }
 
 impl<T> Round<T> {
-    /// Whether the round counts: c2c changed by at most the fraction `tolerance`, and neither side lost its core.
-    pub fn is_steady(&self, tolerance: f64) -> bool {
-        !self.preempted && (self.before - self.after).abs() <= tolerance * self.before.min(self.after)
+    /// Why the round does not count. `None` if c2c changed by at most [`TOLERANCE`] and neither side lost its core.
+    pub fn flaw(&self) -> Option<Flaw> {
+        if self.preempted {
+            Some(Flaw::Preempted)
+        } else if (self.before - self.after).abs() > TOLERANCE * self.before.min(self.after) {
+            Some(Flaw::Unsteady)
+        } else {
+            None
+        }
     }
 
     /// c2c during the round, in ns: the mean of both calibrations.
@@ -110,17 +173,6 @@ pub struct Measurement {
     pub stream: Round<Stream>,
     /// Time to publish a message without a reader, in ns; `None` if the publisher waits for readers.
     pub alone: Option<Round<f64>>,
-}
-
-impl Measurement {
-    /// The `preempted` flags of all rounds, in the order of the rounds.
-    pub fn preempted(&mut self) -> Vec<&mut bool> {
-        let mut flags = vec![&mut self.ping.preempted, &mut self.single.preempted];
-        flags.extend(self.paced.iter_mut().map(|round| &mut round.preempted));
-        flags.push(&mut self.stream.preempted);
-        flags.extend(self.alone.as_mut().map(|round| &mut round.preempted));
-        flags
-    }
 }
 
 /// The result of a paced round.
@@ -156,8 +208,6 @@ pub struct SubscriberResults {
     pub received: u64,
     /// Messages received per second in the stream.
     pub per_second: f64,
-    /// Whether the subscriber lost its core, for each round in the order of the rounds.
-    pub preempted: Vec<bool>,
 }
 
 /// A histogram of times in picoseconds, to three digits, as pairs of value and count.
@@ -172,6 +222,11 @@ impl Samples {
             histogram.saturating_record((ticks.ns(sample as f64) / parts * 1000.0) as u64);
         }
         Self(histogram.iter_recorded().map(|at| (at.value_iterated_to(), at.count_at_value())).collect())
+    }
+
+    /// The number of samples.
+    pub fn count(&self) -> u64 {
+        self.0.iter().map(|&(_, count)| count).sum()
     }
 
     /// Adds the samples to a histogram of picoseconds.
@@ -199,18 +254,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_round_is_steady_within_the_tolerance() {
-        let round = |before, after| Round { before, after, preempted: false, value: () };
-        assert!(round(100.0, 115.0).is_steady(0.15));
-        assert!(!round(100.0, 116.0).is_steady(0.15));
-        assert!(!round(116.0, 100.0).is_steady(0.15));
+    fn a_round_counts_within_the_tolerance_and_on_its_core() {
+        let round =
+            |before, after, preempted| Round { before, after, preempted, dropped: Dropped::default(), value: () };
+        assert_eq!(round(100.0, 115.0, false).flaw(), None);
+        assert_eq!(round(100.0, 116.0, false).flaw(), Some(Flaw::Unsteady));
+        assert_eq!(round(116.0, 100.0, false).flaw(), Some(Flaw::Unsteady));
+        assert_eq!(round(100.0, 100.0, true).flaw(), Some(Flaw::Preempted));
     }
 
     #[test]
     fn samples_keep_three_digits() {
         let samples = Samples::of(&[200, 200, 400], 2.0, Ticks::from_per_ns(2.0));
         let histogram = samples.histogram();
-        assert_eq!(histogram.len(), 3);
+        assert_eq!((histogram.len(), samples.count()), (3, 3));
         assert!((histogram.value_at_quantile(0.5) as f64 - 50_000.0).abs() < 50.0);
     }
 }

@@ -11,6 +11,7 @@ pub mod message;
 pub mod pair;
 pub mod patience;
 pub mod preempted;
+pub mod priority;
 pub mod private_dir;
 pub mod publisher;
 pub mod subscriber;

@@ -141,11 +141,9 @@ fn subscriber<C: Contender<W>, const W: usize>(
     let barrier = Barrier::subscriber(memory).context("memory of the barrier")?;
     let receiver = contender.receiver(ping).context("opening the receiver")?;
     let sender = contender.sender(pong).context("opening the sender")?;
-    let mut side = SubscriberSide::new(receiver, sender, barrier, &session.plan, session.ticks);
-    let mut results = side.measure(C::NEVER_WAITS)?;
-    if contender.shares_core() {
-        results.preempted.fill(false);
-    }
+    let shares_core = contender.shares_core();
+    let mut side = SubscriberSide::new(receiver, sender, barrier, &session.plan, session.ticks, shares_core);
+    let results = side.measure(C::NEVER_WAITS)?;
     side.barrier.wait();
     Ok(results)
 }

@@ -6,7 +6,7 @@ use super::barrier::Barrier;
 use super::calibrate;
 use super::clock::{self, Ticks};
 use super::contender::{Receiver, Sender};
-use super::measurement::{Measurement, Paced, Plan, Round, Samples, Stream, SubscriberResults};
+use super::measurement::{Dropped, Measurement, Paced, Plan, Round, Samples, Stream, SubscriberResults};
 use super::message::{self, Header, Message};
 use super::preempted;
 
@@ -34,12 +34,15 @@ pub struct PublisherSide<'a, S, R, const W: usize> {
     next: u64,
     /// The number of the next reply.
     next_reply: u64,
+    /// Rounds that may still be repeated.
+    repeats: u32,
 }
 
 impl<'a, S: Sender<W>, R: Receiver<W>, const W: usize> PublisherSide<'a, S, R, W> {
     /// A side that has not sent yet.
     pub fn new(sender: S, receiver: R, barrier: Barrier, plan: &'a Plan, ticks: Ticks) -> Self {
-        Self { sender, receiver, barrier, plan, ticks, message: message::pattern(0, 0), next: 0, next_reply: 0 }
+        let (message, repeats) = (message::pattern(0, 0), plan.repeats);
+        Self { sender, receiver, barrier, plan, ticks, message, next: 0, next_reply: 0, repeats }
     }
 
     /// The whole measurement, without the results that only the subscriber knows.
@@ -67,20 +70,30 @@ impl<'a, S: Sender<W>, R: Receiver<W>, const W: usize> PublisherSide<'a, S, R, W
         calibrate::publisher(&self.barrier, self.ticks, self.plan.calibration)
     }
 
-    /// One round between two calibrations. The calibration before it is also the one after the previous round.
+    /// One round between two calibrations. The calibration before it is also the one after the previous round. A round
+    /// that does not count is repeated at once, while the plan allows it.
     fn round<T>(
         &mut self,
         before: &mut f64,
-        work: impl FnOnce(&mut Self) -> anyhow::Result<T>,
+        mut work: impl FnMut(&mut Self) -> anyhow::Result<T>,
     ) -> anyhow::Result<Round<T>> {
-        let switches = preempted::count()?;
-        self.barrier.wait();
-        let value = work(self)?;
-        let preempted = preempted::count()? != switches;
-        let after = self.calibrate();
-        let round = Round { before: *before, after, preempted, value };
-        *before = after;
-        Ok(round)
+        let mut dropped = Dropped::default();
+        loop {
+            let switches = preempted::count()?;
+            self.barrier.wait();
+            let value = work(self)?;
+            let lost_core = preempted::count()? != switches;
+            let after = self.calibrate();
+            let preempted = lost_core || self.barrier.lost_core();
+            let round = Round { before: *before, after, preempted, dropped, value };
+            *before = after;
+            let flaw = round.flaw().filter(|_| self.repeats > 0);
+            self.barrier.tell_repeated(flaw.is_some());
+            self.barrier.wait();
+            let Some(flaw) = flaw else { return Ok(round) };
+            dropped.count(flaw);
+            self.repeats -= 1;
+        }
     }
 
     #[inline(always)]
@@ -227,11 +240,6 @@ pub fn add_subscriber_results(
     let stream = &mut measurement.stream.value;
     stream.received = results.received;
     stream.per_second = results.per_second;
-    let mut flags = measurement.preempted();
-    ensure!(results.preempted.len() == flags.len(), "the two sides disagree about the rounds");
-    for (flag, theirs) in flags.iter_mut().zip(results.preempted) {
-        **flag |= theirs;
-    }
     let stream = measurement.stream.value;
     ensure!(
         never_waits || stream.received == stream.sent,

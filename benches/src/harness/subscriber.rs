@@ -28,13 +28,15 @@ pub struct SubscriberSide<'a, S, R, const W: usize> {
     next: u64,
     /// The number of the next reply.
     next_reply: u64,
+    /// Whether losing its core is no flaw, because it shares the core on purpose.
+    shares_core: bool,
     /// The results so far.
     results: SubscriberResults,
 }
 
 impl<'a, S: Sender<W>, R: Receiver<W>, const W: usize> SubscriberSide<'a, S, R, W> {
     /// A side that has not received yet.
-    pub fn new(receiver: R, sender: S, barrier: Barrier, plan: &'a Plan, ticks: Ticks) -> Self {
+    pub fn new(receiver: R, sender: S, barrier: Barrier, plan: &'a Plan, ticks: Ticks, shares_core: bool) -> Self {
         Self {
             receiver,
             sender,
@@ -44,6 +46,7 @@ impl<'a, S: Sender<W>, R: Receiver<W>, const W: usize> SubscriberSide<'a, S, R, 
             reply: message::pattern(0, 1),
             next: 0,
             next_reply: 0,
+            shares_core,
             results: SubscriberResults::default(),
         }
     }
@@ -76,13 +79,20 @@ impl<'a, S: Sender<W>, R: Receiver<W>, const W: usize> SubscriberSide<'a, S, R, 
         calibrate::subscriber(&self.barrier);
     }
 
-    fn round<T>(&mut self, work: impl FnOnce(&mut Self) -> anyhow::Result<T>) -> anyhow::Result<T> {
-        let switches = preempted::count()?;
-        self.barrier.wait();
-        let value = work(self)?;
-        self.results.preempted.push(preempted::count()? != switches);
-        self.calibrate();
-        Ok(value)
+    /// One round, repeated for as long as the publisher says so. Only the last try's result is kept.
+    fn round<T>(&mut self, mut work: impl FnMut(&mut Self) -> anyhow::Result<T>) -> anyhow::Result<T> {
+        loop {
+            let switches = preempted::count()?;
+            self.barrier.wait();
+            let value = work(self)?;
+            let lost_core = preempted::count()? != switches;
+            self.barrier.tell_lost_core(lost_core && !self.shares_core);
+            self.calibrate();
+            self.barrier.wait();
+            if !self.barrier.is_repeated() {
+                return Ok(value);
+            }
+        }
     }
 
     /// The next message's header. The numbers must grow.

@@ -50,6 +50,9 @@ pub fn kernel() -> String {
     format!("{} {}", name.sysname().to_string_lossy(), name.release().to_string_lossy())
 }
 
+/// [`scheduling`] of a process with real-time priority.
+pub const REAL_TIME: &str = "real-time";
+
 /// The scheduling policy of this process and its children. With `real-time` they keep their cores while other processes
 /// want them.
 pub fn scheduling() -> &'static str {
@@ -58,7 +61,7 @@ pub fn scheduling() -> &'static str {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let policy = stat.rsplit_once(')').and_then(|(_, fields)| fields.split_whitespace().nth(38)?.parse().ok());
     match policy {
-        Some(libc::SCHED_FIFO | libc::SCHED_RR) => "real-time",
+        Some(libc::SCHED_FIFO | libc::SCHED_RR) => REAL_TIME,
         Some(_) => "other",
         None => "unknown",
     }

@@ -8,7 +8,8 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use crate::row::Kind;
 
-use super::summary::{Contender, Report};
+use super::contender::Contender;
+use super::summary::Report;
 
 /// Bytes in the messages that the plots show. Bars of different sizes would not compare.
 const PAYLOAD: usize = 56;

@@ -11,71 +11,55 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use crate::harness::clock::Ticks;
 use crate::harness::contender::Unavailable;
 use crate::harness::cores::Cores;
-use crate::harness::measurement::Measurement;
 use crate::harness::private_dir::PrivateDir;
 use crate::row::Row;
 
+use super::load::Observer;
 use super::options::Options;
-use super::subprocess;
+use super::outcome::{Excluded, Measurements, Outcome};
+use super::schedule::{Progress, Sweep};
+use super::{missing, subprocess, summary, verdict};
 
-/// Why a row has no measurements.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Excluded {
-    /// The machine does not offer the mechanism.
-    Skipped(String),
-    /// A measurement failed.
-    Failed(String),
-}
-
-/// The measurements of one row.
-#[derive(Debug, Default)]
-pub struct Measurements {
-    /// One for each sweep; `None` if the sweep ended before the row's turn.
-    pub by_sweep: Vec<Option<Measurement>>,
-    /// Why the row has no more measurements.
-    pub excluded: Option<Excluded>,
-}
-
-/// The measurements of all rows.
-#[derive(Debug)]
-pub struct Outcome {
-    /// In the order of the rows.
-    pub rows: Vec<Measurements>,
-}
-
-/// Measures all rows, sweep after sweep.
+/// Measures all rows, sweep after sweep, and then those that lack a figure.
 ///
 /// # Errors
 /// Interrupted by SIGINT or SIGTERM.
-pub fn run(rows: &[Row], dir: &PrivateDir, cores: Cores, ticks: Ticks, options: &Options) -> anyhow::Result<Outcome> {
+pub fn run(
+    rows: &[Row],
+    dir: &PrivateDir,
+    cores: Cores,
+    ticks: Ticks,
+    options: &Options,
+    real_time: bool,
+) -> anyhow::Result<Outcome> {
     let interrupted = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         signal_hook::flag::register(signal, Arc::clone(&interrupted))?;
     }
-    let (plan, began) = (options.plan(), Instant::now());
-    let mut outcome = Outcome { rows: rows.iter().map(|_| Measurements::default()).collect() };
-    let progress = std::io::stderr().is_terminal();
-    for sweep in 0..options.rounds() {
-        for measurements in &mut outcome.rows {
-            measurements.by_sweep.push(None);
-        }
-        // Each sweep begins with another row, so that no contender always follows the same one.
-        for step in 0..rows.len() {
-            let index = (step + sweep * 7) % rows.len();
-            let measurements = &mut outcome.rows[index];
+    let (filter, began) = (options.filter(), Instant::now());
+    let is_reference = |row: &Row| [verdict::RING, summary::LINE].contains(&row.name.as_str());
+    let references: Vec<usize> = (0..rows.len()).filter(|&index| is_reference(&rows[index])).collect();
+    let mut all: Vec<Measurements> = rows.iter().map(|_| Measurements::default()).collect();
+    let (mut progress, mut observer) = (Progress::new(options.schedule()), Observer::default());
+    let status = Status(std::io::stderr().is_terminal());
+    while let Some((sweep, visits)) = progress.next(rows.len(), &references, |index| {
+        all[index].excluded.is_none() && !missing::of(&all[index], &filter).is_empty()
+    }) {
+        all.iter_mut().for_each(|measurements| measurements.by_sweep.push(None));
+        for (step, &index) in visits.iter().enumerate() {
+            let measurements = &mut all[index];
             if measurements.excluded.is_some() {
                 continue;
             }
             if options.budget().is_some_and(|budget| began.elapsed() > budget) {
-                return Ok(outcome);
+                return Ok(Outcome { rows: all, load: observer.load() });
             }
-            if progress {
-                eprint!("\r\x1b[Kround {} of {}: {}", sweep + 1, options.rounds(), rows[index].name);
-                let _ = std::io::stderr().flush();
-            }
-            let own = dir.subdir(&format!("{sweep}-{index}"))?;
+            status.show(sweep, &format!("{} of {}: {}", step + 1, visits.len(), rows[index].name));
+            let own = dir.subdir(&format!("{}-{index}", measurements.by_sweep.len()))?;
+            let plan = options.plan(rows[index].kind, real_time);
+            observer.look();
             match subprocess::measure(&rows[index], &own, cores, &plan, ticks, &interrupted) {
-                Ok(measurement) => measurements.by_sweep[sweep] = Some(measurement),
+                Ok(measurement) => *measurements.by_sweep.last_mut().expect("this sweep's") = Some(measurement),
                 Err(_) if interrupted.load(Ordering::SeqCst) => bail!("interrupted"),
                 Err(error) => {
                     measurements.excluded = Some(match error.downcast::<Unavailable>() {
@@ -86,8 +70,29 @@ pub fn run(rows: &[Row], dir: &PrivateDir, cores: Cores, ticks: Ticks, options: 
             }
         }
     }
-    if progress {
-        eprint!("\r\x1b[K");
+    Ok(Outcome { rows: all, load: observer.load() })
+}
+
+/// One line on a terminal, which is overwritten. Dropping this clears it.
+struct Status(bool);
+
+impl Status {
+    fn show(&self, sweep: Sweep, what: &str) {
+        if !self.0 {
+            return;
+        }
+        match sweep {
+            Sweep::Regular(number) => eprint!("\r\x1b[Kround {number}, {what}"),
+            Sweep::Extra(number) => eprint!("\r\x1b[Kextra round {number} for rows that lack a figure, {what}"),
+        }
+        let _ = std::io::stderr().flush();
     }
-    Ok(outcome)
+}
+
+impl Drop for Status {
+    fn drop(&mut self) {
+        if self.0 {
+            eprint!("\r\x1b[K");
+        }
+    }
 }

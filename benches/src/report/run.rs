@@ -4,8 +4,10 @@ use std::fs::{self, File};
 use std::io::Write as _;
 
 use anyhow::{Context as _, ensure};
+use rustix::fs::{Access, access};
 
 use crate::harness::clock::Ticks;
+use crate::harness::priority::{self, Priority};
 use crate::harness::private_dir::{PrivateDir, default_root};
 use crate::row::Row;
 
@@ -23,23 +25,35 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         eprintln!("warning: the times of a debug build mean nothing: use cargo run --release");
     }
     let cores = options.cores()?;
+    let output = options.output.display().to_string();
+    // Before the measurement, which takes minutes.
+    let writable = || Ok::<(), std::io::Error>(access(&options.output, Access::WRITE_OK | Access::EXEC_OK)?);
+    fs::create_dir_all(&options.output)
+        .and_then(|()| writable())
+        .with_context(|| format!("{output}: the report cannot be written there: choose a directory with --output"))?;
+    let priority = if options.wants_real_time() { priority::take() } else { Priority::Declined };
+    if options.extent() != Extent::Smoke {
+        let bound = options.budget().map_or(String::new(), |_| " within a minute".into());
+        eprintln!("report: {} rows{bound}; {priority}", rows.len());
+    }
     let dir = PrivateDir::create(&default_root())?;
     let ticks = Ticks::measure();
-    let outcome = rounds::run(&rows, &dir, cores, ticks, options)?;
+    let outcome = rounds::run(&rows, &dir, cores, ticks, options, priority.is_real_time())?;
     let jitter = jitter::measure(&dir, cores, ticks, options.jitter_messages())?;
     let report = summary::Report::new(&rows, &outcome, jitter, options, cores, ticks)?;
 
-    fs::create_dir_all(&options.output).with_context(|| options.output.display().to_string())?;
+    let mut out = std::io::stdout().lock();
+    table::print(&report, &mut out)?;
     let path = options.output.join("report.json");
     let mut file = File::create(&path).with_context(|| path.display().to_string())?;
     serde_json::to_writer_pretty(&file, &report).with_context(|| path.display().to_string())?;
     writeln!(file).with_context(|| path.display().to_string())?;
-    table::print(&report, &mut std::io::stdout().lock())?;
     plot::draw_all(&report, &options.output)?;
-    eprintln!("written: {}", options.output.display());
+    eprintln!("written: {output}");
     for skipped in &report.skipped {
         eprintln!("SKIPPED: {}: {}", skipped.name, skipped.reason);
     }
+    writeln!(out, "{}", report.sentence())?;
     let failed: Vec<_> = report.failed.iter().map(|row| format!("{}: {}", row.name, row.reason)).collect();
     ensure!(failed.is_empty(), "{} of {} contenders failed: {}", failed.len(), rows.len(), failed.join("; "));
     Ok(())

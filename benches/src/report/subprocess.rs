@@ -19,6 +19,7 @@ use crate::harness::cores::Cores;
 use crate::harness::fork;
 use crate::harness::measurement::{Measurement, Plan};
 use crate::harness::pair::{Session, print_error};
+use crate::harness::priority;
 use crate::harness::private_dir::PrivateDir;
 use crate::row::Row;
 
@@ -55,6 +56,7 @@ pub struct Args {
 pub fn run(args: &Args) -> u8 {
     let measurement = || -> anyhow::Result<()> {
         fork::die_with_parent(Pid::from_raw(args.parent).context("no parent")?)?;
+        priority::step_down().context("stepping down below the report")?;
         let row = crate::contenders::all().into_iter().find(|row| row.name == args.contender);
         let row = row.with_context(|| format!("no contender `{}`", args.contender))?;
         let session = Session {

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 
-use super::summary::{Contender, Report};
+use super::contender::Contender;
+use super::missing;
+use super::summary::Report;
 
 /// Prints the table.
 ///
@@ -25,6 +27,9 @@ pub fn print(report: &Report, out: &mut impl Write) -> io::Result<()> {
         report.rounds_kept,
         report.rounds_dropped
     )?;
+    for line in report.load.lines() {
+        writeln!(out, "{line}")?;
+    }
     writeln!(out)?;
     let width = report.contenders.iter().map(|row| row.name.len()).max().unwrap_or(0).max(9);
     let head =
@@ -41,12 +46,13 @@ pub fn print(report: &Report, out: &mut impl Write) -> io::Result<()> {
         }
         writeln!(out)?;
     }
-    if report.contenders.iter().any(|row| !row.too_few.is_empty()) {
-        writeln!(out, "-: fewer than {} rounds kept; report.json lists the missing figures", report.rounds_needed)?;
+    if report.contenders.iter().any(|row| !row.publishes_alone) {
+        writeln!(out, "n/a: its publisher waits for readers, so it cannot publish without one")?;
     }
     if report.contenders.iter().any(|row| row.paced.iter().any(|paced| !paced.kept_pace)) {
         writeln!(out, "* the publisher did not keep the pace, so the latency is that of a growing backlog")?;
     }
+    missing_figures(report, out)?;
     placements(report, out, width)?;
     writeln!(out)?;
     for copies in &report.copies {
@@ -74,6 +80,25 @@ pub fn print(report: &Report, out: &mut impl Write) -> io::Result<()> {
              {}, p99.9 {})",
             jitter.subscriber, jitter.wake, publish.p50, publish.p99, publish.p999, gap.p50, gap.p99, gap.p999
         )?;
+    }
+    Ok(())
+}
+
+/// Prints the rows that lack figures, why, and what to do.
+fn missing_figures(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    let causes = report.causes();
+    if causes.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "-: no figure. By row:")?;
+    for row in &report.contenders {
+        for reason in missing::reasons(&row.missing, report.rounds_needed) {
+            writeln!(out, "   {}: {reason}", row.name)?;
+        }
+    }
+    writeln!(out, "What to do:")?;
+    for cause in causes {
+        writeln!(out, "   {}", missing::remedy(cause, report.circumstances()))?;
     }
     Ok(())
 }
@@ -112,10 +137,11 @@ fn cells(row: &Contender) -> Vec<String> {
     for index in 0..3 {
         let paced = row.paced.get(index);
         let late = paced.is_some_and(|paced| !paced.kept_pace);
-        cells.push(figure(paced.and_then(|paced| paced.over_c2c)) + if late { "*" } else { "" });
+        let figure = figure(paced.and_then(|paced| paced.over_c2c));
+        cells.push(if late && figure != "-" { figure + "*" } else { figure });
     }
     cells.extend([
-        figure(row.publish_ns),
+        if row.publishes_alone { figure(row.publish_ns) } else { "n/a".into() },
         figure(row.stream_over_c2c),
         row.received_per_second.map_or("-".into(), millions),
         row.lost_percent.map_or("-".into(), |lost| format!("{lost:.2}")),

@@ -3,5 +3,6 @@
 pub mod posix_mq;
 mod retry;
 pub mod robust;
+pub mod scheduler;
 pub mod sysv_mq;
 pub mod words;

@@ -1,0 +1,39 @@
+//! The measurements of all rows, before they become figures.
+
+use crate::harness::measurement::Measurement;
+
+use super::load::Load;
+
+/// Why a row has no measurements.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Excluded {
+    /// The machine does not offer the mechanism.
+    Skipped(String),
+    /// A measurement failed.
+    Failed(String),
+}
+
+/// The measurements of one row.
+#[derive(Debug, Default)]
+pub struct Measurements {
+    /// One for each sweep; `None` if the sweep did not visit the row.
+    pub by_sweep: Vec<Option<Measurement>>,
+    /// Why the row has no more measurements.
+    pub excluded: Option<Excluded>,
+}
+
+impl Measurements {
+    /// The measurements of the sweeps that visited the row.
+    pub fn present(&self) -> impl Iterator<Item = &Measurement> {
+        self.by_sweep.iter().flatten()
+    }
+}
+
+/// The measurements of all rows.
+#[derive(Debug)]
+pub struct Outcome {
+    /// In the order of the rows.
+    pub rows: Vec<Measurements>,
+    /// What else wanted the cores meanwhile.
+    pub load: Load,
+}
