@@ -40,7 +40,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             continue;
         };
         match subscriber.recv_timeout(PATIENCE) {
-            Ok(tick) => println!("{} {tick:?}", subscriber.sequence() - 1),
+            Ok(tick) => {
+                ended = None;
+                println!("{} {tick:?}", subscriber.sequence() - 1);
+            }
             Err(TryRecvError::Empty) => {}
             // This program was too slow.
             Err(TryRecvError::Lagged { missed }) => eprintln!("{missed} ticks lost"),
