@@ -332,7 +332,7 @@ impl<T: Message> Witness<T> {
 
     fn ask_batch<const N: usize>(&mut self) -> Step {
         let before = self.subscriber.sequence();
-        let mut messages = [T::new_zeroed(); N];
+        let mut messages = [T::zeroed(); N];
         match self.subscriber.recv_batch(&mut messages) {
             Ok(count) => {
                 for (index, message) in messages[..count].iter().enumerate() {

@@ -192,14 +192,17 @@ pub enum OpenError {
         found: u64,
     },
     /// The ring carries messages of another type.
-    #[error("{}: carries {found}, this program expects {expected}: rebuild the older side, or choose another ring", path.display())]
+    #[error("{}: carries {found}, this program expects {expected}: {difference}: rebuild the older side, or choose another ring", path.display())]
     Payload {
         /// The ring's segment.
         path: PathBuf,
-        /// The ring's messages: name, size, alignment, fingerprint.
+        /// The ring's messages: name, size in bytes, alignment in bytes.
         found: String,
         /// The program's messages, in the same form.
         expected: String,
+        /// The fields that differ: each with its type and its offset in bytes, in the ring and in this program. At most
+        /// six; the others are counted.
+        difference: String,
     },
     /// The header contradicts itself or the file's size: it was damaged, or was never a ring's header.
     #[error("{}: {what} is {found}, expected {expected}: the segment is damaged; restart its publisher", path.display())]

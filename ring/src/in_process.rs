@@ -21,12 +21,14 @@ use crate::transport::heap::Heap;
 /// ```
 /// use feed_ring::{Join, in_process};
 ///
-/// let (mut publisher, ring) = in_process::<u64>(64)?;
-/// let mut subscriber = ring.subscribe(Join::Oldest);
-/// let reading = std::thread::spawn(move || subscriber.recv());
-/// publisher.publish(&42);
-/// assert_eq!(reading.join().unwrap(), Ok(42));
-/// # Ok::<(), feed_ring::CreateError>(())
+/// fn main() -> Result<(), feed_ring::CreateError> {
+///     let (mut publisher, ring) = in_process::<u64>(64)?;
+///     let mut subscriber = ring.subscribe(Join::Oldest);
+///     let reading = std::thread::spawn(move || subscriber.recv());
+///     publisher.publish(&42);
+///     assert_eq!(reading.join().unwrap(), Ok(42));
+///     Ok(())
+/// }
 /// ```
 ///
 /// # Errors

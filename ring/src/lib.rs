@@ -15,12 +15,13 @@
 //!
 //! # A publisher and a subscriber
 //!
-//! ```
-//! # let root = tempfile::tempdir()?;
-//! use feed_ring::{Join, Payload, Publisher, Subscriber, TryRecvError};
-//! use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+//! Every snippet of this documentation is a complete program: `src/main.rs` of a crate that depends on `feed-ring`.
+//! A line `// Cargo.toml:` in it names what else it depends on. The rings are in `/dev/shm`, as a program's are.
 //!
-//! #[derive(Clone, Copy, Debug, PartialEq, FromBytes, IntoBytes, Immutable, KnownLayout, Payload)]
+//! ```no_run
+//! use feed_ring::{Join, Payload, Publisher, Subscriber, TryRecvError};
+//!
+//! #[derive(Clone, Copy, Debug, PartialEq, Payload)]
 //! #[repr(C)]
 //! struct Tick {
 //!     time: u64,  // ns since 1970
@@ -28,28 +29,43 @@
 //!     size: u64,
 //! }
 //!
-//! // In one process. Without `root`, the ring is /dev/shm/ticks.ring.
-//! let mut publisher = Publisher::<Tick>::options("ticks").capacity(4096).root(root.path()).create()?;
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     // In one process. The ring is /dev/shm/ticks.ring.
+//!     let mut publisher = Publisher::<Tick>::options("ticks").capacity(4096).create()?;
 //!
-//! // In any number of others.
-//! let mut subscriber = Subscriber::<Tick>::options("ticks").root(root.path()).join(Join::Latest).open()?;
+//!     // In any number of others.
+//!     let mut subscriber = Subscriber::<Tick>::options("ticks").join(Join::Latest).open()?;
 //!
-//! let tick = Tick { time: 1_723_161_255_030_314_667, price: 58_710_200_000_000, size: 14 };
-//! publisher.publish(&tick);
-//! publisher.close()?;
-//! loop {
-//!     match subscriber.try_recv() {
-//!         Ok(received) => assert_eq!(received, tick),
-//!         Err(TryRecvError::Empty) => std::hint::spin_loop(),
-//!         Err(TryRecvError::Lagged { missed }) => eprintln!("{missed} messages lost"),
-//!         Err(TryRecvError::Restarted { .. }) => eprintln!("a new publisher: rebuild all state that came from messages"),
-//!         Err(end) => break assert_eq!(end, TryRecvError::Closed),
+//!     let tick = Tick { time: 1_723_161_255_030_314_667, price: 58_710_200_000_000, size: 14 };
+//!     publisher.publish(&tick);
+//!     publisher.close()?;
+//!     loop {
+//!         match subscriber.try_recv() {
+//!             Ok(received) => assert_eq!(received, tick),
+//!             Err(TryRecvError::Empty) => std::hint::spin_loop(),
+//!             Err(TryRecvError::Lagged { missed }) => eprintln!("{missed} messages lost"),
+//!             Err(TryRecvError::Restarted { .. }) => eprintln!("a new publisher: rebuild all state that came from messages"),
+//!             Err(TryRecvError::Closed) => return Ok(()),
+//!             Err(error) => return Err(error.into()), // the publisher died, for example: ring/examples goes on
+//!         }
 //!     }
 //! }
-//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! Runnable programs are in `ring/examples`: a publisher, a subscriber that handles everything that can happen to a ring,
+//! one that sleeps until it is woken or interrupted, and one within an event loop.
+//!
 //! Between threads of one process, [`in_process()`] makes the same ring on the heap.
+//!
+//! # Waiting for a message
+//!
+//! | a subscriber that | calls |
+//! |---|---|
+//! | has a core of its own | [`Subscriber::recv`], or [`try_recv`](Subscriber::try_recv) in a loop |
+//! | shares its core | the same, opened with [`WaitStrategy::Block`]: it sleeps until the publisher wakes it |
+//! | must be able to stop | [`Subscriber::recv_timeout`], which an [`Interrupter`] ends |
+//! | waits for other sources too (`poll`, `epoll`, an asynchronous runtime) | [`Subscriber::notifier`]: a file descriptor |
+//! | wants only the newest message | [`Subscriber::latest`] |
 //!
 //! # The segment
 //!
@@ -76,6 +92,12 @@
 
 #[cfg(not(all(target_pointer_width = "64", target_os = "linux")))]
 compile_error!("feed-ring needs 64-bit Linux: its rings are read and written in words of eight bytes");
+
+/// What `derive(Payload)` expands to. Not part of the interface.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::format::padding::assert_no_padding;
+}
 
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]

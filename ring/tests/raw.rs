@@ -9,7 +9,7 @@ use feed_ring::{Ahead, CreateError, Join, OpenError, Payload, Publisher, Subscri
 use feed_testing::PrivateRoot;
 use proptest::prelude::*;
 use rustix::event::{PollFd, PollFlags, poll};
-use zerocopy::IntoBytes;
+use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 /// One operation on a ring.
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +35,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 /// Message `number` of some type. Its bytes differ from those of neighbouring messages.
-fn message<T: Payload>(number: u64) -> T {
+fn message<T: FromBytes>(number: u64) -> T {
     let bytes: Vec<u8> = (0..size_of::<T>()).map(|place| (number * 31 + place as u64 * 7) as u8).collect();
     T::read_from_bytes(&bytes).unwrap()
 }
@@ -46,7 +46,7 @@ enum Either<T> {
     Raw(raw::Publisher),
 }
 
-impl<T: Payload> Either<T> {
+impl<T: Payload + IntoBytes + Immutable> Either<T> {
     fn make(root: &PrivateRoot, raw: bool) -> Self {
         let format = MessageFormat::of::<T>();
         match raw {
@@ -75,7 +75,10 @@ impl<T: Payload> Either<T> {
 
 /// Runs the same operations on a typed and an untyped subscriber, with publishers of either kind, and compares what
 /// they return.
-fn both_agree<T: Payload + PartialEq + std::fmt::Debug>(steps: &[Step], mut raw: bool) {
+fn both_agree<T: Payload + FromBytes + IntoBytes + Immutable + PartialEq + std::fmt::Debug>(
+    steps: &[Step],
+    mut raw: bool,
+) {
     let root = PrivateRoot::new();
     let mut publisher = Either::<T>::make(&root, raw);
     let mut typed = Subscriber::<T>::options("r").root(&root).join(Join::Oldest).open().unwrap();

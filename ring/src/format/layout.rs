@@ -273,12 +273,12 @@ impl Geometry {
         slots.checked_add(self.slots_at).filter(|bytes| isize::try_from(*bytes).is_ok())
     }
 
-    /// The message's name, size, alignment and fingerprint, for error texts.
+    /// The message's name, size and alignment, for error texts.
     pub(crate) fn describe(&self) -> String {
         let name = name_in(&self.schema);
         let name = name.escape_debug();
-        let Geometry { payload_size, payload_align, fingerprint, .. } = self;
-        format!("{name} ({payload_size} bytes, align {payload_align}, schema {fingerprint:016x})")
+        let Geometry { payload_size, payload_align, .. } = self;
+        format!("{name} ({payload_size} bytes, align {payload_align})")
     }
 
     /// Writes a new segment's header. The slots stay zero; `takeover::begin_epoch` marks the first.

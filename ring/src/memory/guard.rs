@@ -40,9 +40,11 @@ pub const CAPACITY: usize = 1024;
 /// Installs the handler for the whole process. Mappings made before are guarded as well. Further calls do nothing and
 /// return the first result.
 ///
-/// ```no_run
-/// feed_ring::guard::install()?; // at the start of main
-/// # Ok::<(), std::io::Error>(())
+/// ```
+/// fn main() -> std::io::Result<()> {
+///     feed_ring::guard::install()?; // before the first ring is opened
+///     Ok(())
+/// }
 /// ```
 ///
 /// # Errors

@@ -13,15 +13,16 @@
 //! | [`allocate_on_node`] | allocations of the calling thread | an error |
 //! | [`lock_memory`] | all mapped memory of the process | an error |
 //!
-//! ```
-//! # let root = tempfile::tempdir()?;
+//! ```no_run
 //! use feed_ring::Publisher;
 //!
-//! let publisher = Publisher::<u64>::options("ticks").root(root.path()).huge_pages(true).create()?;
-//! if let Some(missing) = publisher.placement()?.huge_pages_missing() {
-//!     eprintln!("huge pages: {missing}");
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let publisher = Publisher::<u64>::options("ticks").huge_pages(true).create()?;
+//!     if let Some(missing) = publisher.placement()?.huge_pages_missing() {
+//!         eprintln!("huge pages: {missing}");
+//!     }
+//!     Ok(())
 //! }
-//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 pub(crate) mod cpu;

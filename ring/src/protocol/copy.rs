@@ -13,13 +13,12 @@
 //! wait for their line, so more messages fit into the store buffer.
 //!
 //! Bytes of the last word that lie beyond the payload are stored as zero.
-#![allow(unsafe_code)] // a value from bytes that were all written; inline assembly
+#![allow(unsafe_code)] // a value's bytes, and a value from bytes that were all written; inline assembly
 
 use std::mem::MaybeUninit;
 
-use zerocopy::{FromBytes, Immutable, IntoBytes};
-
 use crate::format::layout::slot_words;
+use crate::format::payload::Field;
 use crate::memory::Memory;
 use crate::sync::{LINE_WORDS, Word, WriteWord};
 
@@ -29,8 +28,10 @@ const FIRST_LINE: usize = (LINE_WORDS - 1) * size_of::<u64>();
 /// Copies a message into the payload words of a slot. It writes further lines first and the first line last, so the
 /// line that a waiting subscriber polls is touched once.
 #[inline(always)]
-pub(crate) fn store<T: IntoBytes + Immutable>(words: &[WriteWord], message: &T) {
-    store_bytes(words, message.as_bytes());
+pub(crate) fn store<T: Field>(words: &[WriteWord], message: &T) {
+    let bytes: *const T = message;
+    // SAFETY: the bytes of a borrowed value, which has no padding and does not change while it is borrowed (`Field`).
+    store_bytes(words, unsafe { std::slice::from_raw_parts(bytes.cast(), size_of::<T>()) });
 }
 
 /// As [`store`], for a message that is bytes.
@@ -59,17 +60,17 @@ fn store_words(words: &[WriteWord], bytes: &[u8]) {
 
 /// Copies the payload words of a slot out. The result may be torn: only the slot's second look tells.
 #[inline(always)]
-pub(crate) fn load<'a, T: FromBytes>(words: &[Word], message: &'a mut MaybeUninit<T>) -> &'a mut T {
+pub(crate) fn load<'a, T: Field>(words: &[Word], message: &'a mut MaybeUninit<T>) -> &'a mut T {
     let bytes: *mut MaybeUninit<u8> = message.as_mut_ptr().cast();
     // SAFETY: the bytes of a MaybeUninit<T> that is borrowed mutably.
     load_bytes(words, unsafe { std::slice::from_raw_parts_mut(bytes, size_of::<T>()) });
-    // SAFETY: load_bytes wrote every byte, and any bytes are a T (FromBytes).
+    // SAFETY: load_bytes wrote every byte, and any bytes are a T (`Field`).
     unsafe { message.assume_init_mut() }
 }
 
 /// As [`load`], over an existing message.
 #[inline(always)]
-pub(crate) fn load_over<T: FromBytes + IntoBytes>(words: &[Word], message: &mut T) {
+pub(crate) fn load_over<T: Field>(words: &[Word], message: &mut T) {
     let message: *mut T = message;
     // SAFETY: a `&mut T` is a `&mut MaybeUninit<T>` as long as nothing uninitialised is written, and `load` writes none.
     load(words, unsafe { &mut *message.cast::<MaybeUninit<T>>() });
@@ -353,14 +354,14 @@ pub struct Alone<T> {
     message: std::marker::PhantomData<T>,
 }
 
-impl<T: FromBytes + IntoBytes + Immutable> Default for Alone<T> {
+impl<T: Field> Default for Alone<T> {
     fn default() -> Self {
         let slot = Memory::heap(slot_words(size_of::<T>()));
         Alone { reader: slot.reader(), slot, message: std::marker::PhantomData }
     }
 }
 
-impl<T: FromBytes + IntoBytes + Immutable> Alone<T> {
+impl<T: Field> Alone<T> {
     /// Copies into a slot.
     #[inline(always)]
     pub fn store(&self, message: &T) {

@@ -23,16 +23,17 @@ use crate::transport::host::Made;
 /// [`close`](Self::close); neither changes the ring. The child should `exec` or end before the parent does. Until then
 /// a parent that died looks alive to subscribers, and its name stays taken.
 ///
-/// ```
-/// # let root = tempfile::tempdir()?;
+/// ```no_run
 /// use feed_ring::{Join, Publisher, Subscriber};
 ///
-/// let mut publisher = Publisher::<[u64; 2]>::options("ticks").root(root.path()).create()?;
-/// let mut subscriber = Subscriber::<[u64; 2]>::options("ticks").root(root.path()).join(Join::Oldest).open()?;
-/// assert_eq!(publisher.publish(&[100, 7]), 0); // the first message has sequence 0
-/// assert_eq!(subscriber.recv()?, [100, 7]);
-/// publisher.close()?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let mut publisher = Publisher::<[u64; 2]>::options("ticks").create()?;
+///     let mut subscriber = Subscriber::<[u64; 2]>::options("ticks").join(Join::Oldest).open()?; // in another process
+///     assert_eq!(publisher.publish(&[100, 7]), 0); // the first message has sequence 0
+///     assert_eq!(subscriber.recv()?, [100, 7]);
+///     publisher.close()?;
+///     Ok(())
+/// }
 /// ```
 pub struct Publisher<T> {
     pub(super) writer: Writer<StrideOf<T>>,
@@ -72,7 +73,7 @@ impl<T: Payload> Publisher<T> {
     /// outside the ring, so no subscriber sees a partial message.
     #[inline]
     pub fn publish_with(&mut self, fill: impl FnOnce(&mut T)) -> u64 {
-        let mut message = T::new_zeroed();
+        let mut message = T::zeroed();
         fill(&mut message);
         self.publish(&message)
     }

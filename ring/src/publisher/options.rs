@@ -19,17 +19,18 @@ use crate::transport::request::{Place, Request, SealedOptions};
 
 /// Options for making a ring: [`Publisher::options`].
 ///
-/// ```
-/// # let root = tempfile::tempdir()?;
+/// ```no_run
 /// use feed_ring::Publisher;
 ///
-/// let publisher = Publisher::<u64>::options("quotes")
-///     .capacity(1024)
-///     .mode(0o640) // the publisher's group may subscribe
-///     .root(root.path()) // instead of /dev/shm
-///     .create()?;
-/// assert_eq!(publisher.capacity(), 1024);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let publisher = Publisher::<u64>::options("quotes")
+///         .capacity(1024)
+///         .mode(0o640) // the publisher's group may subscribe
+///         .root("/dev/shm") // where rings are unless another directory is given
+///         .create()?;
+///     assert_eq!(publisher.capacity(), 1024);
+///     Ok(())
+/// }
 /// ```
 #[derive(Clone, Debug)]
 #[must_use]
@@ -146,16 +147,17 @@ impl<T> PublisherOptions<T> {
     /// on: create the publisher before pinning its thread to one processor. When the publisher is closed or dropped,
     /// the thread ends and the socket is removed.
     ///
-    /// ```
-    /// # let directory = tempfile::tempdir()?;
-    /// # let path = directory.path().join("quotes.sock");
+    /// ```no_run
     /// use feed_ring::{Join, Publisher, Subscriber};
     ///
-    /// let mut publisher = Publisher::<u64>::options("quotes").capacity(1024).serve(&path).create()?;
-    /// let mut subscriber = Subscriber::<u64>::connect(&path).join(Join::Oldest).open()?;
-    /// publisher.publish(&7);
-    /// assert_eq!(subscriber.recv()?, 7);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     let path = "/dev/shm/quotes.sock";
+    ///     let mut publisher = Publisher::<u64>::options("quotes").capacity(1024).serve(path).create()?;
+    ///     let mut subscriber = Subscriber::<u64>::connect(path).join(Join::Oldest).open()?; // in another process
+    ///     publisher.publish(&7);
+    ///     assert_eq!(subscriber.recv()?, 7);
+    ///     Ok(())
+    /// }
     /// ```
     pub fn serve(self, path: impl AsRef<Path>) -> Self {
         PublisherOptions { socket: Some(path.as_ref().to_owned()), ..self }

@@ -18,18 +18,19 @@ use crate::transport::host::Made;
 /// A message costs a few nanoseconds more than with the typed publisher, because the compiler does not know the copy's
 /// length.
 ///
-/// ```
-/// # let root = tempfile::tempdir()?;
+/// ```no_run
 /// use feed_ring::{Join, raw};
 ///
-/// let format = raw::MessageFormat::parse("Tick 16 8\ntime u64 0\nprice i64 8\n")?;
-/// let mut publisher = raw::Publisher::options("ticks", format).root(root.path()).create_raw()?;
-/// let mut subscriber = raw::Subscriber::options("ticks").root(root.path()).join(Join::Oldest).open_raw()?;
-/// publisher.publish(&[7; 16]);
-/// let mut message = [0; 16];
-/// subscriber.recv_into(&mut message)?;
-/// assert_eq!(message, [7; 16]);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let format = raw::MessageFormat::parse("Tick 16 8\ntime u64 0\nprice i64 8\n")?;
+///     let mut publisher = raw::Publisher::options("ticks", format).create_raw()?;
+///     let mut subscriber = raw::Subscriber::options("ticks").join(Join::Oldest).open_raw()?; // in another process
+///     publisher.publish(&[7; 16]);
+///     let mut message = [0; 16];
+///     subscriber.recv_into(&mut message)?;
+///     assert_eq!(message, [7; 16]);
+///     Ok(())
+/// }
 /// ```
 pub struct RawPublisher {
     pub(super) writer: Writer<DynamicStride>,

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use crate::error::OpenError;
+use crate::format::difference::difference;
 use crate::format::layout::{
     ABI, Geometry, Layout, MAGIC, MAX_CAPACITY, MAX_SCHEMA, MAX_SEQUENCE, PAGE, slot_words, word,
 };
@@ -89,7 +90,12 @@ impl Header {
         {
             return Ok(());
         }
-        Err(OpenError::Payload { path: path.to_owned(), found: found.describe(), expected: expected.describe() })
+        Err(OpenError::Payload {
+            path: path.to_owned(),
+            found: found.describe(),
+            expected: expected.describe(),
+            difference: difference(&found.schema, &expected.schema),
+        })
     }
 
     fn expect_no_contradiction(&self, path: &Path) -> Result<(), OpenError> {

@@ -29,17 +29,21 @@ use crate::transport::attachment::Opened;
 /// ```
 /// use feed_ring::{Join, TryRecvError, in_process};
 ///
-/// let (mut publisher, ring) = in_process::<u64>(4)?; // holds 3 messages
-/// let mut subscriber = ring.subscribe(Join::Oldest);
-/// publisher.publish_batch(&[10, 11, 12, 13, 14]);
-/// assert_eq!(subscriber.try_recv(), Err(TryRecvError::Lagged { missed: 2 }));
-/// assert_eq!(subscriber.try_recv(), Ok(12));
-/// assert_eq!(subscriber.latest(), Ok(14));
-/// assert_eq!(subscriber.try_recv(), Err(TryRecvError::Empty));
-/// let s = subscriber;
-/// assert_eq!((s.first(), s.received(), s.lost(), s.skipped(), s.sequence()), (0, 2, 2, 1, 5));
-/// # Ok::<(), feed_ring::CreateError>(())
+/// fn main() -> Result<(), feed_ring::CreateError> {
+///     let (mut publisher, ring) = in_process::<u64>(4)?; // holds 3 messages
+///     let mut subscriber = ring.subscribe(Join::Oldest);
+///     publisher.publish_batch(&[10, 11, 12, 13, 14]);
+///     assert_eq!(subscriber.try_recv(), Err(TryRecvError::Lagged { missed: 2 }));
+///     assert_eq!(subscriber.try_recv(), Ok(12));
+///     assert_eq!(subscriber.latest(), Ok(14));
+///     assert_eq!(subscriber.try_recv(), Err(TryRecvError::Empty));
+///     let s = subscriber;
+///     assert_eq!((s.first(), s.received(), s.lost(), s.skipped(), s.sequence()), (0, 2, 2, 1, 5));
+///     Ok(())
+/// }
 /// ```
+///
+/// A loop that handles everything that can happen is in `ring/examples/subscriber.rs`.
 pub struct Subscriber<T> {
     pub(super) receiver: Receiver<StrideOf<T>>,
 }
@@ -124,22 +128,24 @@ impl<T: Payload> Subscriber<T> {
     ///
     /// use feed_ring::{Join, TryRecvError, in_process};
     ///
-    /// let (publisher, ring) = in_process::<u64>(64)?;
-    /// let mut subscriber = ring.subscribe(Join::Oldest);
-    /// publisher.close()?;
-    /// assert_eq!(subscriber.try_recv(), Err(TryRecvError::Closed));
-    /// assert!(!subscriber.wait_for_publisher(Duration::from_millis(1)));
-    /// let _publisher = ring.take_over();
-    /// assert!(subscriber.wait_for_publisher(Duration::MAX));
-    /// assert_eq!(subscriber.try_recv(), Err(TryRecvError::Restarted { epoch: 2, sequence: 0 }));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     let (publisher, ring) = in_process::<u64>(64)?;
+    ///     let mut subscriber = ring.subscribe(Join::Oldest);
+    ///     publisher.close()?;
+    ///     assert_eq!(subscriber.try_recv(), Err(TryRecvError::Closed));
+    ///     assert!(!subscriber.wait_for_publisher(Duration::from_millis(1)));
+    ///     let _publisher = ring.take_over();
+    ///     assert!(subscriber.wait_for_publisher(Duration::MAX));
+    ///     assert_eq!(subscriber.try_recv(), Err(TryRecvError::Restarted { epoch: 2, sequence: 0 }));
+    ///     Ok(())
+    /// }
     /// ```
     pub fn wait_for_publisher(&mut self, timeout: Duration) -> bool {
         self.receiver.wait_for_publisher(timeout)
     }
 
     /// A handle with which another thread ends this subscriber's wait in [`recv_timeout`](Self::recv_timeout). It lets
-    /// a program stop on Ctrl-C without waking up every few milliseconds.
+    /// a program stop on Ctrl-C without waking up every few milliseconds: `ring/examples/blocking.rs`.
     pub fn interrupter(&self) -> Interrupter {
         self.receiver.interrupter()
     }
@@ -153,8 +159,10 @@ impl<T: Payload> Subscriber<T> {
         self.receiver.receive_batch(messages.iter_mut().map(|message| |words: &[Word]| copy::load_over(words, message)))
     }
 
-    /// Returns a file descriptor that becomes readable when there is something to receive: see [`Notifier`]. Starts a
-    /// thread.
+    /// Returns a file descriptor that becomes readable when there is something to receive, so that an event loop (`poll`,
+    /// `epoll`, an asynchronous runtime) waits for this ring and for other sources at once: see [`Notifier`] and
+    /// `ring/examples/event_loop.rs`. Starts a thread, which sleeps on the ring; the publisher wakes it with one system
+    /// call, as it wakes a subscriber of [`WaitStrategy::Block`].
     ///
     /// # Errors
     /// If the descriptor or the thread cannot be made.

@@ -27,23 +27,26 @@ use crate::sync::{Thread, spawn};
 /// drop the notifier.
 ///
 /// ```
-/// use std::os::fd::AsFd;
-///
+/// // Cargo.toml: rustix = { version = "1", features = ["event"] }
 /// use feed_ring::{Join, TryRecvError, in_process};
 /// use rustix::event::{PollFd, PollFlags, poll};
 ///
-/// let (mut publisher, ring) = in_process::<u64>(64)?;
-/// let mut subscriber = ring.subscribe(Join::Oldest);
-/// let notifier = subscriber.notifier()?;
-/// notifier.arm(&subscriber);
-/// publisher.publish(&42);
-/// poll(&mut [PollFd::new(&notifier, PollFlags::IN)], None)?; // together with whatever else the program waits for
-/// notifier.clear();
-/// assert_eq!(subscriber.try_recv(), Ok(42));
-/// assert_eq!(subscriber.try_recv(), Err(TryRecvError::Empty)); // only now arm it again
-/// notifier.arm(&subscriber);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let (mut publisher, ring) = in_process::<u64>(64)?;
+///     let mut subscriber = ring.subscribe(Join::Oldest);
+///     let notifier = subscriber.notifier()?;
+///     notifier.arm(&subscriber);
+///     publisher.publish(&42);
+///     poll(&mut [PollFd::new(&notifier, PollFlags::IN)], None)?; // together with whatever else the program waits for
+///     notifier.clear();
+///     assert_eq!(subscriber.try_recv(), Ok(42));
+///     assert_eq!(subscriber.try_recv(), Err(TryRecvError::Empty)); // only now arm it again
+///     notifier.arm(&subscriber);
+///     Ok(())
+/// }
 /// ```
+///
+/// A whole program is `ring/examples/event_loop.rs`.
 pub struct Notifier {
     event: OwnedFd,
     shared: Arc<Shared>,

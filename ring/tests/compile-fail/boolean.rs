@@ -1,8 +1,7 @@
 //! Not every byte is a bool.
 use feed_ring::Payload;
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Payload)]
+#[derive(Clone, Copy, Payload)]
 #[repr(C)]
 struct Message {
     time: u64,

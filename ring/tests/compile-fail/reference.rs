@@ -1,8 +1,7 @@
 //! A reference means nothing in another process.
 use feed_ring::Payload;
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Payload)]
+#[derive(Clone, Copy, Payload)]
 #[repr(C)]
 struct Message {
     time: u64,
