@@ -6,7 +6,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use feed_ring::{Join, TryRecvError, in_process};
+use feed_ring::{Join, TryRecvError, WaitStrategy, in_process};
 
 /// Slots. A ring of this many 56-byte messages fits the second-level cache.
 const CAPACITY: usize = 1_024;
@@ -50,7 +50,7 @@ fn publish_and_receive<const W: usize>(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("publish+try_recv");
     group.throughput(Throughput::Elements(1));
     let (mut publisher, ring) = in_process::<[u64; W]>(CAPACITY).expect("a ring");
-    let mut subscriber = ring.subscribe(Join::Latest);
+    let mut subscriber = ring.subscribe_with(Join::Latest, WaitStrategy::Spin);
     let message = [7; W];
     group.bench_function(BenchmarkId::new("feed-ring", W * 8), |bencher| {
         bencher.iter(|| {
@@ -64,7 +64,7 @@ fn publish_and_receive<const W: usize>(criterion: &mut Criterion) {
 /// Receives only: the messages are published outside the measured time.
 fn receive<const W: usize>(criterion: &mut Criterion) {
     let (mut publisher, ring) = in_process::<[u64; W]>(CAPACITY).expect("a ring");
-    let mut subscriber = ring.subscribe(Join::Latest);
+    let mut subscriber = ring.subscribe_with(Join::Latest, WaitStrategy::Spin);
     let (message, filled) = ([7; W], CAPACITY as u64 / 2);
 
     let mut group = criterion.benchmark_group("try_recv");

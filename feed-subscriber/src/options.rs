@@ -45,9 +45,9 @@ pub(crate) struct Options {
     #[arg(long, value_name = "oldest|latest|SEQUENCE", default_value = "latest", value_parser = join)]
     pub(crate) from: Join,
 
-    /// How to wait for a message: `spin` is fastest and needs a core of its own, `yield` lets others run in between, `block`
-    /// sleeps until the publisher wakes it
-    #[arg(long, value_name = "STRATEGY", default_value = "yield")]
+    /// How to wait for a message: `block` sleeps until the publisher wakes it, `spin` is fastest and needs a core of its own,
+    /// `yield` polls and lets others run in between
+    #[arg(long, value_name = "STRATEGY", default_value = "block")]
     wait: Wait,
 
     /// Wait so long for the ring to appear; `inf` for ever
@@ -174,7 +174,7 @@ enum Map {
 pub(crate) enum OutputFormat {
     /// Nothing
     None,
-    /// A line of aligned fields for people
+    /// A line of at most 80 columns for people
     Text,
     /// CSV with a header; decimal prices and sizes, empty where undefined
     Csv,
@@ -224,7 +224,9 @@ mod tests {
         assert_eq!(parse(&["--from", "17"]).unwrap().from, Join::Sequence(17));
         assert_eq!(parse(&["--open-timeout", "0.5"]).unwrap().open_timeout, Duration::from_millis(500));
         assert_eq!(parse(&["--open-timeout", "inf"]).unwrap().open_timeout, Duration::MAX);
+        assert_eq!(parse(&[]).unwrap().wait(), WaitStrategy::default(), "the library's default and no other");
         assert_eq!(parse(&["--wait", "spin"]).unwrap().wait(), WaitStrategy::Spin);
+        assert_eq!(parse(&["--wait", "yield"]).unwrap().wait(), WaitStrategy::Yield);
         assert_eq!(parse(&["--wait", "block"]).unwrap().wait(), WaitStrategy::Block);
         assert_eq!(parse(&[]).unwrap().mapping(), Mapping::ReadOnly);
         assert_eq!(parse(&["--map", "rw"]).unwrap().mapping(), Mapping::ReadWrite);

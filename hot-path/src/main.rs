@@ -4,7 +4,7 @@
 use std::hint::black_box;
 use std::process::ExitCode;
 
-use feed_ring::{InProcess, Join, Payload, Publisher, Subscriber, TryRecvError, in_process};
+use feed_ring::{InProcess, Join, Payload, Publisher, Subscriber, TryRecvError, WaitStrategy, in_process};
 use feed_ring_hot_path::{
     FourLines, OneLine, publish_56, publish_248, recv_56, try_recv_56, try_recv_into_56, try_recv_into_248,
 };
@@ -73,7 +73,7 @@ fn run(operation: &str, count: u64) -> bool {
 /// Makes a subscriber for which `count` messages are waiting. It has received one message already, and recorded its
 /// position then; the next time it does so is 1,024 messages later.
 fn follow<T: Payload>(publisher: &mut Publisher<T>, ring: &InProcess<T>, message: &T, count: u64) -> Subscriber<T> {
-    let mut subscriber = ring.subscribe(Join::Oldest);
+    let mut subscriber = ring.subscribe_with(Join::Oldest, WaitStrategy::Spin);
     for _ in 0..=count {
         publisher.publish(message);
     }

@@ -66,12 +66,12 @@ pub struct InProcess<T> {
 }
 
 impl<T: Payload> InProcess<T> {
-    /// Joins with [`WaitStrategy::Spin`].
+    /// Joins with the default, [`WaitStrategy::Block`].
     ///
     /// # Panics
     /// As [`subscribe_with`](Self::subscribe_with).
     pub fn subscribe(&self, join: Join) -> Subscriber<T> {
-        self.subscribe_with(join, WaitStrategy::Spin)
+        self.subscribe_with(join, WaitStrategy::default())
     }
 
     /// Joins with the given [`WaitStrategy`].

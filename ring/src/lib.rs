@@ -7,7 +7,7 @@
 //! - **No overhead per message.** Publishing 56 bytes takes some forty instructions and writes one cache line. Once the
 //!   ring is open, neither side allocates or makes a system call for a message, with these exceptions. A publisher
 //!   makes one to wake subscribers that sleep ([`WaitStrategy::Block`], or a [`Notifier`]). A subscriber that finds
-//!   nothing asks the kernel now and then whether its publisher lives, and sleeps if it was told to.
+//!   nothing asks the kernel now and then whether its publisher lives, and sleeps unless it was told to poll.
 //! - **Death is survived.** A publisher may be killed at any store. A new publisher then continues the ring it left,
 //!   with the next sequence number. Subscribers stay attached and learn of the new publisher.
 //! - **Subscribers cannot write.** They map the ring read-only, which the kernel enforces. They trust no value in the

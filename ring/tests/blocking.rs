@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use feed_ring::{Join, Publisher, Subscriber, TryRecvError, WaitStrategy, Wake, in_process};
+use feed_ring::{Join, Publisher, Subscriber, TryRecvError, WaitStrategy, Wake, in_process, raw};
 use feed_testing::{Child, PrivateRoot, as_child, child, sleeps};
 
 fn blocking(root: &std::path::Path) -> Subscriber<u64> {
@@ -126,6 +126,48 @@ fn timeouts_and_interruptions_end_a_sleep() {
     std::thread::sleep(Duration::from_millis(20));
     publisher.publish(&1);
     assert_eq!(sleeping.join().unwrap(), Ok(1));
+}
+
+/// Whether a call on a thread of its own falls asleep. A call that polls never does, and fails the test after a while.
+fn falls_asleep(call: impl FnOnce() + Send + 'static) -> bool {
+    let (send, receive) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        send.send(rustix::thread::gettid().as_raw_nonzero()).unwrap();
+        call();
+    });
+    let stat = format!("/proc/self/task/{}/stat", receive.recv().unwrap());
+    let asleep = || {
+        let stat = std::fs::read_to_string(&stat).unwrap_or_default();
+        stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('S'))
+    };
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(20) {
+        if asleep() {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    false
+}
+
+#[test]
+fn every_subscriber_sleeps_unless_told_otherwise() {
+    let root = PrivateRoot::new();
+    let socket = root.path().join("socket");
+    let _on_disk = Publisher::<u64>::options("block").root(&root).capacity(8).create().unwrap();
+    let _sealed = Publisher::<u64>::options("sealed").capacity(8).serve(&socket).create().unwrap();
+    let (_within, ring) = in_process::<u64>(8).unwrap();
+    let typed = [
+        Subscriber::<u64>::options("block").root(&root).open().unwrap(),
+        Subscriber::<u64>::connect(&socket).open().unwrap(),
+        ring.subscribe(Join::Oldest),
+    ];
+    for (number, mut subscriber) in typed.into_iter().enumerate() {
+        assert!(falls_asleep(move || _ = subscriber.recv()), "the subscriber {number} polls");
+    }
+    let mut bytes = raw::Subscriber::options("block").root(&root).open_raw().unwrap();
+    assert!(falls_asleep(move || _ = bytes.recv_into(&mut [0; 8])), "the raw subscriber polls");
+    assert_eq!(WaitStrategy::default(), WaitStrategy::Block);
 }
 
 /// Processor time that this thread has used.

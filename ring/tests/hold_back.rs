@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use feed_ring::{Join, Subscriber, TryRecvError, in_process};
+use feed_ring::{Join, Subscriber, TryRecvError, WaitStrategy, in_process};
 use feed_testing::alone;
 
 type Message<const W: usize> = [u64; W];
@@ -64,7 +64,7 @@ impl<const W: usize> Stream<W> {
     fn held_back(self, rounds: u32) -> Option<u64> {
         let _alone = alone(); // the two threads need a processor each
         let (mut publisher, ring) = in_process::<Message<W>>(self.capacity).unwrap();
-        let mut subscriber = ring.subscribe(Join::Oldest);
+        let mut subscriber = ring.subscribe_with(Join::Oldest, WaitStrategy::Spin);
         subscriber.set_hold_back(self.wanted);
         let (begun, ran, mut busy) = (Instant::now(), thread_time(), false);
         let (published, received, over) = (AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));

@@ -4,7 +4,7 @@
 
 use std::hint::black_box;
 
-use feed_ring::{CopyAlone, Join, in_process};
+use feed_ring::{CopyAlone, Join, WaitStrategy, in_process};
 use serde::Serialize;
 
 use crate::harness::calibrate::median;
@@ -59,7 +59,7 @@ pub fn measure(ticks: Ticks) -> Vec<Copies> {
 
 fn copies<const W: usize>(ticks: Ticks) -> Copies {
     let (mut publisher, ring) = in_process::<[u64; W]>(SLOTS).expect("a ring of a few messages");
-    let mut subscriber = ring.subscribe(Join::Latest);
+    let mut subscriber = ring.subscribe_with(Join::Latest, WaitStrategy::Spin);
     let mut place = Place { _sequence: 0, payload: [0; W] };
     let (message, mut out) = ([7; W], [0; W]);
     let alone = CopyAlone::<[u64; W]>::default();

@@ -13,21 +13,26 @@ use crate::presence::liveness::Liveness;
 use crate::sync::{Ordering, Word, WriteWord, barrier_on_all, fence, on, sleep, wake};
 
 /// How [`recv`](crate::Subscriber::recv) waits when there is nothing yet.
+///
+/// The default is [`Block`](WaitStrategy::Block): it needs no core of its own, and takes none from the publisher or from
+/// another subscriber. Choose [`Spin`](WaitStrategy::Spin) for a subscriber that has a core to itself: a message then
+/// arrives after some hundred nanoseconds, not after the microseconds that a wake-up takes, and the publisher never makes
+/// a system call to wake it. docs/performance.md compares the three.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WaitStrategy {
     /// Polls and never gives up the processor. Lowest latency, for a subscriber with a core of its own.
-    #[default]
     Spin,
-    /// Polls a little, then lets other threads run between polls.
+    /// Polls a little, then lets other threads run between polls. It uses all the processor time that others leave.
     Yield,
-    /// Polls a little, then sleeps until the publisher wakes it. For a subscriber that shares its core. On a ring on
-    /// disk it also starts a thread that sleeps until the publisher dies.
+    /// Polls a little (some ten microseconds), then sleeps until the publisher wakes it. On a ring on disk it also
+    /// starts a thread, when it first sleeps, that sleeps until the publisher dies.
     ///
     /// If the kernel refuses a part of this (a filter of system calls, a limit on threads, an old kernel), the
     /// subscriber wakes up at intervals to look for itself. Without `futex_waitv` (Linux 5.16) or without the thread,
     /// it looks for a death or an interruption every 20 ms. Without `membarrier`, it looks for a message every 5 ms, if
     /// the publisher relies on that ([`Wake::Membarrier`]).
+    #[default]
     Block,
 }
 

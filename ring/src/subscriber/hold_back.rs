@@ -113,7 +113,7 @@ mod tests {
     use std::time::Duration;
 
     use super::HoldBack;
-    use crate::{Join, Subscriber, in_process};
+    use crate::{Join, Subscriber, WaitStrategy, in_process};
 
     #[test]
     fn only_a_large_ring_gains_from_holding_back() {
@@ -147,7 +147,7 @@ mod tests {
     fn a_message_that_was_waited_for_is_remembered() {
         fn waited<const W: usize>(receive: impl Fn(&mut Subscriber<[u64; W]>) -> [u64; W]) {
             let (mut publisher, ring) = in_process::<[u64; W]>(4).unwrap();
-            let mut subscriber = ring.subscribe(Join::Oldest);
+            let mut subscriber = ring.subscribe_with(Join::Oldest, WaitStrategy::Spin);
             publisher.publish(&[0; W]);
             receive(&mut subscriber);
             publisher.publish(&[1; W]);

@@ -53,7 +53,7 @@ impl<T> SubscriberOptions<T> {
             socket: None,
             format,
             join: Join::Latest,
-            wait: WaitStrategy::Spin,
+            wait: WaitStrategy::default(),
             hold_back: true,
             open_timeout: Duration::ZERO,
             mapping: Mapping::ReadOnly,
@@ -77,7 +77,7 @@ impl<T> SubscriberOptions<T> {
         SubscriberOptions { join, ..self }
     }
 
-    /// How [`Subscriber::recv`] waits; by default [`WaitStrategy::Spin`].
+    /// How [`Subscriber::recv`] waits; by default [`WaitStrategy::Block`].
     pub fn wait(self, wait: WaitStrategy) -> Self {
         SubscriberOptions { wait, ..self }
     }
