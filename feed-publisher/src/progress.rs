@@ -1,27 +1,31 @@
-//! A progress bar on standard error, if that is a terminal.
+//! How far the publisher is, as a line on standard error, if that is a terminal.
 
 use std::fmt::Display;
 use std::time::Duration;
 
 use feed::clock::realtime_ns;
-use feed_program::say::say;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-
-/// The time between two drawings in ns.
-const INTERVAL: u64 = 100_000_000;
+use feed_program::rate::Rate;
+use feed_program::readable;
+use feed_program::status_line::StatusLine;
 
 /// What the run counts towards its end.
+#[derive(Clone, Copy)]
 enum Goal {
     Messages(u64),
     Bytes(u64),
     Unknown,
 }
 
-/// A bar that counts messages towards `--count`, or bytes towards the size of the input.
+/// A line with the messages published and their rate. It begins with a bar towards `--count`, or towards the size of the
+/// input.
 pub(crate) struct Progress {
-    bar: Option<ProgressBar>,
+    line: StatusLine,
     goal: Goal,
-    next: u64,
+    rate: Rate,
+    /// Messages or bytes a second, as the bar counts.
+    pace: Rate,
+    /// Bytes of input that were read when it was drawn last.
+    bytes: u64,
 }
 
 impl Progress {
@@ -32,92 +36,77 @@ impl Progress {
             (None, Some(bytes)) => Goal::Bytes(bytes),
             (None, None) => Goal::Unknown,
         };
-        let target = ProgressDrawTarget::stderr();
-        if target.is_hidden() {
-            return Progress { bar: None, goal, next: u64::MAX };
-        }
-        let (length, template) = match goal {
-            Goal::Messages(count) => (Some(count), "{bar:40} {percent:>3}% {msg}, {eta} left"),
-            Goal::Bytes(bytes) => (Some(bytes), "{bar:40} {percent:>3}% {msg}, {eta} left"),
-            Goal::Unknown => (None, "{spinner} {msg}"),
+        let length = match goal {
+            Goal::Messages(length) | Goal::Bytes(length) => Some(length),
+            Goal::Unknown => None,
         };
-        let bar = ProgressBar::with_draw_target(length, target);
-        bar.set_style(ProgressStyle::with_template(template).expect("the templates above are right"));
-        Progress { bar: Some(bar), goal, next: 0 }
+        Progress { line: StatusLine::new(length), goal, rate: Rate::default(), pace: Rate::default(), bytes: 0 }
     }
 
     /// Redraws if it is due. `now` is in ns, `messages` were published, and `bytes` returns how much input was read.
     #[inline]
     pub(crate) fn update(&mut self, now: u64, messages: u64, bytes: impl FnOnce() -> u64) {
-        if now >= self.next {
-            self.draw(now, messages, bytes());
+        if self.line.is_due(now) {
+            self.bytes = bytes();
+            self.draw(now, messages, None);
         }
-    }
-
-    #[cold]
-    fn draw(&mut self, now: u64, messages: u64, bytes: u64) {
-        let Some(bar) = &self.bar else { return };
-        self.next = now + INTERVAL;
-        bar.set_position(if matches!(self.goal, Goal::Bytes(_)) { bytes } else { messages });
-        bar.set_message(format!("{messages} messages"));
     }
 
     /// Redraws while the next message is waited for, if it is due.
     #[cold]
     pub(crate) fn waiting(&mut self, messages: u64, left: Duration) {
-        let Some(bar) = &self.bar else { return };
         let now = realtime_ns();
-        if now >= self.next {
-            self.next = now + INTERVAL;
-            bar.set_message(format!("{messages} messages, next event in {}", readable(left)));
+        if self.line.is_due(now) {
+            self.draw(now, messages, Some(left));
         }
+    }
+
+    #[cold]
+    fn draw(&mut self, now: u64, messages: u64, next_event: Option<Duration>) {
+        let (position, length) = match self.goal {
+            Goal::Messages(count) => (messages, Some(count)),
+            Goal::Bytes(bytes) => (self.bytes, Some(bytes)),
+            Goal::Unknown => (0, None),
+        };
+        let rate = self.rate.update(now, messages).map(readable::rate);
+        // At the first drawing there is no pace yet.
+        let pace = self.pace.update(now, position);
+        let left = || Duration::try_from_secs_f64(length?.saturating_sub(position) as f64 / pace?).ok();
+        let end = match next_event {
+            Some(left) => Some(format!("next event in {}", readable::duration(left))),
+            None => left().map(|left| format!("{} left", readable::duration(left))),
+        };
+        let messages = Some(format!("{} messages", readable::count(messages)));
+        let share = length.map(|length| format!("{:>3} %", percent(position, length)));
+        // What the publisher waits for matters more than a rate of 0.
+        let fields = if next_event.is_some() { [share, messages, end, rate] } else { [share, messages, rate, end] };
+        self.line.draw(now, position, &fields.into_iter().flatten().collect::<Vec<_>>());
     }
 
     /// Writes a line to standard error, above the bar.
     #[cold]
     pub(crate) fn say(&self, what: impl Display) {
-        match &self.bar {
-            Some(bar) => bar.suspend(|| say(what)),
-            None => say(what),
-        }
+        self.line.say(what);
     }
 
-    /// Clears the bar.
-    pub(crate) fn finish(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
+    /// Takes the line off the screen.
+    pub(crate) fn finish(&mut self) {
+        self.line.erase();
     }
 }
 
-/// A duration for people: `4 h 12 min`, `3 min 20 s`, `7 s`, `0.25 s`.
-pub(crate) fn readable(duration: Duration) -> String {
-    let seconds = duration.as_secs();
-    match seconds {
-        3_600.. => format!("{} h {} min", seconds / 3_600, seconds / 60 % 60),
-        60.. => format!("{} min {} s", seconds / 60, seconds % 60),
-        10.. => format!("{seconds} s"),
-        _ => format!("{} s", (duration.as_secs_f64() * 100.0).round() / 100.0),
-    }
+/// How much of the whole a part is, in percent. The whole of nothing is 100 %.
+fn percent(part: u64, whole: u64) -> u64 {
+    if whole == 0 { 100 } else { (u128::from(part.min(whole)) * 100 / u128::from(whole)) as u64 }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::percent;
 
     #[test]
-    fn durations_are_readable() {
-        for (milliseconds, text) in [
-            (15_120_500, "4 h 12 min"),
-            (3_600_000, "1 h 0 min"),
-            (3_599_999, "59 min 59 s"),
-            (60_000, "1 min 0 s"),
-            (59_900, "59 s"),
-            (5_000, "5 s"),
-            (2_500, "2.5 s"),
-            (0, "0 s"),
-        ] {
-            assert_eq!(readable(Duration::from_millis(milliseconds)), text);
-        }
+    fn a_share_is_whole_percents_and_never_more_than_all() {
+        assert_eq!([percent(0, 3), percent(1, 3), percent(2, 3), percent(3, 3)], [0, 33, 66, 100]);
+        assert_eq!([percent(4, 3), percent(0, 0), percent(u64::MAX, u64::MAX)], [100; 3]);
     }
 }

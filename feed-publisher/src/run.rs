@@ -14,6 +14,7 @@ use feed::source::{Captured, Reason, SourceError, input};
 use feed::summary::{Published, Sequences, Summary, Tally};
 use feed_program::args::SummaryFormat;
 use feed_program::failure::Failure;
+use feed_program::readable;
 use feed_program::say::say;
 use feed_program::{remedy, stdout, stop};
 use feed_ring::{Ahead, CreateError, Publisher, Wake};
@@ -22,7 +23,7 @@ use tracing::{info, warn};
 use crate::attendance::Attendance;
 use crate::messages::Messages;
 use crate::options::{FormatChoice, Options, WakeChoice};
-use crate::progress::{Progress, readable};
+use crate::progress::Progress;
 
 /// Runs the program.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
@@ -250,8 +251,8 @@ impl Run<'_> {
                 "feed-publisher: {}: {} without an event in the capture: waiting at most {} (--max-gap SECONDS, 0 for no \
                  limit); further ones are counted in the summary",
                 self.messages.name(),
-                readable(gap),
-                readable(self.options.max_gap().unwrap_or_default()),
+                readable::duration(gap),
+                readable::duration(self.options.max_gap().unwrap_or_default()),
             ));
         }
     }

@@ -17,10 +17,15 @@ use rustix::termios::{Winsize, tcsetwinsize};
 
 /// Runs the publisher with a terminal as standard error; returns what it drew there, and its standard output.
 fn on_a_terminal(root: &PrivateRoot, arguments: &[&str]) -> (String, String) {
+    on_a_terminal_of(100, root, arguments)
+}
+
+/// The same on a terminal of so many columns.
+fn on_a_terminal_of(columns: u16, root: &PrivateRoot, arguments: &[&str]) -> (String, String) {
     let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
     grantpt(&terminal).unwrap();
     unlockpt(&terminal).unwrap();
-    tcsetwinsize(&terminal, Winsize { ws_row: 24, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
+    tcsetwinsize(&terminal, Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
     let path = ptsname(&terminal, Vec::new()).unwrap();
     let inner = rustix::fs::open(path, OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty()).unwrap();
     let mut command = publisher(root);
@@ -54,16 +59,28 @@ fn a_bar_shows_how_far_it_is_and_is_taken_away() {
     assert!(bars.len() >= 3, "{drawn:?}");
     // Drawn ten times a second, each time at least a fifth further.
     let percent = |bar: &str| {
-        let number = bar.split_once('%').unwrap_or_else(|| panic!("{bar:?}")).0.rsplit(' ').next().unwrap();
+        let number = bar.split_once(" %").unwrap_or_else(|| panic!("{bar:?}")).0.rsplit(' ').next().unwrap();
         number.parse::<u64>().unwrap_or_else(|_| panic!("{bar:?}"))
     };
     let percents: Vec<u64> = bars.iter().map(|bar| percent(bar)).collect();
     assert!(percents.is_sorted() && percents.iter().any(|&percent| (20..100).contains(&percent)), "{percents:?}");
-    assert!(bars.iter().all(|bar| bar.ends_with(" left")), "{bars:?}");
+    // From the second one on there are a rate and a time to go.
+    assert!(bars[1..].iter().all(|bar| bar.contains("/s  ") && bar.ends_with(" left")), "{bars:?}");
     let rest = drawn.rsplit_once("messages").unwrap().1;
     assert!(rest.contains("\u{1b}[2K") || rest.contains("\u{1b}[J"), "it is not taken away: {rest:?}");
     // The summary is the only output.
     assert!(printed.starts_with("{\"messages\":1000,") && printed.lines().count() == 1, "{printed}");
+}
+
+#[test]
+fn a_narrow_terminal_shows_what_fits_in_one_line() {
+    let root = PrivateRoot::new();
+    for (columns, least) in [(60, "/s"), (24, "messages"), (7, " %")] {
+        let (drawn, _) = on_a_terminal_of(columns, &root, &["--count", "1000", "--rate", "2000"]);
+        let lines = || drawn.split(['\r', '\n', '\u{1b}']).map(|piece| piece.trim_start_matches("[2K").trim_end());
+        assert!(lines().all(|line| line.chars().count() <= usize::from(columns)), "{columns}: {drawn:?}");
+        assert!(lines().any(|line| line.contains(least)), "{columns}: {drawn:?}");
+    }
 }
 
 #[test]
@@ -73,8 +90,8 @@ fn the_bar_of_a_file_shows_how_much_was_read() {
     let path = file(&root, "feed.csv", &sample::csv(1_000));
     let (drawn, _) = on_a_terminal(&root, &["--input", &path, "--rate", "2000"]);
     let bars = bars(&drawn);
-    assert!(bars.len() >= 3 && bars[1..].iter().all(|bar| bar.contains(" 100% ")), "{bars:?}");
-    assert!(!bars.last().unwrap().contains("100% 1 messages"), "{bars:?}");
+    assert!(bars.len() >= 3 && bars[1..].iter().all(|bar| bar.contains(" 100 % ")), "{bars:?}");
+    assert!(!bars.last().unwrap().contains("100 %  1 messages"), "{bars:?}");
 }
 
 #[test]
@@ -89,7 +106,7 @@ fn an_input_of_unknown_length_shows_a_count_and_no_bar() {
     let (drawn, _) = on_a_terminal(&root, &["--input", path.to_str().unwrap(), "--rate", "2000"]);
     writer.join().unwrap().unwrap();
     let bars = bars(&drawn);
-    assert!(bars.len() >= 3 && bars.iter().all(|bar| bar.ends_with(" messages") && !bar.contains('%')), "{bars:?}");
+    assert!(bars.len() >= 3 && bars.iter().all(|bar| bar.contains(" messages") && !bar.contains('%')), "{bars:?}");
 }
 
 #[test]
@@ -100,7 +117,7 @@ fn a_long_wait_says_when_the_next_event_is() {
     let path = file(&root, "feed.csv", (header.to_owned() + &rows.concat()).as_bytes());
     let (drawn, _) = on_a_terminal(&root, &["--input", &path, "--speed", "realtime"]);
     let bars = bars(&drawn);
-    assert!(bars.iter().any(|bar| bar.contains("1 messages, next event in 1.")), "{bars:?}");
+    assert!(bars.iter().any(|bar| bar.contains("1 messages  next event in 1.")), "{bars:?}");
     // A line that is said stands by itself.
     let (drawn, _) = on_a_terminal(&root, &["--input", &path, "--speed", "realtime", "--max-gap", "1.2"]);
     let said = drawn.split(['\r', '\n']).find(|line| line.contains("--max-gap SECONDS")).unwrap();

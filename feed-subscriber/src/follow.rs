@@ -11,7 +11,7 @@ use feed::clock::realtime_ns;
 use feed::reception::Reception;
 use feed::summary::{Received, Summary, Tally};
 use feed::{Kind, Message};
-use feed_program::say::say;
+use feed_program::status_line::REDRAWN_EVERY;
 use feed_program::stdout::{self, Stdout};
 use feed_ring::{Interrupter, Join, OpenError, TryRecvError, WaitStrategy};
 use tracing::{info, warn};
@@ -20,8 +20,9 @@ use crate::account::{Account, Continuation, Counters};
 use crate::attach::{POLL_INTERVAL, Ring};
 use crate::backlog::Backlog;
 use crate::loss_log::LossLog;
-use crate::options::{OnLoss, Options};
+use crate::options::{OnLoss, Options, OutputFormat};
 use crate::output::Output;
+use crate::status::{Figures, Status};
 
 /// Why receiving ended.
 #[derive(Debug)]
@@ -116,6 +117,7 @@ pub(crate) struct Follower<'a> {
     /// Another ring has taken the name.
     replaced: bool,
     loss_log: LossLog,
+    status: Status,
 }
 
 impl<'a> Follower<'a> {
@@ -136,6 +138,7 @@ impl<'a> Follower<'a> {
             publisher_lost: false,
             replaced: false,
             loss_log: LossLog::default(),
+            status: Status::new(options.output != OutputFormat::None),
         }
     }
 
@@ -149,6 +152,7 @@ impl<'a> Follower<'a> {
             ControlFlow::Break(ended) => ended,
             ControlFlow::Continue(never) => match never {},
         };
+        self.status.erase();
         let missed = self.loss_log.take();
         self.log_loss(missed);
         let next = self.ring.subscriber.sequence();
@@ -186,11 +190,19 @@ impl<'a> Follower<'a> {
             let missed = self.loss_log.due(Instant::now());
             self.log_loss(missed);
         }
+        if self.status.is_on() {
+            self.show(realtime_ns(), output)?;
+        }
         let blocks = self.options.wait() == WaitStrategy::Block;
         if blocks {
             flush(output)?;
         }
-        match self.ring.subscriber.recv_timeout(if blocks { Duration::MAX } else { PATIENCE }) {
+        let patience = match blocks {
+            true if self.status.is_on() => REDRAWN_EVERY,
+            true => Duration::MAX,
+            false => PATIENCE,
+        };
+        match self.ring.subscriber.recv_timeout(patience) {
             Ok(message) => self.record(&[message], output),
             Err(TryRecvError::Empty) => flush(output),
             Err(error) => self.handle(error, output),
@@ -207,12 +219,14 @@ impl<'a> Follower<'a> {
         if self.received() <= ONE_BY_ONE || self.received() - self.observed >= BATCH as u64 {
             self.observe(self.ring.subscriber.lag());
         }
+        self.status.make_room();
         let mut written = Ok(());
         for (sequence, message) in (first..).zip(messages) {
             if self.backlog.contains(self.account.overall(sequence), message) {
                 self.reception.add_backlog(message.ts_publish, self.backlog.joined);
             } else {
                 self.reception.add(message.ts_publish, now);
+                self.status.add(now.saturating_sub(message.ts_publish));
             }
             self.tally.add(message);
             // All messages were received and count, even if one cannot be printed.
@@ -222,9 +236,22 @@ impl<'a> Follower<'a> {
             }
         }
         match written {
-            Ok(()) => ControlFlow::Continue(()),
+            Ok(()) => self.show(now, output),
             Err(error) => ControlFlow::Break(error.into()),
         }
+    }
+
+    /// Draws the status line if that is due at `now`, in ns since 1970.
+    #[inline]
+    fn show(&mut self, now: u64, output: &mut Output<impl Write>) -> ControlFlow<Ended> {
+        if self.status.is_due(now) {
+            if self.status.is_among_messages() {
+                flush(output)?;
+            }
+            let lost = self.account.sequences(Counters::of(&self.ring.subscriber)).lost;
+            self.status.draw(now, Figures { received: self.received(), lag: self.ring.subscriber.lag(), lost });
+        }
+        ControlFlow::Continue(())
     }
 
     /// Handles everything but a message: ends receiving, or continues.
@@ -284,6 +311,9 @@ impl<'a> Follower<'a> {
             ));
             flush(output)?;
         }
+        if self.status.is_on() {
+            self.show(realtime_ns(), output)?;
+        }
         self.replaced = self.ring.is_replaced();
         if !self.replaced {
             std::thread::sleep(POLL_INTERVAL);
@@ -293,6 +323,7 @@ impl<'a> Follower<'a> {
 
     /// Leaves the ring after all its messages were received, and opens the one that has its name.
     fn reopen(&mut self, vanished: bool) -> ControlFlow<Ended> {
+        self.status.erase();
         let left = Counters::of(&self.ring.subscriber);
         // A sequence that --from asks for and that has not come is waited for in the new ring, too.
         let asked = matches!(self.options.from, Join::Sequence(_)) && self.is_at_start(left);
@@ -354,7 +385,7 @@ impl<'a> Follower<'a> {
     }
 
     fn say(&self, what: std::fmt::Arguments<'_>) {
-        say(format_args!("feed-subscriber: {}: {what}", self.options.title()));
+        self.status.say(format_args!("feed-subscriber: {}: {what}", self.options.title()));
     }
 
     fn received(&self) -> u64 {

@@ -8,6 +8,7 @@ mod loss_log;
 mod options;
 mod output;
 mod run;
+mod status;
 
 use std::process::ExitCode;
 

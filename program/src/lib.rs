@@ -10,6 +10,9 @@
 //! - [`stop`]: SIGINT, SIGTERM and SIGHUP as a flag.
 //! - [`file_size`]: the limit of a file's size as an error.
 //! - [`logs`]: structured logs, switched on by `RUST_LOG`.
+//! - [`status_line`]: a line on a terminal that is redrawn in place.
+//! - [`rate`]: messages a second over the last second.
+//! - [`readable`]: numbers as text for people.
 
 pub mod args;
 mod circumstances;
@@ -19,7 +22,10 @@ pub mod file_size;
 mod hangup;
 pub mod logs;
 pub mod program;
+pub mod rate;
+pub mod readable;
 pub mod remedy;
 pub mod say;
+pub mod status_line;
 pub mod stdout;
 pub mod stop;
