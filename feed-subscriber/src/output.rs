@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, Write};
 
 use feed::decimal::{Price, Size};
-use feed::{Message, UNDEFINED_TIME};
+use feed::{Message, UNDEFINED_TIME, line};
 
 use crate::options::OutputFormat;
 
@@ -23,11 +23,7 @@ impl<W: Write> Output<W> {
                 writer,
                 "sequence,ts_event,ts_publish,instrument,kind,side,flags,price,size,order_id,ask_price,ask_size,extra"
             )?,
-            OutputFormat::Text => writeln!(
-                writer,
-                "{:>10} {:>19} {:>10} {:<6} {:<4} {:>16} {:>16} {:>20}",
-                "sequence", "ts_event", "instrument", "kind", "side", "price", "size", "order_id|ask"
-            )?,
+            OutputFormat::Text => writeln!(writer, "{}", line::header())?,
             OutputFormat::None | OutputFormat::Json => {}
         }
         Ok(Output { format, writer })
@@ -37,7 +33,7 @@ impl<W: Write> Output<W> {
     pub(crate) fn write(&mut self, sequence: u64, message: &Message) -> io::Result<()> {
         match self.format {
             OutputFormat::None => Ok(()),
-            OutputFormat::Text => self.text(sequence, message),
+            OutputFormat::Text => writeln!(self.writer, "{}", line::line(sequence, message)),
             OutputFormat::Csv => self.csv(sequence, message),
             OutputFormat::Json => self.json(sequence, message),
         }
@@ -46,27 +42,6 @@ impl<W: Write> Output<W> {
     /// Writes buffered output.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
         self.writer.flush()
-    }
-
-    fn text(&mut self, sequence: u64, message: &Message) -> io::Result<()> {
-        let price = OrEmpty(message.price().map(Price)).to_string();
-        let size = OrEmpty(message.size().map(Size)).to_string();
-        write!(
-            self.writer,
-            "{sequence:>10} {:>19} {:>10} {:<6} {:<4} {price:>16} {size:>16} ",
-            OrEmpty(ts_event(message)).to_string(),
-            message.instrument,
-            message.kind(),
-            message.side(),
-        )?;
-        match message.order_id() {
-            Some(id) => writeln!(self.writer, "{id:>20}"),
-            None => writeln!(
-                self.writer,
-                "{:>20}",
-                format!("{} x {}", OrEmpty(message.ask_price().map(Price)), OrEmpty(message.ask_size().map(Size)))
-            ),
-        }
     }
 
     fn csv(&mut self, sequence: u64, message: &Message) -> io::Result<()> {
@@ -204,10 +179,15 @@ mod tests {
     }
 
     #[test]
-    fn text_is_aligned() {
-        let lines = lines(OutputFormat::Text);
-        assert!(lines.iter().all(|line| line.len() == lines[0].len()), "{lines:#?}");
-        assert!(lines[1].contains(" trade  bid ") && lines[1].contains(" -58710.2 "), "{lines:#?}");
+    fn text_has_a_header_and_a_line_for_each_message() {
+        assert_eq!(
+            lines(OutputFormat::Text),
+            [
+                " sequence            time  instr kind   side       price      size      id | ask",
+                "        5 00:00:00.000000      3 trade  bid     -58710.2     0.014            41",
+                "        6               -      0 quote       0.000000001 0.000000002           -",
+            ]
+        );
     }
 
     #[test]

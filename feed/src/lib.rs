@@ -7,6 +7,7 @@
 //! - [`explained`]: what each field of a summary is.
 //! - [`reception`]: latency, backlog and lag of a subscriber.
 //! - [`decimal`]: exact decimals in units of 1e-9.
+//! - [`line`]: a message as a line of text for people.
 //!
 //! ```
 //! use feed::source::synthetic::Synthetic;
@@ -23,6 +24,7 @@
 pub mod clock;
 pub mod decimal;
 pub mod explained;
+pub mod line;
 pub mod message;
 pub mod pacing;
 pub mod reception;

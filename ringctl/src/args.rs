@@ -57,7 +57,7 @@ pub(crate) enum Command {
         #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = interval)]
         interval: Duration,
     },
-    /// The newest messages, decoded.
+    /// The newest messages: market data in columns of a line, others field by field.
     Tail {
         #[command(flatten)]
         ring: RingArg,

@@ -22,7 +22,7 @@ pub(crate) fn run(
     out: &mut Output,
 ) -> anyhow::Result<Outcome> {
     let ring = open(root, arg)?;
-    let writer = if hex { MessageWriter::hex() } else { MessageWriter::decoding(&ring) };
+    let writer = if hex { MessageWriter::Bytes } else { MessageWriter::decoding(&ring) };
     let wanted = sequences.of(ring.held());
     let mut outcome = Outcome::Fine;
     if wanted.start > wanted.end {

@@ -2,42 +2,60 @@
 
 use std::fmt::Write as _;
 
+use feed::{Message, line};
 use feed_program::say::say;
 use feed_program::stdout::OutputError;
+use feed_ring::Payload;
 use feed_ring::inspect::{MessageType, Ring};
+use zerocopy::FromBytes;
 
 use crate::output::Output;
 
 /// Writes the messages of one ring.
-pub(crate) struct MessageWriter {
-    /// `None`: as bytes.
-    message: Option<MessageType>,
+pub(crate) enum MessageWriter {
+    /// Market data, in columns for people.
+    Lines,
+    /// Field by field.
+    Fields(MessageType),
+    Bytes,
 }
 
 impl MessageWriter {
     /// Decodes messages by the ring's schema. If the schema cannot be parsed, reports that and writes bytes.
     pub(crate) fn decoding(ring: &Ring) -> Self {
-        let message = ring.message_type();
-        if let Err(error) = &message {
-            say(format_args!("{}: {error}: the messages are shown as bytes", ring.path().display()));
+        match ring.message_type() {
+            Ok(message) => MessageWriter::Fields(message),
+            Err(error) => {
+                say(format_args!("{}: {error}: the messages are shown as bytes", ring.path().display()));
+                MessageWriter::Bytes
+            }
         }
-        MessageWriter { message: message.ok() }
     }
 
-    /// Writes messages as bytes.
-    pub(crate) fn hex() -> Self {
-        MessageWriter { message: None }
+    /// Writes the market data of `feed-publisher` in columns, under their names. Decodes any other message, and all of
+    /// them as JSON.
+    pub(crate) fn for_people(ring: &Ring, out: &mut Output) -> Result<Self, OutputError> {
+        if out.json || ring.facts().schema != Message::SCHEMA.text::<Message>() {
+            return Ok(MessageWriter::decoding(ring));
+        }
+        out.line(&line::header())?;
+        Ok(MessageWriter::Lines)
     }
 
     /// Writes one message.
     pub(crate) fn write(&self, sequence: u64, bytes: &[u8], out: &mut Output) -> Result<(), OutputError> {
-        match (&self.message, out.json) {
-            (Some(message), true) => {
+        if let MessageWriter::Lines = self
+            && let Ok(message) = Message::read_from_bytes(bytes)
+        {
+            return out.line(&line::line(sequence, &message));
+        }
+        match (self, out.json) {
+            (MessageWriter::Fields(message), true) => {
                 out.line(&format!("{{\"sequence\":{sequence},\"message\":{}}}", message.json(bytes)))
             }
-            (Some(message), false) => out.line(&format!("{sequence}  {}", message.text(bytes))),
-            (None, true) => out.line(&format!("{{\"sequence\":{sequence},\"hex\":\"{}\"}}", hex(bytes))),
-            (None, false) => out.text(&format!("{sequence}\n{}", lines_of_hex(bytes))),
+            (MessageWriter::Fields(message), false) => out.line(&format!("{sequence}  {}", message.text(bytes))),
+            (_, true) => out.line(&format!("{{\"sequence\":{sequence},\"hex\":\"{}\"}}", hex(bytes))),
+            (_, false) => out.text(&format!("{sequence}\n{}", lines_of_hex(bytes))),
         }
     }
 }

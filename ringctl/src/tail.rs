@@ -25,7 +25,8 @@ pub(crate) fn run(root: &Path, arg: &RingArg, count: u64, follow: bool, out: &mu
     let ring = open(root, arg)?;
     let held = ring.held();
     let next = held.end.saturating_sub(count).max(held.start);
-    let mut tail = Tail { writer: MessageWriter::decoding(&ring), epoch: ring.epoch(), next, bytes: Vec::new(), ring };
+    let writer = MessageWriter::for_people(&ring, out)?;
+    let mut tail = Tail { writer, epoch: ring.epoch(), next, bytes: Vec::new(), ring };
     // The messages published before the command started; without -f no others.
     while tail.next < held.end {
         if let Err(why) = tail.step(out)? {

@@ -3,6 +3,7 @@
 use std::fs;
 use std::process::Command;
 
+use feed::{Kind, Message, Side};
 use feed_ring::Publisher;
 use feed_testing::{Child, PrivateRoot};
 
@@ -24,6 +25,30 @@ fn the_newest_messages() {
     assert_eq!(fine(&root, &["tail", "q"]).lines().count(), 7, "all that it holds");
     assert_eq!(fine(&root, &["tail", "q", "-n", "0"]), "");
     assert_eq!(fine(&root, &["tail", "q", "-n", &u64::MAX.to_string()]).lines().count(), 7);
+}
+
+#[test]
+fn market_data_in_columns() {
+    let root = PrivateRoot::new();
+    let mut publisher = Publisher::<Message>::options("q").root(&root).capacity(8).keep(true).create().unwrap();
+    let at = 1_704_205_805_517_450_587;
+    let bid = (239_530_000_000, 46_000_000_000);
+    let quote = Message { instrument: 3, ..Message::new(Kind::Quote, at) };
+    publisher.publish(&quote.with_quote(bid, (239_570_000_000, 69_000_000_000)));
+    let (side, price, size) = (Side::Bid as u8, 215_350_000_000, 18_000_000_000);
+    publisher.publish(&Message { side, price, size, order_id: 19_560, ..Message::new(Kind::Trade, at + 125_250) });
+    publisher.close().unwrap();
+    insta::assert_snapshot!(fine(&root, &["tail", "q"]), @r"
+     sequence            time  instr kind   side       price      size      id | ask
+            0 14:30:05.517450      3 quote            239.53        46   239.57 x 69
+            1 14:30:05.517575      0 trade  bid       215.35        18         19560
+    ");
+    assert_eq!(fine(&root, &["tail", "q", "-n", "1"]).lines().count(), 2, "the names and a message");
+    // For programs, and in `dump`, every field stands as it is.
+    let json = json_lines(&fine(&root, &["tail", "q", "-n", "1", "--json"]));
+    assert_eq!((json.len(), json[0]["message"]["price"].as_i64()), (1, Some(price)));
+    let dumped = fine(&root, &["dump", "q", "--sequence", "1"]);
+    assert!(dumped.starts_with("1  ts_event=1704205805517575837 ") && dumped.contains(" kind=84'T' "), "{dumped}");
 }
 
 #[test]
