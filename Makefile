@@ -10,8 +10,8 @@ build: ## the programs, optimised: target/release/feed-publisher, feed-subscribe
 	$(CARGO) build --release --locked -p feed-publisher -p feed-subscriber -p ringctl
 
 .PHONY: demo
-demo: build ## a publisher and two subscribers as separate processes; INPUT=file for real data
-	@INPUT="$(INPUT)" sh demo/demo.sh
+demo: build ## a publisher and two subscribers as separate processes, ten seconds; INPUT=file for real data, VERBOSE=1 for every figure
+	@INPUT="$(INPUT)" VERBOSE="$(VERBOSE)" sh demo/demo.sh
 
 .PHONY: test
 test: ## every test

@@ -86,7 +86,7 @@ impl Program {
     /// # Panics
     /// If it cannot be started.
     pub fn start(command: &mut Command) -> Self {
-        take_hangups();
+        take_ignored_signals();
         // RUST_LOG is meant for the tests. The program gets it only if the test sets it.
         if !command.get_envs().any(|(name, _)| name == "RUST_LOG") {
             command.env_remove("RUST_LOG");
@@ -224,12 +224,23 @@ fn lock(bytes: &Mutex<Vec<u8>>) -> MutexGuard<'_, Vec<u8>> {
     bytes.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Undoes for the programs that are started from here on that this process was started with SIGHUP ignored (`nohup`): a
-/// signal with a handler is reset to its default when another program is executed.
-fn take_hangups() {
+/// Undoes for the programs that are started from here on that this process was started with SIGHUP ignored (`nohup`), or
+/// SIGINT (in the background of a script): a signal with a handler is reset to its default when another program is executed.
+/// Where SIGINT is not ignored, it still ends this process.
+fn take_ignored_signals() {
     static TAKEN: std::sync::Once = std::sync::Once::new();
     TAKEN.call_once(|| {
-        let flag = std::sync::Arc::default();
-        signal_hook::flag::register(signal_hook::consts::SIGHUP, flag).expect("a handler");
+        let take = |signal| signal_hook::flag::register(signal, Arc::default()).expect("a handler");
+        take(signal_hook::consts::SIGHUP);
+        if is_ignored(signal_hook::consts::SIGINT) {
+            take(signal_hook::consts::SIGINT);
+        }
     });
+}
+
+/// Whether this process ignores a signal.
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 << (signal - 1) != 0)
 }
