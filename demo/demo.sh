@@ -113,7 +113,7 @@ stop_if_asked
 have="3 processes, $cores cores"
 [ "$cores" -gt 1 ] || have='3 processes, 1 core'
 if [ "$cores" -lt 3 ]; then
-    wait=block why="$have: subscribers sleep (--wait block), and waking takes microseconds."
+    wait=block why="$have: subscribers sleep (--wait block); waking takes microseconds."
 else
     wait=spin why="$have: each subscriber polls on its own (--wait spin)."
 fi
