@@ -61,8 +61,8 @@
 //!
 //! | a subscriber that | calls |
 //! |---|---|
-//! | has a core of its own | [`Subscriber::recv`], or [`try_recv`](Subscriber::try_recv) in a loop |
-//! | shares its core | the same, opened with [`WaitStrategy::Block`]: it sleeps until the publisher wakes it |
+//! | has a core of its own | [`Subscriber::recv`] with [`WaitStrategy::Spin`], or [`try_recv`](Subscriber::try_recv) in a loop |
+//! | shares its core | [`Subscriber::recv`] with [`WaitStrategy::Block`], the default: it sleeps until the publisher wakes it |
 //! | must be able to stop | [`Subscriber::recv_timeout`], which an [`Interrupter`] ends |
 //! | waits for other sources too (`poll`, `epoll`, an asynchronous runtime) | [`Subscriber::notifier`]: a file descriptor |
 //! | wants only the newest message | [`Subscriber::latest`] |
