@@ -143,6 +143,20 @@ impl Debugged {
     }
 }
 
+impl Drop for Debugged {
+    fn drop(&mut self) {
+        // SAFETY: the process is this one's child and not waited for yet.
+        unsafe { libc::kill(self.child.id().cast_signed(), libc::SIGKILL) };
+        // The process has ended only once its debugger has seen its thread end.
+        let mut status = 0;
+        // SAFETY: the kernel writes to `status`.
+        while unsafe { libc::waitpid(self.thread, &mut status, libc::__WALL) } == self.thread
+            && libc::WIFSTOPPED(status)
+        {}
+        self.child.kill();
+    }
+}
+
 /// Reads everything there is; returns the error that ended it.
 fn drain<M: Message>(from: &mut Subscriber<M>, seen: &mut HashMap<u64, M>, context: &str) -> TryRecvError {
     loop {
@@ -199,7 +213,7 @@ fn die_everywhere<M: Message>(test: &str) -> Option<(usize, BTreeSet<String>)> {
         drain(&mut all_along, &mut seen, &context);
         // As a killed one leaves it.
         first_ends(first);
-        let mut debugged = Debugged::start(test, &root)?;
+        let debugged = Debugged::start(test, &root)?;
         let mut over = debugged.is_at_breakpoint();
         for _ in 0..steps {
             debugged.step();
@@ -210,7 +224,7 @@ fn die_everywhere<M: Message>(test: &str) -> Option<(usize, BTreeSet<String>)> {
         }
         states.insert(new_words(root.path(), 5, &M::of(1, 0)));
         drain(&mut all_along, &mut seen, &context);
-        debugged.child.kill();
+        drop(debugged);
         drain(&mut all_along, &mut seen, &context);
         let mut late = join::<M>(root.path());
         drain(&mut late, &mut seen, &context);
