@@ -33,8 +33,11 @@ impl Act {
     }
 }
 
+/// Prepares an operation in an empty directory.
+type Prepare = fn(&Path) -> Act;
+
 /// The operations by name, and what prepares each in an empty directory. Those that publish close their ring, too.
-pub(crate) const OPERATIONS: [(&str, fn(&Path) -> Act); 6] = [
+pub(crate) const OPERATIONS: [(&str, Prepare); 6] = [
     ("create", |root| prepare(root, None, |all| make(all, all.slots, false))),
     ("take over", |root| prepare(root, Some(Old::Kept), |all| make(all, all.slots, true))),
     ("supersede", |root| {
