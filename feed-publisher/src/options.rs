@@ -131,8 +131,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "GID", requires = "serve")]
     pub(crate) allow_gid: Vec<u32>,
 
-    /// Serve so many subscribers at a time, each of which takes a file descriptor (ulimit -n); further ones are refused
-    /// [default: 256]
+    /// Serve so many subscribers at a time, each of which takes a file descriptor (ulimit -n); further ones are refused.
+    /// With --allow-uid or --allow-gid one user gets at most half of them [default: 256]
     #[arg(long, value_name = "N", requires = "serve", value_parser = clients)]
     pub(crate) max_clients: Option<usize>,
 

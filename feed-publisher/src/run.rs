@@ -184,8 +184,12 @@ fn create(options: &Options) -> Result<Publisher<Message>, Failure> {
             };
             Failure::Runtime(anyhow::anyhow!("{error}: {}", remedy::ring(source, directory, place)))
         }
-        CreateError::NoRoom { .. } | CreateError::MemoryLimit { .. } | CreateError::NoMemory { .. } => {
-            Failure::Runtime(anyhow::anyhow!("{error} (--capacity N)"))
+        CreateError::NoRoom { .. }
+        | CreateError::MemoryLimit { .. }
+        | CreateError::NoMemory { .. }
+        | CreateError::FileSizeLimit { .. } => Failure::Runtime(anyhow::anyhow!("{error} (--capacity N)")),
+        CreateError::NoInodes { .. } if options.serve.is_none() => {
+            Failure::Runtime(anyhow::anyhow!("{error}, or choose another (--root DIR)"))
         }
         other => Failure::Runtime(anyhow::Error::new(other)),
     })

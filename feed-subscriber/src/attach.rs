@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use feed::Message;
 use feed::clock::realtime_ns;
-use feed_program::remedy;
 use feed_program::say::say;
 use feed_ring::{Join, OpenError, Subscriber};
 
@@ -66,8 +65,6 @@ impl Ring {
             // The library could wait, but a signal would not end that.
             match Ring::open(options, join) {
                 Ok(ring) => return Ok(Some(ring)),
-                // It is there, and waiting would not help.
-                Err(error) if is_unreachable(&error) => return Err(error),
                 Err(OpenError::NotFound { .. } | OpenError::Unfinished { .. } | OpenError::NotServed { .. })
                     if stop.load(Ordering::Relaxed) =>
                 {
@@ -116,10 +113,6 @@ impl Ring {
 
 fn identity(path: &std::path::Path) -> Option<Identity> {
     path.symlink_metadata().ok().map(|file| (file.dev(), file.ino()))
-}
-
-fn is_unreachable(error: &OpenError) -> bool {
-    matches!(error, OpenError::NotFound { path } if remedy::unreachable(path).is_some())
 }
 
 fn subscriber(options: &Options, join: Join) -> Result<Subscriber<Message>, OpenError> {

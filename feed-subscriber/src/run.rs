@@ -78,11 +78,6 @@ fn open(options: &Options, stop: &AtomicBool) -> Result<Option<Ring>, Failure> {
 
 /// The error with the flag that helps, if there is one.
 fn explain(error: OpenError, options: &Options) -> anyhow::Error {
-    if let OpenError::NotFound { path } = &error
-        && let Some(remedy) = remedy::unreachable(path)
-    {
-        return anyhow::anyhow!("{}: cannot be opened: {remedy}", path.display());
-    }
     match &error {
         OpenError::NotFound { .. } | OpenError::Unfinished { .. } | OpenError::NotServed { .. } => {
             anyhow::anyhow!("{error} (--open-timeout SECONDS)")

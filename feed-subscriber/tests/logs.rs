@@ -2,7 +2,8 @@
 
 mod common;
 
-use std::process::Command;
+use std::io::{Read, Write};
+use std::process::{Command, Stdio};
 
 use common::{publisher, subscriber};
 use feed_testing::{Finished, PrivateRoot, Program, program};
@@ -151,4 +152,39 @@ fn a_filter_that_cannot_be_understood_is_no_reason_to_stop() {
     let finished = Program::start(command.args(["--count", "5"]).env("RUST_LOG", "feed=loud")).finish();
     assert_eq!(finished.code, Some(0), "{}", finished.stderr);
     assert!(finished.stderr.contains("feed=loud"), "{}", finished.stderr);
+}
+
+/// Nobody reads standard error, and it is full: the log's lines are dropped. If one were waited for, nobody would be served
+/// any more, and the publisher would not end.
+#[test]
+fn a_log_that_nobody_reads_holds_nothing_up() {
+    let root = PrivateRoot::new();
+    let socket = root.path().join("s");
+    let (mut reader, mut full) = std::io::pipe().unwrap();
+    rustix::pipe::fcntl_setpipe_size(&full, 4096).unwrap();
+    full.write_all(&[b'\n'; 4096]).unwrap();
+    let mut command = Command::new(program("feed-publisher"));
+    command.arg("--serve").arg(&socket).args(["--rate", "1000", "--summary", "json"]).env("RUST_LOG", "info");
+    let mut served = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(full).spawn().unwrap();
+    for _ in 0..3 {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_feed-subscriber"));
+        command.arg("--connect").arg(&socket).args(["--open-timeout", "60", "--max", "1"]);
+        assert_eq!(Program::start(command.env_remove("RUST_LOG")).finish().code, Some(0));
+    }
+    let id = rustix::process::Pid::from_child(&served);
+    rustix::process::kill_process(id, Signal::TERM).unwrap();
+    let mut ended = None;
+    for _ in 0..60_000 {
+        ended = served.try_wait().unwrap();
+        if ended.is_some() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    let _ = served.kill();
+    assert!(ended.is_some_and(|status| status.success()), "{ended:?}");
+    drop(command);
+    let mut text = String::new();
+    reader.read_to_string(&mut text).unwrap();
+    assert_eq!(text, "\n".repeat(4096), "every line was dropped");
 }

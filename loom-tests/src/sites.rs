@@ -58,9 +58,9 @@ fn is_shim(path: &str) -> bool {
 }
 
 /// Files with real atomics, which the shim exports for them because no model can run them: the guard's table of
-/// mappings, which a signal handler reads. Their orderings have names all the same, except relaxed ones, which could
+/// mappings, which a signal handler reads, and the number of a process, which the kernel clears in forked children. Their orderings have names all the same, except relaxed ones, which could
 /// not be weaker. (In other files a word's plain load and store are relaxed.)
-const OWN_ATOMICS: &[&str] = &["memory/guard.rs"];
+const OWN_ATOMICS: &[&str] = &["memory/guard.rs", "memory/creator.rs"];
 
 /// Functions whose first argument is the name of a site.
 const NAMED: &[&str] = &["fence", "compiler_fence", "store_ordered", "ordered", "on"];

@@ -12,7 +12,7 @@ const FILES_OF_A_RING: u64 = 10;
 pub(crate) struct Circumstances {
     /// The directory that the ring's files or socket are in is there.
     pub(crate) directory: bool,
-    /// /proc is mounted.
+    /// /proc is mounted. Without it nothing tells whether there is a filter.
     pub(crate) proc: bool,
     /// The file system of that directory has no inodes left for a ring.
     pub(crate) no_inodes: bool,
@@ -31,7 +31,7 @@ impl Circumstances {
         let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
         Circumstances {
             directory: directory.is_dir(),
-            proc: has_proc(),
+            proc: Path::new("/proc/self/fd").is_dir(),
             // A file system without a fixed number of inodes says 0 of 0.
             no_inodes: rustix::fs::statvfs(directory)
                 .is_ok_and(|room| room.f_files > 0 && room.f_favail < FILES_OF_A_RING),
@@ -40,11 +40,6 @@ impl Circumstances {
             memory_limited: getrlimit(Resource::As).current.is_some(),
         }
     }
-}
-
-/// True if /proc is mounted. A ring's files are reached through the directories of open files in it.
-pub(crate) fn has_proc() -> bool {
-    Path::new("/proc/self/fd").is_dir()
 }
 
 /// True if a seccomp filter judges the system calls of this process, as in most containers.

@@ -20,6 +20,7 @@ pub mod cli;
 pub mod failure;
 pub mod file_size;
 mod hangup;
+mod log_writer;
 pub mod logs;
 pub mod program;
 pub mod rate;

@@ -7,9 +7,8 @@ use std::path::Path;
 
 use rustix::io::Errno;
 
-use crate::circumstances::{Circumstances, has_proc};
+use crate::circumstances::Circumstances;
 
-const MOUNT_PROC: &str = "mount /proc (mount -t proc proc /proc): the ring's files are reached through it";
 const SMALLER: &str = "make the ring smaller (feed-publisher --capacity N)";
 const ALLOW: &str = "allow the call in the filter of system calls (seccomp; Docker: --security-opt seccomp=FILE)";
 
@@ -27,7 +26,6 @@ fn in_ring(error: &io::Error, here: Circumstances, place: &str) -> String {
         }
         _ if raw(error) == Some(Errno::NOSYS) => no_such_call(here).to_owned(),
         Kind::NotFound if !here.directory => format!("make the directory first, or choose another ({place})"),
-        Kind::NotFound if !here.proc => MOUNT_PROC.to_owned(),
         Kind::NotFound => "try again: somebody removed it meanwhile".to_owned(),
         Kind::PermissionDenied => format!("run as a user who may use it, or choose another ({place})"),
         Kind::ReadOnlyFilesystem => format!("choose a file system that can be written to ({place})"),
@@ -81,11 +79,6 @@ fn no_such_call(here: Circumstances) -> &'static str {
 
 fn raw(error: &io::Error) -> Option<Errno> {
     error.raw_os_error().map(Errno::from_raw_os_error)
-}
-
-/// The remedy for a ring that was not found at a path, if something is there and only /proc is missing to reach it.
-pub fn unreachable(path: &Path) -> Option<&'static str> {
-    (!has_proc() && path.exists()).then_some(MOUNT_PROC)
 }
 
 /// The error with what was being done and the remedy, for `map_err`: `cannot {doing}: {error}: {remedy}`.
@@ -150,8 +143,6 @@ mod tests {
     fn the_remedy_is_for_the_cause() {
         for (errno, here, says) in [
             (Errno::NOENT, Circumstances { directory: false, ..PLAIN }, "make the directory first"),
-            (Errno::NOENT, Circumstances { directory: false, proc: false, ..PLAIN }, "make the directory first"),
-            (Errno::NOENT, Circumstances { proc: false, ..PLAIN }, "mount /proc"),
             (Errno::NOSPC, Circumstances { no_inodes: true, ..PLAIN }, "inodes"),
             (Errno::NOSYS, Circumstances { filtered: true, ..PLAIN }, "seccomp"),
             (Errno::PERM, Circumstances { filtered: true, ..PLAIN }, "run as a user who may use it, or allow the call"),

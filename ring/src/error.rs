@@ -96,6 +96,30 @@ pub enum CreateError {
         /// The cgroup with this limit.
         cgroup: PathBuf,
     },
+    /// The file system has no inodes left for the ring's files.
+    #[error("{}: all {total} inodes of its file system are used: remove files (df -i), or give it more inodes (mount -o remount,nr_inodes=…)", path.display())]
+    NoInodes {
+        /// The directory that the file was to be made in.
+        path: PathBuf,
+        /// The number of inodes that the file system has.
+        total: u64,
+    },
+    /// The ring's memory is a file, and larger than this process may make one.
+    #[error("{}: {needed} bytes needed, RLIMIT_FSIZE is {limit} bytes: raise the limit of a file's size (ulimit -f, LimitFSIZE=infinity in the service's unit), or lower the capacity", path.display())]
+    FileSizeLimit {
+        /// The file.
+        path: PathBuf,
+        /// Bytes that it needs.
+        needed: u64,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// `/proc` is not mounted. A publisher of a sealed ring opens its memory files through it, once for each client.
+    #[error("{}: a sealed ring cannot be served without /proc: mount it (mount -t proc proc /proc), or publish a ring on disk", path.display())]
+    NoProc {
+        /// The socket's path.
+        path: PathBuf,
+    },
     /// The machine has too little memory for a sealed ring, which no file system bounds.
     #[error("{}: {needed} bytes needed, {free} available on this machine: lower the capacity", path.display())]
     NoMemory {

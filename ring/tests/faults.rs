@@ -17,7 +17,7 @@ use feed_testing::{PrivateRoot, as_child, child};
 /// A message of two cache lines: a shorter one would leave the stores into further lines untested. A longer one would
 /// test nothing more. The assembly of copy.rs copies whole further lines, and no fault point lies between its stores.
 /// For the slot's protocol they are stores like the others, between the same two fault points; `make chaos` kills
-/// within them.
+/// within them, and hot-path/tests/steps.rs after each of them and of the assembly that copies short messages.
 const WORDS: usize = 9;
 type Message = [u64; WORDS];
 

@@ -50,6 +50,23 @@ fn options(root: &Path) -> feed_ring::PublisherOptions<u64> {
     Publisher::options("r").root(root).capacity(8)
 }
 
+/// Makes one of each kind. All their threads run.
+fn hold(root: &Path) -> Held {
+    let disk = options(root).create().unwrap();
+    let sealed = Publisher::options("r").capacity(8).serve(socket(root)).create().unwrap();
+    let subscribe = |wait| Subscriber::<u64>::options("r").root(root).join(Join::Oldest).wait(wait).open().unwrap();
+    let notified = subscribe(WaitStrategy::Spin);
+    let notifier = notified.notifier().unwrap();
+    let connected = Subscriber::<u64>::connect(socket(root)).join(Join::Oldest).open().unwrap();
+    let (spinning, sleeping) = (subscribe(WaitStrategy::Spin), subscribe(WaitStrategy::Block));
+    let mut all = Held { disk, sealed, spinning, sleeping, notified, notifier, connected };
+    // Both threads, the watcher and the notifier's, run and wait.
+    assert_eq!(all.sleeping.recv_timeout(Duration::from_millis(20)), Err(TryRecvError::Empty));
+    all.notifier.arm(&all.notified);
+    assert_eq!(all.disk.subscribers().unwrap(), 3);
+    all
+}
+
 /// Runs in a process without other threads, and forks. Its parent checks the rings.
 #[test]
 #[ignore = "a child of other tests"]
@@ -58,19 +75,7 @@ fn hold_and_fork() {
         return;
     }
     let root = PathBuf::from(std::env::var("ROOT").unwrap());
-    let disk = options(&root).create().unwrap();
-    let sealed = Publisher::options("r").capacity(8).serve(socket(&root)).create().unwrap();
-    let subscribe = |wait| Subscriber::<u64>::options("r").root(&root).join(Join::Oldest).wait(wait).open().unwrap();
-    let notified = subscribe(WaitStrategy::Spin);
-    let notifier = notified.notifier().unwrap();
-    let connected = Subscriber::<u64>::connect(socket(&root)).join(Join::Oldest).open().unwrap();
-    let (spinning, sleeping) = (subscribe(WaitStrategy::Spin), subscribe(WaitStrategy::Block));
-    let mut held = Some(Held { disk, sealed, spinning, sleeping, notified, notifier, connected });
-    let all = held.as_mut().unwrap();
-    // Both threads, the watcher and the notifier's, run and wait.
-    assert_eq!(all.sleeping.recv_timeout(Duration::from_millis(20)), Err(TryRecvError::Empty));
-    all.notifier.arm(&all.notified);
-    assert_eq!(held.as_ref().unwrap().disk.subscribers().unwrap(), 3);
+    let mut held = Some(hold(&root));
 
     assert!(forked(|| drop(held.take())), "a drop in a forked child crashed or hung");
     assert!(
@@ -120,6 +125,59 @@ fn handles_dropped_in_a_forked_child_still_work_in_its_parent() {
     drop(tell);
     let (status, said) = parent.finish();
     assert!(status.success() && said.contains("whole"), "{status}: {said}");
+}
+
+/// Makes the next forked child pid 1 of a new namespace. False where that is not allowed.
+fn new_pid_namespace() -> bool {
+    // SAFETY: it takes no pointers.
+    unsafe { libc::unshare(libc::CLONE_NEWPID) == 0 }
+}
+
+/// Pid 1 of a container holds everything and starts a sandbox, which is pid 1, too.
+#[test]
+#[ignore = "a child of another test"]
+fn hold_as_pid_1_and_fork() {
+    if !as_child() {
+        return;
+    }
+    let root = PathBuf::from(std::env::var("ROOT").unwrap());
+    if !new_pid_namespace() {
+        return println!("\ncannot: {}", std::io::Error::last_os_error());
+    }
+    let whole = forked(|| {
+        assert_eq!(std::process::id(), 1);
+        let mut held = Some(hold(&root));
+        assert!(new_pid_namespace());
+        let dropped = forked(|| {
+            assert_eq!(std::process::id(), 1);
+            drop(held.take());
+        });
+        assert!(dropped, "a drop in a forked child crashed or hung");
+        let Held { mut disk, sealed, mut spinning, connected, .. } = held.take().unwrap();
+        assert!(root.join("r.ring/segment").exists() && socket(&root).exists(), "its files are there");
+        // The others of the five were dropped a moment ago.
+        assert_eq!((disk.subscribers().unwrap(), sealed.subscribers().unwrap()), (1, 1), "its subscribers are counted");
+        assert!(
+            matches!(options(&root).create(), Err(feed_ring::CreateError::AlreadyPublished { .. })),
+            "it has its lock"
+        );
+        disk.publish(&1);
+        assert_eq!(spinning.recv(), Ok(1));
+        drop(connected);
+        println!("\nwhole");
+    });
+    assert!(whole);
+}
+
+#[test]
+fn a_forked_child_with_its_parent_s_pid_changes_nothing_either() {
+    let root = PrivateRoot::new();
+    let (status, said) = Child::start(child("hold_as_pid_1_and_fork").env("ROOT", root.path())).finish();
+    if let Some(reason) = said.lines().find_map(|line| line.strip_prefix("cannot: ")) {
+        return feed_testing::skipped(&format!("a pid namespace of its own needs root: {reason}"));
+    }
+    assert!(status.success() && said.contains("whole"), "{status}: {said}");
+    assert_eq!(root.names(), [""; 0]);
 }
 
 /// Starts a watcher, forks, and waits for the publisher's death.

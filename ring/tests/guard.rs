@@ -180,6 +180,45 @@ fn a_guarded_publisher_is_told() {
     assert_eq!(root.names(), [""; 0]);
 }
 
+/// Publishes with a guard while all its memory is locked, and more cannot be: the mapping that replaces the cut one counts
+/// beside it.
+#[test]
+#[ignore = "a child of other tests"]
+fn publish_from_locked_memory() {
+    if !as_mortal_child() {
+        return;
+    }
+    guard::install().unwrap();
+    // Whoever has this capability has no limit.
+    let mut capabilities = rustix::thread::capabilities(None).unwrap();
+    capabilities.effective -= rustix::thread::CapabilitySet::IPC_LOCK;
+    rustix::thread::set_capabilities(None, capabilities).unwrap();
+    // A ring of 3 MiB has room under the limit, and another mapping of its size has not.
+    let limit = Some(5 << 20);
+    let limited = setrlimit(Resource::Memlock, Rlimit { current: limit, maximum: limit });
+    // SAFETY: it takes no pointers.
+    if limited.is_err() || unsafe { libc::mlockall(libc::MCL_FUTURE) } != 0 {
+        return println!("\ncannot: this user may not lock {limit:?} bytes");
+    }
+    let mut publisher = Publisher::<Message>::options("cut").root(root()).capacity(1 << 14).create().unwrap();
+    publisher.publish(&message(0));
+    cut(&publisher.path().unwrap().join("segment"), 0);
+    publisher.publish(&message(1));
+    println!("\nsurvived {}", publisher.is_cut_off());
+    publisher.close().unwrap();
+}
+
+#[test]
+fn a_guarded_publisher_survives_in_locked_memory() {
+    let root = PrivateRoot::new();
+    let (status, said) = Child::start(&mut start("publish_from_locked_memory", &root)).finish();
+    if let Some(reason) = said.lines().find_map(|line| line.strip_prefix("cannot: ")) {
+        return feed_testing::skipped(reason);
+    }
+    assert!(status.success() && said.contains("survived true"), "{status}: {said}");
+    assert_eq!(root.names(), [""; 0]);
+}
+
 #[test]
 fn an_unguarded_publisher_dies_of_sigbus() {
     let root = PrivateRoot::new();

@@ -214,6 +214,42 @@ fn so_many_clients_and_no_more() {
     drop(publisher);
 }
 
+#[test]
+fn no_user_takes_all_places_if_others_are_allowed() {
+    const OTHER: u32 = 65_534;
+    let root = PrivateRoot::new();
+    let publisher = publisher(&root).mode(0o644).allow_uid(OTHER).max_clients(4).create().unwrap();
+    let own = [subscriber(&root).open().unwrap(), subscriber(&root).open().unwrap()];
+    let error = refused(&root);
+    assert!(matches!(error, OpenError::Refused { .. }), "{error}");
+    let uid = rustix::process::geteuid().as_raw();
+    let says = format!(
+        ": 2 clients of uid {uid} are connected, 2 allowed for one user, half of 4: end some, or publish with more allowed"
+    );
+    assert!(error.to_string().ends_with(&says), "{error}");
+    if uid == 0 {
+        fs::set_permissions(root.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        for _ in 0..3 {
+            connect_as(OTHER, subscriber(&root).trust_uid(0)).unwrap();
+        }
+    } else {
+        skipped("connecting as another user needs root");
+    }
+    drop(own);
+    let _two = [subscriber(&root).open().unwrap(), subscriber(&root).open().unwrap()];
+    drop(publisher);
+}
+
+/// Opens as another user and closes again, on a thread of its own that drops its privileges. Needs root.
+fn connect_as(uid: u32, options: SubscriberOptions<u64>) -> Result<(), OpenError> {
+    let opening = thread::spawn(move || {
+        let uid = rustix::process::Uid::from_raw(uid);
+        rustix::thread::set_thread_res_uid(uid, uid, uid).unwrap();
+        options.open().map(drop)
+    });
+    opening.join().unwrap()
+}
+
 /// Counts the descriptors and threads of a publisher while subscribers come and go.
 #[test]
 #[ignore = "a child of other tests"]

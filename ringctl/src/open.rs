@@ -23,9 +23,6 @@ pub(crate) fn open(root: &Path, ring: &RingArg) -> anyhow::Result<Ring> {
 pub(crate) fn explain(error: &OpenError, sealed: bool) -> String {
     let place = if sealed { "--connect PATH" } else { "--root DIRECTORY" };
     match error {
-        OpenError::NotFound { path } if remedy::unreachable(path).is_some() => {
-            format!("{}: cannot be opened: {}", path.display(), remedy::unreachable(path).unwrap_or_default())
-        }
         OpenError::Io { path, source, .. } => {
             format!("{error}: {}", remedy::ring(source, path.parent().unwrap_or(path), place))
         }

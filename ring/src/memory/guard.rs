@@ -18,7 +18,9 @@
 //! The kernel raises SIGBUS only for an access beyond the end of the file. There is no signal, and reads give zeros, if
 //! the file was **truncated and grown again** in between, cut short in the **middle of a page**, or had **holes
 //! punched** into it. Such changes need write permission for the segment; only file permissions and sealed rings
-//! ([`serve`](crate::PublisherOptions::serve)) prevent them. The table holds [`CAPACITY`] mappings, and a subscriber
+//! ([`serve`](crate::PublisherOptions::serve)) prevent them. With `vm.overcommit_memory=2` the memory that replaces a
+//! publisher's ring counts against the machine's commit limit; where that has no room for it, the publisher dies as without
+//! the guard. (A subscriber's is only read, and does not count.) The table holds [`CAPACITY`] mappings, and a subscriber
 //! has two. Further mappings work but are not guarded: SIGBUS on them goes to the previous handler.
 //!
 //! The names `"G1"`, … are sites of docs/protocol.md. No model runs this code; litmus tests check it instead.
@@ -30,6 +32,7 @@ use std::sync::OnceLock;
 
 use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munlock};
 
+use super::creator::this_process;
 use super::mapping::Mapping;
 use crate::sync::outside_models::{AtomicU32, AtomicU64, AtomicUsize, ordered};
 use crate::sync::{Ordering, fence};
@@ -94,7 +97,7 @@ struct Entry {
     writable: AtomicU32,
     /// The process that mapped it. A forked child inherits the table but not the mappings, and may map other files
     /// there.
-    process: AtomicU32,
+    process: AtomicU64,
     /// Not zero if the mapping was replaced or is about to be.
     replaced: AtomicU32,
 }
@@ -105,7 +108,7 @@ static TABLE: [Entry; CAPACITY] = [const {
         start: AtomicUsize::new(0),
         bytes: AtomicUsize::new(0),
         writable: AtomicU32::new(0),
-        process: AtomicU32::new(0),
+        process: AtomicU64::new(0),
         replaced: AtomicU32::new(0),
     }
 }; CAPACITY];
@@ -130,7 +133,7 @@ impl Guarded {
         entry.start.store(start, Ordering::Relaxed);
         entry.bytes.store(bytes, Ordering::Relaxed);
         entry.writable.store((mapping == Mapping::ReadWrite).into(), Ordering::Relaxed);
-        entry.process.store(std::process::id(), Ordering::Relaxed);
+        entry.process.store(this_process(), Ordering::Relaxed);
         entry.replaced.store(0, Ordering::Relaxed);
         // G5. Pairs with G8: a handler that sees the entry in use sees all of its values.
         entry.version.fetch_add(1, ordered("G5", Ordering::Release));
@@ -155,7 +158,7 @@ impl Drop for Guarded {
 
 /// The entry of the mapping that contains an address, with its start, its bytes and whether it is writable. The mapping
 /// cannot be freed while a thread accesses it, so an entry that changes meanwhile belongs to another mapping.
-fn find_entry(address: usize, process: u32) -> Option<(&'static Entry, usize, usize, bool)> {
+fn find_entry(address: usize, process: u64) -> Option<(&'static Entry, usize, usize, bool)> {
     TABLE.iter().find_map(|entry| {
         // G8. Pairs with G5.
         let version = entry.version.load(ordered("G8", Ordering::Acquire));
@@ -178,8 +181,7 @@ fn find_entry(address: usize, process: u32) -> Option<(&'static Entry, usize, us
 
 /// Replaces the mapping that contains the address by zero pages. False if the table has no such mapping.
 fn replace_mapping(address: usize) -> bool {
-    let process = rustix::process::getpid().as_raw_nonzero().get() as u32;
-    let Some((entry, start, bytes, writable)) = find_entry(address, process) else { return false };
+    let Some((entry, start, bytes, writable)) = find_entry(address, this_process()) else { return false };
     // G11. Pairs with G10: the mark is set first, so a thread that reads a zero of the mmap below also finds the mark.
     // The kernel changes mappings under its locks and interrupts every processor that has the old pages.
     if entry.replaced.swap(1, ordered("G11", Ordering::Release)) != 0 {
@@ -253,7 +255,7 @@ mod tests {
 
     #[test]
     fn a_mapping_is_found_while_it_is_registered() {
-        let process = std::process::id();
+        let process = this_process();
         let start = 1 << 60; // beyond any user address
         let guarded = Guarded::register(start, 8192, Mapping::ReadOnly).unwrap();
         for (address, inside) in [(start - 1, false), (start, true), (start + 8191, true), (start + 8192, false)] {

@@ -196,12 +196,13 @@ impl<W> Memory<W> {
     }
 
     /// Brings every page into memory, so that the hot path has no page faults. Unlike `MAP_POPULATE` it reports
-    /// failure. Does nothing on kernels before 5.14, which lack the advice.
+    /// failure. Does nothing where the kernel does not take the advice: before Linux 5.14, and under a filter of system
+    /// calls. The first touch of each page is slower then; it cannot fail, because the memory is reserved.
     pub(crate) fn prefault(&self, advice: Advice) -> io::Result<()> {
         match &*self.backing {
             Backing::Heap(_) => Ok(()),
             Backing::Map(Mapped { map, offset, bytes, .. }) => match map.advise_range(advice, *offset, *bytes) {
-                Err(error) if error.raw_os_error() == Some(libc::EINVAL) => Ok(()),
+                Err(error) if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::EPERM | libc::ENOSYS)) => Ok(()),
                 result => result,
             },
         }

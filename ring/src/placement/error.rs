@@ -40,7 +40,8 @@ pub enum PlacementError {
     },
     /// Memory cannot be locked.
     #[error(
-        "cannot lock memory: {source}: {needed} bytes needed, RLIMIT_MEMLOCK is {limit}: raise it (ulimit -l unlimited, LimitMEMLOCK=infinity in the service's unit, --ulimit memlock=-1 for a container) or grant CAP_IPC_LOCK"
+        "cannot lock memory: {source}: {needed} bytes needed, RLIMIT_MEMLOCK is {limit}: raise it (ulimit -l unlimited, LimitMEMLOCK=infinity in the service's unit, --ulimit memlock=-1 for a container) or grant CAP_IPC_LOCK{}",
+        by_filter(.source)
     )]
     Memlock {
         /// The kernel's error.
@@ -50,4 +51,12 @@ pub enum PlacementError {
         /// The limit, in bytes, or `unlimited`.
         limit: String,
     },
+}
+
+/// What else helps if the kernel does not know the call: it does, so a filter of system calls refused it.
+fn by_filter(source: &io::Error) -> &'static str {
+    match source.raw_os_error() {
+        Some(libc::ENOSYS) => "; a filter of system calls refuses it: allow mlock (seccomp)",
+        _ => "",
+    }
 }

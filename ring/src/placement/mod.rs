@@ -35,5 +35,5 @@ pub use cpu::pin_to_cpu;
 pub use error::PlacementError;
 pub use look::Placement;
 pub(crate) use look::Side;
-pub(crate) use request::PlacementRequest;
+pub(crate) use request::{PlacementRequest, beyond_memlock, max_file_size};
 pub use request::{allocate_on_node, lock_memory};

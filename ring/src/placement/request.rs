@@ -5,7 +5,6 @@ use std::io;
 
 use memmap2::Advice;
 use rustix::mm::MlockAllFlags;
-use rustix::process::Resource;
 
 use super::error::PlacementError;
 use super::look;
@@ -135,11 +134,37 @@ pub fn lock_memory() -> Result<u64, PlacementError> {
 }
 
 fn memlock(errno: rustix::io::Errno, needed: u64) -> PlacementError {
-    let limit = match rustix::process::getrlimit(Resource::Memlock).current {
+    // SAFETY: the kernel writes to the value, which outlives the call.
+    let limit = match limit(|value| unsafe { libc::getrlimit(libc::RLIMIT_MEMLOCK, value) }) {
+        Some(u64::MAX) => "unlimited".to_owned(),
         Some(bytes) => format!("{bytes} bytes"),
-        None => "unlimited".to_owned(),
+        None => "unknown".to_owned(),
     };
     PlacementError::Memlock { source: errno.into(), needed, limit }
+}
+
+/// The largest file that this process may make. `None` if the kernel does not tell.
+pub(crate) fn max_file_size() -> Option<u64> {
+    // SAFETY: the kernel writes to the value, which outlives the call.
+    limit(|value| unsafe { libc::getrlimit(libc::RLIMIT_FSIZE, value) })
+}
+
+/// A limit of this process; `u64::MAX` is unlimited. Not through rustix, which takes for granted that no filter of system
+/// calls refuses the question.
+fn limit(ask: impl FnOnce(&mut libc::rlimit) -> libc::c_int) -> Option<u64> {
+    let mut value = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    (ask(&mut value) == 0).then_some(value.rlim_cur)
+}
+
+/// The error of a mapping of `bytes` bytes, if RLIMIT_MEMLOCK was its cause: after `mlockall(MCL_FUTURE)` every mapping
+/// is locked, and the kernel refuses one beyond the limit with `EAGAIN`. Any other error is returned as it is.
+pub(crate) fn beyond_memlock(source: io::Error, bytes: usize) -> Result<PlacementError, io::Error> {
+    match rustix::io::Errno::from_io_error(&source) {
+        Some(errno @ rustix::io::Errno::AGAIN) => {
+            Ok(memlock(errno, status_bytes("VmLck:").saturating_add(bytes as u64)))
+        }
+        _ => Err(source),
+    }
 }
 
 /// A size in `/proc/self/status` in bytes. 0 if it cannot be read.

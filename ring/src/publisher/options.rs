@@ -178,6 +178,9 @@ impl<T> PublisherOptions<T> {
 
     /// How many clients of a sealed ring may be connected at a time, by default 256. Further clients are refused with a
     /// message that says so. Each client takes one file descriptor of this process (`ulimit -n`).
+    ///
+    /// If other users are allowed ([`allow_uid`](Self::allow_uid), [`allow_gid`](Self::allow_gid)), one user gets at most
+    /// half of the places, rounded up: none keeps all others out.
     pub fn max_clients(mut self, clients: usize) -> Self {
         self.sealed.max_clients = clients;
         self

@@ -1,5 +1,6 @@
 //! Maps and checks an existing segment and control file.
 
+use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
@@ -10,7 +11,7 @@ use super::header::Header;
 use crate::error::OpenError;
 use crate::format::layout::{ABI, CONTROL_MAGIC, control, word};
 use crate::memory::{Mapping, Memory};
-use crate::placement::PlacementRequest;
+use crate::placement::{PlacementRequest, beyond_memlock};
 use crate::sync::{Word, WriteWord};
 
 /// Maps an open segment and checks its header. `path` is for error texts.
@@ -28,13 +29,18 @@ pub(crate) fn segment(
             expected: "the segment of a ring",
         });
     }
-    let memory = Memory::map(file, bytes, mapping, request.boundary(bytes)).map_err(|source| OpenError::Io {
-        doing: "map",
-        path: path.to_owned(),
-        source,
-    })?;
+    let memory =
+        Memory::map(file, bytes, mapping, request.boundary(bytes)).map_err(|source| not_mapped(source, bytes, path))?;
     let header = Header::read(&memory, path)?;
     Ok((memory, header))
+}
+
+/// The error of a mapping of `bytes` bytes that the kernel refused.
+fn not_mapped(source: io::Error, bytes: usize, path: &Path) -> OpenError {
+    match beyond_memlock(source, bytes) {
+        Ok(source) => OpenError::Placement { path: path.to_owned(), source },
+        Err(source) => OpenError::Io { doing: "map (mmap)", path: path.to_owned(), source },
+    }
 }
 
 /// Whether some of a segment's file has no memory. A publisher reserves every byte, so somebody else made the holes.
@@ -53,7 +59,7 @@ pub(crate) fn prefault_and_lock(
 ) -> Result<(), OpenError> {
     if !has_holes(stat) {
         memory.prefault(Advice::PopulateRead).map_err(|source| OpenError::Io {
-            doing: "prefault",
+            doing: "prefault (madvise)",
             path: path.to_owned(),
             source,
         })?;

@@ -1,5 +1,6 @@
 //! Fills a new segment and a new control file: their memory, and their first contents.
 
+use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::SystemTime;
@@ -9,7 +10,7 @@ use memmap2::Advice;
 use crate::error::CreateError;
 use crate::format::layout::{ABI, CONTROL_MAGIC, Geometry, Layout, control, word};
 use crate::memory::Memory;
-use crate::placement::PlacementRequest;
+use crate::placement::{PlacementRequest, beyond_memlock, max_file_size};
 use crate::protocol::takeover;
 use crate::sync::WriteWord;
 
@@ -22,13 +23,35 @@ pub(crate) fn file(
     path: &Path,
     reserve: impl FnOnce() -> Result<(), CreateError>,
 ) -> Result<Memory<WriteWord>, CreateError> {
-    let failed = |doing| move |source| CreateError::Io { doing, path: path.to_owned(), source };
-    rustix::fs::ftruncate(file, bytes as u64)
-        .map_err(|errno| failed("set the size of the ring's memory")(errno.into()))?;
-    let memory =
-        Memory::map_writable_on(file, bytes, request.boundary(bytes)).map_err(failed("map the ring's memory"))?;
+    check_limit(bytes, path)?;
+    rustix::fs::ftruncate(file, bytes as u64).map_err(|errno| CreateError::Io {
+        doing: "set the size of the ring's memory (ftruncate)",
+        path: path.to_owned(),
+        source: errno.into(),
+    })?;
+    let memory = Memory::map_writable_on(file, bytes, request.boundary(bytes))
+        .map_err(|source| not_mapped(source, bytes, path))?;
     reserve_and_touch(&memory, request, path, reserve)?;
     Ok(memory)
+}
+
+/// Checks the limit of a file's size. Beyond it the kernel would raise SIGXFSZ, which kills a process that does not
+/// handle it. Later steps only fill the size that was set here, for which there is no limit.
+pub(crate) fn check_limit(bytes: usize, path: &Path) -> Result<(), CreateError> {
+    match max_file_size() {
+        Some(limit) if limit < bytes as u64 => {
+            Err(CreateError::FileSizeLimit { path: path.to_owned(), needed: bytes as u64, limit })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The error of a mapping of `bytes` bytes that the kernel refused.
+pub(crate) fn not_mapped(source: io::Error, bytes: usize, path: &Path) -> CreateError {
+    match beyond_memlock(source, bytes) {
+        Ok(source) => CreateError::Placement { path: path.to_owned(), source },
+        Err(source) => CreateError::Io { doing: "map the ring's memory (mmap)", path: path.to_owned(), source },
+    }
 }
 
 /// Places, reserves and touches all of a mapped file's memory, in this order: reserved memory keeps its node and page
@@ -43,7 +66,7 @@ pub(crate) fn reserve_and_touch(
     request.before_first_touch(memory).map_err(placed)?;
     reserve()?;
     memory.prefault(Advice::PopulateWrite).map_err(|source| CreateError::Io {
-        doing: "prefault the ring's memory",
+        doing: "prefault the ring's memory (madvise)",
         path: path.to_owned(),
         source,
     })?;

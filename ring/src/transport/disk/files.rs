@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use crate::error::CloseError;
+use crate::error::{CloseError, CreateError};
 use crate::memory::CreatorPid;
 use crate::presence::{entries, lock::unlock};
 use crate::transport::files::{Directory, Fault, file};
@@ -32,6 +32,17 @@ impl RingFiles {
             self.root.remove_ring(&self.name, &self.ring)
         };
         remove().map_err(|fault: Fault| fault.into())
+    }
+
+    /// Removes what a creation left that failed with this error. An old ring, or something that is no ring, stays.
+    pub(super) fn remove_failed(&self, error: &CreateError) {
+        for name in [file::SEGMENT, file::CONTROL] {
+            let _ = self.ring.remove_prepared(name);
+        }
+        let foreign = matches!(error, CreateError::NotARing { .. } | CreateError::Owner { .. });
+        if !foreign && self.ring.has(file::SEGMENT).is_ok_and(|there| !there) {
+            let _ = self.remove();
+        }
     }
 }
 

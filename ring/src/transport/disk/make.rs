@@ -15,10 +15,11 @@ use crate::memory::{CreatorPid, Memory, Pinned};
 use crate::placement::PlacementRequest;
 use crate::presence::lock::try_lock;
 use crate::protocol::{takeover, view::View};
+use crate::segment::fill::{check_limit, not_mapped};
 use crate::segment::header::Header;
 use crate::segment::{check, fill, room};
 use crate::sync::{Ordering, WriteWord, wake};
-use crate::transport::files::{Access, Directory, Fault, Trust, What, file};
+use crate::transport::files::{Access, Directory, Fault, Naming, Trust, What, file};
 use crate::transport::host::Made;
 use crate::transport::request::Request;
 
@@ -40,26 +41,30 @@ pub(crate) fn make(root: &Path, request: &Request<'_>) -> Result<Made, CreateErr
     let root = Directory::root(root)?;
     let (ring, lock) = take_name(&root, request.name)?;
     let files = RingFiles { root, ring, name: request.name.to_owned(), lock, creator: CreatorPid::this() };
-    let old = OldSegment::find(&files.ring, request.placement)?;
-    if !request.fresh
-        && let Some(old) = old.as_ref()
-        && let Some((layout, next)) = old.resume_point(request.geometry)
-        && let Some(reused) = old.reuse(&files.ring, request)?
-    {
-        takeover::begin_epoch(&reused.memory, &layout, next);
-        reused.memory[word::PUBLISHER_PID].store(u64::from(std::process::id()));
-        return Ok(made(files, reused, layout, next, request.keep));
-    }
-    match make_new(&files.ring, request, old.as_ref()) {
-        Ok((new, layout)) => Ok(made(files, new, layout, layout.base, request.keep)),
+    match take_over_or_make(&files.ring, request) {
+        Ok((ring, layout, next)) => Ok(made(files, ring, layout, next, request.keep)),
         Err(error) => {
-            // A failed creation removes its own files. An old ring, or something that is no ring, stays.
-            if old.is_none() && !matches!(error, CreateError::NotARing { .. } | CreateError::Owner { .. }) {
-                let _ = files.remove();
-            }
+            let error = files.root.or_no_inodes(error);
+            files.remove_failed(&error);
             Err(error)
         }
     }
+}
+
+/// Returns the ring's files, its layout and the sequence of the next message.
+fn take_over_or_make(ring: &Directory, request: &Request<'_>) -> Result<(OpenFiles, Layout, u64), CreateError> {
+    let old = OldSegment::find(ring, request.placement)?;
+    if !request.fresh
+        && let Some(old) = old.as_ref()
+        && let Some((layout, next)) = old.resume_point(request.geometry)
+        && let Some(reused) = old.reuse(ring, request)?
+    {
+        takeover::begin_epoch(&reused.memory, &layout, next);
+        reused.memory[word::PUBLISHER_PID].store(u64::from(std::process::id()));
+        return Ok((reused, layout, next));
+    }
+    let (new, layout) = make_new(ring, request, old.as_ref())?;
+    Ok((new, layout, layout.base))
 }
 
 fn made(files: RingFiles, ring: OpenFiles, layout: Layout, next: u64, keep: bool) -> Made {
@@ -72,33 +77,47 @@ fn made(files: RingFiles, ring: OpenFiles, layout: Layout, next: u64, keep: bool
 /// Opens the ring's directory, or makes it, and takes its lock. While the lock is held, nobody else can publish under
 /// the name.
 fn take_name(root: &Directory, name: &str) -> Result<(Directory, OwnedFd), CreateError> {
+    root.check_locks()?;
     for _ in 0..ATTEMPTS {
-        root.make_ring(name)?;
-        let ring = match root.ring(name, Trust::Own) {
-            Err(Fault { what: What::Missing, .. }) => continue,
-            ring => ring?,
-        };
-        let (lock, stat) = match ring.open(file::LOCK, OFlags::RDWR | OFlags::CREATE, FileType::RegularFile, Trust::Own)
-        {
-            Err(Fault { what: What::Missing, .. }) => continue, // the directory was removed
-            lock => lock?,
-        };
-        Access::OWNER.apply(&lock, 0o600).map_err(|errno| ring.fault(file::LOCK, "set the mode of", errno))?;
-        let taken = try_lock(&lock).map_err(|source| CreateError::Io {
-            doing: "lock",
-            path: ring.path.join(file::LOCK),
-            source,
-        })?;
-        if !taken {
-            return Err(CreateError::AlreadyPublished { path: ring.path });
-        }
-        // A closing publisher removes the lock file while it holds it. A lock on a removed file excludes nobody: try
-        // again.
-        if ring.holds(file::LOCK, &stat)? && root.is_ring(name, &ring)? {
-            return Ok((ring, lock));
+        let made = root.make_ring(name).map_err(|fault| root.or_no_inodes(fault.into()))?;
+        match lock_ring(root, name) {
+            Ok(Some(taken)) => return Ok(taken),
+            Ok(None) => {}
+            Err(error) => {
+                // Before anything is removed: removing frees inodes.
+                let error = root.or_no_inodes(error);
+                if made {
+                    root.unmake_ring(name);
+                }
+                return Err(error);
+            }
         }
     }
     Err(root.fault(name, "take the name, which is made and removed again and again", Errno::AGAIN).into())
+}
+
+/// One attempt. `None` if the directory or the lock file was removed meanwhile.
+fn lock_ring(root: &Directory, name: &str) -> Result<Option<(Directory, OwnedFd)>, CreateError> {
+    let ring = match root.ring(name, Trust::Own) {
+        Err(Fault { what: What::Missing, .. }) => return Ok(None),
+        ring => ring?,
+    };
+    let (lock, stat) = match ring.open(file::LOCK, OFlags::RDWR | OFlags::CREATE, FileType::RegularFile, Trust::Own) {
+        Err(Fault { what: What::Missing, .. }) => return Ok(None),
+        lock => lock?,
+    };
+    Access::OWNER.apply(&lock, 0o600).map_err(|errno| ring.fault(file::LOCK, "set the mode of (chmod)", errno))?;
+    let taken = try_lock(&lock).map_err(|source| CreateError::Io {
+        doing: "lock (fcntl)",
+        path: ring.path.join(file::LOCK),
+        source,
+    })?;
+    if !taken {
+        return Err(CreateError::AlreadyPublished { path: ring.path });
+    }
+    // A closing publisher removes the lock file while it holds it. A lock on a removed file excludes nobody.
+    let holds = ring.holds(file::LOCK, &stat)? && root.is_ring(name, &ring)?;
+    Ok(holds.then_some((ring, lock)))
 }
 
 /// The segment that an ended publisher left.
@@ -131,7 +150,7 @@ impl OldSegment {
         let whole = bytes >= word::SCHEMA * 8 && bytes.is_multiple_of(8);
         let bytes = if whole { bytes } else { prefix };
         let memory = Memory::map_writable_on(&file, bytes, placement.boundary(bytes))
-            .map_err(|source| CreateError::Io { doing: "map", path: path.clone(), source })?;
+            .map_err(|source| not_mapped(source, bytes, &path))?;
         if memory[word::MAGIC].load() != MAGIC {
             return Err(not_a_ring(format!("a file that begins with {:#018x}", memory[word::MAGIC].load())));
         }
@@ -174,7 +193,7 @@ impl OldSegment {
         for (name, file, mode) in
             [(file::CONTROL, &control, fill::control_mode(mode)), (file::SEGMENT, &self.file, mode)]
         {
-            request.access.apply(file, mode).map_err(|errno| ring.fault(name, "set the mode of", errno))?;
+            request.access.apply(file, mode).map_err(|errno| ring.fault(name, "set the mode of (chmod)", errno))?;
         }
         ring.admit(request.access)?;
         Ok(Some(OpenFiles { memory: self.memory.clone(), control: words, control_file: control, live }))
@@ -190,15 +209,13 @@ fn mend_control(
     nonce: u64,
 ) -> Result<Memory<WriteWord>, CreateError> {
     if stat.st_size != control::BYTES as i64 {
+        check_limit(control::BYTES, &ring.path.join(file::CONTROL))?;
         rustix::fs::ftruncate(control, control::BYTES as u64)
-            .map_err(|errno| ring.fault(file::CONTROL, "set the size of", errno))?;
+            .map_err(|errno| ring.fault(file::CONTROL, "set the size of (ftruncate)", errno))?;
     }
     ring.reserve(control, control::BYTES)?;
-    let words = Memory::map_writable(control, control::BYTES).map_err(|source| CreateError::Io {
-        doing: "map",
-        path: ring.path.join(file::CONTROL),
-        source,
-    })?;
+    let words = Memory::map_writable(control, control::BYTES)
+        .map_err(|source| not_mapped(source, control::BYTES, &ring.path.join(file::CONTROL)))?;
     if let Some(found) = check::control_damage(&words.reader(), stat, nonce) {
         log::mended(&ring.path, &found);
         fill::control(&words, nonce);
@@ -212,7 +229,7 @@ fn open_live(ring: &Directory, access: Access) -> Result<OwnedFd, CreateError> {
     let (live, _) = ring.open(file::LIVE, OFlags::RDWR, FileType::Fifo, Trust::Own)?;
     access
         .apply(&live, 0o600 | access.mode & 0o044)
-        .map_err(|errno| ring.fault(file::LIVE, "set the mode of", errno))?;
+        .map_err(|errno| ring.fault(file::LIVE, "set the mode of (chmod)", errno))?;
     Ok(live)
 }
 
@@ -236,14 +253,16 @@ fn make_new(
     ring.admit(access)?;
     let live = open_live(ring, access)?;
 
-    let (control, words) = new_file(ring, file::CONTROL, request, fill::control_mode(access.mode), control::BYTES)?;
+    let naming = ring.naming()?;
+    let new_file = |name, mode, bytes| new_file(ring, (name, naming), request, mode, bytes);
+    let (control, words) = new_file(file::CONTROL, fill::control_mode(access.mode), control::BYTES)?;
     fill::control(&words, nonce);
-    let (segment, memory) = new_file(ring, file::SEGMENT, request, access.mode, bytes)?;
+    let (segment, memory) = new_file(file::SEGMENT, access.mode, bytes)?;
     let layout = fill::segment(&memory, geometry, nonce, base);
 
     // Every step that may fail comes before the old ring's end. After it there are only renames.
-    ring.prepare(&control, file::CONTROL)?;
-    ring.prepare(&segment, file::SEGMENT)?;
+    ring.prepare(&control, file::CONTROL, naming)?;
+    ring.prepare(&segment, file::SEGMENT, naming)?;
     // The old ring ends before the new one is in place. A subscriber that then looks for the new ring waits for it.
     if let Some(old) = old {
         // C3. Pairs with E1, as C1 does: the old publisher's stores came before this process took the lock.
@@ -261,21 +280,23 @@ fn make_new(
     Ok((OpenFiles { memory, control: words, control_file: control, live }, layout))
 }
 
-/// Makes a file without a name, reserves and maps its memory, and sets its final mode.
+/// Makes a file that is not in place yet, reserves and maps its memory, and sets its final mode.
 fn new_file(
     ring: &Directory,
-    name: &'static str,
+    (name, naming): (&'static str, Naming),
     request: &Request<'_>,
     mode: u32,
     bytes: usize,
 ) -> Result<(OwnedFd, Memory<WriteWord>), CreateError> {
-    let file = ring.make_nameless()?;
+    // Looked at here: a file without a name that was made before gives its inode back as the error is returned.
+    let file = ring.make_file(name, naming).map_err(|fault| ring.or_no_inodes(fault.into()))?;
     let memory = fill::file(&file, bytes, request.placement, &ring.path.join(name), || ring.reserve(&file, bytes))?;
-    request.access.apply(&file, mode).map_err(|errno| ring.fault(name, "set the mode of", errno))?;
+    request.access.apply(&file, mode).map_err(|errno| ring.fault(name, "set the mode of (chmod)", errno))?;
     Ok((file, memory))
 }
 
 fn check_room(ring: &Directory, needed: u64) -> Result<(), CreateError> {
     let too_little = |free| CreateError::NoRoom { path: ring.path.clone(), needed, free };
-    room::check(&ring.path, needed, Some(ring.free_bytes()?), || Ok(ring.is_memory()?), too_little)
+    // A filter of system calls may refuse the look. Reserving the memory fails then, and leaves nothing either.
+    room::check(&ring.path, needed, ring.free_bytes().ok(), || Ok(ring.is_memory()?), too_little)
 }

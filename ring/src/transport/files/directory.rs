@@ -1,7 +1,7 @@
 //! A ring's directory and its files: opened without following links, checked for kind and owner before any other use,
 //! made with exact modes, and put in place whole.
 
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, Stat};
@@ -10,6 +10,7 @@ use rustix::io::Errno;
 use super::access::{Access, Trust, with_fault_point};
 use super::fault::{Fault, What, io, kind_name, not_opened};
 use crate::error::{CreateError, OpenError};
+use crate::presence::lock;
 use crate::segment::room;
 
 /// The names of a ring's files.
@@ -60,12 +61,19 @@ impl Directory {
         Ok(directory)
     }
 
-    /// Makes the directory of the ring `name` if it does not exist.
-    pub(crate) fn make_ring(&self, name: &str) -> Result<(), Fault> {
+    /// Makes the directory of the ring `name` if it does not exist. Returns whether it did not.
+    pub(crate) fn make_ring(&self, name: &str) -> Result<bool, Fault> {
         match with_fault_point(fs::mkdirat(&self.fd, ring_name(name), Mode::RWXU)) {
-            Ok(()) | Err(Errno::EXIST) => Ok(()),
-            Err(errno) => Err(io(self.path.join(ring_name(name)), "make a directory", errno)),
+            Ok(()) => Ok(true),
+            Err(Errno::EXIST) => Ok(false),
+            Err(errno) => Err(io(self.path.join(ring_name(name)), "make a directory (mkdir)", errno)),
         }
+    }
+
+    /// Removes a directory that [`make_ring`](Self::make_ring) made, if nothing is in it.
+    pub(crate) fn unmake_ring(&self, name: &str) {
+        // Not empty: another publisher is making a ring in it.
+        let _ = with_fault_point(fs::unlinkat(&self.fd, ring_name(name), AtFlags::REMOVEDIR));
     }
 
     /// Removes the directory of the ring `name` if it is still `ring` and empty.
@@ -83,6 +91,15 @@ impl Directory {
     /// Whether the directory of the ring `name` is still `ring`. It may have been removed and made again.
     pub(crate) fn is_ring(&self, name: &str, ring: &Directory) -> Result<bool, Fault> {
         self.holds(&ring_name(name), &ring.stat()?)
+    }
+
+    /// Whether there is a file `name`. Opens nothing, so it works without a free descriptor.
+    pub(crate) fn has(&self, name: &str) -> Result<bool, Fault> {
+        match fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(_) => Ok(true),
+            Err(Errno::NOENT) => Ok(false),
+            Err(errno) => Err(io(self.path.join(name), "look at", errno)),
+        }
     }
 
     /// Whether `name` is the file with this stat. False if there is no such file.
@@ -119,19 +136,50 @@ impl Directory {
         Ok((fd, stat))
     }
 
+    /// Checks that the kernel answers this process about locks. Under a filter of system calls it may not, and then nothing
+    /// must be made: a lock file that cannot be locked could not be removed again, because it may be another publisher's.
+    pub(crate) fn check_locks(&self) -> Result<(), CreateError> {
+        let refused = |error: &std::io::Error| matches!(error.raw_os_error(), Some(libc::EPERM | libc::ENOSYS));
+        match lock::is_free(&self.fd) {
+            Err(source) if refused(&source) => {
+                Err(CreateError::Io { doing: "ask for a lock (fcntl)", path: self.path.clone(), source })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Makes a FIFO for its owner alone if there is no file of that name.
     pub(crate) fn make_fifo(&self, name: &str) -> Result<(), Fault> {
         match with_fault_point(fs::mknodat(&self.fd, name, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)) {
             Ok(()) | Err(Errno::EXIST) => Ok(()),
-            Err(errno) => Err(io(self.path.join(name), "make a FIFO", errno)),
+            Err(errno) => Err(io(self.path.join(name), "make a FIFO (mknod)", errno)),
         }
     }
 
-    /// Makes a file without a name, for its owner alone. [`prepare`](Self::prepare) and [`place`](Self::place) name it.
-    pub(crate) fn make_nameless(&self) -> Result<OwnedFd, Fault> {
-        let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
-        fs::openat(&self.fd, ".", flags, Mode::RUSR | Mode::WUSR)
-            .map_err(|errno| io(self.path.clone(), "make a file without a name (O_TMPFILE) in", errno))
+    /// When new files can get their temporary names here. Tries it out with an empty file, because the kernel has many
+    /// reasons to refuse. Call it under the ring's lock and after `remove_prepared`.
+    pub(crate) fn naming(&self) -> Result<Naming, Fault> {
+        let made = self.make_file(file::CONTROL, Naming::Late);
+        if made.and_then(|made| self.prepare(&made, file::CONTROL, Naming::Late)).is_err() {
+            return Ok(Naming::Early);
+        }
+        self.remove_prepared(file::CONTROL)?;
+        Ok(Naming::Late)
+    }
+
+    /// Makes an empty file for its owner alone. [`prepare`](Self::prepare) and [`place`](Self::place) put it in place as
+    /// `name`.
+    pub(crate) fn make_file(&self, name: &str, naming: Naming) -> Result<OwnedFd, Fault> {
+        let mode = Mode::RUSR | Mode::WUSR;
+        match naming {
+            Naming::Late => fs::openat(&self.fd, ".", OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC, mode)
+                .map_err(|errno| io(self.path.clone(), "make a file without a name (open with O_TMPFILE) in", errno)),
+            Naming::Early => {
+                let flags = OPEN | OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
+                with_fault_point(fs::openat(&self.fd, temporary(name), flags, mode))
+                    .map_err(|errno| self.fault(&temporary(name), "make (open)", errno))
+            }
+        }
     }
 
     /// Reserves the first `bytes` of a file. Without this the first touch in a full file system raises SIGBUS.
@@ -139,19 +187,27 @@ impl Directory {
         match room::reserve(fd, bytes) {
             // Another process took the room after it was checked.
             Err(Errno::NOSPC) => {
-                let (path, free) = (self.path.clone(), self.free_bytes()?);
+                let (path, free) = (self.path.clone(), self.free_bytes().unwrap_or(0));
                 Err(CreateError::NoRoom { path, needed: bytes as u64, free })
             }
-            result => result.map_err(|errno| io(self.path.clone(), "reserve memory in", errno).into()),
+            result => result.map_err(|errno| io(self.path.clone(), "reserve memory in (fallocate)", errno).into()),
         }
     }
 
-    /// Gives a nameless file the temporary name of `name`: the first half of putting it in place. Only this half can
-    /// fail for lack of room.
-    pub(crate) fn prepare(&self, fd: impl AsFd, name: &str) -> Result<(), Fault> {
+    /// Gives a file the temporary name of `name`, unless it has it already: the first half of putting it in place. Only
+    /// this half can fail for lack of room.
+    pub(crate) fn prepare(&self, fd: impl AsFd, name: &str, naming: Naming) -> Result<(), Fault> {
+        if naming == Naming::Early {
+            return Ok(());
+        }
         let this = format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd());
-        with_fault_point(fs::linkat(fs::CWD, this, &self.fd, temporary(name), AtFlags::SYMLINK_FOLLOW))
-            .map_err(|errno| self.fault(name, "give a name to", errno))
+        let link = |from: BorrowedFd<'_>, path: &str, flags| fs::linkat(from, path, &self.fd, temporary(name), flags);
+        let linked = link(fs::CWD, &this, AtFlags::SYMLINK_FOLLOW).or_else(|errno| match errno {
+            // Without /proc. Since Linux 6.10, or with CAP_DAC_READ_SEARCH, the descriptor itself is enough.
+            Errno::NOENT => link(fd.as_fd(), "", AtFlags::EMPTY_PATH),
+            errno => Err(errno),
+        });
+        with_fault_point(linked).map_err(|errno| self.fault(name, "give a name to (linkat)", errno))
     }
 
     /// Removes a prepared file that a publisher left which was killed before it renamed it.
@@ -184,14 +240,14 @@ impl Directory {
     /// Renames a file, replacing any file of the new name.
     pub(crate) fn rename(&self, from: &str, to: &str) -> Result<(), Fault> {
         with_fault_point(fs::renameat(&self.fd, from, &self.fd, to))
-            .map_err(|errno| self.fault(to, "put into place", errno))
+            .map_err(|errno| self.fault(to, "put into place (rename)", errno))
     }
 
     /// Removes a file if it exists.
     pub(crate) fn remove(&self, name: &str) -> Result<(), Fault> {
         match with_fault_point(fs::unlinkat(&self.fd, name, AtFlags::empty())) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
-            Err(errno) => Err(io(self.path.join(name), "remove", errno)),
+            Err(errno) => Err(io(self.path.join(name), "remove (unlink)", errno)),
         }
     }
 
@@ -208,7 +264,20 @@ impl Directory {
         let readers = access.mode & 0o044;
         access
             .apply(&self.fd, 0o700 | readers | readers >> 2)
-            .map_err(|errno| io(self.path.clone(), "set the mode of", errno))
+            .map_err(|errno| io(self.path.clone(), "set the mode of (chmod)", errno))
+    }
+
+    /// The error, or [`CreateError::NoInodes`] if that was the cause: the kernel has one error for a lack of inodes and a
+    /// lack of room.
+    pub(crate) fn or_no_inodes(&self, error: CreateError) -> CreateError {
+        let full = matches!(&error, CreateError::Io { source, .. } if source.raw_os_error() == Some(libc::ENOSPC));
+        match fs::fstatvfs(&self.fd) {
+            // A file system without a fixed number of inodes says 0 of 0.
+            Ok(room) if full && room.f_files > 0 && room.f_favail == 0 => {
+                CreateError::NoInodes { path: self.path.clone(), total: room.f_files }
+            }
+            _ => error,
+        }
     }
 
     /// Bytes of the file system that are free for this user.
@@ -233,6 +302,16 @@ impl Directory {
     pub(crate) fn fault(&self, name: &str, doing: &'static str, source: Errno) -> Fault {
         io(self.path.join(name), doing, source)
     }
+}
+
+/// When a new file gets its temporary name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Naming {
+    /// Once it is complete. A publisher that is killed before leaves no memory taken.
+    Late,
+    /// As it is made. Where a file cannot be named later: without /proc, on a file system without `O_TMPFILE`, under a
+    /// filter of system calls. The ring's lock protects the name, and the next publisher removes what a killed one left.
+    Early,
 }
 
 /// The temporary name of a file before it is put in place.

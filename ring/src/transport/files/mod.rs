@@ -4,7 +4,9 @@
 pub(crate) mod access;
 pub(crate) mod directory;
 pub(crate) mod fault;
+mod proc;
 
 pub(crate) use access::{Access, Trust};
-pub(crate) use directory::{Directory, file};
+pub(crate) use directory::{Directory, Naming, file};
 pub(crate) use fault::{Fault, What};
+pub(crate) use proc::has_proc;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{self, FileType, Mode, OFlags, SealFlags, Stat};
 use rustix::io::Errno;
-use rustix::net::{self, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
+use rustix::net::{self, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags};
 
 use super::answer::{Answer, DESCRIPTORS, MAX_BYTES};
 use super::memory_file::{CONTROL_SEALS, SEGMENT_SEALS};
@@ -68,7 +68,7 @@ pub(crate) fn receive(path: &Path, trust: Trust<'_>) -> Result<Received, OpenErr
     let failed = |doing| move |errno: Errno| OpenError::Io { doing, path: path.to_owned(), source: errno.into() };
     let (connection, socket) = connect(path)?;
     let server = peer::uid(&connection).map_err(|source| OpenError::Io {
-        doing: "find out who serves",
+        doing: "find out who serves (getsockopt)",
         path: path.to_owned(),
         source,
     })?;
@@ -98,8 +98,8 @@ fn connect(path: &Path) -> Result<(OwnedFd, Stat), OpenError> {
     let file = fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
         .map_err(|errno| fault::not_opened(path.to_owned(), errno, expected))?;
     let stat = check_kind(&file, path, "", FileType::Socket)?;
-    let connection = socket().map_err(|errno| fault::io(path.to_owned(), "make a socket for", errno))?;
-    let address = address_of(&file).map_err(|errno| fault::io(path.to_owned(), "name", errno))?;
+    let connection = socket().map_err(|errno| fault::io(path.to_owned(), "make a socket for (socket)", errno))?;
+    let address = address_of(&file, path).map_err(|errno| fault::io(path.to_owned(), "name", errno))?;
     let begun = Instant::now();
     loop {
         return match net::connect(&connection, &address) {
@@ -110,9 +110,9 @@ fn connect(path: &Path) -> Result<(OwnedFd, Stat), OpenError> {
                 continue;
             }
             Err(Errno::CONNREFUSED | Errno::NOENT) => Err(OpenError::NotServed { path: path.to_owned() }),
-            Err(Errno::ACCESS | Errno::PERM) => Err(OpenError::Permission { path: path.to_owned() }),
+            Err(Errno::ACCESS) => Err(OpenError::Permission { path: path.to_owned() }),
             Err(Errno::PROTOTYPE) => Err(not_a_ring(path, "a socket of another type".to_owned())),
-            Err(errno) => Err(fault::io(path.to_owned(), "connect to", errno).into()),
+            Err(errno) => Err(fault::io(path.to_owned(), "connect to (connect)", errno).into()),
         };
     }
 }
@@ -120,7 +120,8 @@ fn connect(path: &Path) -> Result<(OwnedFd, Stat), OpenError> {
 /// Waits for the answer and returns the descriptors that come with it.
 fn receive_answer(connection: &OwnedFd, path: &Path) -> Result<[OwnedFd; DESCRIPTORS], OpenError> {
     wait_for_answer(connection, path)?;
-    let failed = |errno: Errno| OpenError::Io { doing: "hear from", path: path.to_owned(), source: errno.into() };
+    let failed =
+        |errno: Errno| OpenError::Io { doing: "hear from (recvmsg)", path: path.to_owned(), source: errno.into() };
     let mut bytes = [0; MAX_BYTES];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
@@ -147,6 +148,10 @@ fn receive_answer(connection: &OwnedFd, path: &Path) -> Result<[OwnedFd; DESCRIP
         Ok(Answer::No { reason }) => return Err(OpenError::Refused { path: path.to_owned(), reason }),
         Err(found) => return Err(not_a_ring(path, found)),
     }
+    // The kernel leaves out what would be beyond this process's limit.
+    if files.len() < DESCRIPTORS && received.flags.contains(ReturnFlags::CTRUNC) {
+        return Err(failed(Errno::MFILE));
+    }
     <[OwnedFd; DESCRIPTORS]>::try_from(files)
         .map_err(|files| not_a_ring(path, format!("a socket that sends {} descriptors", files.len())))
 }
@@ -163,7 +168,7 @@ fn wait_for_answer(connection: &OwnedFd, path: &Path) -> Result<(), OpenError> {
             Err(Errno::INTR) => continue,
             Err(errno) => errno.into(),
         };
-        return Err(OpenError::Io { doing: "hear from", path: path.to_owned(), source });
+        return Err(OpenError::Io { doing: "hear from (poll)", path: path.to_owned(), source });
     }
 }
 
@@ -185,7 +190,7 @@ fn check_kind(file: &OwnedFd, path: &Path, name: &str, expected: FileType) -> Re
 fn check_seals(file: &OwnedFd, path: &Path, what: &'static str, expected: SealFlags) -> Result<(), OpenError> {
     let found = match fs::fcntl_get_seals(file) {
         Err(Errno::INVAL) => SealFlags::empty(), // a file that cannot be sealed
-        found => found.map_err(|errno| fault::io(path.to_owned(), "look at the seals of", errno))?,
+        found => found.map_err(|errno| fault::io(path.to_owned(), "look at the seals of (fcntl)", errno))?,
     };
     if found.contains(expected) {
         return Ok(());

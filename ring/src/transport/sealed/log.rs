@@ -1,13 +1,11 @@
 //! Log events of the serving thread, with the feature `tracing`.
 
-use std::os::fd::OwnedFd;
-
-/// A client received the ring. `clients` are connected now.
-pub(super) fn accepted(client: &OwnedFd, clients: usize) {
+/// A client of this user received the ring. `clients` are connected now.
+pub(super) fn accepted(uid: u32, clients: usize) {
     #[cfg(feature = "tracing")]
-    tracing::info!(target: "feed_ring", uid = super::peer::uid(client).ok(), clients, "client accepted");
+    tracing::info!(target: "feed_ring", uid, clients, "client accepted");
     #[cfg(not(feature = "tracing"))]
-    let _ = (client, clients);
+    let _ = (uid, clients);
 }
 
 /// A client was refused.

@@ -15,12 +15,17 @@ use crate::format::layout::control;
 use crate::memory::Pinned;
 use crate::presence::entries;
 use crate::segment::{fill, room};
+use crate::transport::files::has_proc;
 use crate::transport::host::{Host, Made};
 use crate::transport::request::Request;
 
 /// Makes a sealed ring and serves it at `path`.
 pub(crate) fn make(path: &Path, request: &Request<'_>) -> Result<Made, CreateError> {
     let Request { name, access, geometry, placement, sealed, .. } = *request;
+    // Looked at first, so that nothing has to be removed again.
+    if !has_proc() {
+        return Err(CreateError::NoProc { path: path.to_owned() });
+    }
     let mut socket = SocketFile::take(path)?;
     // Impossible capacities were refused before. A size that overflows fails the check for room.
     let bytes = geometry.bytes().unwrap_or(usize::MAX);
@@ -37,10 +42,11 @@ pub(crate) fn make(path: &Path, request: &Request<'_>) -> Result<Made, CreateErr
     let segment_name = format!("feed-ring {name} segment");
     let (segment, memory) = memory_file::make(path, &segment_name, bytes, SEGMENT_SEALS, 0o400, placement)?;
     let layout = fill::segment(&memory, geometry, nonce, 0);
-    let (live, alive) = pipe_with(PipeFlags::CLOEXEC).map_err(failed(path, "make a pipe for"))?;
+    let (live, alive) = pipe_with(PipeFlags::CLOEXEC).map_err(failed(path, "make a pipe for (pipe2)"))?;
 
     let listener = socket.listen(access, fill::control_mode(access.mode))?;
-    let counted = reopen(&control, OFlags::RDWR).map_err(failed(path, "reopen the control file of"))?;
+    let counted =
+        reopen(&control, OFlags::RDWR).map_err(failed(path, "reopen the control file of (open through /proc)"))?;
     let offer = Offer::new(segment, control, live, sealed.clone());
     let server = Server::start(socket, listener, offer, alive)?;
     let sleepers = Pinned::new(&words, control::SLEEPERS);

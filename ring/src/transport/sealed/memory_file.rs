@@ -33,19 +33,19 @@ pub(super) fn make(
         Err(Errno::INVAL) => fs::memfd_create(name, flags), // before Linux 6.3
         file => file,
     };
-    let file = file.map_err(failed(path, "make a memory file for"))?;
+    let file = file.map_err(failed(path, "make a memory file for (memfd_create)"))?;
     let reserve = || {
         room::reserve(&file, bytes).map_err(|errno| match errno {
             Errno::NOSPC | Errno::NOMEM => {
                 let free = room::available().unwrap_or(0);
                 CreateError::NoMemory { path: path.to_owned(), needed: bytes as u64, free }
             }
-            errno => failed(path, "reserve memory for")(errno),
+            errno => failed(path, "reserve memory for (fallocate)")(errno),
         })
     };
     let memory = fill::file(&file, bytes, placement, path, reserve)?;
-    fs::fcntl_add_seals(&file, seals).map_err(failed(path, "seal (Linux 5.1 or later is needed)"))?;
-    fs::fchmod(&file, Mode::from_raw_mode(mode)).map_err(failed(path, "set the mode of a memory file for"))?;
+    fs::fcntl_add_seals(&file, seals).map_err(failed(path, "seal (fcntl; Linux 5.1 or later is needed)"))?;
+    fs::fchmod(&file, Mode::from_raw_mode(mode)).map_err(failed(path, "set the mode of a memory file for (fchmod)"))?;
     Ok((file, memory))
 }
 

@@ -1,27 +1,33 @@
 //! The thread that hands a sealed ring to its clients. It answers each client yes or no at once, in one packet, and
-//! then only watches for the end of the connection. It never reads from a client and never waits for one.
+//! then only watches for the end of the connection. It never reads from a client and never waits for one. Nobody waits
+//! long for it either: it may be held up where it logs.
 
 use std::io::IoSlice;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::{self, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags};
+use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::answer::{Answer, DESCRIPTORS};
 use super::memory_file::{failed, reopen};
 use super::socket::SocketFile;
 use super::{log, peer};
 use crate::error::{CloseError, CreateError};
+use crate::transport::files::has_proc;
 use crate::transport::request::SealedOptions;
 
 /// The time without accepting after the process ran out of descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// How long the end of a ring waits for the thread. Only what it logs to can hold it up: the rest does not block.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Connections accepted in a row before the thread looks for ended connections again.
 const ACCEPTS_IN_A_ROW: usize = 64;
@@ -29,6 +35,7 @@ const ACCEPTS_IN_A_ROW: usize = 64;
 /// A publisher's socket and the thread that serves it.
 pub(crate) struct Server {
     socket: SocketFile,
+    /// The write end of a pipe. Whatever is written to it ends the thread.
     stop: OwnedFd,
     thread: Option<JoinHandle<()>>,
     // The write end of the pipe, never written. Its closing tells clients that the publisher is dead.
@@ -43,12 +50,16 @@ impl Server {
         alive: OwnedFd,
     ) -> Result<Self, CreateError> {
         let fault = |doing| failed(&socket.path, doing);
-        let stop = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(fault("prepare to serve"))?;
-        let stopped = rustix::io::fcntl_dupfd_cloexec(&stop, 0).map_err(fault("prepare to serve"))?;
+        let flags = PipeFlags::CLOEXEC | PipeFlags::NONBLOCK;
+        let (stopped, stop) = pipe_with(flags).map_err(fault("prepare to serve (pipe2)"))?;
         let thread = thread::Builder::new()
             .name("feed-ring-serve".to_owned())
             .spawn(move || serve(&listener, &stopped, &offer))
-            .map_err(|source| CreateError::Io { doing: "start a thread for", path: socket.path.clone(), source })?;
+            .map_err(|source| CreateError::Io {
+                doing: "start a thread for (clone)",
+                path: socket.path.clone(),
+                source,
+            })?;
         Ok(Server { socket, stop, thread: Some(thread), _alive: alive })
     }
 
@@ -62,7 +73,8 @@ impl Server {
         self.socket.is_own()
     }
 
-    /// Removes the socket and ends the thread.
+    /// Removes the socket and ends the thread. A thread that is held up ends by itself once it no longer is; until then it
+    /// serves nobody, because its socket is gone.
     pub(crate) fn end(&mut self) -> Result<(), CloseError> {
         if !self.is_own() {
             std::mem::forget(self.thread.take()); // the thread runs in the parent only
@@ -71,8 +83,14 @@ impl Server {
         // The socket first. Otherwise a client could connect and get no answer.
         let removed = self.socket.remove();
         if let Some(thread) = self.thread.take() {
-            let _ = rustix::io::write(&self.stop, &1u64.to_ne_bytes());
-            let _ = thread.join();
+            let _ = rustix::io::write(&self.stop, &[0]);
+            let begun = Instant::now();
+            while !thread.is_finished() && begun.elapsed() < PATIENCE {
+                thread::sleep(Duration::from_micros(200));
+            }
+            if thread.is_finished() {
+                let _ = thread.join();
+            }
         }
         removed
     }
@@ -98,35 +116,47 @@ impl Offer {
         Offer { segment, control, live, options, own_uid: rustix::process::geteuid().as_raw() }
     }
 
-    /// Why a client is refused. `None` if it is accepted.
-    fn refusal(&self, client: &OwnedFd, connected: usize) -> Option<String> {
+    /// The largest number of clients of one user. If others are allowed, one user cannot keep them out.
+    fn max_of_one_user(&self) -> usize {
+        let SealedOptions { uids, gids, max_clients, .. } = &self.options;
+        let alone = gids.is_empty() && uids.iter().all(|uid| *uid == self.own_uid);
+        if alone { *max_clients } else { max_clients.div_ceil(2) }
+    }
+
+    /// The user of a client that is accepted, or why it is refused.
+    fn admit(&self, client: &OwnedFd, clients: &[Client]) -> Result<u32, String> {
         let Ok((uid, groups)) = peer::identity(client) else {
-            return Some("the kernel does not tell who you are".to_owned());
+            return Err("the kernel does not tell who you are".to_owned());
         };
         let SealedOptions { uids, gids, max_clients, .. } = &self.options;
         if uid != self.own_uid && !uids.contains(&uid) && !groups.iter().any(|group| gids.contains(group)) {
-            return Some(format!(
+            return Err(format!(
                 "uid {uid} is neither the publisher's ({}) nor allowed: run as another user, or publish with that uid or \
                  a group of it allowed",
                 self.own_uid
             ));
         }
-        (connected >= *max_clients).then(|| {
-            format!("{connected} clients are connected, {max_clients} allowed: end some, or publish with more allowed")
-        })
+        let refused = |found: String| Err(format!("{found}: end some, or publish with more allowed"));
+        let connected = clients.len();
+        if connected >= *max_clients {
+            return refused(format!("{connected} clients are connected, {max_clients} allowed"));
+        }
+        let (own, most) = (clients.iter().filter(|client| client.uid == uid).count(), self.max_of_one_user());
+        if own >= most {
+            let half = format!("{most} allowed for one user, half of {max_clients}");
+            return refused(format!("{own} clients of uid {uid} are connected, {half}"));
+        }
+        Ok(uid)
     }
 
     /// Answers a client. Returns the connection of an accepted client, to watch for its end.
-    fn answer(&self, client: OwnedFd, connected: usize) -> Option<OwnedFd> {
-        let granted = match self.refusal(&client, connected) {
-            Some(reason) => Err(reason),
-            None => self.descriptors().map_err(|errno| format!("the publisher cannot open its own files: {errno}")),
-        };
+    fn answer(&self, client: OwnedFd, clients: &[Client]) -> Option<Client> {
+        let granted = self.admit(&client, clients).and_then(|uid| Ok((uid, self.descriptors().map_err(not_opened)?)));
         let answer = match &granted {
             Ok(_) => Answer::Yes,
             Err(reason) => Answer::No { reason: reason.clone() },
         };
-        let files: Vec<_> = granted.iter().flatten().map(|file| file.as_fd()).collect();
+        let files: Vec<_> = granted.iter().flat_map(|(_, files)| files).map(|file| file.as_fd()).collect();
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
         let mut ancillary = SendAncillaryBuffer::new(&mut space);
         if !files.is_empty() {
@@ -136,14 +166,16 @@ impl Offer {
         // The buffer of a new connection is empty, so an answer that cannot be sent at once never can.
         let sent = net::sendmsg(&client, &[IoSlice::new(&answer.to_bytes())], &mut ancillary, flags);
         match granted {
-            Ok(_) if sent.is_ok() => log::accepted(&client, connected + 1),
-            Ok(_) => return None, // the client disconnected before the answer
+            Ok((uid, _)) if sent.is_ok() => {
+                log::accepted(uid, clients.len() + 1);
+                Some(Client { connection: client, uid })
+            }
+            Ok(_) => None, // the client disconnected before the answer
             Err(reason) => {
                 log::refused(&reason);
-                return None;
+                None
             }
         }
-        Some(client)
     }
 
     /// Opens descriptors for one client alone. With shared ones a client could change the flags of every client's pipe,
@@ -157,6 +189,18 @@ impl Offer {
     }
 }
 
+/// A connected client.
+struct Client {
+    connection: OwnedFd,
+    uid: u32,
+}
+
+/// Why a client is refused although it is admitted.
+fn not_opened(errno: Errno) -> String {
+    let remedy = if has_proc() { "end some of its clients, or restart it" } else { "mount /proc where it runs" };
+    format!("the publisher cannot open its own files: {errno}: {remedy}")
+}
+
 /// Opens a file once more. A client of the publisher's own user may have taken its permissions away: then they are given
 /// back first, or no later client could be served.
 fn reopen_as_owner(file: &OwnedFd, access: OFlags, mode: Mode) -> Result<OwnedFd, Errno> {
@@ -168,13 +212,13 @@ fn reopen_as_owner(file: &OwnedFd, access: OFlags, mode: Mode) -> Result<OwnedFd
 
 /// Serves until `stop` is written.
 fn serve(listener: &OwnedFd, stop: &OwnedFd, offer: &Offer) {
-    let mut clients: Vec<OwnedFd> = Vec::new();
+    let mut clients: Vec<Client> = Vec::new();
     let mut paused = false;
     loop {
         let accepting = if paused { PollFlags::empty() } else { PollFlags::IN };
         let mut polled = vec![PollFd::new(stop, PollFlags::IN), PollFd::new(listener, accepting)];
         // With no events requested, poll reports only the end of a connection, not data.
-        polled.extend(clients.iter().map(|client| PollFd::new(client, PollFlags::empty())));
+        polled.extend(clients.iter().map(|client| PollFd::new(&client.connection, PollFlags::empty())));
         let timeout = Timespec { tv_sec: 0, tv_nsec: i64::from(PAUSE.subsec_nanos()) };
         let [stopped, connecting] = match poll(&mut polled, paused.then_some(&timeout)) {
             Ok(_) => [0, 1].map(|index: usize| !polled[index].revents().is_empty()),
@@ -183,7 +227,7 @@ fn serve(listener: &OwnedFd, stop: &OwnedFd, offer: &Offer) {
             // thread looks for itself whether it is to stop, and whether clients connect.
             Err(_) => {
                 thread::sleep(PAUSE);
-                [rustix::io::read(stop, &mut [0; 8]).is_ok(), true]
+                [rustix::io::read(stop, &mut [0]).is_ok(), true]
             }
         };
         if stopped {
@@ -195,8 +239,8 @@ fn serve(listener: &OwnedFd, stop: &OwnedFd, offer: &Offer) {
 }
 
 /// Closes the connections that their clients have ended.
-fn drop_disconnected(clients: &mut Vec<OwnedFd>) {
-    let mut polled: Vec<_> = clients.iter().map(|client| PollFd::new(client, PollFlags::empty())).collect();
+fn drop_disconnected(clients: &mut Vec<Client>) {
+    let mut polled: Vec<_> = clients.iter().map(|client| PollFd::new(&client.connection, PollFlags::empty())).collect();
     let now = Timespec { tv_sec: 0, tv_nsec: 0 };
     if poll(&mut polled, Some(&now)).is_err() {
         // Too many at once for RLIMIT_NOFILE: one by one.
@@ -209,15 +253,16 @@ fn drop_disconnected(clients: &mut Vec<OwnedFd>) {
 }
 
 /// Accepts and answers waiting clients. False if accepting failed, as when the process has no descriptor left.
-fn accept(listener: &OwnedFd, offer: &Offer, clients: &mut Vec<OwnedFd>) -> bool {
+fn accept(listener: &OwnedFd, offer: &Offer, clients: &mut Vec<Client>) -> bool {
     for _ in 0..ACCEPTS_IN_A_ROW {
         match net::accept_with(listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
             Ok(client) => {
                 // A client may have disconnected and come again since the last look. Its old connection must not count.
-                if clients.len() >= offer.options.max_clients {
+                if clients.len() >= offer.max_of_one_user() {
                     drop_disconnected(clients);
                 }
-                clients.extend(offer.answer(client, clients.len()));
+                let answered = offer.answer(client, clients);
+                clients.extend(answered);
             }
             Err(Errno::INTR | Errno::CONNABORTED) => {}
             Err(Errno::AGAIN) => return true,

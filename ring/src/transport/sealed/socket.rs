@@ -12,7 +12,7 @@ use crate::error::{CloseError, CreateError};
 use crate::memory::CreatorPid;
 use crate::presence::lock::try_lock;
 use crate::transport::files::fault::kind_name;
-use crate::transport::files::{Access, Directory, Fault, Trust, What};
+use crate::transport::files::{Access, Directory, Fault, Trust, What, has_proc};
 
 /// Attempts to lock a path whose lock file is removed at the same moment.
 const ATTEMPTS: u32 = 500;
@@ -42,9 +42,14 @@ pub(super) fn socket() -> Result<OwnedFd, Errno> {
 }
 
 /// The address of an open socket file. It fits a socket address whatever the file's path, and names this file even if
-/// another one has its path by now.
-pub(super) fn address_of(file: &OwnedFd) -> Result<SocketAddrUnix, Errno> {
-    SocketAddrUnix::new(format!("/proc/self/fd/{}", file.as_raw_fd()))
+/// another one has its path by now. Without /proc it is `path`, which must be short then. Trust does not depend on it: the
+/// kernel tells who is at the other end.
+pub(super) fn address_of(file: &OwnedFd, path: &Path) -> Result<SocketAddrUnix, Errno> {
+    if has_proc() {
+        SocketAddrUnix::new(format!("/proc/self/fd/{}", file.as_raw_fd()))
+    } else {
+        SocketAddrUnix::new(path)
+    }
 }
 
 impl SocketFile {
@@ -56,7 +61,7 @@ impl SocketFile {
         };
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let directory = Directory::root(parent)?;
-        let lock = lock(&directory, name, path)?;
+        let lock = lock(&directory, name, path).map_err(|error| directory.or_no_inodes(error))?;
         let (name, path) = (name.to_owned(), path.to_owned());
         let taken = SocketFile {
             directory,
@@ -95,12 +100,14 @@ impl SocketFile {
             return Err(CreateError::NotARing { path, found, expected: "a socket, or nothing" });
         }
         Trust::Own.check(&path, stat.st_uid)?;
-        let probe = socket().and_then(|socket| net::connect(socket, &address_of(&file)?));
+        let probe = socket().and_then(|socket| net::connect(socket, &address_of(&file, &path)?));
         match probe {
             Err(Errno::CONNREFUSED) => Ok(true),
             // Connected, queue full, or another socket type: in each case a process listens.
             Ok(()) | Err(Errno::AGAIN | Errno::PROTOTYPE) => Err(CreateError::AlreadyPublished { path }),
-            Err(errno) => Err(self.directory.fault(name, "find out whether somebody serves", errno).into()),
+            Err(errno) => {
+                Err(self.directory.fault(name, "find out whether somebody serves at (connect)", errno).into())
+            }
         }
     }
 
@@ -111,12 +118,12 @@ impl SocketFile {
             let path = self.path.clone();
             move |errno| CreateError::from(Fault { path, what: What::Io { doing, source: errno } })
         };
-        let listener = socket().map_err(fault("make a socket for"))?;
+        let listener = socket().map_err(fault("make a socket for (socket)"))?;
         self.remove_leftover(&temporary)?;
         // bind gives the file the socket's mode, less the umask. With this mode only the owner can connect at first.
-        fs::fchmod(&listener, Mode::RUSR | Mode::WUSR).map_err(fault("set the mode of"))?;
+        fs::fchmod(&listener, Mode::RUSR | Mode::WUSR).map_err(fault("set the mode of (fchmod)"))?;
         let address = SocketAddrUnix::new(self.directory.short_path(&temporary)).map_err(fault("name"))?;
-        net::bind(&listener, &address).map_err(fault("bind"))?;
+        net::bind(&listener, &address).map_err(|errno| self.directory.or_no_inodes(fault("bind")(errno)))?;
         self.bound = true;
         let Some((file, _)) = self.directory.look_at(&temporary)? else {
             return Err(fault("find what was bound:")(Errno::NOENT));
@@ -125,10 +132,10 @@ impl SocketFile {
         let path_of_fd = format!("/proc/self/fd/{}", file.as_raw_fd());
         if let Some(group) = access.group {
             fs::chownat(fs::CWD, &*path_of_fd, None, Some(fs::Gid::from_raw(group)), AtFlags::empty())
-                .map_err(fault("set the group of"))?;
+                .map_err(fault("set the group of (chown)"))?;
         }
-        fs::chmod(&*path_of_fd, Mode::from_raw_mode(mode)).map_err(fault("set the mode of"))?;
-        net::listen(&listener, BACKLOG).map_err(fault("listen at"))?;
+        fs::chmod(&*path_of_fd, Mode::from_raw_mode(mode)).map_err(fault("set the mode of (chmod)"))?;
+        net::listen(&listener, BACKLOG).map_err(fault("listen at (listen)"))?;
         self.directory.rename(&temporary, &self.name)?;
         self.bound = false;
         self.socket = Some(fs::fstat(&file).map_err(fault("look at"))?);
@@ -185,6 +192,7 @@ fn lock_name(name: &str) -> String {
 /// Takes the lock file beside the socket. While it is held, nobody else can serve at `path`.
 fn lock(directory: &Directory, name: &str, path: &Path) -> Result<OwnedFd, CreateError> {
     let name = lock_name(name);
+    directory.check_locks()?;
     for _ in 0..ATTEMPTS {
         let (lock, stat) = directory.open(&name, OFlags::RDWR | OFlags::CREATE, FileType::RegularFile, Trust::Own)?;
         // It is removed at the end: a file that holds anything is no lock of ours.
@@ -195,9 +203,9 @@ fn lock(directory: &Directory, name: &str, path: &Path) -> Result<OwnedFd, Creat
                 expected: "an empty lock file, or nothing",
             });
         }
-        Access::OWNER.apply(&lock, 0o600).map_err(|errno| directory.fault(&name, "set the mode of", errno))?;
+        Access::OWNER.apply(&lock, 0o600).map_err(|errno| directory.fault(&name, "set the mode of (chmod)", errno))?;
         let taken = try_lock(&lock).map_err(|source| CreateError::Io {
-            doing: "lock",
+            doing: "lock (fcntl)",
             path: directory.path.join(&name),
             source,
         })?;
