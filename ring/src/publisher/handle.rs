@@ -17,7 +17,7 @@ use crate::transport::host::Made;
 /// The one publisher of a ring.
 ///
 /// Dropping it closes the ring, as [`close`](Self::close) does. The exception is a panic that unwinds through it:
-/// subscribers then learn that the publisher died.
+/// subscribers then learn that the publisher died. [`leave`](Self::leave) leaves the ring open for the next publisher.
 ///
 /// A forked child must not publish: the ring's memory is not mapped there. It may drop its copy, or call
 /// [`close`](Self::close); neither changes the ring. The child should `exec` or end before the parent does. Until then
@@ -129,6 +129,39 @@ impl<T: Payload> Publisher<T> {
     /// If the files cannot be removed. The ring is closed all the same.
     pub fn close(mut self) -> Result<(), CloseError> {
         self.writer.end()
+    }
+
+    /// Ends this publisher and leaves the ring open for the next one, for a planned restart. Subscribers stay attached.
+    /// They read what was published, and it is to them as if this publisher had died: they receive `PublisherDead`, may
+    /// [wait](crate::Subscriber::wait_for_publisher), and receive `Restarted` once the next publisher has taken the ring
+    /// over. If that one is quicker than they are, they receive `Restarted` only. No message is lost by it.
+    ///
+    /// - A ring **on disk** keeps its files. The next [`create`](crate::PublisherOptions::create) of the name takes it
+    ///   over, or replaces it if it has another geometry. Nobody else removes the files but `ringctl clean`, and that only
+    ///   while no subscriber is attached.
+    /// - A **sealed** ring cannot be taken over. Its socket is removed. Subscribers receive `PublisherDead` at its end and
+    ///   must connect again; the next publisher's ring is a new one, from sequence 0.
+    /// - A ring **within the process** is taken over with [`InProcess::take_over`](crate::InProcess::take_over). After the
+    ///   last handle is gone nobody can, and subscribers go on receiving `PublisherDead`.
+    ///
+    /// ```
+    /// # let root = tempfile::tempdir()?;
+    /// use feed_ring::{Join, Publisher, RecvError, Subscriber};
+    ///
+    /// let publisher = || Publisher::<u64>::options("ticks").root(root.path()).create();
+    /// let mut first = publisher()?;
+    /// let mut subscriber = Subscriber::<u64>::options("ticks").root(root.path()).join(Join::Oldest).open()?;
+    /// first.publish(&7);
+    /// first.leave();
+    /// let mut second = publisher()?;
+    /// second.publish(&8);
+    /// assert_eq!(subscriber.recv()?, 7);
+    /// assert_eq!(subscriber.recv(), Err(RecvError::Restarted { epoch: 2, sequence: 1 }));
+    /// assert_eq!(subscriber.recv()?, 8);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn leave(mut self) {
+        self.writer.leave();
     }
 
     /// Where the kernel has placed the segment. Reads `/proc/self/smaps`, which takes milliseconds in a large process:

@@ -259,7 +259,7 @@ impl<T> PublisherOptions<T> {
 }
 
 impl<T: Payload> PublisherOptions<T> {
-    /// Takes over the ring of this name if an ended publisher left it (killed, or closed and kept), and it has this
+    /// Takes over the ring of this name if an ended publisher left it (killed, [left](Publisher::leave), or closed and kept), and it has this
     /// capacity and these messages. Otherwise makes a new ring: reserves and touches all of its memory, then puts it in
     /// place.
     ///

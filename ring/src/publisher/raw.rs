@@ -105,6 +105,12 @@ impl RawPublisher {
     pub fn close(mut self) -> Result<(), CloseError> {
         self.writer.end()
     }
+
+    /// Ends this publisher and leaves the ring open for the next one: see
+    /// [`Publisher::leave`](crate::Publisher::leave).
+    pub fn leave(mut self) {
+        self.writer.leave();
+    }
 }
 
 impl std::fmt::Debug for RawPublisher {

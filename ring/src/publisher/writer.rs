@@ -106,6 +106,15 @@ impl<S> Writer<S> {
         self.waker.wake_all();
         self.host.end()
     }
+
+    /// Ends this publisher and leaves the ring open, as it is after a death. It stores nothing after this: the ring may
+    /// already have another publisher.
+    pub(super) fn leave(&mut self) {
+        self.open = false;
+        if !self.host.is_inherited() {
+            self.host.abandon();
+        }
+    }
 }
 
 impl<S> Drop for Writer<S> {

@@ -33,7 +33,7 @@ pub(crate) trait Host: Send + Sync {
     /// Ends a ring that was closed. Removes its files or its socket, unless they are to be kept.
     fn end(&mut self) -> Result<(), CloseError>;
 
-    /// Leaves the ring of a panicking publisher for another publisher to take over. Does nothing for files and sockets,
-    /// because the kernel releases those.
+    /// Leaves the ring of a publisher that panics or leaves for another publisher to take over. Does nothing for files and
+    /// sockets, because they are released when this is dropped.
     fn abandon(&mut self) {}
 }
