@@ -1,17 +1,16 @@
 //! `verify`: what is wrong with rings, and where.
 
-use std::ffi::OsString;
 use std::path::Path;
 
 use feed_ring::OpenError;
-use feed_ring::inspect::Ring;
+use feed_ring::inspect::{Ring, open_each};
 use serde::Serialize;
 
 use crate::format::{count, printable, printable_name};
 use crate::open::explain;
 use crate::outcome::Outcome;
 use crate::output::Output;
-use crate::survey::names_in;
+use crate::survey::{in_order, names_in, readable};
 
 /// The verdict on a ring as JSON.
 #[derive(Serialize)]
@@ -36,10 +35,12 @@ pub(crate) fn run(root: &Path, names: &[String], connect: Option<&Path>, out: &m
     let verdicts: Vec<_> = match connect {
         Some(path) => vec![verified(printable_name(path.as_os_str()), Ring::connect(path), true)],
         None => {
-            // A name that is not UTF-8 is no ring's. The replacement character keeps it from matching one.
-            let verified =
-                |name: OsString| verified(printable_name(&name), Ring::open(root, &name.to_string_lossy()), false);
-            names_in(root, names)?.into_iter().map(verified).collect()
+            let found = names_in(root, names)?;
+            let mut verdicts = Vec::new();
+            open_each(root, &readable(&found), |index, opened| {
+                verdicts.push((index, verified(printable_name(&found[index]), opened, false)));
+            });
+            in_order(verdicts)
         }
     };
     let outcome = if verdicts.iter().all(|verdict| verdict.fine) { Outcome::Fine } else { Outcome::Wrong };

@@ -25,6 +25,7 @@
 mod entries;
 mod facts;
 mod headroom;
+mod open;
 mod remove;
 mod ring;
 mod verify;
@@ -33,6 +34,7 @@ pub use crate::format::fields::{Field, MessageType, Number, SchemaError, Type};
 pub use entries::{Entry, REPORTED_EVERY};
 pub use facts::{Facts, FileFacts, Life, State, Unread, names};
 pub use headroom::memory_headroom;
+pub use open::open_each;
 pub use remove::{Kept, Removal, remove_dead};
 pub use ring::Ring;
 pub use verify::{Finding, Verdict};

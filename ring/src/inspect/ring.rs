@@ -4,7 +4,6 @@ use std::io;
 use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use rustix::fs::{FileType, OFlags, Stat};
 
@@ -13,7 +12,6 @@ use super::facts::{Facts, FileFacts, Life, State, Unread};
 use crate::error::OpenError;
 use crate::format::fields::{MessageType, SchemaError};
 use crate::format::layout::{ABI, MAX_SEQUENCE, state, wake, word};
-use crate::format::name;
 use crate::memory::{Mapping, Memory};
 use crate::placement::PlacementRequest;
 use crate::presence::liveness::Liveness;
@@ -28,9 +26,6 @@ use crate::sync::{Ordering, Word, fence};
 use crate::transport::files::{Directory, Trust, file};
 use crate::transport::sealed::client::{Received, receive};
 use crate::transport::sealed::memory_file::reopen;
-
-/// Attempts to open a ring that is being replaced.
-const ATTEMPTS: u32 = 20;
 
 /// A ring under inspection: its segment and its control file, mapped read-only.
 pub struct Ring {
@@ -47,36 +42,6 @@ pub struct Ring {
 }
 
 impl Ring {
-    /// Opens the ring `name` in `root` for inspection, whoever owns it.
-    ///
-    /// If its control file or FIFO is missing or damaged, the ring opens all the same, and [`verify`](Self::verify)
-    /// reports it.
-    ///
-    /// # Errors
-    /// [`OpenError`]: there is no such ring, it may not be read, it is not a ring, or its header is damaged.
-    pub fn open(root: impl AsRef<Path>, name: &str) -> Result<Self, OpenError> {
-        name::check(name)?;
-        let root = Directory::root_to_look_in(root.as_ref())?;
-        for _ in 1..ATTEMPTS {
-            match Self::open_once(root.ring(name, Trust::Anybody)?) {
-                // Another process may be making, replacing or removing it: try again.
-                Ok(ring)
-                    if ring.state() == State::Superseded || ring.control_damage().is_some() || ring.live.is_err() => {}
-                Err(OpenError::NotFound { .. }) => {}
-                result => return result,
-            }
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        let ring = root.ring(name, Trust::Anybody)?;
-        let path = ring.path.clone();
-        match Self::open_once(ring) {
-            Err(OpenError::NotFound { .. }) => {
-                Err(OpenError::NotARing { path, found: "a directory without a segment".to_owned(), expected: "a ring" })
-            }
-            result => result,
-        }
-    }
-
     /// Opens, for inspection, the sealed ring that a publisher serves at the socket `path`, whoever the publisher is:
     /// see [`PublisherOptions::serve`](crate::PublisherOptions::serve).
     ///
@@ -113,7 +78,8 @@ impl Ring {
         Ok(Self::of((path.to_owned(), None, current), (memory, header, segment.1), control, live))
     }
 
-    fn open_once(ring: Directory) -> Result<Self, OpenError> {
+    /// Opens the ring in this directory as it is at this moment.
+    pub(super) fn open_once(ring: Directory) -> Result<Self, OpenError> {
         let path = ring.path.join(file::SEGMENT);
         let (segment, stat) = ring.open(file::SEGMENT, OFlags::RDONLY, FileType::RegularFile, Trust::Anybody)?;
         let (memory, header) = read_segment(&segment, &stat, &path)?;

@@ -8,7 +8,7 @@ mod targets;
 mod unreadable;
 
 pub(crate) use rates::Rates;
-pub(crate) use root::{Survey, names_in};
+pub(crate) use root::{Survey, in_order, names_in, readable};
 pub(crate) use snapshot::{Epoch, Snapshot, Subscriber, life};
 pub(crate) use targets::Targets;
 pub(crate) use unreadable::Reason;

@@ -1,11 +1,12 @@
 //! Surveys all rings of a root.
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::path::Path;
 
 use anyhow::Context;
 use feed_ring::OpenError;
-use feed_ring::inspect::{FileFacts, Ring, names as ring_names};
+use feed_ring::inspect::{FileFacts, Ring, names as ring_names, open_each};
 use serde::Serialize;
 
 use super::snapshot::Snapshot;
@@ -24,30 +25,44 @@ pub(crate) struct Survey {
 impl Survey {
     /// Surveys every ring in `root`, or those of these names.
     pub(crate) fn take(root: &Path, names: &[String]) -> anyhow::Result<Self> {
-        let mut survey = Survey::default();
-        for name in names_in(root, names)? {
-            // A name that is not UTF-8 is no ring's. The replacement character keeps it from matching one.
-            match inspect(&name.to_string_lossy(), |text| Ring::open(root, text), false) {
-                Ok((_, snapshot)) => survey.rings.push(snapshot),
+        let found = names_in(root, names)?;
+        let mut rings = Vec::new();
+        let mut others = Vec::new();
+        open_each(root, &readable(&found), |index, opened| {
+            let name = &found[index];
+            match inspect(&name.to_string_lossy(), opened, false) {
+                // Unmapped at once, so that not all rings are mapped at a time.
+                Ok((_, snapshot)) => rings.push((index, snapshot)),
                 // Its publisher closed and removed it meanwhile.
-                Err(_) if names.is_empty() && FileFacts::of_candidate(root, &name).is_err() => {}
+                Err(_) if names.is_empty() && FileFacts::of_candidate(root, name).is_err() => {}
                 Err((kind, problem)) => {
-                    let file = FileFacts::of_candidate(root, &name).ok();
-                    survey.others.push(Unreadable::new(printable_name(&name), file, kind, &problem));
+                    let file = FileFacts::of_candidate(root, name).ok();
+                    others.push((index, Unreadable::new(printable_name(name), file, kind, &problem)));
                 }
             }
-        }
-        Ok(survey)
+        });
+        Ok(Survey { rings: in_order(rings), others: in_order(others) })
     }
 }
 
-/// Opens a ring and takes a snapshot, or says why that failed.
+/// The names as text. A name that is not UTF-8 is no ring's. The replacement character keeps it from matching one.
+pub(crate) fn readable(names: &[OsString]) -> Vec<Cow<'_, str>> {
+    names.iter().map(|name| name.to_string_lossy()).collect()
+}
+
+/// What was found for names, in the order of the names.
+pub(crate) fn in_order<T>(mut found: Vec<(usize, T)>) -> Vec<T> {
+    found.sort_by_key(|&(index, _)| index);
+    found.into_iter().map(|(_, found)| found).collect()
+}
+
+/// Takes a snapshot of an opened ring, or says why it could not be opened.
 pub(super) fn inspect(
     name: &str,
-    open: impl FnOnce(&str) -> Result<Ring, OpenError>,
+    opened: Result<Ring, OpenError>,
     sealed: bool,
 ) -> Result<(Ring, Snapshot), (Reason, String)> {
-    let ring = open(name).map_err(|error| (Reason::of(&error), explain(&error, sealed)))?;
+    let ring = opened.map_err(|error| (Reason::of(&error), explain(&error, sealed)))?;
     match Snapshot::of(name, &ring) {
         Ok(snapshot) => Ok((ring, snapshot)),
         Err(error) => Err((Reason::Damaged, format!("{error:#}"))),

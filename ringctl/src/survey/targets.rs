@@ -71,7 +71,7 @@ impl SealedRing {
             return Ok(snapshot);
         }
         // It ended, or another ring took its socket.
-        match (inspect(&name, |_| Ring::connect(&self.path), true), known) {
+        match (inspect(&name, Ring::connect(&self.path), true), known) {
             (Ok((ring, snapshot)), _) => {
                 (self.ring, self.ended) = (Some(ring), None);
                 Ok(snapshot)

@@ -298,3 +298,41 @@ fn completions_for_every_shell() {
     }
     assert_eq!(json(&root, &["completions", "bash"])["shell"], "bash");
 }
+
+/// Runs `ringctl` and returns how often it went to sleep, and its output.
+fn sleeps(root: &PrivateRoot, arguments: &[&str]) -> (u64, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ringctl"));
+    command.arg("--root").arg(root.path()).args(arguments).stdout(Stdio::piped());
+    let mut process = command.spawn().unwrap();
+    let mut said = String::new();
+    process.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+    // It has ended, or is about to: what the kernel counted of it stays readable until it is waited for.
+    let status = loop {
+        let status = fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
+        if status.contains("\nState:\tZ") {
+            break status;
+        }
+        std::thread::yield_now();
+    };
+    process.wait().unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:")).unwrap();
+    (line.trim().parse().unwrap(), said)
+}
+
+/// Anybody may make them, and each could be a ring in the making: they are waited for together.
+#[test]
+fn five_hundred_empty_directories_are_not_waited_for_one_by_one() {
+    let root = PrivateRoot::new();
+    closed(&root, "quotes");
+    (0..500).for_each(|number| fs::create_dir(root.path().join(format!("e{number}.ring"))).unwrap());
+    for (arguments, each) in [
+        (&["list", "--sample", "0"][..], "cannot be looked at"),
+        (&["verify"], "a directory without a segment"),
+        (&["clean", "--dry-run"], "would remove"),
+    ] {
+        let (sleeps, said) = sleeps(&root, arguments);
+        assert_eq!(said.matches(each).count(), 500, "{said}");
+        assert!(said.contains("quotes"), "{said}");
+        assert!(sleeps < 400, "{arguments:?}: {sleeps} sleeps for 500 directories");
+    }
+}

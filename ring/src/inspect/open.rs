@@ -1,0 +1,146 @@
+//! Opens rings for inspection. A ring that is just being made, replaced or removed is looked at again, and all such rings
+//! of one call share the waiting: anybody can make any number of directories that look like one.
+
+use std::path::Path;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use super::facts::State;
+use super::ring::Ring;
+use crate::error::OpenError;
+use crate::format::name;
+use crate::transport::files::{Directory, Trust};
+
+/// Pauses between two looks at what is in motion. There are at most so many, and none after [`PATIENCE`].
+const PAUSES: u32 = 19;
+
+/// A pause.
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// The time for all pauses and the looks between them.
+const PATIENCE: Duration = Duration::from_millis(20);
+
+impl Ring {
+    /// Opens the ring `name` in `root` for inspection, whoever owns it.
+    ///
+    /// If its control file or FIFO is missing or damaged, the ring opens all the same, and [`verify`](Self::verify)
+    /// reports it.
+    ///
+    /// # Errors
+    /// [`OpenError`]: there is no such ring, it may not be read, it is not a ring, or its header is damaged.
+    pub fn open(root: impl AsRef<Path>, name: &str) -> Result<Self, OpenError> {
+        let mut result = None;
+        open_each(root, &[name], |_, opened| result = Some(opened));
+        result.expect("open_each calls once for each name")
+    }
+}
+
+/// Opens the rings of these names in `root`, each as [`Ring::open`] does. Calls `each` once for every name, with its index
+/// and the ring or the error. The order is not that of the names: rings that are just being made, replaced or removed
+/// come last. However many those are, the waiting for them takes some 20 ms in all.
+pub fn open_each<N: AsRef<str>>(root: impl AsRef<Path>, names: &[N], each: impl FnMut(usize, Result<Ring, OpenError>)) {
+    let root = root.as_ref();
+    let mut begun = None;
+    let pause = |paused: u32| {
+        let goes_on = paused < PAUSES && begun.get_or_insert_with(Instant::now).elapsed() < PATIENCE;
+        if goes_on {
+            sleep(PAUSE);
+        }
+        goes_on
+    };
+    in_rounds(names.len(), |index| look(root, names[index].as_ref()), pause, each);
+}
+
+/// What one look at a name found. What is in motion may be another thing at the next look.
+enum Look<T> {
+    Settled(T),
+    InMotion(T),
+}
+
+fn directory(root: &Path, name: &str) -> Result<Directory, OpenError> {
+    name::check(name)?;
+    Ok(Directory::root_to_look_in(root)?.ring(name, Trust::Anybody)?)
+}
+
+fn look(root: &Path, name: &str) -> Look<Result<Ring, OpenError>> {
+    let ring = match directory(root, name) {
+        Ok(ring) => ring,
+        Err(error) => return Look::Settled(Err(error)),
+    };
+    let path = ring.path.clone();
+    match Ring::open_once(ring) {
+        Ok(ring) if ring.state() == State::Superseded || ring.control_damage().is_some() || ring.live.is_err() => {
+            Look::InMotion(Ok(ring))
+        }
+        Err(OpenError::NotFound { .. }) => {
+            let found = "a directory without a segment".to_owned();
+            Look::InMotion(Err(OpenError::NotARing { path, found, expected: "a ring" }))
+        }
+        result => Look::Settled(result),
+    }
+}
+
+/// Looks at `count` things until each is settled, or `pause` returns false: what is still in motion is then taken as it is
+/// at a last look. `pause` gets the number of pauses before it.
+fn in_rounds<T>(
+    count: usize,
+    mut look: impl FnMut(usize) -> Look<T>,
+    mut pause: impl FnMut(u32) -> bool,
+    mut each: impl FnMut(usize, T),
+) {
+    let mut open: Vec<usize> = (0..count).collect();
+    let mut goes_on = true;
+    for paused in 0.. {
+        open.retain(|&index| match look(index) {
+            Look::InMotion(_) if goes_on => true,
+            Look::InMotion(found) | Look::Settled(found) => {
+                each(index, found);
+                false
+            }
+        });
+        if open.is_empty() {
+            return;
+        }
+        goes_on = pause(paused);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_in_motion_shares_the_pauses() {
+        for count in [1, 500] {
+            let (mut looks, mut pauses, mut told) = (0, 0, vec![0; count]);
+            let look = |index| {
+                looks += 1;
+                if index % 10 == 3 { Look::Settled(index) } else { Look::InMotion(index) }
+            };
+            let pause = |paused| {
+                assert_eq!(paused, pauses);
+                pauses += 1;
+                pauses < 5
+            };
+            in_rounds(count, look, pause, |index, found| {
+                assert_eq!(index, found);
+                told[index] += 1;
+            });
+            assert_eq!((pauses, told), (5, vec![1; count]), "as many pauses for {count} as for one");
+            let settled = count / 10;
+            assert_eq!(looks, settled + 6 * (count - settled));
+        }
+    }
+
+    #[test]
+    fn what_settles_is_not_looked_at_again() {
+        let mut told = Vec::new();
+        let mut looks = [0; 3];
+        let look = |index: usize| {
+            looks[index] += 1;
+            if looks[index] > index { Look::Settled(looks[index]) } else { Look::InMotion(0) }
+        };
+        in_rounds(3, look, |_| true, |index, found| told.push((index, found)));
+        assert_eq!(told, [(0, 1), (1, 2), (2, 3)]);
+    }
+}
