@@ -1,5 +1,7 @@
 //! Removing the ring of a dead publisher, and nothing else.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -27,13 +29,37 @@ pub enum Kept {
         /// The ring's directory.
         path: PathBuf,
     },
-    /// The directory is not a ring, or holds other files as well.
+    /// The directory is not a ring. No publisher holds a lock or a FIFO in it.
     #[error("{}: not a ring: {found}: remove it by hand if it is yours", path.display())]
     NotARing {
         /// The file or directory in question.
         path: PathBuf,
         /// What it is.
         found: String,
+    },
+    /// The directory holds a file that is no ring's.
+    #[error("{}: it holds {file}, which is no ring's: move that away, then clean again", path.display())]
+    Foreign {
+        /// The ring's directory.
+        path: PathBuf,
+        /// The file's name.
+        file: String,
+    },
+    /// The lock was removed, so nobody can tell whether somebody publishes. Whoever removes such a ring by hand must know
+    /// that nobody does.
+    #[error(
+        "{}: it has no lock, so nobody can tell whether somebody publishes: see who has it open (fuser -v {}/*); remove \
+         it by hand if nobody has", path.display(), path.display()
+    )]
+    NoLock {
+        /// The ring's directory.
+        path: PathBuf,
+    },
+    /// Whenever it was looked at, it had just been made or removed.
+    #[error("{}: it is made and removed again and again: look again", path.display())]
+    Changing {
+        /// The ring's directory.
+        path: PathBuf,
     },
     /// The ring belongs to another user. Only its owner can ask whether anybody publishes.
     #[error("{}: owned by uid {found}, this program is uid {expected}: run as its owner or as root", path.display())]
@@ -117,39 +143,64 @@ pub struct Removal {
 pub fn remove_dead(root: impl AsRef<Path>, name: &str, removal: Removal) -> Result<u64, Kept> {
     name::check(name)?;
     let root = Directory::root(root.as_ref())?;
+    for _ in 0..LOOKS {
+        if let Some(bytes) = remove_once(&root, name, removal)? {
+            return Ok(bytes);
+        }
+    }
+    Err(Kept::Changing { path: root.path.join(format!("{name}.ring")) })
+}
+
+/// How often a ring is looked at that changes during each look. Each of these takes the whole life of a publisher.
+const LOOKS: u32 = 16;
+
+/// One look. `None` if a publisher began or ended meanwhile, or another process removed the ring.
+fn remove_once(root: &Directory, name: &str, removal: Removal) -> Result<Option<u64>, Kept> {
     let ring = match root.ring(name, Trust::Anybody) {
         Err(Fault { path, what: What::Denied }) => return Err(denied(path)),
         ring => ring?,
     };
-    let not_a_ring = |found: String| Kept::NotARing { path: ring.path.clone(), found };
     let alive = |holds| Kept::Alive { path: ring.path.clone(), holds };
     // Root may ask about every user's ring.
     let (owner, own) = (ring.stat()?.st_uid, rustix::process::geteuid());
     if owner != own.as_raw() && !own.is_root() {
         return Err(Kept::Owner { path: ring.path.clone(), found: owner, expected: own.as_raw() });
     }
-    let mut empty = true;
-    for entry in std::fs::read_dir(&ring.path).map_err(|source| io_error("list", &ring.path, source))? {
-        let entry = entry.map_err(|source| io_error("list", &ring.path, source))?.file_name();
-        if !file::ALL.iter().any(|known| entry == **known) {
-            return Err(not_a_ring(format!("it holds {}, which is no ring's", entry.display())));
-        }
-        empty = false;
-    }
+    let Some(files) = list(&ring)? else { return Ok(None) };
     // A publisher that was killed before it had a lock left the directory empty. A live publisher that is just making
     // its ring makes the directory again.
-    if empty && !removal.dry_run {
-        root.remove_ring(name, &ring)?;
-        // Only an empty directory is removed, so a publisher that was quicker keeps its ring.
-        return if root.is_ring(name, &ring)? { Err(alive("its directory")) } else { Ok(0) };
+    if files.is_empty() {
+        if !root.is_ring(name, &ring)? {
+            return Ok(None);
+        }
+        if !removal.dry_run {
+            root.remove_ring(name, &ring)?;
+            // Only an empty directory is removed, so a publisher that was quicker keeps its ring.
+            if root.is_ring(name, &ring)? {
+                return Ok(None);
+            }
+        }
+        return Ok(Some(0));
     }
-    if empty {
-        return Ok(0);
+    // Before anything that a user is advised to remove or move by hand.
+    if let Some(holds) = held_by_publisher(&ring)? {
+        return Err(alive(holds));
+    }
+    if let Some(foreign) = files.keys().find(|found| !file::ALL.iter().any(|known| found.as_os_str() == *known)) {
+        return Err(Kept::Foreign { path: ring.path.clone(), file: foreign.display().to_string() });
     }
     let segment = open_segment(&ring)?;
     let held = match ring.open(file::LOCK, OFlags::RDWR, FileType::RegularFile, Trust::Anybody) {
         Err(Fault { what: What::Missing, .. }) => {
-            return Err(not_a_ring("it has no lock, so nobody can tell whether somebody publishes".to_owned()));
+            // A publisher makes its lock before every other file, and removes it after every other. So the same files, seen
+            // before and after it was missing, belong to no publisher that is just beginning or ending.
+            if list(&ring)?.is_none_or(|now| now != files) {
+                return Ok(None);
+            }
+            return Err(match attached(&ring)? {
+                0 => Kept::NoLock { path: ring.path.clone() },
+                count => Kept::Attached { path: ring.path.clone(), count },
+            });
         }
         held => held?,
     };
@@ -158,19 +209,14 @@ pub fn remove_dead(root: impl AsRef<Path>, name: &str, removal: Removal) -> Resu
         false => lock::try_lock(&held.0),
     };
     if !free.map_err(|source| io_error("lock", &ring.path.join(file::LOCK), source))? {
-        return Err(alive("the lock"));
+        return Err(alive(LOCK_HELD));
     }
     // A publisher that closed meanwhile has removed this lock file.
     if !ring.holds(file::LOCK, &held.1)? || !root.is_ring(name, &ring)? {
-        return Err(Kept::NotFound { path: ring.path.clone() });
+        return Ok(None);
     }
-    match ring.open(file::LIVE, OFlags::RDONLY, FileType::Fifo, Trust::Anybody) {
-        Err(Fault { what: What::Missing, .. }) => {}
-        fifo => {
-            if !Liveness::Fifo(fifo?.0).is_dead() {
-                return Err(alive("its FIFO, but not the lock"));
-            }
-        }
+    if is_fifo_held(&ring)? {
+        return Err(alive(FIFO_HELD));
     }
     match attached(&ring)? {
         0 => {}
@@ -188,7 +234,39 @@ pub fn remove_dead(root: impl AsRef<Path>, name: &str, removal: Removal) -> Resu
         ring.remove_files()?;
         root.remove_ring(name, &ring)?;
     }
-    Ok(bytes)
+    Ok(Some(bytes))
+}
+
+/// The directory's files: their names and inodes. `None` if the directory was removed.
+fn list(ring: &Directory) -> Result<Option<BTreeMap<OsString, u64>>, Kept> {
+    match ring.entries() {
+        Err(Fault { what: What::Missing, .. }) => Ok(None),
+        files => Ok(Some(files?)),
+    }
+}
+
+const LOCK_HELD: &str = "the lock";
+const FIFO_HELD: &str = "its FIFO, but not the lock";
+
+/// What a live publisher holds in this directory. Takes no lock.
+fn held_by_publisher(ring: &Directory) -> Result<Option<&'static str>, Kept> {
+    match ring.open(file::LOCK, OFlags::RDWR, FileType::RegularFile, Trust::Anybody) {
+        Err(Fault { what: What::Missing, .. }) => {}
+        held => {
+            let free = lock::is_free(held?.0);
+            if !free.map_err(|source| io_error("ask for the lock", &ring.path.join(file::LOCK), source))? {
+                return Ok(Some(LOCK_HELD));
+            }
+        }
+    }
+    Ok(is_fifo_held(ring)?.then_some(FIFO_HELD))
+}
+
+fn is_fifo_held(ring: &Directory) -> Result<bool, Kept> {
+    match ring.open(file::LIVE, OFlags::RDONLY, FileType::Fifo, Trust::Anybody) {
+        Err(Fault { what: What::Missing, .. }) => Ok(false),
+        fifo => Ok(!Liveness::Fifo(fifo?.0).is_dead()),
+    }
 }
 
 /// Why a ring's directory cannot be opened: another user owns it, or permission is missing.

@@ -32,7 +32,7 @@ fn dead_rings_are_removed_and_others_kept() {
     kept link: ROOT/link.ring: not a ring: no directory, a ring's directory expected: remove it by hand if it is yours
     kept live: ROOT/live.ring: its publisher is alive (it holds the lock): stop it first
     would remove newer (140.0 KiB)
-    kept shared: ROOT/shared.ring: not a ring: it holds notes.txt, which is no ring's: remove it by hand if it is yours
+    kept shared: ROOT/shared.ring: it holds notes.txt, which is no ring's: move that away, then clean again
     would remove superseded (140.0 KiB)
     kept watched: ROOT/watched.ring: subscribers are attached to it (1): stop them, or restart its publisher
     "#);
@@ -46,7 +46,7 @@ fn dead_rings_are_removed_and_others_kept() {
     kept link: ROOT/link.ring: not a ring: no directory, a ring's directory expected: remove it by hand if it is yours
     kept live: ROOT/live.ring: its publisher is alive (it holds the lock): stop it first
     removed newer (140.0 KiB)
-    kept shared: ROOT/shared.ring: not a ring: it holds notes.txt, which is no ring's: remove it by hand if it is yours
+    kept shared: ROOT/shared.ring: it holds notes.txt, which is no ring's: move that away, then clean again
     removed superseded (140.0 KiB)
     kept watched: ROOT/watched.ring: subscribers are attached to it (1): stop them, or restart its publisher
     "#);

@@ -1,7 +1,10 @@
 //! A ring's directory and its files: opened without following links, checked for kind and owner before any other use,
 //! made with exact modes, and put in place whole.
 
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, Stat};
@@ -86,6 +89,23 @@ impl Directory {
             }
         }
         Ok(())
+    }
+
+    /// The names and inodes of this directory's files, whatever has its path by now. [`What::Missing`] if it was removed.
+    pub(crate) fn entries(&self) -> Result<BTreeMap<OsString, u64>, Fault> {
+        let fault = |errno| match errno {
+            Errno::NOENT => Fault { path: self.path.clone(), what: What::Missing },
+            errno => io(self.path.clone(), "list", errno),
+        };
+        let mut entries = BTreeMap::new();
+        for entry in fs::Dir::read_from(&self.fd).map_err(fault)? {
+            let entry = entry.map_err(fault)?;
+            let name = OsStr::from_bytes(entry.file_name().to_bytes());
+            if name != "." && name != ".." {
+                entries.insert(name.to_owned(), entry.ino());
+            }
+        }
+        Ok(entries)
     }
 
     /// Whether the directory of the ring `name` is still `ring`. It may have been removed and made again.
