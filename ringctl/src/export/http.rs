@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 /// The longest request head in bytes, more than browsers or scrapers send.
 const LONGEST: usize = 8 * 1024;
 
-/// The timeout for a whole request, and for each write of the answer.
+/// The timeout for a whole request, and for the whole answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A request.
@@ -44,7 +44,7 @@ impl Answer {
 }
 
 /// Reads a request. Returns the error answer if it is malformed, and `None` if the client is gone or too slow.
-pub(crate) fn read(stream: &mut TcpStream) -> Option<Result<Request, Answer>> {
+pub(crate) fn read(mut stream: &TcpStream) -> Option<Result<Request, Answer>> {
     let until = Instant::now() + TIMEOUT;
     let mut head = Vec::new();
     let mut buffer = [0; 1024];
@@ -84,8 +84,8 @@ fn request(head: &[u8]) -> Option<Request> {
     fine.then(|| Request { method: method.to_owned(), target: target.to_owned() })
 }
 
-/// Writes an answer; to a `HEAD` without the body.
-pub(crate) fn write(stream: &mut TcpStream, answer: &Answer, head_only: bool) -> io::Result<()> {
+/// Writes an answer; to a `HEAD` without the body. A client that does not take all of it in time is given up.
+pub(crate) fn write(mut stream: &TcpStream, answer: &Answer, head_only: bool) -> io::Result<()> {
     let Answer { status, kind, body } = answer;
     let reason = match status {
         200 => "OK",
@@ -102,8 +102,22 @@ pub(crate) fn write(stream: &mut TcpStream, answer: &Answer, head_only: bool) ->
     if !head_only {
         text.push_str(body);
     }
-    stream.set_write_timeout(Some(TIMEOUT))?;
-    stream.write_all(text.as_bytes())
+    let until = Instant::now() + TIMEOUT;
+    let mut rest = text.as_bytes();
+    while !rest.is_empty() {
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        stream.set_write_timeout(Some(left))?;
+        match stream.write(rest) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => rest = &rest[count..],
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -4,13 +4,13 @@
 //! once per interval, so that the age of the last publish is known to within an interval. No error of a connection ends
 //! the exporter.
 
+mod connections;
 mod http;
 mod metrics;
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{TcpListener, TcpStream};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::net::TcpListener;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,7 @@ use feed_program::logs;
 use feed_program::say::say;
 use tracing::{info, warn};
 
+use self::connections::{Connections, Phase, Place};
 use self::http::{Answer, Request};
 use crate::outcome::Outcome;
 use crate::output::Output;
@@ -27,7 +28,7 @@ use crate::survey::{Rates, Snapshot, Survey, Targets};
 const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// The largest number of connections at a time. A client that sends nothing, or does not read its answer, holds one
-/// until its timeout.
+/// until its timeout, or until its place is needed.
 const MAX_CONNECTIONS: usize = 64;
 
 /// The pause after a connection that could not be accepted: the resource that was short may be back then.
@@ -51,7 +52,7 @@ pub(crate) fn run(targets: Targets<'_>, listen: &str, sample: Duration, out: &mu
         false => say(format_args!("listening at http://{address}/metrics")),
     }
     info!(%address, root = %exporter.targets.root().display(), "listening");
-    let (exporter, connections) = (Mutex::new(exporter), AtomicUsize::new(0));
+    let (exporter, connections) = (Mutex::new(exporter), Connections::new(MAX_CONNECTIONS));
     std::thread::scope(|scope| {
         let surveying = std::thread::Builder::new().name("ringctl look".to_owned());
         surveying.spawn_scoped(scope, || survey_periodically(&exporter, sample)).context("cannot start a thread")?;
@@ -66,21 +67,15 @@ pub(crate) fn run(targets: Targets<'_>, listen: &str, sample: Duration, out: &mu
                     continue;
                 }
             };
-            let before = connections.fetch_add(1, Ordering::Relaxed);
-            if before >= MAX_CONNECTIONS {
-                warn!(answering = before, "request dropped: nobody reads the answers before it");
-                connections.fetch_sub(1, Ordering::Relaxed);
+            let Some(place) = connections.admit(stream) else {
+                warn!(answering = MAX_CONNECTIONS, "request dropped: so many before it wait for their answers");
                 continue;
-            }
+            };
             // A thread of its own, because a client may be slow.
-            let (exporter, connections) = (&exporter, &connections);
-            let thread = std::thread::Builder::new().name("ringctl answer".to_owned()).spawn_scoped(scope, move || {
-                serve(stream, exporter);
-                connections.fetch_sub(1, Ordering::Relaxed);
-            });
-            if let Err(error) = thread {
+            let exporter = &exporter;
+            let thread = std::thread::Builder::new().name("ringctl answer".to_owned());
+            if let Err(error) = thread.spawn_scoped(scope, move || serve(&place, exporter)) {
                 warn!(%error, "request dropped: no thread can be started");
-                connections.fetch_sub(1, Ordering::Relaxed);
             }
         }
     })
@@ -116,8 +111,12 @@ fn survey_periodically(exporter: &Mutex<Exporter<'_>>, sample: Duration) {
 }
 
 /// Answers one connection.
-fn serve(mut stream: TcpStream, exporter: &Mutex<Exporter<'_>>) {
-    let Some(request) = http::read(&mut stream) else { return };
+fn serve(place: &Place<'_>, exporter: &Mutex<Exporter<'_>>) {
+    let request = http::read(&place.stream);
+    if !place.begin(Phase::Answering) {
+        return warn!("a connection was dropped for another: it sent no request");
+    }
+    let Some(request) = request else { return };
     let (answer, head_only) = match request {
         Ok(request) => {
             let answer = answer(&request, exporter);
@@ -129,8 +128,12 @@ fn serve(mut stream: TcpStream, exporter: &Mutex<Exporter<'_>>) {
             (answer, false)
         }
     };
+    place.begin(Phase::Writing);
     // A client that is gone needs no answer.
-    let _ = http::write(&mut stream, &answer, head_only);
+    let _ = http::write(&place.stream, &answer, head_only);
+    if place.is_ended() {
+        warn!("a connection was dropped for another: it did not read its answer");
+    }
 }
 
 fn answer(request: &Request, exporter: &Mutex<Exporter<'_>>) -> Answer {
