@@ -9,6 +9,20 @@ help: ## this list
 build: ## the programs, optimised: target/release/feed-publisher, feed-subscriber, ringctl
 	$(CARGO) build --release --locked -p feed-publisher -p feed-subscriber -p ringctl
 
+.PHONY: manuals
+manuals: ## the programs' manual pages and completions: target/manuals
+	$(CARGO) run --quiet --release --locked -p feed-manuals -- "$${CARGO_TARGET_DIR:-target}/manuals"
+
+# As root without cargo (sudo), what `make build manuals` built is installed.
+.PHONY: install
+install: ## programs, manual pages, completions, systemd units, alerts, into PREFIX (/usr/local); DESTDIR= for a package
+	@if command -v $(CARGO) >/dev/null; then $(MAKE) --no-print-directory build manuals; fi
+	@PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" sh install/install.sh install
+
+.PHONY: uninstall
+uninstall: ## removes what install put there, and nothing else; PREFIX and DESTDIR as for install
+	@PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" sh install/install.sh uninstall
+
 .PHONY: demo
 demo: build ## a publisher and two subscribers as separate processes, ten seconds; INPUT=file for real data, VERBOSE=1 for every figure
 	@INPUT="$(INPUT)" VERBOSE="$(VERBOSE)" sh demo/demo.sh

@@ -9,8 +9,15 @@ mod run;
 
 use std::process::ExitCode;
 
+use clap::CommandFactory;
 use feed_program::program;
 
-fn main() -> ExitCode {
+/// The program.
+pub fn main() -> ExitCode {
     program::run("feed-publisher", run::run)
+}
+
+/// Its command line, for the manual page and the completions.
+pub fn command() -> clap::Command {
+    options::Options::command()
 }

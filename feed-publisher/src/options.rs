@@ -17,12 +17,15 @@ use feed_ring::Wake;
 /// all recognised by content), or makes a synthetic market. It never waits for a subscriber: one that falls behind by
 /// more than the ring holds loses messages, and is told how many.
 ///
-/// If there is a ring of this name whose publisher is gone (killed, or closed with --keep), it is taken over: it goes on
-/// under the next sequence number, in a new epoch, and its subscribers stay attached. A ring of another capacity or of
-/// other messages is replaced instead; its subscribers are sent to the new one.
+/// If there is a ring of this name whose publisher is gone (killed, ended by SIGUSR1 or with --keep-open, or closed with
+/// --keep), it is taken over: it goes on under the next sequence number, in a new epoch, and its subscribers stay attached.
+/// A ring of another capacity or of other messages is replaced instead; its subscribers are sent to the new one.
 ///
 /// When the input ends, after --count messages, or on Ctrl-C, SIGTERM or SIGHUP (not under nohup), it closes the ring and
 /// prints a summary to standard output. A second Ctrl-C or SIGTERM ends it at once.
+///
+/// For a planned restart, SIGUSR1 ends it and leaves the ring open: its subscribers wait for the next publisher. So does
+/// every end with --keep-open.
 #[derive(Debug, Parser)]
 #[command(version, styles = Styles::plain(), max_term_width = 100, args_override_self = true)]
 #[command(after_help = AFTER, after_long_help = format!("{AFTER}\n\n{}", explained::help(&explained::PUBLISHED)))]
@@ -84,6 +87,14 @@ pub(crate) struct Options {
     /// Leave the ring's files in place when it is closed
     #[arg(long)]
     pub(crate) keep: bool,
+
+    /// However it ends, leave the ring open for the next publisher: subscribers wait for that one instead of ending
+    ///
+    /// The next feed-publisher of this --ring goes on with the ring, and subscribers receive its messages. A sealed ring
+    /// (--serve) ends with its publisher: subscribers connect again, to the next publisher's ring. SIGUSR1 does the same
+    /// for one end, without this option.
+    #[arg(long, conflicts_with = "keep")]
+    pub(crate) keep_open: bool,
 
     /// Make a new ring even if there is one that could be taken over; its subscribers are sent to the new one
     #[arg(long)]

@@ -29,6 +29,7 @@ use crate::progress::Progress;
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     options.check().map_err(Failure::Usage)?;
     let stop = stop::on_signals().map_err(remedy::failed("handle signals"))?;
+    let leave = stop::leave_on_signal(&stop).map_err(remedy::failed("handle signals"))?;
     feed_ring::guard::install().map_err(remedy::failed("guard against SIGBUS"))?;
     let attendance = Attendance::prepare(options);
     options.placement.bind()?;
@@ -46,7 +47,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     if let Err(error) = options.placement.lock() {
         if publisher.published() > 0 {
             // Not closed: its subscribers wait for a publisher that can lock it.
-            std::mem::forget(publisher);
+            publisher.leave();
         }
         return Err(error.into());
     }
@@ -57,8 +58,22 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let epoch = run.publisher.epoch();
     let result = run.publish(&stop);
     let next = run.publisher.published();
-    let closed = run.publisher.close();
-    info!(ring = options.title(), published = next - first, sequence = next, "ring closed");
+    // The segment of a publisher that is cut off is damaged: nobody could go on with it.
+    let leaves = (options.keep_open || leave.load(Ordering::Relaxed)) && !run.publisher.is_cut_off();
+    let closed = if leaves {
+        run.publisher.leave();
+        info!(ring = options.title(), published = next - first, sequence = next, "ring left open");
+        let how = match options.serve {
+            None => "left open for the next publisher",
+            Some(_) => "left to the next publisher, whose ring is a new one",
+        };
+        say(format_args!("feed-publisher: {}: {how}, at sequence {next}", options.title()));
+        Ok(())
+    } else {
+        let closed = run.publisher.close();
+        info!(ring = options.title(), published = next - first, sequence = next, "ring closed");
+        closed
+    };
     let seconds = run.span.map_or(0.0, |(first, last)| last.saturating_sub(first) as f64 / 1e9);
     let summary = Summary::new(&run.tally, Sequences { first, next, lost: 0, skipped: 0 }, seconds);
     let passed = run.messages.passed_over();

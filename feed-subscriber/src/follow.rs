@@ -307,7 +307,7 @@ impl<'a> Follower<'a> {
             self.publisher_lost = true;
             self.log_publisher_lost();
             self.say(format_args!(
-                "the publisher died: waiting for it to be restarted (--on-publisher-loss exit to end)"
+                "the publisher died or left: waiting for the next one (--on-publisher-loss exit to end)"
             ));
             flush(output)?;
         }

@@ -12,8 +12,15 @@ mod status;
 
 use std::process::ExitCode;
 
+use clap::CommandFactory;
 use feed_program::program;
 
-fn main() -> ExitCode {
+/// The program.
+pub fn main() -> ExitCode {
     program::run("feed-subscriber", run::run)
+}
+
+/// Its command line, for the manual page and the completions.
+pub fn command() -> clap::Command {
+    options::Options::command()
 }

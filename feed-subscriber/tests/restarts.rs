@@ -10,7 +10,7 @@ use feed_testing::{Finished, PrivateRoot, Program};
 use rustix::process::Signal;
 use serde_json::Value;
 
-const DIED: &str = "feed: the publisher died: waiting for it to be restarted";
+const DIED: &str = "feed: the publisher died or left: waiting for the next one";
 
 /// A publisher that is killed in its stream, with a subscriber that prints and blocks, and another one.
 fn killed(root: &PrivateRoot) -> Vec<Program> {

@@ -39,6 +39,7 @@ const CRATES: &[&[&str]] = &[
     &["ring"],
     &["feed", "program"],
     &["feed-publisher", "feed-subscriber", "ringctl", "hot-path", "loom-tests", "chaos", "benches"],
+    &["install"],
 ];
 
 fn root() -> PathBuf {

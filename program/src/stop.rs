@@ -6,7 +6,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::flag;
 use signal_hook::iterator::Signals;
 
@@ -29,6 +29,18 @@ pub fn on_signals() -> io::Result<Arc<AtomicBool>> {
         flag::register(signal, Arc::clone(&stop))?;
     }
     Ok(stop)
+}
+
+/// A flag that SIGUSR1 sets, which then sets `stop` too: a publisher is to end and to leave its ring to the next one.
+///
+/// # Errors
+/// The kernel refuses a handler, for which it has no reason.
+pub fn leave_on_signal(stop: &Arc<AtomicBool>) -> io::Result<Arc<AtomicBool>> {
+    let leave = Arc::new(AtomicBool::new(false));
+    // Registered first: who sees `stop` set sees this one, too.
+    flag::register(SIGUSR1, Arc::clone(&leave))?;
+    flag::register(SIGUSR1, Arc::clone(stop))?;
+    Ok(leave)
 }
 
 /// Calls `call` at every signal that sets the flag, on a thread of its own: for a program that waits where it cannot

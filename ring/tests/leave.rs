@@ -57,8 +57,15 @@ fn await_sleep(child: &Child) {
 
 #[test]
 fn a_sleeper_and_a_spinner_go_on_with_the_next_publisher() {
+    // Where others are admitted, a thread of the publisher wakes sleepers.
+    hand_over(0o600);
+    hand_over(0o644);
+}
+
+fn hand_over(mode: u32) {
     let root = PrivateRoot::new();
-    let mut first = publisher(&root);
+    let publisher = || Publisher::<u64>::options("r").root(&root).capacity(1024).mode(mode).create().unwrap();
+    let mut first = publisher();
     let mut followers = ["block", "spin"].map(|wait| {
         let mut follower = Child::start(child("follow_and_print").env("ROOT", root.path()).env("WAIT", wait));
         follower.wait_for("attached");
@@ -73,7 +80,7 @@ fn a_sleeper_and_a_spinner_go_on_with_the_next_publisher() {
     let ring = inspect::Ring::open(&root, "r").unwrap();
     assert_eq!((ring.publisher(), ring.published(), ring.verify().is_fine()), (Life::Dead, 10, true));
     followers.iter().for_each(await_sleep);
-    let mut second = publisher(&root);
+    let mut second = publisher();
     assert_eq!((second.epoch(), second.published()), (2, 10));
     for follower in &mut followers {
         assert_eq!(follower.wait_for("restarted"), "epoch=2 sequence=10");

@@ -33,7 +33,8 @@ use crate::outcome::Outcome;
 use crate::output::Output;
 use crate::survey::Targets;
 
-fn main() -> ExitCode {
+/// The program.
+pub fn main() -> ExitCode {
     let args = match cli::parse::<Args>("ringctl") {
         Ok(args) => args,
         Err(code) => return code,
@@ -52,6 +53,11 @@ fn main() -> ExitCode {
         (Ok(Outcome::Fine), _) => ExitCode::SUCCESS,
         (Ok(Outcome::Wrong), _) => ExitCode::FAILURE,
     }
+}
+
+/// Its command line, for the manual page and the completions.
+pub fn command() -> clap::Command {
+    Args::command()
 }
 
 fn run(args: &Args, out: &mut Output) -> anyhow::Result<Outcome> {

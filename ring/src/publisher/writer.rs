@@ -112,6 +112,7 @@ impl<S> Writer<S> {
     pub(super) fn leave(&mut self) {
         self.open = false;
         if !self.host.is_inherited() {
+            self.waker.stop();
             self.host.abandon();
         }
     }

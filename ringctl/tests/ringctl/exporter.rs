@@ -26,7 +26,7 @@ pub(crate) struct Exporter {
 }
 
 impl Exporter {
-    fn start(root: &PrivateRoot) -> Self {
+    pub(crate) fn start(root: &PrivateRoot) -> Self {
         Self::of(export(root, "0.05"))
     }
 
@@ -318,6 +318,24 @@ fn other_requests() {
     nonsense.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
     assert_eq!(exporter.scrape()["feed_rings_readable"], 1.0);
+}
+
+#[test]
+fn connections_that_say_nothing_make_room_for_those_that_do() {
+    let root = PrivateRoot::new();
+    let exporter = Exporter::start(&root);
+    let connect = |sends: &[u8]| {
+        let mut stream = TcpStream::connect(&exporter.address).unwrap();
+        stream.write_all(sends).unwrap();
+        stream
+    };
+    // Far more than are served at a time.
+    let _idle: Vec<_> = (0..100).map(|_| connect(b"")).collect();
+    assert_eq!(exporter.scrape()["feed_rings_readable"], 1.0);
+    let _halfway: Vec<_> = (0..100).map(|_| connect(b"GET /metrics HTTP/1.1\r\n")).collect();
+    for _ in 0..5 {
+        assert_eq!(exporter.scrape()["feed_rings_readable"], 1.0);
+    }
 }
 
 #[test]

@@ -9,5 +9,6 @@ mod looking;
 mod machine;
 mod messages;
 mod rings;
+mod rules;
 mod sealed;
 mod terminal;

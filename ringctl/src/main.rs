@@ -1,0 +1,7 @@
+//! The program `ringctl`: see the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ringctl::main()
+}

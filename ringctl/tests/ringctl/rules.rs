@@ -1,0 +1,109 @@
+//! Tests of the alerts for Prometheus (`install/prometheus`): they use what `export` exports, and nothing else.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use feed_ring::{Join, Subscriber};
+use feed_testing::PrivateRoot;
+
+use crate::exporter::Exporter;
+use crate::rings::{Quote, closed, dead, live, no_rings};
+
+/// The labels that Prometheus adds to each series that it scrapes.
+const ADDED: [&str; 2] = ["job", "instance"];
+
+/// The words of the query language that the alerts use.
+const WORDS: [&str; 6] = ["and", "on", "group_left", "increase", "changes", "absent"];
+
+/// An alert of the file.
+struct Alert {
+    name: String,
+    expression: String,
+    /// Its annotations.
+    texts: String,
+}
+
+fn alerts() -> Vec<Alert> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../install/prometheus/feed-ring.rules.yml");
+    let text = std::fs::read_to_string(file).unwrap();
+    let alert = |text: &str| {
+        let value = |key: &str| {
+            let lines: Vec<_> = text.lines().filter_map(|line| line.trim_start().strip_prefix(key)).collect();
+            assert_eq!(lines.len(), 1, "{key} once: {text}");
+            lines[0].to_owned()
+        };
+        assert!(!value("severity: ").is_empty());
+        let name = text.lines().next().unwrap().to_owned();
+        Alert { name, expression: value("expr: "), texts: value("summary: ") + &value("description: ") }
+    };
+    let alerts: Vec<_> = text.split("- alert: ").skip(1).map(alert).collect();
+    assert!(alerts.len() > 4);
+    alerts
+}
+
+/// The exported metrics and the labels of each, from rings in every state with a subscriber.
+fn exported() -> BTreeMap<String, BTreeSet<String>> {
+    let root = PrivateRoot::new();
+    let _publisher = live(&root, "live");
+    closed(&root, "closed");
+    dead(&root, "dead");
+    no_rings(&root);
+    let _subscriber = Subscriber::<Quote>::options("live").root(&root).join(Join::Oldest).open().unwrap();
+    let exporter = Exporter::start(&root);
+    let mut metrics = BTreeMap::<String, BTreeSet<String>>::new();
+    for series in exporter.scrape().keys() {
+        let (name, labels) = series.split_once('{').unwrap_or((series, ""));
+        let labels = labels.trim_end_matches('}').split(',').filter_map(|label| label.split_once('='));
+        metrics.entry(name.to_owned()).or_default().extend(labels.map(|(label, _)| label.to_owned()));
+    }
+    metrics
+}
+
+/// The metrics and the labels that an expression uses.
+fn used(expression: &str) -> (BTreeSet<&str>, BTreeSet<&str>) {
+    assert_eq!(expression.matches('(').count(), expression.matches(')').count(), "{expression}");
+    let words = expression.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    // Numbers and durations begin with a digit.
+    let words = words.filter(|word| word.starts_with(|c: char| c.is_ascii_alphabetic()) && !WORDS.contains(word));
+    words.partition(|word| word.starts_with("feed_"))
+}
+
+/// The labels that a template names: `{{ $labels.ring }}`.
+fn templated(text: &str) -> BTreeSet<&str> {
+    text.split("$labels.").skip(1).map(|rest| rest.split(|c: char| !c.is_alphanumeric()).next().unwrap()).collect()
+}
+
+#[test]
+fn each_alert_uses_metrics_and_labels_that_are_exported() {
+    let (alerts, exported) = (alerts(), exported());
+    let names: BTreeSet<_> = alerts.iter().map(|alert| &alert.name).collect();
+    assert_eq!(names.len(), alerts.len(), "no name twice");
+    let mut all = BTreeSet::new();
+    for Alert { name, expression, texts } in &alerts {
+        let (metrics, labels) = used(expression);
+        assert!(!metrics.is_empty(), "{name}");
+        for metric in &metrics {
+            assert!(exported.contains_key(*metric), "{name}: {metric} is not exported: {exported:?}");
+        }
+        let known: BTreeSet<_> =
+            metrics.iter().flat_map(|metric| &exported[*metric]).map(String::as_str).chain(ADDED).collect();
+        for label in labels.into_iter().chain(templated(texts)) {
+            assert!(known.contains(label), "{name}: no metric of it has a label {label}");
+        }
+        all.extend(metrics);
+    }
+    // What an operator must learn of: a dead publisher, restarts, lag, losses.
+    for metric in ["publisher_up", "epoch", "subscriber_lag_messages", "subscriber_lost_messages_total"] {
+        assert!(all.contains(&*format!("feed_ring_{metric}")), "{metric} is in no alert");
+    }
+}
+
+/// The documents list the same expressions.
+#[test]
+fn the_documents_have_the_same_alerts() {
+    let documents =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operations.md")).unwrap();
+    for Alert { name, expression, .. } in alerts() {
+        assert!(documents.contains(&format!("| `{name}` | `{expression}` |")), "{name}: {expression}");
+    }
+}
