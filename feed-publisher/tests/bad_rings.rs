@@ -221,7 +221,7 @@ fn no_permission() {
     assert_one_line(
         &finished,
         1,
-        &["feed.ring: cannot make a directory: Permission denied", "run as a user who may use it"],
+        &["feed.ring: cannot make a directory (mkdir): Permission denied", "run as a user who may use it"],
     );
     // It may not give its ring to a group that it is not in, either.
     fs::set_permissions(root.path(), fs::Permissions::from_mode(0o777)).unwrap();

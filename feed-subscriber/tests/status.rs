@@ -118,7 +118,7 @@ fn lines_that_are_said_stand_by_themselves() {
     let mut terminal = Terminal::start(following(&root, &[]), On::StandardError, (24, 200));
     terminal.until("a status line", |text| text.contains(" k/s  lag "));
     first.kill();
-    let said = "feed-subscriber: feed: the publisher died: waiting for it to be restarted";
+    let said = "feed-subscriber: feed: the publisher died or left: waiting for the next one";
     let text = terminal.until("the death", |text| text.contains(said));
     assert!(text.lines().next().unwrap().ends_with("(--on-publisher-loss exit to end)"), "{text}");
     let second = publishing(&root);

@@ -7,7 +7,7 @@
 //! - [`explained`]: what each field of a summary is.
 //! - [`reception`]: latency, backlog and lag of a subscriber.
 //! - [`decimal`]: exact decimals in units of 1e-9.
-//! - [`line`]: a message as a line of text for people.
+//! - [`mod@line`]: a message as a line of text for people.
 //!
 //! ```
 //! use feed::source::synthetic::Synthetic;

@@ -31,7 +31,7 @@ pub enum WaitStrategy {
     /// If the kernel refuses a part of this (a filter of system calls, a limit on threads, an old kernel), the
     /// subscriber wakes up at intervals to look for itself. Without `futex_waitv` (Linux 5.16) or without the thread,
     /// it looks for a death or an interruption every 20 ms. Without `membarrier`, it looks for a message every 5 ms, if
-    /// the publisher relies on that ([`Wake::Membarrier`]).
+    /// the publisher relies on that ([`Wake::Membarrier`](crate::Wake::Membarrier)).
     #[default]
     Block,
 }

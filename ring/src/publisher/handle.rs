@@ -145,20 +145,21 @@ impl<T: Payload> Publisher<T> {
     ///   last handle is gone nobody can, and subscribers go on receiving `PublisherDead`.
     ///
     /// ```
-    /// # let root = tempfile::tempdir()?;
     /// use feed_ring::{Join, Publisher, RecvError, Subscriber};
     ///
-    /// let publisher = || Publisher::<u64>::options("ticks").root(root.path()).create();
-    /// let mut first = publisher()?;
-    /// let mut subscriber = Subscriber::<u64>::options("ticks").root(root.path()).join(Join::Oldest).open()?;
-    /// first.publish(&7);
-    /// first.leave();
-    /// let mut second = publisher()?;
-    /// second.publish(&8);
-    /// assert_eq!(subscriber.recv()?, 7);
-    /// assert_eq!(subscriber.recv(), Err(RecvError::Restarted { epoch: 2, sequence: 1 }));
-    /// assert_eq!(subscriber.recv()?, 8);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     let publisher = || Publisher::<u64>::options("leaving").create();
+    ///     let mut first = publisher()?;
+    ///     let mut subscriber = Subscriber::<u64>::options("leaving").join(Join::Oldest).open()?;
+    ///     first.publish(&7);
+    ///     first.leave();
+    ///     let mut second = publisher()?;
+    ///     second.publish(&8);
+    ///     assert_eq!(subscriber.recv()?, 7);
+    ///     assert_eq!(subscriber.recv(), Err(RecvError::Restarted { epoch: 2, sequence: 1 }));
+    ///     assert_eq!(subscriber.recv()?, 8);
+    ///     Ok(())
+    /// }
     /// ```
     pub fn leave(mut self) {
         self.writer.leave();
