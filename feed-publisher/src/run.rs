@@ -101,14 +101,14 @@ fn report(options: &Options, publisher: &Publisher<Message>) {
     } else if next > 0 {
         say(format_args!("feed-publisher: {ring}: replaced by a new ring, which begins at sequence {next}"));
     }
-    if options.wake == Some(WakeChoice::Membarrier) && publisher.wake() == Wake::Fence {
+    if options.wake != Some(WakeChoice::Fence) && publisher.wake() == Wake::Fence {
+        let refused = match options.wake {
+            Some(WakeChoice::Thread) => "another thread",
+            Some(_) => "membarrier",
+            None => "membarrier or another thread",
+        };
         say(format_args!(
-            "feed-publisher: {ring}: the kernel refuses membarrier: fencing after each message (--wake fence)"
-        ));
-    }
-    if options.wake == Some(WakeChoice::Thread) && publisher.wake() != Wake::Thread {
-        say(format_args!(
-            "feed-publisher: {ring}: the kernel refuses another thread: subscribers can delay this program (--wake thread)"
+            "feed-publisher: {ring}: the kernel refuses {refused}: fencing after each message (--wake fence)"
         ));
     }
     if options.placement.huge_pages || options.placement.numa_node.is_some() {
@@ -138,7 +138,7 @@ fn log_created(options: &Options, publisher: &Publisher<Message>) {
     let wake = publisher.wake().name();
     info!(ring = options.title(), epoch, sequence, capacity = publisher.capacity(), wake, "{what}");
     if options.wake != Some(WakeChoice::Fence) && publisher.wake() == Wake::Fence {
-        warn!(ring = options.title(), "the kernel refuses membarrier: fencing after each message");
+        warn!(ring = options.title(), "the kernel refuses membarrier or another thread: fencing after each message");
     }
 }
 

@@ -136,6 +136,7 @@ fn sleep_for_messages() {
     if !as_child() {
         return;
     }
+    feed_ring::guard::install().unwrap();
     let options = Subscriber::<u64>::options("r").root(std::env::var("ROOT").unwrap()).wait(WaitStrategy::Block);
     let mut subscriber = options.open_timeout(Duration::MAX).open().unwrap();
     println!("\nattached");
@@ -159,4 +160,38 @@ fn a_thread_wakes_for_every_message() {
     }
     publisher.close().unwrap();
     assert!(sleeper.finish().0.success());
+}
+
+/// Whoever may write to the control file cuts it short. Both sides then look at different flags, and go on.
+#[test]
+fn a_sleeper_is_woken_although_the_control_file_was_cut_short() {
+    feed_ring::guard::install().unwrap();
+    for wake in [Wake::Fence, Wake::Thread] {
+        let root = PrivateRoot::new();
+        let mut publisher = publisher(root.path()).wake(wake).create().unwrap();
+        let mut sleeper = Child::start(child("sleep_for_messages").env("ROOT", root.path()));
+        sleeper.wait_for("attached");
+        let control = OpenOptions::new().write(true).open(root.path().join("r.ring/control")).unwrap();
+        control.set_len(0).unwrap();
+        for message in 0..3 {
+            while !sleeps(sleeper.id()) {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            publisher.publish(&message);
+            assert_eq!(sleeper.wait_for("message"), message.to_string(), "{wake:?}");
+        }
+        publisher.close().unwrap();
+        assert!(sleeper.finish().0.success());
+    }
+}
+
+/// What the next publisher would find room for, if a killed one had not left it.
+#[test]
+fn a_takeover_removes_what_a_killed_publisher_prepared() {
+    let root = PrivateRoot::new();
+    publisher(root.path()).create().unwrap().leave();
+    let prepared = root.path().join("r.ring/.segment.new");
+    fs::write(&prepared, "left").unwrap();
+    assert_eq!(publisher(root.path()).create().unwrap().epoch(), 2);
+    assert!(!prepared.exists());
 }

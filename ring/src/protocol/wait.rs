@@ -63,6 +63,7 @@ impl Until {
 pub(crate) struct Sleeper {
     event: Pinned<Word>,
     mode: Pinned<Word>,
+    published: Pinned<Word>,
     /// The flag. `None` if this subscriber cannot write to it: then it never sleeps for long.
     sleepers: Option<Pinned<WriteWord>>,
     own: Memory<WriteWord>,
@@ -74,6 +75,7 @@ impl Sleeper {
         Sleeper {
             event: Pinned::new(memory, layout.event),
             mode: Pinned::new(memory, layout.wake()),
+            published: Pinned::new(memory, layout.published),
             sleepers,
             own: Memory::heap(OWN_WORDS),
             watcher: None,
@@ -94,7 +96,8 @@ impl Sleeper {
         if self.watcher.is_none()
             && let Liveness::Fifo(fifo) = liveness
         {
-            let watched = Watched { event: self.event.clone(), sleepers: self.sleepers.clone(), own: self.own.clone() };
+            let watched =
+                Watched { event: self.event.clone(), published: self.published.clone(), own: self.own.clone() };
             match Watcher::start(fifo, watched) {
                 Ok(watcher) => self.watcher = Some(watcher),
                 // Nobody would report a death: the sleeper returns soon and asks the kernel itself, but not in a busy
@@ -159,8 +162,14 @@ impl Sleeper {
 
     /// Another sleeper on the same ring, for use by another thread.
     pub(crate) fn for_another_thread(&self) -> Self {
-        let (event, mode, sleepers) = (self.event.clone(), self.mode.clone(), self.sleepers.clone());
-        Sleeper { event, mode, sleepers, own: Memory::heap(OWN_WORDS), watcher: None }
+        Sleeper {
+            event: self.event.clone(),
+            mode: self.mode.clone(),
+            published: self.published.clone(),
+            sleepers: self.sleepers.clone(),
+            own: Memory::heap(OWN_WORDS),
+            watcher: None,
+        }
     }
 
     /// Whether it was interrupted since the last call.

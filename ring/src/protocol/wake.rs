@@ -32,11 +32,11 @@ pub enum Wake {
     Fence,
     /// It does not look at all. A thread of its own looks for sleepers and for new messages, every 70 µs or so while
     /// somebody sleeps, and after a longer silence every sixteenth of it, at most 1 ms. So a sleeper wakes up that much
-    /// later, and **nothing that any subscriber or any other user does delays the publisher**. Where the kernel refuses a
-    /// thread, [`Membarrier`](Self::Membarrier) is used.
+    /// later, and **nothing that any subscriber or any other user does delays a publish**. Where the kernel refuses a
+    /// thread, [`Fence`](Self::Fence) is used: subscribers can then delay it, other users cannot.
     ///
     /// The thread must not share a pinned publisher's processor. Pin with
-    /// [`pin_to_cpu`](crate::placement::pin_to_cpu), or after the publisher was made.
+    /// [`pin_to_cpu`](crate::placement::pin_to_cpu), or after the publisher was made. It inherits a real-time priority.
     Thread,
 }
 
@@ -76,7 +76,7 @@ impl Waker {
                 return Waker { flag, fence: false, sleepers, thread: Some(thread) };
             }
         }
-        let fence = wanted == Wake::Fence || !register_for_barriers();
+        let fence = wanted != Wake::Membarrier || !register_for_barriers();
         begin(if fence { mode::FENCE } else { mode::MEMBARRIER });
         Waker { flag: sleepers.flag.clone(), fence, sleepers, thread: None }
     }
@@ -116,9 +116,12 @@ impl Waker {
         }
     }
 
-    /// Ends its thread. Nothing wakes sleepers after that but [`wake_all`](Self::wake_all).
+    /// Ends its thread, which may not have looked since the last message, and wakes for it. Nothing wakes sleepers after
+    /// that but [`wake_all`](Self::wake_all).
     pub(crate) fn stop(&mut self) {
-        self.thread = None;
+        if self.thread.take().is_some() {
+            self.sleepers.wake_all();
+        }
     }
 
     /// Wakes all sleepers, after a change that is no message. Its thread must have been stopped.

@@ -25,17 +25,18 @@ pub(super) const MAX_UNWATCHED_SLEEP: Duration = Duration::from_millis(20);
 /// What a watcher reads.
 pub(super) struct Watched {
     pub(super) event: Pinned<Word>,
-    pub(super) sleepers: Option<Pinned<WriteWord>>,
+    pub(super) published: Pinned<Word>,
     /// The sleeper's private words.
     pub(super) own: Memory<WriteWord>,
 }
 
 /// A thread that polls the publisher's FIFO and wakes the sleeper when the FIFO closes.
 ///
-/// Every [`WATCH_INTERVAL`] it also checks whether its sleeper can still be woken. Two faults prevent that: a flag that
-/// stays cleared while the event does not change, which no publisher causes but anybody with write access to `control`
-/// can; and a segment that was cut short. The watcher then nudges the sleeper, so such a fault causes useless wake-ups
-/// and not an endless sleep. No ordinary wake-up depends on this.
+/// Every [`WATCH_INTERVAL`] it also checks whether its sleeper can still be woken. Two faults prevent that: a flag that the
+/// publisher does not see, and a segment that was cut short. Whoever may write to `control` can clear the flag, or cut
+/// the file short, so that publisher and subscriber look at different flags. The watcher therefore looks only at words
+/// that nobody else can write: if there were messages and the event did not change, it nudges the sleeper. A subscriber that
+/// is awake does not notice. No ordinary wake-up depends on this.
 pub(super) struct Watcher {
     stop: OwnedFd,
     thread: Option<Thread>,
@@ -46,12 +47,13 @@ impl Watcher {
     pub(super) fn start(fifo: &OwnedFd, watched: Watched) -> std::io::Result<Self> {
         let stop = eventfd(0, EventfdFlags::CLOEXEC)?;
         let (fifo, stopped) = (fifo.try_clone()?, stop.try_clone()?);
-        let Watched { event, sleepers, own } = watched;
+        let Watched { event, published, own } = watched;
+        // Before the sleeper's last look: what is published after that shows as a change.
+        let mut before = (event.load(), published.load());
         let thread = spawn("feed-ring watch", move || {
             let liveness = Liveness::Fifo(fifo);
             let Liveness::Fifo(fifo) = &liveness else { return };
             let vigilance = Timespec { tv_sec: 0, tv_nsec: i64::from(WATCH_INTERVAL.subsec_nanos()) };
-            let mut before = None;
             // A FIFO that was opened after the death never hangs up, so the loop asks first.
             while !liveness.is_dead() {
                 let mut fds = [PollFd::new(fifo, PollFlags::empty()), PollFd::new(&stopped, PollFlags::IN)];
@@ -65,12 +67,13 @@ impl Watcher {
                     std::thread::sleep(MAX_UNWATCHED_SLEEP);
                     break;
                 }
-                let now = (event.load(), sleepers.as_ref().map_or(1, |flag| flag.load()));
-                if now.1 == 0 && before == Some(now) || event.memory().look_if_cut_short() {
+                let now = (event.load(), published.load());
+                let unwoken = now.0 == before.0 && now.1 != before.1;
+                if unwoken || event.memory().look_if_cut_short() {
                     own[NUDGED].store(own[NUDGED].load().wrapping_add(1) & u64::from(u32::MAX));
                     wake(&own[NUDGED]);
                 }
-                before = Some(now);
+                before = now;
             }
             own[DEAD].store(1);
             wake(&own[DEAD]);

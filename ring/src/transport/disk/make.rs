@@ -54,6 +54,10 @@ pub(crate) fn make(root: &Path, request: &Request<'_>) -> Result<Made, CreateErr
 /// Returns the ring's files, its layout and the sequence of the next message.
 fn take_over_or_make(ring: &Directory, request: &Request<'_>) -> Result<(OpenFiles, Layout, u64), CreateError> {
     let old = OldSegment::find(ring, request.placement)?;
+    // What a killed publisher left takes room that this ring may need. The lock is held, so nobody else is preparing files.
+    for name in [file::SEGMENT, file::CONTROL] {
+        ring.remove_prepared(name)?;
+    }
     if !request.fresh
         && let Some(old) = old.as_ref()
         && let Some((layout, next)) = old.resume_point(request.geometry)
@@ -201,7 +205,8 @@ impl OldSegment {
 }
 
 /// Maps the control file, and gives it back the size and the first line that it had. Every subscriber may have changed
-/// both. The files are of one ring: a ring whose control file was replaced alone is marked superseded.
+/// both. Where somebody replaced the file alone, attached subscribers keep the old one: they are no longer counted, and their
+/// watchers wake them.
 fn mend_control(
     ring: &Directory,
     control: &OwnedFd,
@@ -242,10 +247,6 @@ fn make_new(
     let Request { access, geometry, .. } = *request;
     // Impossible capacities were refused before. A size that overflows fails the check for room.
     let bytes = geometry.bytes().unwrap_or(usize::MAX);
-    // What a killed publisher left takes room that this ring may need. The lock is held, so nobody else is preparing files.
-    for name in [file::SEGMENT, file::CONTROL] {
-        ring.remove_prepared(name)?;
-    }
     check_room(ring, (bytes as u64).saturating_add(control::BYTES as u64))?;
     let nonce = fill::nonce();
     // The new ring begins after the old ring's sequences. Otherwise a subscriber of both could see a sequence twice.
