@@ -174,8 +174,11 @@ median=$(worse 'latency_ns p50') slowest=$(worse 'latency_ns max')
 if [ -n "$median" ]; then
     tail=$(readable "$(worse 'latency_ns p99')")
     echo "Latency   half within $(readable "$median"), 99 % within $tail, the slowest $(readable "$slowest")"
+    if [ "$median" -ge 1000000 ]; then
+        why="other work keeps the cores busy: most of it is waiting for one. Try again on a quiet machine."
+    fi
     echo "Why       $why"
-    if [ "$slowest" -ge 1000000 ]; then
+    if [ "$median" -lt 1000000 ] && [ "$slowest" -ge 1000000 ]; then
         echo "Tail      What took a millisecond or more waited for a core: the scheduler, not the ring."
     fi
 fi

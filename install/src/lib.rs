@@ -26,5 +26,19 @@ pub fn write_all(directory: &Path) -> io::Result<()> {
             clap_complete::generate_to(shell, &mut program.clone(), &name, directory)?;
         }
     }
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "1") {
+            fs::write(&path, with_lines_kept(&fs::read_to_string(&path)?))?;
+        }
+    }
     Ok(())
+}
+
+/// A manual page whose closing text keeps its lines: it has tables and examples.
+fn with_lines_kept(page: &str) -> String {
+    const EXTRA: &str = ".SH EXTRA\n";
+    let Some((before, rest)) = page.split_once(EXTRA) else { return page.to_owned() };
+    let (text, after) = rest.find("\n.SH ").map_or((rest, ""), |end| rest.split_at(end + 1));
+    format!("{before}{EXTRA}.nf\n{}\n.fi\n{after}", text.trim_end_matches('\n'))
 }
