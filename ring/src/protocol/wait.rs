@@ -63,7 +63,7 @@ impl Until {
 pub(crate) struct Sleeper {
     event: Pinned<Word>,
     mode: Pinned<Word>,
-    published: Pinned<Word>,
+    announced: [Pinned<Word>; 2],
     /// The flag. `None` if this subscriber cannot write to it: then it never sleeps for long.
     sleepers: Option<Pinned<WriteWord>>,
     own: Memory<WriteWord>,
@@ -75,7 +75,7 @@ impl Sleeper {
         Sleeper {
             event: Pinned::new(memory, layout.event),
             mode: Pinned::new(memory, layout.wake()),
-            published: Pinned::new(memory, layout.published),
+            announced: [layout.published, layout.state()].map(|word| Pinned::new(memory, word)),
             sleepers,
             own: Memory::heap(OWN_WORDS),
             watcher: None,
@@ -97,7 +97,7 @@ impl Sleeper {
             && let Liveness::Fifo(fifo) = liveness
         {
             let watched =
-                Watched { event: self.event.clone(), published: self.published.clone(), own: self.own.clone() };
+                Watched { event: self.event.clone(), announced: self.announced.clone(), own: self.own.clone() };
             match Watcher::start(fifo, watched) {
                 Ok(watcher) => self.watcher = Some(watcher),
                 // Nobody would report a death: the sleeper returns soon and asks the kernel itself, but not in a busy
@@ -165,7 +165,7 @@ impl Sleeper {
         Sleeper {
             event: self.event.clone(),
             mode: self.mode.clone(),
-            published: self.published.clone(),
+            announced: self.announced.clone(),
             sleepers: self.sleepers.clone(),
             own: Memory::heap(OWN_WORDS),
             watcher: None,

@@ -25,7 +25,8 @@ pub(super) const MAX_UNWATCHED_SLEEP: Duration = Duration::from_millis(20);
 /// What a watcher reads.
 pub(super) struct Watched {
     pub(super) event: Pinned<Word>,
-    pub(super) published: Pinned<Word>,
+    /// Words that never change for long without the event: the published count and the state.
+    pub(super) announced: [Pinned<Word>; 2],
     /// The sleeper's private words.
     pub(super) own: Memory<WriteWord>,
 }
@@ -35,7 +36,7 @@ pub(super) struct Watched {
 /// Every [`WATCH_INTERVAL`] it also checks whether its sleeper can still be woken. Two faults prevent that: a flag that the
 /// publisher does not see, and a segment that was cut short. Whoever may write to `control` can clear the flag, or cut
 /// the file short, so that publisher and subscriber look at different flags. The watcher therefore looks only at words
-/// that nobody else can write: if there were messages and the event did not change, it nudges the sleeper. A subscriber that
+/// that nobody else can write: if there were messages or an end and the event did not change, it nudges the sleeper. A subscriber that
 /// is awake does not notice. No ordinary wake-up depends on this.
 pub(super) struct Watcher {
     stop: OwnedFd,
@@ -47,9 +48,11 @@ impl Watcher {
     pub(super) fn start(fifo: &OwnedFd, watched: Watched) -> std::io::Result<Self> {
         let stop = eventfd(0, EventfdFlags::CLOEXEC)?;
         let (fifo, stopped) = (fifo.try_clone()?, stop.try_clone()?);
-        let Watched { event, published, own } = watched;
+        let Watched { event, announced, own } = watched;
+        let look =
+            move || (event.load(), announced.each_ref().map(|word| word.load()), event.memory().look_if_cut_short());
         // Before the sleeper's last look: what is published after that shows as a change.
-        let mut before = (event.load(), published.load());
+        let mut before = look();
         let thread = spawn("feed-ring watch", move || {
             let liveness = Liveness::Fifo(fifo);
             let Liveness::Fifo(fifo) = &liveness else { return };
@@ -67,9 +70,9 @@ impl Watcher {
                     std::thread::sleep(MAX_UNWATCHED_SLEEP);
                     break;
                 }
-                let now = (event.load(), published.load());
-                let unwoken = now.0 == before.0 && now.1 != before.1;
-                if unwoken || event.memory().look_if_cut_short() {
+                let now = look();
+                let (unwoken, cut_short) = (now.0 == before.0 && now.1 != before.1, now.2);
+                if unwoken || cut_short {
                     own[NUDGED].store(own[NUDGED].load().wrapping_add(1) & u64::from(u32::MAX));
                     wake(&own[NUDGED]);
                 }
