@@ -13,7 +13,7 @@ use std::io::Write as _;
 
 use anyhow::Context as _;
 
-use crate::harness::cores::Cores;
+use crate::harness::cores::{Cores, pin};
 use crate::harness::private_dir::PrivateDir;
 use case::Case;
 use options::{Options, Role};
@@ -30,7 +30,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         let directory = options.directory.as_deref().context("--directory")?;
         let case = case::ALL.get(options.case).context("--case")?;
         return match role {
-            Role::Attack => attack::run(case, directory),
+            Role::Attack => pin(cores.subscriber).and_then(|()| attack::run(case, directory)),
             role => victim::run(options, case, directory, cores, role == Role::Attacked),
         };
     }

@@ -144,12 +144,11 @@ const _: () = {
 
 /// Values of the wake word: how a publisher learns that a subscriber sleeps.
 pub(crate) mod wake {
-    /// The publisher executes a full fence before it reads the sleepers' flag.
+    /// The publisher executes a full fence before it reads the sleepers' flag, or a thread of its own reads it. That is
+    /// one for a subscriber: it needs no `membarrier`.
     pub(crate) const FENCE: u64 = 1;
     /// The publisher only reads the flag. A sleeper's `membarrier` fences the publisher's processor.
     pub(crate) const MEMBARRIER: u64 = 2;
-    /// A thread of the publisher's reads the flag, and sleeps on it while it is 0.
-    pub(crate) const THREAD: u64 = 3;
 }
 
 /// Word indices of the control file: an identifying line, the line of the sleepers' flag, then one line per subscriber.

@@ -187,11 +187,11 @@ impl Ring {
     }
 
     /// How the publisher finds out that a subscriber sleeps. `None` if the header names no such way.
+    /// A publisher whose thread looks ([`Wake::Thread`]) shows as [`Wake::Fence`]: for subscribers it is one.
     pub fn wake(&self) -> Option<Wake> {
         match self.word(word::WAKE) {
             wake::FENCE => Some(Wake::Fence),
             wake::MEMBARRIER => Some(Wake::Membarrier),
-            wake::THREAD => Some(Wake::Thread),
             _ => None,
         }
     }

@@ -117,10 +117,9 @@ impl Sleeper {
         // B2. Pairs with W1: either the second look sees the message, or the publisher sees the flag.
         fence("B2", Ordering::SeqCst);
         match (&self.sleepers, self.mode.load()) {
+            // B10. The publisher may have a thread that sleeps on the flag while it is 0.
+            (Some(flag), mode::FENCE) if on("B10") => wake(flag),
             (Some(_), mode::FENCE) => {}
-            // B10. The publisher's thread sleeps on the flag while it is 0.
-            (Some(flag), mode::THREAD) if on("B10") => wake(flag),
-            (Some(_), mode::THREAD) => {}
             (Some(_), _) if barrier_on_all() => {}
             // The publisher does not see the flag, or may read it too early, so this sleeper must look again soon.
             _ => until = until.within(MAX_UNSEEN_SLEEP),

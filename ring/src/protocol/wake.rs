@@ -70,7 +70,7 @@ impl Waker {
             sleepers.wake_all();
         };
         if wanted == Wake::Thread || thread_wakes() {
-            begin(mode::THREAD);
+            begin(mode::FENCE);
             if let Ok(thread) = WakeThread::start(memory.reader(), *layout, sleepers.clone()) {
                 let flag = Pinned::new(&Memory::heap(1), 0);
                 return Waker { flag, fence: false, sleepers, thread: Some(thread) };

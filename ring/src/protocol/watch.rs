@@ -52,7 +52,7 @@ impl Watcher {
         let look =
             move || (event.load(), announced.each_ref().map(|word| word.load()), event.memory().look_if_cut_short());
         // Before the sleeper's last look: what is published after that shows as a change.
-        let mut before = look();
+        let (mut before, mut woken_before) = (look(), false);
         let thread = spawn("feed-ring watch", move || {
             let liveness = Liveness::Fifo(fifo);
             let Liveness::Fifo(fifo) = &liveness else { return };
@@ -71,8 +71,12 @@ impl Watcher {
                     break;
                 }
                 let now = look();
-                let (unwoken, cut_short) = (now.0 == before.0 && now.1 != before.1, now.2);
-                if unwoken || cut_short {
+                // What came before the event changed woke its sleeper. What came after it, in the same interval, may not
+                // have: hence one look more.
+                let woken = now.0 != before.0;
+                let unwoken = !woken && (now.1 != before.1 || woken_before);
+                woken_before = woken;
+                if unwoken || now.2 {
                     own[NUDGED].store(own[NUDGED].load().wrapping_add(1) & u64::from(u32::MAX));
                     wake(&own[NUDGED]);
                 }

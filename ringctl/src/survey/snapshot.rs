@@ -44,7 +44,7 @@ pub(crate) struct Snapshot {
     /// `alive`, `dead`, `closed`, `superseded` or `unknown`.
     pub(crate) publisher: &'static str,
     pub(crate) publisher_pid: u64,
-    /// How the publisher learns that a subscriber sleeps: `membarrier`, `fence` or `thread`. `None` if the header has none of them.
+    /// How the publisher learns that a subscriber sleeps: `membarrier`, or `fence`, also for a thread. `None` if the header has neither.
     pub(crate) wake: Option<&'static str>,
     /// The number of changes of the event word: one for each wake of sleeping subscribers, one for each start and each
     /// end of a publisher. Wraps at 2^32.

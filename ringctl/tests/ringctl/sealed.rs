@@ -91,11 +91,11 @@ fn a_sealed_ring_is_inspected_like_another() {
     ring        ROOT/s
     file        4.5 KiB, sealed, mode 0400, owner ? (uid ?, gid ?)
     "#);
-    // Everything else is as for a ring on disk in the same state, but for the thread that wakes.
+    // Everything else is as for a ring on disk in the same state, but for the thread that wakes, which shows as a fence.
     let _on_disk = rings::live(&root, "q");
     let on_disk_slow = Subscriber::<Quote>::options("q").root(&root).join(Join::Oldest).open().unwrap();
     let on_disk = stable_stat(&root, &fine(&root, &["stat", "q"]));
-    assert_eq!(rest.replace("by thread", "by membarrier"), on_disk[on_disk.find("made").unwrap()..]);
+    assert_eq!(rest.replace("by fence", "by membarrier"), on_disk[on_disk.find("made").unwrap()..]);
     drop(on_disk_slow);
     let arguments = connect(&root, &["stat"]);
     assert_eq!(json(&root, &strs(&arguments))["sealed"], true);
