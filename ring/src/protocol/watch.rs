@@ -8,7 +8,7 @@ use rustix::time::Timespec;
 
 use crate::memory::{CreatorPid, Memory, Pinned};
 use crate::presence::liveness::Liveness;
-use crate::sync::{Thread, Word, WriteWord, spawn, wake};
+use crate::sync::{Thread, Word, WriteWord, nudges, spawn, wake};
 
 /// Indices of the words in a sleeper's private memory. It sleeps on them as well as on the ring's event word.
 pub(super) const DEAD: usize = 0;
@@ -36,8 +36,8 @@ pub(super) struct Watched {
 /// Every [`WATCH_INTERVAL`] it also checks whether its sleeper can still be woken. Two faults prevent that: a flag that the
 /// publisher does not see, and a segment that was cut short. Whoever may write to `control` can clear the flag, or cut
 /// the file short, so that publisher and subscriber look at different flags. The watcher therefore looks only at words
-/// that nobody else can write: if there were messages or an end and the event did not change, it nudges the sleeper. A subscriber that
-/// is awake does not notice. No ordinary wake-up depends on this.
+/// that nobody else can write: if there were messages or an end and the event did not change, it nudges the sleeper. A
+/// subscriber that is awake does not notice. No ordinary wake-up depends on this.
 pub(super) struct Watcher {
     stop: OwnedFd,
     thread: Option<Thread>,
@@ -74,8 +74,7 @@ impl Watcher {
                 // What came before the event changed woke its sleeper. What came after it, in the same interval, may not
                 // have: hence one look more.
                 let woken = now.0 != before.0;
-                // The build with faults shows that a wake-up is lost: nothing may make up for it there.
-                let unwoken = !woken && (now.1 != before.1 || woken_before) && !cfg!(feed_ring_faults);
+                let unwoken = !woken && (now.1 != before.1 || woken_before) && nudges();
                 woken_before = woken;
                 if unwoken || now.2 {
                     own[NUDGED].store(own[NUDGED].load().wrapping_add(1) & u64::from(u32::MAX));

@@ -11,6 +11,7 @@ pub fn arm(points: u64) {
 
 static UNREGISTERED: AtomicBool = AtomicBool::new(false);
 static WITHOUT_BARRIER: AtomicBool = AtomicBool::new(false);
+static WITHOUT_NUDGES: AtomicBool = AtomicBool::new(false);
 
 /// From now on publishers of this process claim that barriers reach them, but do not register for them.
 pub fn leave_unregistered() {
@@ -22,12 +23,21 @@ pub fn leave_out_barrier() {
     WITHOUT_BARRIER.store(true, Ordering::Relaxed);
 }
 
+/// From now on nothing makes up for a wake-up that a subscriber of this process lost.
+pub fn leave_out_nudges() {
+    WITHOUT_NUDGES.store(true, Ordering::Relaxed);
+}
+
 pub(super) fn is_unregistered() -> bool {
     UNREGISTERED.load(Ordering::Relaxed)
 }
 
 pub(super) fn is_without_barrier() -> bool {
     WITHOUT_BARRIER.load(Ordering::Relaxed)
+}
+
+pub(super) fn is_without_nudges() -> bool {
+    WITHOUT_NUDGES.load(Ordering::Relaxed)
 }
 
 pub(super) fn point() {

@@ -29,6 +29,15 @@ pub(crate) fn barrier_on_all() -> bool {
     futex::barrier_on_all()
 }
 
+/// Whether a watcher makes up for a wake-up that its sleeper lost. Only tests of lost wake-ups leave that out.
+pub(crate) fn nudges() -> bool {
+    #[cfg(feed_ring_faults)]
+    if super::faults::is_without_nudges() {
+        return false;
+    }
+    true
+}
+
 /// Pauses, or ends early if the word changes from the given value and is woken.
 pub(crate) fn nap(unless: (&Word, u64), pause: Duration) {
     sleep(&[unless], Some(Instant::now() + pause));

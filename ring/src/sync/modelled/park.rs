@@ -32,6 +32,11 @@ pub(crate) fn wake(_word: &Word) {
     queue.notify_all();
 }
 
+/// Models have no watchers.
+pub(crate) fn nudges() -> bool {
+    true
+}
+
 /// Lets other threads run: a model has no clock.
 pub(crate) fn nap(_unless: (&Word, u64), _pause: Duration) {
     model::count_nap();
