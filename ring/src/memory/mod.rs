@@ -3,8 +3,10 @@
 pub(crate) mod creator;
 pub mod guard;
 pub(crate) mod mapping;
+pub(crate) mod own_thread;
 pub(crate) mod words;
 
 pub(crate) use creator::CreatorPid;
 pub(crate) use mapping::Mapping;
+pub(crate) use own_thread::OwnThread;
 pub(crate) use words::{Memory, Pinned, Span};

@@ -14,8 +14,8 @@ use super::sleepers::Sleepers;
 use super::slot;
 use super::view::View;
 use crate::format::layout::Layout;
-use crate::memory::{CreatorPid, Memory};
-use crate::sync::{Ordering, Thread, Word, WriteWord, fence, nap, on, sleep, spawn_unpinned, wake};
+use crate::memory::{Memory, OwnThread};
+use crate::sync::{Ordering, Word, WriteWord, fence, nap, on, sleep, spawn_unpinned, wake};
 
 /// Shortest pause between two looks. The kernel adds about 50 µs. Nothing makes the thread look more often, so nobody can
 /// keep its processor busy.
@@ -34,8 +34,7 @@ const UNWOKEN: Duration = Duration::from_millis(10);
 pub(super) struct WakeThread {
     /// One private word: not zero once the thread is to end.
     stop: Memory<WriteWord>,
-    thread: Option<Thread>,
-    creator: CreatorPid,
+    thread: OwnThread,
 }
 
 impl WakeThread {
@@ -43,19 +42,17 @@ impl WakeThread {
         let stop = Memory::heap(1);
         let run = Run { view: View::new(&memory, layout), sleepers, stop: stop.clone() };
         let thread = spawn_unpinned("feed-ring wake", move || run.until_stopped())?;
-        Ok(WakeThread { stop, thread: Some(thread), creator: CreatorPid::this() })
+        Ok(WakeThread { stop, thread: OwnThread::new(thread) })
     }
 }
 
 impl Drop for WakeThread {
     fn drop(&mut self) {
-        let Some(thread) = self.thread.take() else { return };
-        if !self.creator.is_this() {
-            return std::mem::forget(thread); // a forked child's copy: the thread is in the parent
-        }
-        self.stop[0].store(1);
-        wake(&self.stop[0]);
-        thread.join();
+        let WakeThread { stop, thread } = self;
+        thread.end(|| {
+            stop[0].store(1);
+            wake(&stop[0]);
+        });
     }
 }
 

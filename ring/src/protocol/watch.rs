@@ -6,9 +6,9 @@ use std::time::Duration;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use rustix::time::Timespec;
 
-use crate::memory::{CreatorPid, Memory, Pinned};
+use crate::memory::{Memory, OwnThread, Pinned};
 use crate::presence::liveness::Liveness;
-use crate::sync::{Thread, Word, WriteWord, nudges, spawn, wake};
+use crate::sync::{Word, WriteWord, nudges, spawn, wake};
 
 /// Indices of the words in a sleeper's private memory. It sleeps on them as well as on the ring's event word.
 pub(super) const DEAD: usize = 0;
@@ -40,8 +40,7 @@ pub(super) struct Watched {
 /// subscriber that is awake does not notice. No ordinary wake-up depends on this.
 pub(super) struct Watcher {
     stop: OwnedFd,
-    thread: Option<Thread>,
-    creator: CreatorPid,
+    thread: OwnThread,
 }
 
 impl Watcher {
@@ -85,17 +84,13 @@ impl Watcher {
             own[DEAD].store(1);
             wake(&own[DEAD]);
         })?;
-        Ok(Watcher { stop, thread: Some(thread), creator: CreatorPid::this() })
+        Ok(Watcher { stop, thread: OwnThread::new(thread) })
     }
 }
 
 impl Drop for Watcher {
     fn drop(&mut self) {
-        let Some(thread) = self.thread.take() else { return };
-        if !self.creator.is_this() {
-            return std::mem::forget(thread); // a forked child's copy: the parent's watcher must go on
-        }
-        let _ = rustix::io::write(self.stop.as_fd(), &1u64.to_ne_bytes());
-        thread.join();
+        let Watcher { stop, thread } = self;
+        thread.end(|| _ = rustix::io::write(stop.as_fd(), &1u64.to_ne_bytes()));
     }
 }

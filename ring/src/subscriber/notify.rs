@@ -8,12 +8,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use rustix::event::{EventfdFlags, eventfd};
 
-use crate::memory::CreatorPid;
+use crate::memory::OwnThread;
 use crate::presence::liveness::Liveness;
 use crate::protocol::pending::Told;
 use crate::protocol::view::View;
 use crate::protocol::wait::{Interrupter, Sleeper, Until};
-use crate::sync::{Thread, spawn};
+use crate::sync::spawn;
 
 /// An event descriptor for one subscriber: [`Subscriber::notifier`](crate::Subscriber::notifier).
 ///
@@ -51,8 +51,7 @@ pub struct Notifier {
     event: OwnedFd,
     shared: Arc<Shared>,
     interrupter: Interrupter,
-    thread: Option<Thread>,
-    creator: CreatorPid,
+    thread: OwnThread,
 }
 
 /// What the notifier and its thread share.
@@ -74,6 +73,17 @@ struct Orders {
 impl Shared {
     fn orders(&self) -> MutexGuard<'_, Orders> {
         self.orders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives the thread new orders.
+    fn order(&self, interrupter: &Interrupter, change: impl FnOnce(&mut Orders)) {
+        let mut orders = self.orders();
+        change(&mut orders);
+        if orders.waiting {
+            interrupter.interrupt();
+        }
+        drop(orders);
+        self.changed.notify_one();
     }
 }
 
@@ -101,23 +111,12 @@ impl Notifier {
         let shared = Arc::<Shared>::default();
         let ordered = Arc::clone(&shared);
         let thread = spawn("feed-ring notify", move || run(watched, &ordered, &written))?;
-        Ok(Notifier { event, shared, interrupter, thread: Some(thread), creator: CreatorPid::this() })
+        Ok(Notifier { event, shared, interrupter, thread: OwnThread::new(thread) })
     }
 
     /// Makes the descriptor readable once what `armed` describes is there.
     pub(super) fn arm_for(&self, armed: Armed) {
-        self.order(|orders| orders.armed = Some(armed));
-    }
-
-    /// Gives the thread new orders.
-    fn order(&self, change: impl FnOnce(&mut Orders)) {
-        let mut orders = self.shared.orders();
-        change(&mut orders);
-        if orders.waiting {
-            self.interrupter.interrupt();
-        }
-        drop(orders);
-        self.shared.changed.notify_one();
+        self.shared.order(&self.interrupter, |orders| orders.armed = Some(armed));
     }
 
     /// Makes the descriptor unreadable. It becomes readable again after the next arm.
@@ -187,12 +186,8 @@ impl AsFd for Notifier {
 
 impl Drop for Notifier {
     fn drop(&mut self) {
-        let Some(thread) = self.thread.take() else { return };
-        if !self.creator.is_this() {
-            return std::mem::forget(thread); // the thread is not in this process
-        }
-        self.order(|orders| orders.stop = true);
-        thread.join();
+        let Notifier { shared, interrupter, thread, .. } = self;
+        thread.end(|| shared.order(interrupter, |orders| orders.stop = true));
     }
 }
 
