@@ -3,12 +3,10 @@
 
 mod common;
 
-use std::collections::BTreeMap;
 use std::process::Command;
 
 use common::{assert_one_line, publisher};
-use feed_testing::{Finished, PrivateRoot, Program, after, with_mounts};
-use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
+use feed_testing::{Finished, PrivateRoot, Program, after, refuse, with_mounts};
 
 fn run(command: &mut Command) -> Finished {
     Program::start(command).finish()
@@ -71,12 +69,7 @@ fn a_filter_of_system_calls() {
         command.args(["--count", "1"]);
         // The filter is the thread's, and what it starts inherits it.
         let filtered = std::thread::spawn(move || {
-            let calls = BTreeMap::from([(libc::SYS_ftruncate, vec![])]);
-            let refuse = SeccompAction::Errno(errno.cast_unsigned());
-            let filter =
-                SeccompFilter::new(calls, SeccompAction::Allow, refuse, std::env::consts::ARCH.try_into().unwrap());
-            let filter: BpfProgram = filter.unwrap().try_into().unwrap();
-            apply_filter(&filter).unwrap();
+            refuse(&[libc::SYS_ftruncate], None, errno);
             run(&mut command)
         });
         let finished = filtered.join().unwrap();

@@ -7,81 +7,52 @@ mod operations;
 use std::fs;
 use std::path::PathBuf;
 
-use feed_testing::{Child, PrivateRoot, as_child, child};
+use feed_testing::{Argument, Child, PrivateRoot, as_child, child, refuse};
 use operations::{Act, OPERATIONS};
-use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
-};
-
-/// Which calls of a number are refused: all, or those whose argument of this index has this value under this mask.
-#[derive(Clone, Copy)]
-enum Only {
-    All,
-    Argument(u8, u64, u64),
-}
 
 /// `O_TMPFILE` without `O_DIRECTORY`, which is part of it.
-const TMPFILE: Only = Only::Argument(2, 0o20_000_000, 0o20_000_000);
+const TMPFILE: Argument = Argument { index: 2, mask: 0o20_000_000, value: 0o20_000_000 };
 
 /// `F_OFD_GETLK` and the two numbers after it.
-const LOCKS: Only = Only::Argument(1, 0xffff_fffc, libc::F_OFD_GETLK as u64);
+const LOCKS: Argument = Argument { index: 1, mask: 0xffff_fffc, value: libc::F_OFD_GETLK as u64 };
 
 /// `F_ADD_SEALS` and `F_GET_SEALS`.
-const SEALS: Only = Only::Argument(1, 0xffff_fffc, 1032);
+const SEALS: Argument = Argument { index: 1, mask: 0xffff_fffc, value: 1032 };
 
-/// A call by name, its numbers, and what an error must contain. `None`: no operation needs it.
-type Call = (&'static str, &'static [libc::c_long], Only, Option<&'static str>);
+/// A call by name, its numbers, with which argument it is refused, and what an error must contain. `None`: no operation
+/// needs it.
+type Call = (&'static str, &'static [libc::c_long], Option<Argument>, Option<&'static str>);
 
 const CALLS: [Call; 28] = [
-    ("membarrier", &[libc::SYS_membarrier], Only::All, None),
-    ("futex_waitv", &[libc::SYS_futex_waitv], Only::All, None),
-    ("madvise", &[libc::SYS_madvise], Only::All, None),
-    ("eventfd", &[libc::SYS_eventfd2], Only::All, None),
-    ("getrandom", &[libc::SYS_getrandom], Only::All, None),
-    ("statfs", &[libc::SYS_statfs, libc::SYS_fstatfs], Only::All, None),
-    ("getrlimit", &[libc::SYS_prlimit64, libc::SYS_getrlimit], Only::All, None),
-    ("linkat", &[libc::SYS_linkat], Only::All, None),
-    ("open with O_TMPFILE", &[libc::SYS_openat], TMPFILE, None),
-    ("clone3", &[libc::SYS_clone3], Only::All, Some("(clone)")),
-    ("clone", &[libc::SYS_clone, libc::SYS_clone3], Only::All, Some("(clone)")),
-    ("fallocate", &[libc::SYS_fallocate], Only::All, Some("(fallocate)")),
-    ("ftruncate", &[libc::SYS_ftruncate], Only::All, Some("(ftruncate)")),
-    ("memfd_create", &[libc::SYS_memfd_create], Only::All, Some("(memfd_create)")),
-    ("pipe2", &[libc::SYS_pipe2], Only::All, Some("(pipe2)")),
-    ("mkdir", &[libc::SYS_mkdirat], Only::All, Some("(mkdir)")),
-    ("mknod", &[libc::SYS_mknodat], Only::All, Some("(mknod)")),
-    ("rename", &[libc::SYS_renameat, libc::SYS_renameat2], Only::All, Some("(rename)")),
-    ("fchmod", &[libc::SYS_fchmod], Only::All, Some("(fchmod)")),
-    ("socket", &[libc::SYS_socket], Only::All, Some("(socket)")),
-    ("bind", &[libc::SYS_bind], Only::All, Some("cannot bind: ")),
-    ("listen", &[libc::SYS_listen], Only::All, Some("(listen)")),
-    ("connect", &[libc::SYS_connect], Only::All, Some("(connect)")),
-    ("getsockopt", &[libc::SYS_getsockopt], Only::All, Some("(getsockopt)")),
-    ("recvmsg", &[libc::SYS_recvmsg], Only::All, Some("(recvmsg)")),
-    ("poll", &[libc::SYS_poll, libc::SYS_ppoll], Only::All, Some("(poll)")),
-    ("fcntl for locks", &[libc::SYS_fcntl], LOCKS, Some("(fcntl)")),
-    ("fcntl for seals", &[libc::SYS_fcntl], SEALS, Some("(fcntl")),
+    ("membarrier", &[libc::SYS_membarrier], None, None),
+    ("futex_waitv", &[libc::SYS_futex_waitv], None, None),
+    ("madvise", &[libc::SYS_madvise], None, None),
+    ("eventfd", &[libc::SYS_eventfd2], None, None),
+    ("getrandom", &[libc::SYS_getrandom], None, None),
+    ("statfs", &[libc::SYS_statfs, libc::SYS_fstatfs], None, None),
+    ("getrlimit", &[libc::SYS_prlimit64, libc::SYS_getrlimit], None, None),
+    ("linkat", &[libc::SYS_linkat], None, None),
+    ("open with O_TMPFILE", &[libc::SYS_openat], Some(TMPFILE), None),
+    ("clone3", &[libc::SYS_clone3], None, Some("(clone)")),
+    ("clone", &[libc::SYS_clone, libc::SYS_clone3], None, Some("(clone)")),
+    ("fallocate", &[libc::SYS_fallocate], None, Some("(fallocate)")),
+    ("ftruncate", &[libc::SYS_ftruncate], None, Some("(ftruncate)")),
+    ("memfd_create", &[libc::SYS_memfd_create], None, Some("(memfd_create)")),
+    ("pipe2", &[libc::SYS_pipe2], None, Some("(pipe2)")),
+    ("mkdir", &[libc::SYS_mkdirat], None, Some("(mkdir)")),
+    ("mknod", &[libc::SYS_mknodat], None, Some("(mknod)")),
+    ("rename", &[libc::SYS_renameat, libc::SYS_renameat2], None, Some("(rename)")),
+    ("fchmod", &[libc::SYS_fchmod], None, Some("(fchmod)")),
+    ("socket", &[libc::SYS_socket], None, Some("(socket)")),
+    ("bind", &[libc::SYS_bind], None, Some("cannot bind: ")),
+    ("listen", &[libc::SYS_listen], None, Some("(listen)")),
+    ("connect", &[libc::SYS_connect], None, Some("(connect)")),
+    ("getsockopt", &[libc::SYS_getsockopt], None, Some("(getsockopt)")),
+    ("recvmsg", &[libc::SYS_recvmsg], None, Some("(recvmsg)")),
+    ("poll", &[libc::SYS_poll, libc::SYS_ppoll], None, Some("(poll)")),
+    ("fcntl for locks", &[libc::SYS_fcntl], Some(LOCKS), Some("(fcntl)")),
+    ("fcntl for seals", &[libc::SYS_fcntl], Some(SEALS), Some("(fcntl")),
 ];
-
-/// Makes these system calls fail from now on, in this thread and those that it starts.
-fn refuse(calls: &[libc::c_long], only: Only, errno: i32) {
-    let rules = || match only {
-        Only::All => Vec::new(),
-        Only::Argument(index, mask, value) => {
-            let like = SeccompCmpOp::MaskedEq(mask);
-            let is = SeccompCondition::new(index, SeccompCmpArgLen::Dword, like, value).unwrap();
-            vec![SeccompRule::new(vec![is]).unwrap()]
-        }
-    };
-    let filter = SeccompFilter::new(
-        calls.iter().map(|&call| (call, rules())).collect(),
-        SeccompAction::Allow,
-        SeccompAction::Errno(errno.cast_unsigned()),
-        std::env::consts::ARCH.try_into().unwrap(),
-    );
-    let program: BpfProgram = filter.unwrap().try_into().unwrap();
-    seccompiler::apply_filter(&program).unwrap();
-}
 
 /// Runs each operation where the call `CALL` fails with `ERRNO`.
 #[test]

@@ -13,7 +13,7 @@ use feed_ring::{
     CreateError, Join, OpenError, Placement, PlacementError, Publisher, PublisherOptions, Subscriber,
     SubscriberOptions, TryRecvError, guard, in_process,
 };
-use feed_testing::{Child, PrivateRoot, as_child, child, skipped};
+use feed_testing::{Argument, Child, PrivateRoot, as_child, child, refuse, skipped};
 use rustix::process::{Resource, Rlimit, setrlimit};
 
 /// A message that fills one cache line.
@@ -153,32 +153,13 @@ fn create_on_a_poor_machine() {
     feed.close().unwrap();
 
     // The first call fails first: a file must not take memory before it is bound.
-    refuse(&[(libc::SYS_fallocate, None)], libc::EIO);
-    refuse(&[(libc::SYS_mbind, None), (libc::SYS_set_mempolicy, None)], libc::EPERM);
+    refuse(&[libc::SYS_fallocate], None, libc::EIO);
+    refuse(&[libc::SYS_mbind, libc::SYS_set_mempolicy], None, libc::EPERM);
     println!("mbind {}", publisher(&root, 64).numa_node(first_node()).create().unwrap_err());
     let served = sealed(&root.path().join("r.sock"), 64);
     println!("sealed {}", served.numa_node(first_node()).create().unwrap_err());
     println!("set_mempolicy {}", allocate_on_node(first_node()).unwrap_err());
     println!("left {:?}", root.names());
-}
-
-/// Makes these system calls fail from now on: always, or only with this third argument.
-fn refuse(calls: &[(libc::c_long, Option<u32>)], errno: i32) {
-    use seccompiler::{
-        BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
-    };
-    let rules = |third: Option<u32>| {
-        let is = |third| SeccompCondition::new(2, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, u64::from(third)).unwrap();
-        third.map(|third| SeccompRule::new(vec![is(third)]).unwrap()).into_iter().collect()
-    };
-    let filter = SeccompFilter::new(
-        calls.iter().map(|&(call, third)| (call, rules(third))).collect(),
-        SeccompAction::Allow,
-        SeccompAction::Errno(errno.cast_unsigned()),
-        std::env::consts::ARCH.try_into().unwrap(),
-    );
-    let program: BpfProgram = filter.unwrap().try_into().unwrap();
-    seccompiler::apply_filter(&program).unwrap();
 }
 
 #[test]
@@ -210,9 +191,10 @@ fn create_on_an_old_kernel() {
     if !as_child() {
         return;
     }
-    const MADV_COLLAPSE: u32 = 25;
+    const MADV_COLLAPSE: u64 = 25;
     println!("\nmounted");
-    refuse(&[(libc::SYS_madvise, Some(MADV_COLLAPSE))], libc::EINVAL);
+    let collapse = Argument { index: 2, mask: u64::from(u32::MAX), value: MADV_COLLAPSE };
+    refuse(&[libc::SYS_madvise], Some(collapse), libc::EINVAL);
     let root = std::env::var("ROOT").unwrap();
     let options = || Publisher::<Message>::options("r").root(&root).capacity(LARGE);
     let placed = options().huge_pages(true).create().unwrap().placement().unwrap();

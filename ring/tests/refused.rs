@@ -5,20 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use feed_ring::{CreateError, Join, Publisher, Subscriber, TryRecvError, WaitStrategy, Wake};
-use feed_testing::{Child, PrivateRoot, as_child, child};
-
-/// Makes these system calls fail from now on, in this thread and those that it starts.
-fn refuse(calls: &[libc::c_long], errno: i32) {
-    use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
-    let filter = SeccompFilter::new(
-        calls.iter().map(|&call| (call, Vec::new())).collect(),
-        SeccompAction::Allow,
-        SeccompAction::Errno(errno.cast_unsigned()),
-        std::env::consts::ARCH.try_into().unwrap(),
-    );
-    let program: BpfProgram = filter.unwrap().try_into().unwrap();
-    seccompiler::apply_filter(&program).unwrap();
-}
+use feed_testing::{Child, PrivateRoot, as_child, child, refuse};
 
 /// What the kernel may refuse to a sleeper, by name.
 const REFUSALS: [(&str, &[libc::c_long], i32); 5] = [
@@ -38,7 +25,7 @@ fn sleep_where_refused() {
     }
     let refused = std::env::var("REFUSED").unwrap();
     let (_, calls, errno) = REFUSALS.iter().find(|(name, ..)| *name == refused).unwrap();
-    refuse(calls, *errno);
+    refuse(calls, None, *errno);
     let options = Subscriber::<u64>::options("r").root(std::env::var("ROOT").unwrap()).join(Join::Oldest);
     let mut subscriber = options.wait(WaitStrategy::Block).open().unwrap();
     println!("\nattached");
@@ -203,7 +190,7 @@ fn publish_without_membarrier() {
     if !as_child() {
         return;
     }
-    refuse(&[libc::SYS_membarrier], libc::EPERM);
+    refuse(&[libc::SYS_membarrier], None, libc::EPERM);
     let root = std::env::var("ROOT").unwrap();
     let mut publisher = Publisher::<u64>::options("r").root(root).capacity(64).create().unwrap();
     println!("\nwakes {:?}", publisher.wake());
@@ -245,7 +232,7 @@ fn create_where_full() {
         return;
     }
     let root = PathBuf::from(std::env::var("ROOT").unwrap());
-    refuse(&[libc::SYS_fallocate], libc::ENOSPC);
+    refuse(&[libc::SYS_fallocate], None, libc::ENOSPC);
     let options = || Publisher::<u64>::options("r").capacity(64);
     let said = |error: CreateError| match error {
         CreateError::NoRoom { needed, free, .. } => format!("NoRoom {} {}", needed > 0, free > 0),
@@ -274,7 +261,7 @@ fn fail_to_replace() {
     if !as_child() {
         return;
     }
-    refuse(&[libc::SYS_fallocate], libc::EIO);
+    refuse(&[libc::SYS_fallocate], None, libc::EIO);
     let options = Publisher::<u64>::options("r").root(std::env::var("ROOT").unwrap()).capacity(16);
     println!("\nfailed {}", options.create().unwrap_err());
 }

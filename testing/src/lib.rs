@@ -13,6 +13,7 @@ mod full;
 mod identity;
 mod namespace;
 mod program;
+mod refuse;
 mod root;
 mod shell;
 
@@ -25,5 +26,6 @@ pub use full::on_a_full_disk;
 pub use identity::ProcessIdentity;
 pub use namespace::with_mounts;
 pub use program::{Finished, Program, program};
+pub use refuse::{Argument, refuse};
 pub use root::PrivateRoot;
 pub use shell::{after, ignoring_hangups};
