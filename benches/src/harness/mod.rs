@@ -14,4 +14,5 @@ pub mod preempted;
 pub mod priority;
 pub mod private_dir;
 pub mod publisher;
+pub mod quantiles;
 pub mod subscriber;

@@ -15,8 +15,7 @@ use rustix::thread::{MembarrierCommand, membarrier};
 use super::case::{Attack, Case, Message, Place};
 use crate::sys::words::Memory;
 
-/// Bytes of a control file, and the index of the word that sleepers set.
-const CONTROL_BYTES: usize = 131_328;
+/// The index of the word in a control file that sleepers set: `control::SLEEPERS` of the ring's layout.
 const SLEEPERS: usize = 16;
 
 /// Attacks for as long as the process lives.
@@ -37,7 +36,9 @@ pub fn run(case: &Case, directory: &Path) -> anyhow::Result<()> {
             threads.into_iter().try_for_each(|thread| thread.join().unwrap_or(Ok(())))
         }
         Attack::Flag => {
-            let words = Memory::existing(control(case, directory)?, CONTROL_BYTES / 8).read_write()?;
+            let file = control(case, directory)?;
+            let words = file.metadata()?.len() as usize / 8;
+            let words = Memory::existing(file, words).read_write()?;
             ready()?;
             loop {
                 if words.word(SLEEPERS).load(Ordering::Relaxed) == 0 {
@@ -49,18 +50,20 @@ pub fn run(case: &Case, directory: &Path) -> anyhow::Result<()> {
         Attack::Holes => {
             let file = control(case, directory)?;
             let how = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-            fallocate(&file, how, 0, CONTROL_BYTES as u64).context("punching a hole")?;
+            let bytes = file.metadata()?.len();
+            fallocate(&file, how, 0, bytes).context("punching a hole")?;
             ready()?;
             loop {
-                fallocate(&file, how, 0, CONTROL_BYTES as u64)?;
+                fallocate(&file, how, 0, bytes)?;
             }
         }
         Attack::Truncate => {
             let file = control(case, directory)?;
+            let bytes = file.metadata()?.len();
             ready()?;
             loop {
                 file.set_len(0)?;
-                file.set_len(CONTROL_BYTES as u64)?;
+                file.set_len(bytes)?;
             }
         }
         Attack::Locks => {

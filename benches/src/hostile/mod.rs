@@ -15,10 +15,10 @@ use anyhow::Context as _;
 
 use crate::harness::cores::{Cores, pin};
 use crate::harness::private_dir::PrivateDir;
+use crate::harness::quantiles::Quantiles;
 use case::Case;
 use options::{Options, Role};
 use table::Row;
-use victim::Quantiles;
 
 /// Runs the program.
 ///

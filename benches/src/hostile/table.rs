@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::case::Case;
-use super::victim::Quantiles;
 use crate::harness::cores::Cores;
+use crate::harness::quantiles::Quantiles;
 
 /// The largest ratio of the 99.9 % quantiles that counts as no delay.
 const TARGET: f64 = 2.0;
@@ -18,7 +18,7 @@ pub(super) struct Row<'a> {
 
 impl Row<'_> {
     fn ratio(&self) -> f64 {
-        self.attacked.ns[2] as f64 / self.alone.ns[2].max(1) as f64
+        self.attacked.p999 as f64 / self.alone.p999.max(1) as f64
     }
 }
 
@@ -39,15 +39,14 @@ impl fmt::Display for Table<'_> {
         let quantiles = format!("{:>7} {:>7} {:>7}", "50 %", "99 %", "99.9 %");
         writeln!(f, "{:14} {:27} {quantiles}  {quantiles}  ratio", "ring", "beside it")?;
         for row in self.rows {
-            let [alone, attacked] = [row.alone, row.attacked].map(|quantiles| quantiles.ns);
-            let figures = |[p50, p99, p999]: [u64; 3]| format!("{p50:>7} {p99:>7} {p999:>7}");
+            let figures = |Quantiles { p50, p99, p999 }| format!("{p50:>7} {p99:>7} {p999:>7}");
             writeln!(
                 f,
                 "{:14} {:27} {}  {}  {:5.1}{}",
                 row.case.place.name(),
                 row.case.attack.name(),
-                figures(alone),
-                figures(attacked),
+                figures(row.alone),
+                figures(row.attacked),
                 row.ratio(),
                 if row.case.harmless { "" } else { " as documented" }
             )?;

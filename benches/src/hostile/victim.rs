@@ -16,6 +16,7 @@ use super::options::{Options, Role};
 use crate::harness::clock::{self, Ticks};
 use crate::harness::cores::Cores;
 use crate::harness::private_dir::PrivateDir;
+use crate::harness::quantiles::Quantiles;
 
 /// The interval between two messages.
 const INTERVAL: Duration = Duration::from_micros(1);
@@ -25,26 +26,6 @@ const WARM_UP: u64 = 20_000;
 
 /// A user who owns nothing.
 const NOBODY: u32 = 65_534;
-
-/// Durations of a publish, in ns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Quantiles {
-    /// 50 %, 99 % and 99.9 % of the publishes took at most this.
-    pub(super) ns: [u64; 3],
-}
-
-impl Quantiles {
-    /// The median of each quantile.
-    pub(super) fn median(all: &[Self]) -> Self {
-        Quantiles {
-            ns: [0, 1, 2].map(|which: usize| {
-                let mut sorted: Vec<u64> = all.iter().map(|quantiles| quantiles.ns[which]).collect();
-                sorted.sort_unstable();
-                sorted.get(sorted.len() / 2).copied().unwrap_or_default()
-            }),
-        }
-    }
-}
 
 /// Publishes and prints the quantiles.
 pub(super) fn run(
@@ -80,8 +61,7 @@ pub(super) fn run(
     if let Some(attacker) = &mut attacker {
         attacker.end()?;
     }
-    let [p50, p99, p999] = [0.5, 0.99, 0.999].map(|quantile| durations.value_at_quantile(quantile));
-    println!("{p50} {p99} {p999}");
+    println!("{}", serde_json::to_string(&Quantiles::of(&durations))?);
     publisher.close()?;
     Ok(())
 }
@@ -101,10 +81,7 @@ pub(super) fn measure_in_child(
     let mut command = own(options, case, role, directory.path(), cores)?;
     let output = command.stderr(Stdio::inherit()).output()?;
     ensure!(output.status.success(), "a measurement ended with {}", output.status);
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let numbers: Vec<u64> = text.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
-    let ns = <[u64; 3]>::try_from(numbers).ok().with_context(|| format!("a measurement printed {text:?}"))?;
-    Ok(Quantiles { ns })
+    serde_json::from_slice(&output.stdout).context("what a measurement printed")
 }
 
 /// This program, in another role.

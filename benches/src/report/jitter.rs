@@ -17,6 +17,7 @@ use crate::harness::cores::{Cores, pin};
 use crate::harness::fork;
 use crate::harness::measurement::empty;
 use crate::harness::private_dir::PrivateDir;
+use crate::harness::quantiles::Quantiles;
 
 /// The interval between two messages. A polling subscriber has time to give up and fall asleep.
 const INTERVAL: Duration = Duration::from_micros(50);
@@ -32,24 +33,6 @@ pub struct Jitter {
     pub publish_ns: Quantiles,
     /// Longest gap between two readings of the clock within an interval. In it the publisher only reads the clock.
     pub gap_ns: Quantiles,
-}
-
-/// Quantiles in ns.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct Quantiles {
-    /// Half of the values are at most this.
-    pub p50: u64,
-    /// 99 % of the values are at most this.
-    pub p99: u64,
-    /// 99.9 % of the values are at most this.
-    pub p999: u64,
-}
-
-impl Quantiles {
-    fn of(histogram: &Histogram<u64>) -> Self {
-        let at = |quantile| histogram.value_at_quantile(quantile);
-        Quantiles { p50: at(0.5), p99: at(0.99), p999: at(0.999) }
-    }
 }
 
 /// Measures a spinning and a sleeping subscriber beside either kind of publisher, with `messages` messages each.
