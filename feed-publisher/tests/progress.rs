@@ -4,16 +4,12 @@
 
 mod common;
 
-use std::fs::File;
-use std::io::Read;
 use std::process::Stdio;
 
 use common::{file, publisher};
 use feed::sample;
-use feed_testing::PrivateRoot;
-use rustix::fs::{Mode, OFlags};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{Winsize, tcsetwinsize};
+use feed_testing::{On, PrivateRoot, Terminal};
+use rustix::fs::Mode;
 
 /// Runs the publisher with a terminal as standard error; returns what it drew there, and its standard output.
 fn on_a_terminal(root: &PrivateRoot, arguments: &[&str]) -> (String, String) {
@@ -22,27 +18,13 @@ fn on_a_terminal(root: &PrivateRoot, arguments: &[&str]) -> (String, String) {
 
 /// The same on a terminal of so many columns.
 fn on_a_terminal_of(columns: u16, root: &PrivateRoot, arguments: &[&str]) -> (String, String) {
-    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
-    grantpt(&terminal).unwrap();
-    unlockpt(&terminal).unwrap();
-    tcsetwinsize(&terminal, Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
-    let path = ptsname(&terminal, Vec::new()).unwrap();
-    let inner = rustix::fs::open(path, OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty()).unwrap();
     let mut command = publisher(root);
-    command.args(arguments).args(["--summary", "json"]).env("TERM", "xterm").env_remove("NO_COLOR");
-    let process = command.stdout(Stdio::piped()).stderr(inner).spawn().unwrap();
-    drop(command);
-    let mut drawn = Vec::new();
-    let mut screen = File::from(terminal);
-    let mut bytes = [0; 4096];
-    // Reading fails once every process has closed the terminal.
-    while let Ok(count @ 1..) = screen.read(&mut bytes) {
-        drawn.extend_from_slice(&bytes[..count]);
-    }
-    let output = process.wait_with_output().unwrap();
-    let drawn = String::from_utf8(drawn).unwrap();
-    assert_eq!(output.status.code(), Some(0), "{drawn}");
-    (drawn, String::from_utf8(output.stdout).unwrap())
+    command.args(arguments).args(["--summary", "json"]).stdout(Stdio::piped());
+    let mut terminal = Terminal::start(command, On::StandardError, (24, columns));
+    let (status, printed, _) = terminal.end();
+    let drawn = String::from_utf8(std::mem::take(&mut terminal.written)).unwrap();
+    assert_eq!(status.code(), Some(0), "{drawn}");
+    (drawn, printed)
 }
 
 /// The bars in the order in which they were drawn, without cursor movements.

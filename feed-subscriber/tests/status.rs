@@ -3,16 +3,13 @@
 //! Without a terminal there is none: in every other test standard error is empty.
 
 mod common;
-#[path = "common/terminal.rs"]
-mod terminal;
 
 use std::process::{Command, Stdio};
 
 use common::{assert_conserved, number, publisher, subscriber, success};
-use feed_testing::{PrivateRoot, Program};
+use feed_testing::{On, PrivateRoot, Program, Terminal};
 use rustix::process::Signal;
 use serde_json::Value;
-use terminal::{On, Terminal};
 
 /// Publishes until it is stopped, once a subscriber is there.
 fn publishing(root: &PrivateRoot) -> Program {

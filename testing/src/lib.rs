@@ -16,6 +16,7 @@ mod program;
 mod refuse;
 mod root;
 mod shell;
+mod terminal;
 
 pub use alone::alone;
 pub use asleep::sleeps;
@@ -29,3 +30,4 @@ pub use program::{Finished, Program, program};
 pub use refuse::{Argument, refuse};
 pub use root::PrivateRoot;
 pub use shell::{after, ignoring_hangups};
+pub use terminal::{On, Terminal};
