@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::format::layout::{ABI, MAX_CAPACITY, MAX_SEQUENCE};
 use crate::format::name::NameError;
+use crate::format::rows::MAX_COPIES;
 use crate::placement::PlacementError;
 
 /// Why no ring was created. A failed creation leaves no files behind.
@@ -21,6 +22,20 @@ pub enum CreateError {
         found: u64,
         /// The nearest valid capacity: the next larger one if there is one.
         nearest: u64,
+    },
+    /// The number of rows is one that no table has. A cell has one row.
+    #[error("{found} rows: must be from 1 to {most}")]
+    Rows {
+        /// The number asked for.
+        found: u64,
+        /// The most rows.
+        most: u64,
+    },
+    /// The number of copies is not from 2 to 64.
+    #[error("{found} copies of each row: must be from 2 to {MAX_COPIES}")]
+    Copies {
+        /// The number asked for.
+        found: usize,
     },
     /// The message has size 0, or its schema is too long for a header.
     #[error("message {name}: {found} bytes of {what}, {expected} expected: change the message")]
@@ -214,6 +229,16 @@ pub enum OpenError {
         path: PathBuf,
         /// The ring's version.
         found: u64,
+    },
+    /// The name stands for something of another kind.
+    #[error("{}: {found}, this program expects {expected}: choose another name, or the program for {found}", path.display())]
+    Kind {
+        /// The segment.
+        path: PathBuf,
+        /// What it is.
+        found: &'static str,
+        /// What the program expects.
+        expected: &'static str,
     },
     /// The ring carries messages of another type.
     #[error("{}: carries {found}, this program expects {expected}: {difference}: rebuild the older side, or choose another ring", path.display())]

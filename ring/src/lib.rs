@@ -106,6 +106,7 @@ struct Readme;
 pub mod inspect;
 pub mod placement;
 pub mod raw;
+pub mod table;
 
 mod error;
 mod format;
@@ -124,6 +125,7 @@ pub use error::{CloseError, Corrupt, CreateError, OpenError, RecvError, TryRecvE
 pub use feed_ring_derive::Payload;
 pub use format::name::{DEFAULT_ROOT, NameError, check as check_name};
 pub use format::payload::{self, Field, FieldType, Payload, Schema, SchemaField};
+pub use format::text::{Text, TextError};
 pub use in_process::{InProcess, in_process};
 pub use memory::{guard, mapping::Mapping};
 pub use placement::{Placement, PlacementError};
@@ -134,3 +136,6 @@ pub use protocol::wait::{Interrupter, WaitStrategy};
 pub use protocol::wake::Wake;
 pub use publisher::{ahead::Ahead, handle::Publisher, options::PublisherOptions};
 pub use subscriber::{handle::Subscriber, notify::Notifier, options::SubscriberOptions};
+pub use table::{
+    CellReader, CellWriter, InProcessCell, InProcessTable, TableReader, TableWriter, in_process_cell, in_process_table,
+};

@@ -16,8 +16,9 @@ use std::mem::offset_of;
 
 use crossbeam_utils::CachePadded;
 
-use super::message::{MessageFormat, name_in};
+use super::message::MessageFormat;
 use super::payload::fingerprint;
+use super::rows::{self, RowsGeometry, RowsLayout, row_word};
 use crate::sync::{EPOCHS, LINE_WORDS, PAD_WORDS, WriteWord, base};
 
 /// The first word of a segment: `FEEDRING`.
@@ -28,6 +29,9 @@ pub(crate) const CONTROL_MAGIC: u64 = u64::from_ne_bytes(*b"FEEDCTRL");
 
 /// The version of the layout in this file and of the slot protocol.
 pub(crate) const ABI: u64 = 1;
+
+/// What a segment of this version is, for error texts.
+pub(crate) const RING: &str = "a ring of messages";
 
 /// The largest capacity in slots (4,294,967,296). A capacity is a power of two from 2 on.
 pub(crate) const MAX_CAPACITY: u64 = 1 << 32;
@@ -194,6 +198,8 @@ pub(crate) struct Layout {
     pub(crate) capacity: u64,
     /// The first sequence number of this ring.
     pub(crate) base: u64,
+    /// The parts of a table or a cell. Its rows are where a ring has slots, and a slot is one copy of a row.
+    pub(crate) rows: Option<RowsLayout>,
 }
 
 impl Layout {
@@ -202,7 +208,22 @@ impl Layout {
         let life = (word::WAKE + 1 - word::STATE).next_multiple_of(PAD_WORDS);
         let (event, published) = (life, life + PAD_WORDS);
         let slots = published + PAD_WORDS;
-        Layout { life: 0, event, published, slots, slot_words, capacity, base: base() }
+        Layout { life: 0, event, published, slots, slot_words, capacity, base: base(), rows: None }
+    }
+
+    /// The layout of a table or a cell within one process.
+    pub(crate) fn rows_in_process(rows: &RowsGeometry, slot_words: usize, capacity: u64) -> Self {
+        let ring = Self::in_process(slot_words, capacity);
+        // Their line has room for more words than the count.
+        let key_count = ring.published + 1;
+        let keys = (key_count + 1).next_multiple_of(PAD_WORDS);
+        let (parts, slots) = rows.layout(key_count, keys, capacity);
+        Layout { slots, rows: Some(parts), ..ring }
+    }
+
+    /// Words from slot 0 to the end.
+    pub(crate) fn words_of_slots(&self) -> usize {
+        self.capacity as usize * self.slot_words * self.rows.map_or(1, |rows| rows.copies)
     }
 
     #[inline]
@@ -236,6 +257,8 @@ pub(crate) struct Geometry {
     pub(crate) payload_align: usize,
     pub(crate) fingerprint: u64,
     pub(crate) schema: String,
+    /// What a table or a cell has beside that. `None` for a ring of messages.
+    pub(crate) rows: Option<RowsGeometry>,
 }
 
 impl Geometry {
@@ -250,7 +273,28 @@ impl Geometry {
             payload_align: message.align(),
             fingerprint: fingerprint(&schema),
             schema,
+            rows: None,
         }
+    }
+
+    /// The geometry of a table or a cell of `capacity` rows with values of this format.
+    pub(crate) fn of_rows(rows: RowsGeometry, value: &MessageFormat, capacity: u64) -> Self {
+        let mut geometry = Geometry { rows: Some(rows), ..Geometry::new(value, capacity) };
+        geometry.fingerprint = fingerprint(&geometry.schemas());
+        geometry.slots_at = geometry.rows_layout().map_or(geometry.slots_at, |(_, first)| first * 8);
+        geometry
+    }
+
+    /// The text behind the header: the schema, and the key's if there are keys.
+    pub(crate) fn schemas(&self) -> String {
+        self.rows.as_ref().map_or_else(|| self.schema.clone(), |rows| rows.schemas(&self.schema))
+    }
+
+    /// Where the parts of a table or a cell are, and the word index of its first row. `None` for a ring.
+    pub(crate) fn rows_layout(&self) -> Option<(RowsLayout, usize)> {
+        let rows = self.rows.as_ref()?;
+        let keys = (word::SCHEMA * 8 + self.schemas().len()).next_multiple_of(PAGE) / 8;
+        Some(rows.layout(row_word::KEYS, keys, self.capacity))
     }
 
     /// The layout of a segment of this geometry whose first sequence is `base`.
@@ -263,34 +307,42 @@ impl Geometry {
             slot_words: self.slot_size / 8,
             capacity: self.capacity,
             base,
+            rows: self.rows_layout().map(|(parts, _)| parts),
         }
     }
 
     /// Bytes of the whole segment. `None` if they exceed `isize::MAX`.
     pub(crate) fn bytes(&self) -> Option<usize> {
-        let slots = usize::try_from(self.capacity).ok()?.checked_mul(self.slot_size)?;
+        let copies = self.rows.as_ref().map_or(1, |rows| rows.copies);
+        let slots = usize::try_from(self.capacity).ok()?.checked_mul(self.slot_size)?.checked_mul(copies)?;
         slots.checked_add(self.slots_at).filter(|bytes| isize::try_from(*bytes).is_ok())
     }
 
-    /// The message's name, size and alignment, for error texts.
-    pub(crate) fn describe(&self) -> String {
-        let name = name_in(&self.schema);
-        let name = name.escape_debug();
-        let Geometry { payload_size, payload_align, .. } = self;
-        format!("{name} ({payload_size} bytes, align {payload_align})")
+    /// What kind of segment it is, for error texts.
+    pub(crate) fn kind_name(&self) -> &'static str {
+        self.rows.as_ref().map_or(RING, |rows| rows.kind.name())
     }
 
     /// Writes a new segment's header. The slots stay zero; `takeover::begin_epoch` marks the first.
     pub(crate) fn write(&self, words: &[WriteWord], nonce: u64, base: u64, created: u64) {
-        let schema = self.schema.as_bytes().chunks(8);
-        for (word, bytes) in words[word::SCHEMA..].iter().zip(schema) {
+        let key = self.rows.as_ref().and_then(|rows| rows.kind.key());
+        for (word, bytes) in words[word::SCHEMA..].iter().zip(self.schemas().as_bytes().chunks(8)) {
             let mut eight = [0; 8];
             eight[..bytes.len()].copy_from_slice(bytes);
             word.store(u64::from_ne_bytes(eight));
         }
+        if let Some(rows) = &self.rows {
+            words[row_word::KIND].store(rows.kind.number());
+            words[row_word::COPIES].store(rows.copies as u64);
+        }
+        if let Some(key) = key {
+            words[row_word::KEY_SIZE].store(key.size() as u64);
+            words[row_word::KEY_ALIGN].store(key.align() as u64);
+            words[row_word::KEY_SCHEMA_BYTES].store(key.schema().len() as u64);
+        }
         for (index, value) in [
             (word::MAGIC, MAGIC),
-            (word::ABI, ABI),
+            (word::ABI, if self.rows.is_some() { rows::ABI } else { ABI }),
             (word::SLOTS_AT, self.slots_at as u64),
             (word::SLOT_SIZE, self.slot_size as u64),
             (word::CAPACITY, self.capacity),

@@ -63,6 +63,11 @@ impl MessageFormat {
         &self.schema
     }
 
+    /// The message's name, size and alignment, for error texts.
+    pub(crate) fn describe(&self) -> String {
+        format!("{} ({} bytes, align {})", self.name().escape_debug(), self.size, self.align)
+    }
+
     /// The message's name, at most 64 characters of it.
     pub(crate) fn name(&self) -> String {
         name_in(&self.schema)

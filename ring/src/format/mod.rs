@@ -7,3 +7,5 @@ pub(crate) mod message;
 pub(crate) mod name;
 pub(crate) mod padding;
 pub mod payload;
+pub(crate) mod rows;
+pub(crate) mod text;

@@ -11,7 +11,7 @@ use super::entries::{Control, Entry};
 use super::facts::{Facts, FileFacts, Life, State, Unread};
 use crate::error::OpenError;
 use crate::format::fields::{MessageType, SchemaError};
-use crate::format::layout::{ABI, MAX_SEQUENCE, state, wake, word};
+use crate::format::layout::{ABI, MAX_SEQUENCE, RING, state, wake, word};
 use crate::memory::{Mapping, Memory};
 use crate::placement::PlacementRequest;
 use crate::presence::liveness::Liveness;
@@ -298,5 +298,7 @@ impl std::fmt::Debug for Ring {
 
 /// Maps an open segment for reading and checks its header. `path` is for the errors.
 fn read_segment(segment: &OwnedFd, stat: &Stat, path: &Path) -> Result<(Memory<Word>, Header), OpenError> {
-    check::segment(segment, stat, (Mapping::ReadOnly, PlacementRequest::default()), path)
+    let (memory, header) = check::segment(segment, stat, (Mapping::ReadOnly, PlacementRequest::default()), path)?;
+    header.expect_kind(RING, path)?;
+    Ok((memory, header))
 }

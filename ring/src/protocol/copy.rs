@@ -29,9 +29,15 @@ const FIRST_LINE: usize = (LINE_WORDS - 1) * size_of::<u64>();
 /// line that a waiting subscriber polls is touched once.
 #[inline(always)]
 pub(crate) fn store<T: Field>(words: &[WriteWord], message: &T) {
-    let bytes: *const T = message;
+    store_bytes(words, bytes_of(message));
+}
+
+/// The bytes of a value.
+#[inline(always)]
+pub(crate) fn bytes_of<T: Field>(value: &T) -> &[u8] {
+    let bytes: *const T = value;
     // SAFETY: the bytes of a borrowed value, which has no padding and does not change while it is borrowed (`Field`).
-    store_bytes(words, unsafe { std::slice::from_raw_parts(bytes.cast(), size_of::<T>()) });
+    unsafe { std::slice::from_raw_parts(bytes.cast(), size_of::<T>()) }
 }
 
 /// As [`store`], for a message that is bytes.

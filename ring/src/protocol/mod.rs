@@ -6,6 +6,8 @@ pub(crate) mod cursor;
 pub(crate) mod end;
 pub(crate) mod epochs;
 pub(crate) mod pending;
+pub(crate) mod row;
+pub(crate) mod rows;
 mod sleepers;
 pub(crate) mod slot;
 pub(crate) mod slots;

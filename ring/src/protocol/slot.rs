@@ -33,6 +33,13 @@ fn numbered(sequence: u64) -> u64 {
 /// the message into the payload words that it is given.
 #[inline(always)]
 pub(crate) fn publish(slot: &[WriteWord], next: &[WriteWord], sequence: u64, copy: impl FnOnce(&[WriteWord])) {
+    write(slot, sequence, copy);
+    mark(next, sequence.wrapping_add(1));
+}
+
+/// Writes message `sequence` to `slot`, which is already marked, and publishes it.
+#[inline(always)]
+pub(crate) fn write(slot: &[WriteWord], sequence: u64, copy: impl FnOnce(&[WriteWord])) {
     // P1. Pairs with R2. The marker was stored before this fence, and the payload is stored after it. A reader that
     // copied a word of the new payload, and then reads the sequence behind its own fence, sees the marker or something
     // newer.
@@ -40,7 +47,6 @@ pub(crate) fn publish(slot: &[WriteWord], next: &[WriteWord], sequence: u64, cop
     copy(&slot[1..]);
     // P2. Pairs with R1. A reader that sees the message published sees all of its payload.
     slot[0].store_ordered("P2", Ordering::Release, published(sequence));
-    mark(next, sequence.wrapping_add(1));
 }
 
 /// Marks a slot: message `sequence` will be written to it.

@@ -94,6 +94,7 @@ impl<W, S: Stride> Slots<W, S> {
     pub(crate) fn new(memory: Memory<W>, layout: &Layout, stride: S) -> Self {
         let capacity = layout.capacity;
         assert!(capacity.is_power_of_two() && capacity >= 2, "a capacity of {capacity}");
+        assert!(layout.rows.is_none(), "rows, which are no slots");
         assert!(stride.words() == layout.slot_words, "slots of {} words, not {}", layout.slot_words, stride.words());
         let words = usize::try_from(capacity).ok().and_then(|slots| slots.checked_mul(stride.words()));
         let end = words.and_then(|words| words.checked_add(layout.slots));

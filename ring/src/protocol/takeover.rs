@@ -7,24 +7,29 @@
 //! A takeover may itself be killed after any of its stores. Another takeover then starts from the beginning, and must
 //! find the same next sequence whatever was already stored.
 
+use super::rows::Rows;
 use super::slot;
 use super::slots::{DynamicStride, Slots};
 use super::{end, view::View};
 use crate::format::layout::{Layout, MAX_SEQUENCE, state};
 use crate::memory::Memory;
-use crate::sync::{Ordering, WriteWord, fence, on};
+use crate::sync::{Ordering, Word, WriteWord, fence, on};
 
-/// The next sequence of a ring, from its slots. `None` if it is higher than any publisher can reach. The caller must
-/// know that the last publisher is gone: from the kernel's lock or, within a process, from the word that replaces it.
-pub(crate) fn next_sequence(view: &View) -> Option<u64> {
+/// The next sequence of a ring, from its slots, or the next store's number of a table or a cell, from its rows. `None` if it
+/// is higher than any publisher can reach. The caller must know that the last publisher is gone: from the kernel's lock or,
+/// within a process, from the word that replaces it.
+pub(crate) fn next_sequence(memory: &Memory<Word>, layout: &Layout) -> Option<u64> {
     // T1. Pairs with C2. This publisher sees below all that the last publisher stored, and its own stores come after.
     // For a ring on disk the kernel's lock has the same effect.
     fence("T1", Ordering::Acquire);
     if !on("T5") {
         // A wrong answer, for the models to catch: the count is stored after the slot and may be too low.
-        return Some(view.published_count());
+        return Some(memory[layout.published].load());
     }
-    let next = end::next_of_stopped(view);
+    let next = match layout.rows {
+        None => end::next_of_stopped(&View::new(memory, *layout)),
+        Some(_) => Rows::new(memory.clone(), *layout).next_of_stopped(),
+    };
     // T7. Beyond this, sequence numbers would run out.
     (next < MAX_SEQUENCE || !on("T7")).then_some(next)
 }
@@ -33,7 +38,8 @@ pub(crate) fn next_sequence(view: &View) -> Option<u64> {
 pub(crate) fn begin_epoch(memory: &Memory<WriteWord>, layout: &Layout, next: u64) {
     // T3. Marks the slot even if it may be marked already: the last publisher may have died between publishing a
     // message and marking the next slot. Without it a reader could accept a torn message.
-    if on("T3") {
+    // A table has no slot for the next store: its writer marks a copy when it begins to overwrite it.
+    if layout.rows.is_none() && on("T3") {
         slot::mark(Slots::new(memory.clone(), layout, DynamicStride::of(layout)).at(next), next);
     }
     let epoch = memory[layout.epoch()].load().wrapping_add(1).max(1);

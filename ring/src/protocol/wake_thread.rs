@@ -14,7 +14,7 @@ use super::sleepers::Sleepers;
 use super::slot;
 use super::view::View;
 use crate::format::layout::Layout;
-use crate::memory::{Memory, OwnThread};
+use crate::memory::{Memory, OwnThread, Pinned};
 use crate::sync::{Ordering, Word, WriteWord, fence, nap, on, sleep, spawn_unpinned, wake};
 
 /// Shortest pause between two looks. The kernel adds about 50 µs. Nothing makes the thread look more often, so nobody can
@@ -40,7 +40,11 @@ pub(super) struct WakeThread {
 impl WakeThread {
     pub(super) fn start(memory: Memory<Word>, layout: Layout, sleepers: Sleepers) -> io::Result<Self> {
         let stop = Memory::heap(1);
-        let run = Run { view: View::new(&memory, layout), sleepers, stop: stop.clone() };
+        let published = match layout.rows {
+            None => Published::Ring(View::new(&memory, layout)),
+            Some(_) => Published::Rows(Pinned::new(&memory, layout.published)),
+        };
+        let run = Run { published, sleepers, stop: stop.clone() };
         let thread = spawn_unpinned("feed-ring wake", move || run.until_stopped())?;
         Ok(WakeThread { stop, thread: OwnThread::new(thread) })
     }
@@ -58,7 +62,7 @@ impl Drop for WakeThread {
 
 /// What the thread works with.
 struct Run {
-    view: View,
+    published: Published,
     sleepers: Sleepers,
     stop: Memory<WriteWord>,
 }
@@ -73,10 +77,10 @@ impl Run {
                 sleep(&[(&self.sleepers.flag, 0), (&self.stop[0], 0)], Some(Instant::now() + UNWOKEN));
                 active = Instant::now();
             }
-            let next = next_of_running(&self.view);
-            if self.sleepers.flag.load() != 0 && announced != Some(next) && self.is_last_seen(next) {
+            let next = self.published.next();
+            if self.sleepers.flag.load() != 0 && announced != Some(next) && self.published.is_last_seen(next) {
                 announced = Some(next);
-                // W5. Pairs with P2 and, through W2, with B1: a sleeper that sees the event changed sees every message
+                // W5. Pairs with P2, or K5, and, through W2, with B1: a sleeper that sees the event changed sees every message
                 // that is announced here. It would not be woken for them again.
                 fence("W5", Ordering::Acquire);
                 self.sleepers.wake_all();
@@ -86,12 +90,32 @@ impl Run {
             nap((&self.stop[0], 0), pause.clamp(SHORTEST, LONGEST));
         }
     }
+}
 
-    /// Whether this thread sees the message before `next` published.
+/// What the thread looks at.
+enum Published {
+    /// The slots of a ring.
+    Ring(View),
+    /// The count of a table or a cell.
+    Rows(Pinned<Word>),
+}
+
+impl Published {
+    /// The sequence after the last message, or the number of stores.
+    fn next(&self) -> u64 {
+        match self {
+            Published::Ring(view) => next_of_running(view),
+            Published::Rows(count) => count.load(),
+        }
+    }
+
+    /// Whether this thread sees the message before `next` published. It always does in a table: there the count is what
+    /// sleepers wait for.
     fn is_last_seen(&self, next: u64) -> bool {
-        let Some(last) = next.checked_sub(1).filter(|&last| last >= self.view.layout().base) else { return true };
+        let Published::Ring(view) = self else { return true };
+        let Some(last) = next.checked_sub(1).filter(|&last| last >= view.layout().base) else { return true };
         // W6. The count comes with no ordering, and may be seen before the message. A marker comes with none either.
-        let word = self.view.sequence_word(last);
+        let word = view.sequence_word(last);
         word.is_multiple_of(2) && word >= slot::published(last) || !on("W6")
     }
 }

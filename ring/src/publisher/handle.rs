@@ -86,7 +86,7 @@ impl<T: Payload> Publisher<T> {
 
     /// The epoch: 1 for a new ring's first publisher, and one more for each publisher that took it over.
     pub fn epoch(&self) -> u64 {
-        self.writer.epoch()
+        self.writer.life.epoch()
     }
 
     /// Number of slots. The ring holds the last `capacity - 1` messages.
@@ -100,7 +100,7 @@ impl<T: Payload> Publisher<T> {
     /// # Errors
     /// If the kernel refuses the question, for which it has no reason.
     pub fn subscribers(&self) -> io::Result<usize> {
-        self.writer.host().subscribers()
+        self.writer.life.host().subscribers()
     }
 
     /// Whether the segment's file was cut short under this publisher, and the [`guard`](crate::guard) put private
@@ -114,12 +114,12 @@ impl<T: Payload> Publisher<T> {
 
     /// How this publisher finds out that a subscriber sleeps: as the options say, or `Fence` where the kernel refused.
     pub fn wake(&self) -> Wake {
-        self.writer.wake()
+        self.writer.life.wake()
     }
 
     /// The directory of the ring, or the socket of a sealed ring. `None` for a ring within the process.
     pub fn path(&self) -> Option<&Path> {
-        self.writer.host().path()
+        self.writer.life.host().path()
     }
 
     /// Ends the ring. Subscribers read it to its end and then receive `Closed`. Its files are removed, unless the
@@ -128,7 +128,7 @@ impl<T: Payload> Publisher<T> {
     /// # Errors
     /// If the files cannot be removed. The ring is closed all the same.
     pub fn close(mut self) -> Result<(), CloseError> {
-        self.writer.end()
+        self.writer.life.end()
     }
 
     /// Ends this publisher and leaves the ring open for the next one, for a planned restart. Subscribers stay attached.
@@ -162,7 +162,7 @@ impl<T: Payload> Publisher<T> {
     /// }
     /// ```
     pub fn leave(mut self) {
-        self.writer.leave();
+        self.writer.life.leave();
     }
 
     /// Where the kernel has placed the segment. Reads `/proc/self/smaps`, which takes milliseconds in a large process:

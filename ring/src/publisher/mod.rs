@@ -2,6 +2,7 @@
 
 pub(crate) mod ahead;
 pub(crate) mod handle;
+pub(crate) mod life;
 pub(crate) mod options;
 pub(crate) mod raw;
 mod writer;

@@ -10,6 +10,7 @@ use crate::format::layout::{Geometry, MAX_CAPACITY, MAX_SCHEMA};
 use crate::format::message::MessageFormat;
 use crate::format::name::{self, DEFAULT_ROOT};
 use crate::format::payload::Payload;
+use crate::format::rows::{MAX_COPIES, MAX_KEY, MAX_ROWS, RowsGeometry};
 use crate::placement::PlacementRequest;
 use crate::protocol::wake::Wake;
 use crate::transport;
@@ -37,6 +38,8 @@ use crate::transport::request::{Place, Request, SealedOptions};
 pub struct PublisherOptions<T> {
     name: String,
     format: MessageFormat,
+    /// What a table or a cell has beside its values. `None` for a ring.
+    rows: Option<RowsGeometry>,
     capacity: u64,
     mode: u32,
     group: Option<u32>,
@@ -59,6 +62,7 @@ impl<T> PublisherOptions<T> {
         PublisherOptions {
             name: name.to_owned(),
             format,
+            rows: None,
             capacity: 65_536,
             mode: 0o600,
             group: None,
@@ -74,8 +78,22 @@ impl<T> PublisherOptions<T> {
         }
     }
 
+    /// Options for a table or a cell of `capacity` rows.
+    pub(crate) fn for_rows(name: &str, format: MessageFormat, rows: RowsGeometry, capacity: usize) -> Self {
+        PublisherOptions { rows: Some(rows), capacity: capacity as u64, ..PublisherOptions::new(name, format) }
+    }
+
+    pub(crate) fn with_copies(mut self, copies: usize) -> Self {
+        if let Some(rows) = &mut self.rows {
+            rows.copies = copies;
+        }
+        self
+    }
+
     /// Number of slots: a power of two from 2 to 2^32, by default 65,536. One slot is always reserved for the next
     /// message, so a subscriber may fall `capacity - 1` messages behind before it loses any.
+    ///
+    /// Of a table, the number of rows: any from 1 to 16,777,216. A cell has one.
     pub fn capacity(self, capacity: usize) -> Self {
         PublisherOptions { capacity: capacity as u64, ..self }
     }
@@ -116,7 +134,7 @@ impl<T> PublisherOptions<T> {
     }
 
     /// Subscribers of other users, and all of a sealed ring's, are not trusted with the publisher's time.
-    fn wake_or_default(&self) -> Wake {
+    pub(crate) fn wake_or_default(&self) -> Wake {
         let others = self.mode & 0o066 != 0 || self.socket.is_some();
         self.wake.unwrap_or(if others { Wake::Thread } else { Wake::default() })
     }
@@ -225,10 +243,19 @@ impl<T> PublisherOptions<T> {
         self
     }
 
-    fn make(&self) -> Result<Made, CreateError> {
+    pub(crate) fn make(&self) -> Result<Made, CreateError> {
         name::check(&self.name)?;
         check_message(&self.format)?;
-        check_capacity(self.capacity)?;
+        let geometry = match &self.rows {
+            None => {
+                check_capacity(self.capacity)?;
+                Geometry::new(&self.format, self.capacity)
+            }
+            Some(rows) => {
+                check_rows(rows, self.capacity)?;
+                Geometry::of_rows(rows.clone(), &self.format, self.capacity)
+            }
+        };
         if self.mode & 0o600 != 0o600 || self.mode & !0o666 != 0 {
             return Err(CreateError::Mode { found: self.mode });
         }
@@ -236,8 +263,9 @@ impl<T> PublisherOptions<T> {
         let request = Request {
             name: &self.name,
             access: Access { mode: self.mode, group: self.group },
-            geometry: &Geometry::new(&self.format, self.capacity),
+            geometry: &geometry,
             placement: self.placement,
+            base: None,
             fresh: self.fresh,
             keep: self.keep,
             sealed: &self.sealed,
@@ -310,6 +338,24 @@ impl RawPublisher {
 pub(crate) fn check_capacity(found: u64) -> Result<(), CreateError> {
     let nearest = found.clamp(2, MAX_CAPACITY).next_power_of_two();
     if found == nearest { Ok(()) } else { Err(CreateError::Capacity { found, nearest }) }
+}
+
+/// Checks that there can be a table, or a cell, of this many rows.
+pub(crate) fn check_rows(rows: &RowsGeometry, found: u64) -> Result<(), CreateError> {
+    let most = if rows.kind.key().is_some() { MAX_ROWS } else { 1 };
+    if !(1..=most).contains(&found) {
+        return Err(CreateError::Rows { found, most });
+    }
+    if !(2..=MAX_COPIES).contains(&rows.copies) {
+        return Err(CreateError::Copies { found: rows.copies });
+    }
+    let Some(key) = rows.kind.key() else { return Ok(()) };
+    check_message(key)?;
+    if key.size() > MAX_KEY {
+        let (found, expected) = (key.size(), "at most 4096");
+        return Err(CreateError::Message { name: key.name(), what: "a key", found, expected });
+    }
+    Ok(())
 }
 
 /// Checks that there can be messages of this format.

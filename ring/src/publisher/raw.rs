@@ -72,7 +72,7 @@ impl RawPublisher {
 
     /// The epoch: 1 for a new ring's first publisher, and one more for each publisher that took it over.
     pub fn epoch(&self) -> u64 {
-        self.writer.epoch()
+        self.writer.life.epoch()
     }
 
     /// Number of slots. The ring holds the last `capacity - 1` messages.
@@ -85,7 +85,7 @@ impl RawPublisher {
     /// # Errors
     /// If the kernel refuses the question, for which it has no reason.
     pub fn subscribers(&self) -> io::Result<usize> {
-        self.writer.host().subscribers()
+        self.writer.life.host().subscribers()
     }
 
     /// Whether the segment's file was cut short: see [`Publisher::is_cut_off`](crate::Publisher::is_cut_off).
@@ -95,7 +95,7 @@ impl RawPublisher {
 
     /// The directory of the ring, or the socket of a sealed ring.
     pub fn path(&self) -> Option<&Path> {
-        self.writer.host().path()
+        self.writer.life.host().path()
     }
 
     /// Ends the ring: see [`Publisher::close`](crate::Publisher::close).
@@ -103,13 +103,13 @@ impl RawPublisher {
     /// # Errors
     /// If the files cannot be removed. The ring is closed all the same.
     pub fn close(mut self) -> Result<(), CloseError> {
-        self.writer.end()
+        self.writer.life.end()
     }
 
     /// Ends this publisher and leaves the ring open for the next one: see
     /// [`Publisher::leave`](crate::Publisher::leave).
     pub fn leave(mut self) {
-        self.writer.leave();
+        self.writer.life.leave();
     }
 }
 

@@ -6,11 +6,23 @@ use std::path::Path;
 use crate::error::OpenError;
 use crate::format::difference::difference;
 use crate::format::layout::{
-    ABI, Geometry, Layout, MAGIC, MAX_CAPACITY, MAX_SCHEMA, MAX_SEQUENCE, PAGE, slot_words, word,
+    ABI, Geometry, Layout, MAGIC, MAX_CAPACITY, MAX_SCHEMA, MAX_SEQUENCE, PAGE, RING, slot_words, word,
 };
 use crate::format::message::MessageFormat;
 use crate::format::payload::fingerprint;
+use crate::format::rows::{self, Kind, MAX_COPIES, MAX_KEY, MAX_ROWS, RowsGeometry, row_word};
 use crate::sync::Word;
+
+/// What a subscriber or a reader expects in a segment. `None` for values of any format.
+#[derive(Clone, Copy)]
+pub(crate) enum Contents<'a> {
+    /// A ring of such messages.
+    Messages(Option<&'a MessageFormat>),
+    /// A cell of such a value.
+    Cell(Option<&'a MessageFormat>),
+    /// A table of such keys and values.
+    Table(Option<(&'a MessageFormat, &'a MessageFormat)>),
+}
 
 /// A header that passed all checks.
 #[derive(Debug)]
@@ -33,15 +45,19 @@ impl Header {
                 expected: "the segment of a ring",
             });
         }
-        if word(word::ABI) != ABI {
-            return Err(OpenError::Abi { path: path.to_owned(), found: word(word::ABI) });
+        let abi = word(word::ABI);
+        if abi != ABI && abi != rows::ABI {
+            return Err(OpenError::Abi { path: path.to_owned(), found: abi });
         }
         let check = |fine: bool, what, found, expected| match fine {
             true => Ok(()),
             false => Err(OpenError::Geometry { path: path.to_owned(), what, found, expected }),
         };
         let capacity = word(word::CAPACITY);
-        let nearest = capacity.clamp(2, MAX_CAPACITY).next_power_of_two();
+        let nearest = match abi {
+            ABI => capacity.clamp(2, MAX_CAPACITY).next_power_of_two(),
+            _ => capacity.clamp(1, MAX_ROWS),
+        };
         check(capacity == nearest, "the capacity", capacity, nearest)?;
 
         let payload_size = word(word::PAYLOAD_SIZE);
@@ -54,50 +70,65 @@ impl Header {
         let schema_bytes = word(word::SCHEMA_BYTES);
         let room = (bytes - word::SCHEMA * 8).min(MAX_SCHEMA) as u64;
         check(schema_bytes <= room, "the schema's length", schema_bytes, room)?;
-        let slots_at = word(word::SLOTS_AT);
-        let expected = (word::SCHEMA * 8 + schema_bytes as usize).next_multiple_of(PAGE) as u64;
-        check(slots_at == expected, "the start of the slots", slots_at, expected)?;
-        // 128 bits hold 2^32 slots of less than 2^63 bytes.
-        let size = u128::from(slots_at) + u128::from(capacity) * u128::from(slot_size);
-        let size = u64::try_from(size).unwrap_or(u64::MAX);
-        check(size == bytes as u64, "the size of the segment", bytes as u64, size)?;
-
-        let schema = text(words, schema_bytes as usize);
+        let rows = match abi {
+            ABI => None,
+            _ => Some(read_rows(words, schema_bytes as usize, room, check)?),
+        };
+        let schema = text(words, 0, schema_bytes as usize);
         let found = word(word::FINGERPRINT);
-        check(found == fingerprint(&schema), "the schema's fingerprint", found, fingerprint(&schema))?;
         let base = word(word::BASE);
         check(base < MAX_SEQUENCE, "the first sequence", base, MAX_SEQUENCE - 1)?;
         let geometry = Geometry {
-            slots_at: slots_at as usize,
+            slots_at: usize::try_from(word(word::SLOTS_AT)).unwrap_or(usize::MAX),
             slot_size: slot_size as usize,
             capacity,
             payload_size: payload_size as usize,
             payload_align: usize::try_from(word(word::PAYLOAD_ALIGN)).unwrap_or(0),
             fingerprint: found,
             schema,
+            rows,
         };
+        // Before the lengths are used: a text that is no UTF-8 has another length here.
+        let schemas = geometry.schemas();
+        check(found == fingerprint(&schemas), "the schema's fingerprint", found, fingerprint(&schemas))?;
+        // At most 2^32 slots of less than 2^63 bytes, or 2^24 rows of 64 copies: `bytes` finds what is too much.
+        let expected = match geometry.rows_layout() {
+            None => (word::SCHEMA * 8 + schemas.len()).next_multiple_of(PAGE),
+            Some((_, first)) => first * 8,
+        };
+        check(geometry.slots_at == expected, "the start of the slots", word(word::SLOTS_AT), expected as u64)?;
+        let size = geometry.bytes().map_or(u64::MAX, |size| size as u64);
+        check(size == bytes as u64, "the size of the segment", bytes as u64, size)?;
         Ok(Header { geometry, nonce: word(word::NONCE), base })
     }
 
-    /// Checks that the messages are the expected ones. The capacity may differ. `None` accepts any messages whose schema, if
-    /// it can be understood, does not contradict the header: it may be handed on to other rings.
-    pub(crate) fn expect(&self, expected: Option<&MessageFormat>, path: &Path) -> Result<(), OpenError> {
+    /// Checks that the contents are the expected ones. The capacity may differ.
+    pub(crate) fn expect(&self, expected: Contents<'_>, path: &Path) -> Result<(), OpenError> {
         let found = &self.geometry;
-        let Some(expected) = expected else { return self.expect_no_contradiction(path) };
-        let expected = Geometry::new(expected, 2);
-        if (found.payload_size, found.payload_align, found.fingerprint)
-            == (expected.payload_size, expected.payload_align, expected.fingerprint)
-        {
-            return Ok(());
+        let (kind, value, key) = match expected {
+            Contents::Messages(message) => (RING, message, None),
+            Contents::Cell(value) => ("a cell", value, None),
+            Contents::Table(None) => ("a table", None, None),
+            Contents::Table(Some((key, value))) => ("a table", Some(value), Some(key)),
+        };
+        self.expect_kind(kind, path)?;
+        let Some(value) = value else { return self.expect_no_contradiction(path) };
+        let carries = MessageFormat::from_parts(found.payload_size, found.payload_align, found.schema.clone());
+        expect_format(&carries, value, path)?;
+        match (found.rows.as_ref().and_then(|rows| rows.kind.key()), key) {
+            (Some(found), Some(key)) => expect_format(found, key, path),
+            _ => Ok(()),
         }
-        Err(OpenError::Payload {
-            path: path.to_owned(),
-            found: found.describe(),
-            expected: expected.describe(),
-            difference: difference(&found.schema, &expected.schema),
-        })
     }
 
+    /// Checks what kind of segment it is.
+    pub(crate) fn expect_kind(&self, expected: &'static str, path: &Path) -> Result<(), OpenError> {
+        let found = self.geometry.kind_name();
+        if found == expected { Ok(()) } else { Err(OpenError::Kind { path: path.to_owned(), found, expected }) }
+    }
+
+    /// Whatever its contents are, a schema that can be understood must not contradict the header: it may be handed on to other
+    /// rings.
     fn expect_no_contradiction(&self, path: &Path) -> Result<(), OpenError> {
         let Geometry { payload_size, payload_align, schema, .. } = &self.geometry;
         let Ok(message) = MessageFormat::parse(schema) else { return Ok(()) };
@@ -119,8 +150,43 @@ impl Header {
     }
 }
 
-/// The schema's text. Invalid UTF-8 is replaced, so the text then fails the check of its fingerprint.
-fn text(words: &[Word], bytes: usize) -> String {
-    let text: Vec<u8> = words[word::SCHEMA..].iter().flat_map(|word| word.load().to_ne_bytes()).take(bytes).collect();
-    String::from_utf8_lossy(&text).into_owned()
+fn expect_format(found: &MessageFormat, expected: &MessageFormat, path: &Path) -> Result<(), OpenError> {
+    if found == expected {
+        return Ok(());
+    }
+    Err(OpenError::Payload {
+        path: path.to_owned(),
+        found: found.describe(),
+        expected: expected.describe(),
+        difference: difference(found.schema(), expected.schema()),
+    })
+}
+
+/// Reads what the header of a table or a cell has beside a ring's. `room` is the most that both schemas may take.
+fn read_rows(
+    words: &[Word],
+    schema_bytes: usize,
+    room: u64,
+    check: impl Fn(bool, &'static str, u64, u64) -> Result<(), OpenError>,
+) -> Result<RowsGeometry, OpenError> {
+    let word = |index: usize| words[index].load();
+    let copies = word(row_word::COPIES);
+    check((2..=MAX_COPIES as u64).contains(&copies), "the number of copies", copies, 2)?;
+    let key_bytes = word(row_word::KEY_SCHEMA_BYTES);
+    let most = room - schema_bytes as u64;
+    check(key_bytes <= most, "the length of the key's schema", key_bytes, most)?;
+    let key_size = word(row_word::KEY_SIZE);
+    check(key_size <= MAX_KEY as u64, "the key's size", key_size, MAX_KEY as u64)?;
+    let align = usize::try_from(word(row_word::KEY_ALIGN)).unwrap_or(0);
+    let key = MessageFormat::from_parts(key_size as usize, align, text(words, schema_bytes, key_bytes as usize));
+    let kind = Kind::of(word(row_word::KIND), key);
+    check(kind.is_some(), "the kind", word(row_word::KIND), Kind::TABLE)?;
+    Ok(RowsGeometry { kind: kind.unwrap_or(Kind::Cell), copies: copies as usize })
+}
+
+/// A schema's text: `bytes` bytes, `from` bytes after the first schema's begin. Invalid UTF-8 is replaced, so the text then
+/// fails the check of its fingerprint.
+fn text(words: &[Word], from: usize, bytes: usize) -> String {
+    let all = words[word::SCHEMA..].iter().flat_map(|word| word.load().to_ne_bytes());
+    String::from_utf8_lossy(&all.skip(from).take(bytes).collect::<Vec<u8>>()).into_owned()
 }

@@ -13,6 +13,7 @@ use crate::memory::Mapping;
 use crate::placement::PlacementRequest;
 use crate::protocol::cursor::Join;
 use crate::protocol::wait::WaitStrategy;
+use crate::segment::header::Contents;
 use crate::transport;
 use crate::transport::attachment::Opened;
 use crate::transport::files::Trust;
@@ -46,7 +47,7 @@ pub struct SubscriberOptions<T> {
 }
 
 impl<T> SubscriberOptions<T> {
-    fn new(name: &str, format: Option<MessageFormat>) -> Self {
+    pub(crate) fn new(name: &str, format: Option<MessageFormat>) -> Self {
         SubscriberOptions {
             name: name.to_owned(),
             root: None,
@@ -63,7 +64,7 @@ impl<T> SubscriberOptions<T> {
         }
     }
 
-    fn at_socket(path: &Path, format: Option<MessageFormat>) -> Self {
+    pub(crate) fn at_socket(path: &Path, format: Option<MessageFormat>) -> Self {
         SubscriberOptions { socket: Some(path.to_owned()), ..SubscriberOptions::new("", format) }
     }
 
@@ -135,9 +136,16 @@ impl<T> SubscriberOptions<T> {
         self
     }
 
-    /// Waits for the ring, opens it, and calls `join`. `join` fails only if the kernel refuses an entry in the control
-    /// file.
-    fn open_transport(&self) -> Result<Opened, OpenError> {
+    pub(crate) fn wait_strategy(&self) -> WaitStrategy {
+        self.wait
+    }
+
+    fn open_messages(&self) -> Result<Opened, OpenError> {
+        self.open_transport(Contents::Messages(self.format.as_ref()))
+    }
+
+    /// Waits for the ring, or what it is, and opens it.
+    pub(crate) fn open_transport(&self, contents: Contents<'_>) -> Result<Opened, OpenError> {
         let place = match &self.socket {
             Some(_) if self.root.is_some() => return Err(OpenError::SealedOption { option: "root" }),
             Some(socket) => Place::Socket(socket.clone()),
@@ -151,7 +159,7 @@ impl<T> SubscriberOptions<T> {
             name: &self.name,
             trust: Trust::Also(&self.trusted),
             mapping: self.mapping,
-            message: self.format.as_ref(),
+            contents,
             placement: self.placement,
         };
         let begun = Instant::now();
@@ -180,7 +188,7 @@ impl<T: Payload> SubscriberOptions<T> {
     /// # Errors
     /// [`OpenError`], with one variant for each possible cause.
     pub fn open(self) -> Result<Subscriber<T>, OpenError> {
-        let mut subscriber = Subscriber::new(self.open_transport()?, self.join, self.wait);
+        let mut subscriber = Subscriber::new(self.open_messages()?, self.join, self.wait);
         subscriber.set_hold_back(self.hold_back);
         Ok(subscriber)
     }
@@ -192,7 +200,7 @@ impl SubscriberOptions<MessageFormat> {
     /// # Errors
     /// [`OpenError`], with one variant for each possible cause.
     pub fn open_raw(self) -> Result<RawSubscriber, OpenError> {
-        let mut subscriber = RawSubscriber::new(self.open_transport()?, self.join, self.wait);
+        let mut subscriber = RawSubscriber::new(self.open_messages()?, self.join, self.wait);
         subscriber.receiver.hold_back.wanted = self.hold_back;
         Ok(subscriber)
     }

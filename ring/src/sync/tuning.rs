@@ -28,6 +28,10 @@ mod real {
     /// A lapped subscriber resumes at most `1 / MARGIN_PART` of the ring after the oldest message.
     pub(crate) const MARGIN_PART: u64 = 8;
 
+    /// Attempts to read a row whose copies are overwritten meanwhile. A writer at full speed was never seen to cause more than
+    /// three: docs/performance.md.
+    pub(crate) const ROW_ATTEMPTS: u32 = 1 << 16;
+
     /// Rounds of polls before a blocking subscriber sleeps. They take about 10 µs, as long as falling asleep and
     /// waking.
     pub(crate) const ROUNDS: u32 = 8;
@@ -46,4 +50,6 @@ mod modelled {
     /// A ring of 4 slots has a margin of 1. A ring of 2 slots has none.
     pub(crate) const MARGIN_PART: u64 = super::super::modelled::model::MARGIN_PART;
     pub(crate) static ROUNDS: u32 = 0;
+    /// One attempt: to a model, a second one is the same as reading again.
+    pub(crate) const ROW_ATTEMPTS: u32 = 1;
 }

@@ -11,7 +11,6 @@ use crate::format::layout::Layout;
 use crate::memory::{Memory, Pinned};
 use crate::presence::liveness::Liveness;
 use crate::protocol::takeover::{begin_epoch, next_sequence};
-use crate::protocol::view::View;
 use crate::sync::{Ordering, WriteWord, wake};
 
 /// A ring for the subscribers and publishers of one process.
@@ -33,7 +32,7 @@ struct Attached(Arc<()>);
 impl Heap {
     /// A ring without a publisher.
     pub(crate) fn new(layout: Layout) -> Self {
-        let gone = layout.slots + layout.capacity as usize * layout.slot_words;
+        let gone = layout.slots + layout.words_of_slots();
         let memory = Memory::heap(gone + 2);
         memory[gone].store(1);
         Heap { memory, layout, gone, attached: Arc::default(), takeover_lock: Arc::default() }
@@ -58,7 +57,7 @@ impl Heap {
         if self.memory[self.gone].load() == 0 {
             return None;
         }
-        let next = next_sequence(&View::new(&self.memory.reader(), self.layout))?;
+        let next = next_sequence(&self.memory.reader(), &self.layout)?;
         self.memory[self.gone].store(0);
         begin_epoch(&self.memory, &self.layout, next);
         let host = HeapHost { gone: Pinned::new(&self.memory, self.gone), attached: Arc::clone(&self.attached) };

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use super::files::{Access, Trust};
 use crate::format::layout::Geometry;
-use crate::format::message::MessageFormat;
 use crate::memory::Mapping;
 use crate::placement::PlacementRequest;
+use crate::segment::header::Contents;
 
 /// Where a ring is.
 #[derive(Clone, Debug)]
@@ -39,6 +39,8 @@ pub(crate) struct Request<'a> {
     pub(crate) access: Access,
     pub(crate) geometry: &'a Geometry,
     pub(crate) placement: PlacementRequest,
+    /// The first sequence of a new ring on disk. `None` for the one after the old ring's last.
+    pub(crate) base: Option<u64>,
     /// On disk: whether to make a new ring even if the old one could be taken over.
     pub(crate) fresh: bool,
     /// On disk: whether the files stay when the ring is closed.
@@ -54,7 +56,6 @@ pub(crate) struct Expected<'a> {
     pub(crate) name: &'a str,
     pub(crate) trust: Trust<'a>,
     pub(crate) mapping: Mapping,
-    /// The messages that it can read. `None` for any.
-    pub(crate) message: Option<&'a MessageFormat>,
+    pub(crate) contents: Contents<'a>,
     pub(crate) placement: PlacementRequest,
 }

@@ -14,7 +14,7 @@ use crate::format::layout::{Geometry, Layout, MAGIC, MAX_SEQUENCE, control, stat
 use crate::memory::{CreatorPid, Memory, Pinned};
 use crate::placement::PlacementRequest;
 use crate::presence::lock::try_lock;
-use crate::protocol::{takeover, view::View};
+use crate::protocol::takeover;
 use crate::segment::fill::{check_limit, not_mapped};
 use crate::segment::header::Header;
 use crate::segment::{check, fill, room};
@@ -160,7 +160,7 @@ impl OldSegment {
         }
         let header = if whole { Header::read(&memory.reader(), &path).ok() } else { None };
         let next = match &header {
-            Some(header) => takeover::next_sequence(&View::new(&memory.reader(), header.layout())),
+            Some(header) => takeover::next_sequence(&memory.reader(), &header.layout()),
             // Of another version, or damaged: only its count is left. The publisher may have died after a message and
             // before its count, so a subscriber may have seen one message more. Hence the + 1.
             None if whole => memory[word::PUBLISHED].load().checked_add(1).filter(|&next| next < MAX_SEQUENCE),
@@ -250,7 +250,7 @@ fn make_new(
     check_room(ring, (bytes as u64).saturating_add(control::BYTES as u64))?;
     let nonce = fill::nonce();
     // The new ring begins after the old ring's sequences. Otherwise a subscriber of both could see a sequence twice.
-    let base = old.and_then(|old| old.next).unwrap_or(0);
+    let base = request.base.or_else(|| old.and_then(|old| old.next)).unwrap_or(0);
     ring.admit(access)?;
     let live = open_live(ring, access)?;
 

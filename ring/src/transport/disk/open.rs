@@ -46,7 +46,7 @@ fn open_once(ring: &Directory, expected: Expected<'_>) -> Result<Option<Opened>,
     };
     let (segment, segment_stat) = ring.open(file::SEGMENT, flags, FileType::RegularFile, trust)?;
     let (memory, header) = check::segment(&segment, &segment_stat, (mapping, placement), &path)?;
-    header.expect(expected.message, &path)?;
+    header.expect(expected.contents, &path)?;
     let Some(control) = open_control(ring, trust)? else { return Ok(None) };
     let live = match ring.open(file::LIVE, OFlags::RDONLY, FileType::Fifo, trust) {
         Err(Fault { what: What::Missing, .. }) => return Ok(None),

@@ -51,7 +51,7 @@ pub(crate) fn open(path: &Path, expected: Expected<'_>) -> Result<Opened, OpenEr
     }
     let Received { segment, control: (control_file, stat), live, connection, .. } = receive(path, trust)?;
     let (memory, header) = check::segment(&segment.0, &segment.1, (mapping, placement), path)?;
-    header.expect(expected.message, path)?;
+    header.expect(expected.contents, path)?;
     // Its size is sealed, and its contents are any client's.
     let control = check::control(&control_file, &stat)
         .map_err(|reason| not_a_ring(path, format!("a socket that sends a control file {reason}")))?;

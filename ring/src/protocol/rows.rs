@@ -1,0 +1,185 @@
+//! The words of a table or a cell: its rows, its keys, the count of its stores, and the log of them.
+//!
+//! A store is written in this order: the log's entry, the row, the count. A key is written before the number of keys.
+//! Readers take the count or the number of keys first, and find everything that was stored before it.
+
+use super::row::{self, Overtaken, Row};
+use crate::format::layout::{Layout, MAX_SEQUENCE};
+use crate::format::rows::RowsLayout;
+use crate::memory::Memory;
+use crate::sync::{Ordering, Word, WriteWord, fence, on};
+
+/// A table or a cell in memory.
+pub(crate) struct Rows<W> {
+    memory: Memory<W>,
+    layout: Layout,
+    parts: RowsLayout,
+}
+
+impl<W> Rows<W> {
+    /// The table or cell in `memory`.
+    ///
+    /// # Panics
+    /// If the layout is a ring's, or its parts do not lie within `memory`. Callers must check the header first.
+    pub(crate) fn new(memory: Memory<W>, layout: Layout) -> Self {
+        let parts = layout.rows.expect("the layout of a table or a cell");
+        let end = layout.slots + layout.words_of_slots();
+        assert!(end <= memory.len() && parts.log + parts.log_entries <= layout.slots, "rows beyond their memory");
+        assert!(
+            parts.log_entries == 0 || parts.log_entries.is_power_of_two(),
+            "a log of {} entries",
+            parts.log_entries
+        );
+        Rows { memory, layout, parts }
+    }
+
+    pub(crate) fn memory(&self) -> &Memory<W> {
+        &self.memory
+    }
+
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// The most rows.
+    #[inline]
+    pub(crate) fn capacity(&self) -> u64 {
+        self.layout.capacity
+    }
+
+    /// Row `index`.
+    ///
+    /// # Panics
+    /// If there cannot be such a row.
+    #[inline(always)]
+    fn row(&self, index: u32) -> Row<'_, W> {
+        assert!(u64::from(index) < self.layout.capacity, "row {index} of {}", self.layout.capacity);
+        let words = self.parts.copies * self.layout.slot_words;
+        let from = self.layout.slots + index as usize * words;
+        Row::new(&self.memory[from..from + words], self.parts.copies, self.layout.slot_words)
+    }
+
+    /// The words of the key of row `index`. Zero for a cell.
+    #[inline]
+    pub(crate) fn key(&self, index: u32) -> &[W] {
+        &self.memory[self.parts.keys + index as usize * self.parts.key_words..][..self.parts.key_words]
+    }
+
+    /// The word of the log for store `number`. `None` without a log.
+    #[inline(always)]
+    fn log(&self, number: u64) -> Option<&W> {
+        let mask = self.parts.log_entries.checked_sub(1)?;
+        Some(&self.memory[self.parts.log + (number as usize & mask)])
+    }
+
+    #[inline(always)]
+    fn count(&self) -> &W {
+        &self.memory[self.layout.published]
+    }
+}
+
+/// The entry of the log for a store into row `index`: the number's low half tells which lap it is of.
+#[inline(always)]
+fn entry(number: u64, index: u32) -> u64 {
+    number << 32 | u64::from(index)
+}
+
+impl Rows<WriteWord> {
+    /// Stores a value into row `index` as store `number`.
+    #[inline(always)]
+    pub(crate) fn store(&self, index: u32, number: u64, copy: impl FnOnce(&[WriteWord])) {
+        if let Some(log) = self.log(number) {
+            log.store(entry(number, index));
+        }
+        row::store(&self.row(index), number, copy);
+        self.announce(number + 1);
+    }
+
+    /// Sets the count: all stores below it are complete.
+    #[inline(always)]
+    pub(crate) fn announce(&self, count: u64) {
+        // K5. Pairs with K6. A reader that sees the count sees the rows and the log of all stores below it.
+        self.count().store_ordered("K5", Ordering::Release, count);
+    }
+
+    /// Adds a key as row `index`, the next one. `copy` stores it.
+    pub(crate) fn add_key(&self, index: u32, copy: impl FnOnce(&[WriteWord])) {
+        copy(self.key(index));
+        // K7. Pairs with K8. A reader that sees the number of keys sees the keys.
+        self.memory[self.parts.key_count].store_ordered("K7", Ordering::Release, u64::from(index) + 1);
+    }
+}
+
+/// What became of a question for the changed rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Log {
+    /// Every changed row was named.
+    Complete,
+    /// The log no longer reaches back so far: any row may have changed.
+    Overwritten,
+}
+
+impl Rows<Word> {
+    /// The number of stores, by the header: whatever was stored below it can be read from here on.
+    #[inline(always)]
+    pub(crate) fn stores(&self) -> u64 {
+        let count = self.count().load();
+        // K6. Pairs with K5.
+        fence("K6", Ordering::Acquire);
+        count
+    }
+
+    /// The number of stores, to compare with an earlier one: one load.
+    #[inline(always)]
+    pub(crate) fn peek(&self) -> u64 {
+        self.count().load()
+    }
+
+    /// The number of keys, at most as many as there are rows. The keys below it can be read.
+    pub(crate) fn keys(&self) -> u32 {
+        let count = self.memory[self.parts.key_count].load();
+        // K8. Pairs with K7.
+        fence("K8", Ordering::Acquire);
+        count.min(self.layout.capacity) as u32
+    }
+
+    /// Reads the newest value of row `index`: see [`row::read`].
+    #[inline(always)]
+    pub(crate) fn read<C>(
+        &self,
+        index: u32,
+        copy: impl FnMut(&[Word]) -> C,
+    ) -> (Result<Option<(u64, C)>, Overtaken>, u32) {
+        row::read(&self.row(index), copy)
+    }
+
+    /// The number of the newest store into row `index`.
+    pub(crate) fn number(&self, index: u32) -> Option<u64> {
+        row::newest(&self.row(index)).map(|(_, number)| number)
+    }
+
+    /// Calls `changed` for the row of each store from `since` up to `until`, which [`stores`](Self::stores) returned.
+    pub(crate) fn logged(&self, since: u64, until: u64, mut changed: impl FnMut(u32)) -> Log {
+        if until.saturating_sub(since) > self.parts.log_entries as u64 {
+            return Log::Overwritten;
+        }
+        for number in since..until {
+            let Some(seen) = self.log(number).map(|log| log.load()) else { return Log::Overwritten };
+            // K9. The writer may have overwritten the entry by one of the next lap.
+            if seen != entry(number, seen as u32) && on("K9") {
+                return Log::Overwritten;
+            }
+            changed(seen as u32);
+        }
+        Log::Complete
+    }
+
+    /// The number of the next store of a table whose writer is gone: one after the newest of any row, and no lower than the
+    /// count.
+    pub(super) fn next_of_stopped(&self) -> u64 {
+        // The writer stores the count after the row, and may have died in between. A reader may have seen the row.
+        let newest = (0..self.capacity() as u32).filter_map(|index| self.number(index)).max();
+        let count = self.peek().clamp(self.layout.base, MAX_SEQUENCE);
+        newest.map_or(count, |newest| count.max(newest + 1))
+    }
+}

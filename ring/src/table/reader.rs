@@ -1,0 +1,169 @@
+//! The untyped core of a reader of a table or a cell: keys and values are bytes.
+
+use std::time::{Duration, Instant};
+
+use super::keys::Keys;
+use super::{ReadError, Row, WaitError};
+use crate::format::layout::state;
+use crate::protocol::rows::{Log, Rows};
+use crate::protocol::wait::{Interrupter, Sleeper, Until, WaitStrategy};
+use crate::sync::tuning::{PROBE_TIME, ROUNDS};
+use crate::sync::{Ordering, Word, fence, spin_loop, yield_now};
+use crate::transport::attachment::{Attachment, Opened};
+
+/// One reader.
+pub(super) struct Reader {
+    rows: Rows<Word>,
+    keys: Keys,
+    wait: WaitStrategy,
+    sleeper: Sleeper,
+    attachment: Attachment,
+    /// The most attempts that a read needed.
+    most_attempts: u32,
+    /// A bit for each row: whether it was named already. Clear between calls.
+    named: Vec<u64>,
+}
+
+impl Reader {
+    /// Reads an opened table or cell with keys of `key_size` bytes.
+    pub(super) fn new(opened: Opened, wait: WaitStrategy, key_size: usize) -> Self {
+        let Opened { memory, layout, sleepers, mut attachment, .. } = opened;
+        let sleeper = Sleeper::new(&memory, &layout, sleepers);
+        let rows = Rows::new(memory, layout);
+        attachment.claim_entry(rows.peek());
+        Reader { rows, keys: Keys::new(key_size), wait, sleeper, attachment, most_attempts: 0, named: Vec::new() }
+    }
+
+    /// The row of a key, if it was added.
+    #[inline]
+    pub(super) fn row(&mut self, key: &[u8]) -> Option<Row> {
+        self.keys.get(key).or_else(|| {
+            self.keys.learn(&self.rows);
+            self.keys.get(key)
+        })
+    }
+
+    /// Reads the newest value of a row. `None` if there is none yet.
+    #[inline(always)]
+    pub(super) fn read<C>(&mut self, row: Row, copy: impl FnMut(&[Word]) -> C) -> Result<Option<(u64, C)>, ReadError> {
+        let (result, failed) = self.rows.read(row.0, copy);
+        if failed >= self.most_attempts {
+            self.most_attempts = failed + 1;
+        }
+        match result {
+            Ok(Some(read)) => Ok(Some(read)),
+            // A segment that was cut short reads as zero.
+            Ok(None) if !self.rows.memory().look_if_cut_short() => Ok(None),
+            Err(_) if !self.rows.memory().look_if_cut_short() => Err(ReadError::Overtaken { attempts: failed }),
+            Ok(None) | Err(_) => Err(ReadError::CutShort),
+        }
+    }
+
+    /// Puts each row of which a store is numbered `since` or later into `changed`, once. Returns the number of the next store.
+    pub(super) fn changed_since(&mut self, since: u64, changed: &mut Vec<Row>) -> u64 {
+        changed.clear();
+        let until = self.rows.stores();
+        let capacity = self.rows.capacity();
+        self.named.resize(capacity.div_ceil(64) as usize, 0);
+        let log = self.rows.logged(since, until, |index| {
+            // The entry of another process: no row beyond the last is named.
+            let Some(named) = self.named.get_mut(index as usize / 64).filter(|_| u64::from(index) < capacity) else {
+                return;
+            };
+            let bit = 1 << (index % 64);
+            if *named & bit == 0 {
+                *named |= bit;
+                changed.push(Row(index));
+            }
+        });
+        for row in &*changed {
+            self.named[row.index() / 64] = 0;
+        }
+        if log == Log::Overwritten {
+            changed.clear();
+            let rows = (0..self.rows.keys()).filter(|&index| self.rows.number(index) >= Some(since));
+            changed.extend(rows.map(Row));
+        }
+        until
+    }
+
+    /// Waits until the number of the next store is no longer `since`. False after `timeout`, or after an interruption.
+    pub(super) fn wait(&mut self, since: u64, timeout: Duration) -> Result<bool, WaitError> {
+        let deadline = Instant::now().checked_add(timeout);
+        let until = Until { deadline, interruptible: true };
+        let (mut rounds, mut asked) = (0, None);
+        loop {
+            if self.rows.stores() != since {
+                return Ok(true);
+            }
+            if let Some(end) = self.end(&mut asked) {
+                // What was stored before the end comes before it.
+                return if self.rows.stores() != since { Ok(true) } else { Err(end) };
+            }
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) || self.sleeper.was_interrupted() {
+                return Ok(false);
+            }
+            match self.wait {
+                WaitStrategy::Spin => spin_loop(),
+                WaitStrategy::Yield => yield_now(),
+                WaitStrategy::Block if rounds < ROUNDS => rounds += 1,
+                WaitStrategy::Block => {
+                    self.attachment.report(since, 0);
+                    let rows = &self.rows;
+                    let ready = || rows.peek() != since || state_of(rows) != state::LIVE;
+                    if self.sleeper.sleep(self.attachment.liveness(), until, ready) {
+                        asked = None;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Why no store will come, if none will. Asks the kernel about the writer now and then: `asked` is when it did last.
+    fn end(&self, asked: &mut Option<Instant>) -> Option<WaitError> {
+        let mut end = end_by_state(&self.rows);
+        if end.is_none() && asked.is_none_or(|asked| asked.elapsed() >= PROBE_TIME) {
+            *asked = Some(Instant::now());
+            if self.rows.memory().look_if_cut_short() {
+                return Some(WaitError::CutShort(ReadError::CutShort));
+            }
+            if self.attachment.liveness().is_dead() {
+                // K11. A writer closes and then goes, so the state is looked at again.
+                fence("K11", Ordering::Acquire);
+                end = end_by_state(&self.rows).or(Some(WaitError::WriterDead));
+            }
+        }
+        // K10. Pairs with C1, and with C2 for a table within the process. Whatever was stored before the end can be read now.
+        fence("K10", Ordering::Acquire);
+        end
+    }
+
+    #[inline]
+    pub(super) fn rows(&self) -> &Rows<Word> {
+        &self.rows
+    }
+
+    pub(super) fn attachment(&self) -> &Attachment {
+        &self.attachment
+    }
+
+    pub(super) fn interrupter(&self) -> Interrupter {
+        self.sleeper.interrupter()
+    }
+
+    pub(super) fn most_attempts(&self) -> u32 {
+        self.most_attempts
+    }
+}
+
+fn end_by_state(rows: &Rows<Word>) -> Option<WaitError> {
+    match state_of(rows) {
+        state::CLOSED => Some(WaitError::Closed),
+        state::SUPERSEDED => Some(WaitError::Superseded),
+        _ => None,
+    }
+}
+
+fn state_of(rows: &Rows<Word>) -> u64 {
+    rows.memory()[rows.layout().state()].load()
+}

@@ -1,0 +1,332 @@
+//! The typed handles of a table: its one writer and its readers.
+
+use std::io;
+use std::marker::PhantomData;
+use std::mem::MaybeUninit;
+use std::path::Path;
+use std::time::Duration;
+
+use super::options::{COPIES, table_of};
+use super::reader::Reader;
+use super::writer::Writer;
+use super::{Full, ReadError, Row, Stored, WaitError};
+use crate::error::{CloseError, CreateError};
+use crate::format::layout::{Layout, slot_words};
+use crate::format::payload::Payload;
+use crate::format::rows::RowsGeometry;
+use crate::protocol::copy;
+use crate::protocol::rows::Rows;
+use crate::protocol::wait::{Interrupter, WaitStrategy};
+use crate::protocol::wake::Wake;
+use crate::publisher::options::{check_message, check_rows};
+use crate::sync::Word;
+use crate::transport::attachment::Opened;
+use crate::transport::heap::Heap;
+use crate::transport::host::Made;
+
+/// The one writer of a table: see [`table`](crate::table).
+///
+/// Dropping it closes the table, as [`close`](Self::close) does. The exception is a panic that unwinds through it: readers
+/// then learn that the writer died. A forked child must not store: see [`Publisher`](crate::Publisher).
+///
+/// Keys are equal if their bytes are.
+pub struct TableWriter<K, V> {
+    writer: Writer,
+    types: PhantomData<fn(K, V)>,
+}
+
+impl<K: Payload, V: Payload> TableWriter<K, V> {
+    pub(super) fn new(made: Made, wake: Wake) -> Self {
+        TableWriter { writer: Writer::new(made, wake, size_of::<K>()), types: PhantomData }
+    }
+
+    /// The row of a key. A new key is added. Costs a hash and a look-up in private memory: keep the row, and store by it.
+    ///
+    /// # Errors
+    /// [`Full`] if the key is new and every row has another key. Nothing is stored then.
+    #[inline]
+    pub fn row(&mut self, key: &K) -> Result<Row, Full> {
+        self.writer.row(copy::bytes_of(key), |words| copy::store(words, key))
+    }
+
+    /// Stores a value and returns the number of the store. Wait-free: it writes the value's cache lines, the count and an
+    /// entry of the log, and does not allocate. It makes a system call only to wake readers that sleep.
+    ///
+    /// # Panics
+    /// If the row is of another table, and this one has no such row.
+    #[inline]
+    pub fn store(&mut self, row: Row, value: &V) -> u64 {
+        self.writer.store(row, |words| copy::store(words, value))
+    }
+
+    /// The value that was stored last into a row, by this writer or by the one before it. `None` if none was.
+    ///
+    /// # Panics
+    /// As [`store`](Self::store).
+    pub fn get(&self, row: Row) -> Option<Stored<V>> {
+        // Nobody else stores, so the first attempt succeeds.
+        self.writer.stored().read(row.0, value::<V>).0.ok().flatten().map(stored)
+    }
+
+    /// The key of a row, if it has one.
+    pub fn key(&self, row: Row) -> Option<K> {
+        key(self.writer.stored(), row, self.len())
+    }
+
+    /// The number of keys.
+    pub fn len(&self) -> usize {
+        self.writer.keys()
+    }
+
+    /// Whether there is no key yet.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The most keys.
+    pub fn capacity(&self) -> usize {
+        self.writer.stored().capacity() as usize
+    }
+
+    /// The number of the next store.
+    #[inline]
+    pub fn stores(&self) -> u64 {
+        self.writer.next()
+    }
+
+    /// The epoch: 1 for a new table's first writer, and one more for each that took it over.
+    pub fn epoch(&self) -> u64 {
+        self.writer.life.epoch()
+    }
+
+    /// How many readers are attached: see [`Publisher::subscribers`](crate::Publisher::subscribers).
+    ///
+    /// # Errors
+    /// If the kernel refuses the question, for which it has no reason.
+    pub fn readers(&self) -> io::Result<usize> {
+        self.writer.life.host().subscribers()
+    }
+
+    /// How this writer finds out that a reader sleeps.
+    pub fn wake(&self) -> Wake {
+        self.writer.life.wake()
+    }
+
+    /// Whether the segment's file was cut short: see [`Publisher::is_cut_off`](crate::Publisher::is_cut_off).
+    pub fn is_cut_off(&self) -> bool {
+        self.writer.stored().memory().is_cut_short()
+    }
+
+    /// The directory of the table, or the socket of a sealed one. `None` for a table within the process.
+    pub fn path(&self) -> Option<&Path> {
+        self.writer.life.host().path()
+    }
+
+    /// Ends the table. Readers can still read what was stored, and then learn that it is closed. Its files are removed,
+    /// unless the options say to keep them.
+    ///
+    /// # Errors
+    /// If the files cannot be removed. The table is closed all the same.
+    pub fn close(mut self) -> Result<(), CloseError> {
+        self.writer.life.end()
+    }
+
+    /// Ends this writer and leaves the table for the next one: see [`Publisher::leave`](crate::Publisher::leave).
+    pub fn leave(mut self) {
+        self.writer.life.leave();
+    }
+}
+
+impl<K, V> std::fmt::Debug for TableWriter<K, V> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (keys, stores) = (self.writer.keys(), self.writer.next());
+        f.debug_struct("TableWriter").field("keys", &keys).field("stores", &stores).finish()
+    }
+}
+
+/// One reader of a table: see [`table`](crate::table). It only loads, through read-only pages, and the writer never waits for
+/// it.
+pub struct TableReader<K, V> {
+    reader: Reader,
+    types: PhantomData<fn() -> (K, V)>,
+}
+
+impl<K: Payload, V: Payload> TableReader<K, V> {
+    pub(super) fn new(opened: Opened, wait: WaitStrategy) -> Self {
+        TableReader { reader: Reader::new(opened, wait, size_of::<K>()), types: PhantomData }
+    }
+
+    /// The row of a key, if the writer has added it. Costs a hash and a look-up in private memory, and once for each new key
+    /// an allocation: keep the row, and read by it.
+    #[inline]
+    pub fn row(&mut self, key: &K) -> Option<Row> {
+        self.reader.row(copy::bytes_of(key))
+    }
+
+    /// Reads the newest value of a row. `None` if nothing was stored there yet.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    ///
+    /// # Panics
+    /// If the row is of another table, and this one has no such row.
+    #[inline]
+    pub fn get(&mut self, row: Row) -> Result<Option<Stored<V>>, ReadError> {
+        Ok(self.reader.read(row, value::<V>)?.map(stored))
+    }
+
+    /// As [`get`](Self::get), over an existing value, and returns the number of the store. `None` leaves the value as it was.
+    /// After an error it is still a valid `V`, but it may mix words of several.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    ///
+    /// # Panics
+    /// As [`get`](Self::get).
+    #[inline]
+    pub fn get_into(&mut self, row: Row, value: &mut V) -> Result<Option<u64>, ReadError> {
+        Ok(self.reader.read(row, |words| copy::load_over(words, value))?.map(|(number, ())| number))
+    }
+
+    /// The rows that have a key by now.
+    pub fn rows(&self) -> impl Iterator<Item = Row> + use<K, V> {
+        (0..self.reader.rows().keys()).map(Row)
+    }
+
+    /// The key of a row, if it has one.
+    pub fn key(&self, row: Row) -> Option<K> {
+        key(self.reader.rows(), row, self.reader.rows().keys() as usize)
+    }
+
+    /// The most keys.
+    pub fn capacity(&self) -> usize {
+        self.reader.rows().capacity() as usize
+    }
+
+    /// The number of the next store: the number of stores since the table began at 0. One load: it tells whether anything
+    /// changed.
+    #[inline]
+    pub fn stores(&self) -> u64 {
+        self.reader.rows().peek()
+    }
+
+    /// Puts the row of each store from number `since` on into `changed`, once. Returns the number to ask for next time. A reader
+    /// that asks less often gets each row once all the same, with its newest value.
+    ///
+    /// It looks at one word for each store since. If there were more than about as many as the table has rows, it looks at
+    /// each row instead. A row may be named once more than it was stored: what is read then is never older.
+    ///
+    /// ```
+    /// use feed_ring::in_process_table;
+    ///
+    /// fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     let (mut writer, table) = in_process_table::<u32, u64>(100)?;
+    ///     let (one, other) = (writer.row(&1)?, writer.row(&2)?);
+    ///     writer.store(other, &20);
+    ///     let mut reader = table.read();
+    ///     let mut changed = Vec::new();
+    ///     let next = reader.changed_since(0, &mut changed);
+    ///     assert_eq!(changed, [other]);
+    ///     for price in 10..13 {
+    ///         writer.store(one, &price);
+    ///     }
+    ///     reader.changed_since(next, &mut changed);
+    ///     assert_eq!(changed, [one]);
+    ///     assert_eq!(reader.get(one)?.map(|stored| stored.value), Some(12));
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn changed_since(&mut self, since: u64, changed: &mut Vec<Row>) -> u64 {
+        self.reader.changed_since(since, changed)
+    }
+
+    /// Waits until [`stores`](Self::stores) is no longer `since`, in the way that the options say. False after `timeout`, or
+    /// after an interruption.
+    ///
+    /// # Errors
+    /// [`WaitError`] if nothing more will be stored.
+    pub fn wait(&mut self, since: u64, timeout: Duration) -> Result<bool, WaitError> {
+        self.reader.wait(since, timeout)
+    }
+
+    /// Ends a wait from another thread.
+    pub fn interrupter(&self) -> Interrupter {
+        self.reader.interrupter()
+    }
+
+    /// Whether the writer lives. Costs one system call.
+    pub fn writer_is_alive(&self) -> bool {
+        !self.reader.attachment().liveness().is_dead()
+    }
+
+    /// Why the writer does not count this reader. `None` if it does.
+    pub fn without_entry(&self) -> Option<&str> {
+        self.reader.attachment().without_entry()
+    }
+
+    /// The most attempts that a read needed so far: more than one if the writer stored into the row meanwhile.
+    pub fn most_attempts(&self) -> u32 {
+        self.reader.most_attempts()
+    }
+}
+
+impl<K, V> std::fmt::Debug for TableReader<K, V> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (keys, stores) = (self.reader.rows().keys(), self.reader.rows().peek());
+        f.debug_struct("TableReader").field("keys", &keys).field("stores", &stores).finish()
+    }
+}
+
+#[inline(always)]
+pub(super) fn value<V: Payload>(words: &[Word]) -> V {
+    *copy::load(words, &mut MaybeUninit::uninit())
+}
+
+pub(super) fn stored<V>((number, value): (u64, V)) -> Stored<V> {
+    Stored { number, value }
+}
+
+fn key<K: Payload>(rows: &Rows<Word>, row: Row, keys: usize) -> Option<K> {
+    (row.index() < keys).then(|| value(rows.key(row.0)))
+}
+
+/// Makes a table on the heap, of `capacity` rows. Returns its writer, and the handle that readers are made with.
+///
+/// # Errors
+/// [`CreateError::Rows`] if there is no table of that many rows, [`CreateError::Message`] if `K` or `V` cannot be used.
+pub fn in_process_table<K: Payload, V: Payload>(
+    capacity: usize,
+) -> Result<(TableWriter<K, V>, InProcessTable<K, V>), CreateError> {
+    use crate::format::message::MessageFormat;
+    check_message(&MessageFormat::of::<V>())?;
+    let rows = RowsGeometry { kind: table_of::<K>(), copies: COPIES };
+    check_rows(&rows, capacity as u64)?;
+    let heap = Heap::new(Layout::rows_in_process(&rows, slot_words(size_of::<V>()), capacity as u64));
+    let table = InProcessTable { heap, types: PhantomData };
+    let writer = table.take_over().expect("nobody else can have this table yet");
+    Ok((writer, table))
+}
+
+/// A table within the process. Readers are made with it, and a new writer takes over with it.
+#[derive(Clone)]
+pub struct InProcessTable<K, V> {
+    heap: Heap,
+    types: PhantomData<fn() -> (K, V)>,
+}
+
+impl<K: Payload, V: Payload> InProcessTable<K, V> {
+    /// A reader that waits with the default, [`WaitStrategy::Block`].
+    pub fn read(&self) -> TableReader<K, V> {
+        self.read_with(WaitStrategy::default())
+    }
+
+    /// A reader that waits in this way.
+    pub fn read_with(&self, wait: WaitStrategy) -> TableReader<K, V> {
+        TableReader::new(self.heap.open(), wait)
+    }
+
+    /// Takes over the table after its writer ended. `None` while it has one.
+    pub fn take_over(&self) -> Option<TableWriter<K, V>> {
+        self.heap.take_over().map(|made| TableWriter::new(made, Wake::default()))
+    }
+}

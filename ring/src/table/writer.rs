@@ -1,0 +1,77 @@
+//! The untyped core of the writer of a table or a cell: keys and values are bytes.
+
+use super::keys::Keys;
+use super::{Full, Row};
+use crate::protocol::rows::Rows;
+use crate::protocol::wake::Wake;
+use crate::publisher::life::Life;
+use crate::sync::{Word, WriteWord};
+use crate::transport::host::Made;
+
+/// The one writer.
+pub(super) struct Writer {
+    rows: Rows<WriteWord>,
+    /// The same memory, to read what was stored.
+    stored: Rows<Word>,
+    keys: Keys,
+    /// The number of the next store.
+    next: u64,
+    pub(super) life: Life,
+}
+
+impl Writer {
+    /// Writes to a table or a cell in which a new epoch has begun. Keys are of `key_size` bytes.
+    pub(super) fn new(made: Made, wake: Wake, key_size: usize) -> Self {
+        let Made { memory, layout, next, sleepers, host } = made;
+        let stored = Rows::new(memory.reader(), layout);
+        let mut keys = Keys::new(key_size);
+        keys.learn(&stored);
+        let life = Life::new(&memory, &layout, sleepers, host, wake);
+        Writer { rows: Rows::new(memory, layout), stored, keys, next, life }
+    }
+
+    /// The row of a key, added if it is new. `copy` stores the key.
+    #[inline]
+    pub(super) fn row(&mut self, key: &[u8], copy: impl FnOnce(&[WriteWord])) -> Result<Row, Full> {
+        match self.keys.get(key) {
+            Some(row) => Ok(row),
+            None => self.add(key, copy),
+        }
+    }
+
+    #[cold]
+    fn add(&mut self, key: &[u8], copy: impl FnOnce(&[WriteWord])) -> Result<Row, Full> {
+        let next = self.keys.next();
+        if u64::from(next) >= self.rows.capacity() {
+            return Err(Full { capacity: self.rows.capacity() as usize });
+        }
+        self.rows.add_key(next, copy);
+        Ok(self.keys.add(key))
+    }
+
+    /// Stores a value, and returns the number of the store.
+    #[inline(always)]
+    pub(super) fn store(&mut self, row: Row, copy: impl FnOnce(&[WriteWord])) -> u64 {
+        let number = self.next;
+        self.rows.store(row.0, number, copy);
+        self.next = number + 1;
+        self.life.waker.published();
+        number
+    }
+
+    /// What was stored.
+    #[inline]
+    pub(super) fn stored(&self) -> &Rows<Word> {
+        &self.stored
+    }
+
+    pub(super) fn keys(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// The number of the next store.
+    #[inline]
+    pub(super) fn next(&self) -> u64 {
+        self.next
+    }
+}
