@@ -11,6 +11,7 @@ mod ending;
 mod faults;
 mod joins;
 mod parking;
+mod rows;
 mod shapes;
 mod stream;
 
@@ -23,7 +24,7 @@ pub struct Model {
     /// The bound on preemptions. `None` for no bound.
     pub preemptions: Option<usize>,
     /// What its subscribers must meet in some execution, or else the model proves nothing: `M`essage, `e`mpty,
-    /// `L`agged, `C`losed, `D`ead, `R`estarted, restarts `U`nknown, `z` for having slept.
+    /// `L`agged, `C`losed, `D`ead, `R`estarted, restarts `U`nknown, `O`vertaken, `z` for having slept.
     pub meets: &'static str,
     /// Whether only `make loom-deep` runs it.
     pub deep: bool,
@@ -144,6 +145,22 @@ pub const ALL: &[Model] = &[
         .preemptions(2),
     Model::new("absence", "Rz", "a takeover for one that waits for a publisher", parking::await_publisher)
         .preemptions(3),
+    Model::new("cell", "Me", "a cell of 2 words, 2 stores, 2 reads", rows::cell::<2, 2, 2>).preemptions(3),
+    Model::new("cell-turn", "MO", "the same with 3 stores of 1 word", rows::cell::<1, 3, 2>).preemptions(3),
+    Model::new("cell-lines", "MeO", "a cell of 3 words in two lines, 3 stores, 2 reads", rows::cell::<3, 3, 2>)
+        .preemptions(2),
+    Model::new("cell-death", "M", "its writer killed at every store", rows::death).preemptions(2).every_store(),
+    Model::new("cell-takeover", "M", "the same, and another goes on", rows::takeover).preemptions(2).every_store(),
+    Model::new("cell-handover", "M", "a close on one thread, a takeover on another", rows::handover).preemptions(3),
+    Model::new("table-count", "M", "2 rows, 2 stores; changes asked for", rows::count::<2>).preemptions(3),
+    Model::new("table-log", "M", "2 rows, 4 stores over a log of 2; the same", rows::count::<4>).preemptions(2),
+    Model::new("table-keys", "Me", "2 keys added while they are looked for", rows::keys).preemptions(3),
+    Model::new("cell-park", "Mz", "a store for a reader that sleeps", rows::park_store).preemptions(3),
+    Model::new("cell-park-thread", "Mz", "a store for a sleeper that a thread wakes", rows::park_thread).preemptions(2),
+    Model::new("cell-park-close", "Mz", "a store and a close for a reader that sleeps", rows::park_close)
+        .preemptions(2),
+    Model::new("cell-park-unwind", "Mz", "a store and a panic for a reader that sleeps", rows::park_unwind)
+        .preemptions(2),
     Model::new("forged", "", "each store in turn says 8, which belongs into another slot", faults::forged)
         .every_store(),
     Model::new("forged-count", "L", "the count says 2^64 - 1", faults::forged_count),

@@ -10,7 +10,7 @@
 //! log says which row each of the last stores was for.
 
 use super::message::MessageFormat;
-use crate::sync::PAD_WORDS;
+use crate::sync::{LEAST_LOG, PAD_WORDS};
 
 /// The version of a segment of rows. A program that knows only rings refuses it by this.
 pub(crate) const ABI: u64 = 2;
@@ -23,9 +23,6 @@ pub(crate) const MAX_COPIES: usize = 64;
 
 /// The largest key in bytes.
 pub(crate) const MAX_KEY: usize = 4096;
-
-/// The fewest entries of a table's log.
-const LEAST_LOG: u64 = 64;
 
 /// Word indices of the header that only segments of rows use.
 pub(crate) mod row_word {

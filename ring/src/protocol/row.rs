@@ -37,20 +37,19 @@ pub(crate) struct Overtaken;
 #[inline(always)]
 pub(crate) fn store(row: &Row<'_, WriteWord>, number: u64, copy: impl FnOnce(&[WriteWord])) {
     let slot = row.copy(oldest(row));
-    // K1. Pairs with K4. Every whole copy was stored before this marker. A reader that sees it, and for that reason takes
-    // another copy, finds that other one's newest value.
-    // K2. The marker itself: from here on this copy's old value is gone.
-    if on("K2") {
-        slot[0].store_ordered("K1", Ordering::Release, slot::marked(number));
+    // K1. The marker: from here on this copy's old value is gone. It needs no release: the fence P1 of the store before comes
+    // before it, and behind that fence a reader finds the other copies marked or newer.
+    if on("K1") {
+        slot[0].store(slot::marked(number));
     }
     slot::write(slot, number, copy);
 }
 
-/// The copy to overwrite. K3: never the newest whole one. Until the store is complete, readers take that one, and if the
+/// The copy to overwrite. K2: never the newest whole one. Until the store is complete, readers take that one, and if the
 /// writer is killed they go on taking it. A copy that was left half written counts as the oldest.
 #[inline(always)]
 fn oldest(row: &Row<'_, WriteWord>) -> usize {
-    if !on("K3") {
+    if !on("K2") {
         return 0;
     }
     let mut oldest = (0, u64::MAX);
@@ -64,17 +63,39 @@ fn oldest(row: &Row<'_, WriteWord>) -> usize {
     oldest.0
 }
 
-/// The newest whole copy and the number of its store. `None` if nothing was ever stored.
+/// What a look at the sequence words of all copies found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Newest {
+    /// The index of the newest whole copy, and the number of its store.
+    Whole(usize, u64),
+    /// No copy was whole when it was looked at.
+    Marked {
+        /// Whether there is a copy that was never written.
+        unused: bool,
+    },
+    /// No copy was ever written.
+    Nothing,
+}
+
+/// The newest whole copy.
 #[inline(always)]
-pub(crate) fn newest(row: &Row<'_, Word>) -> Option<(usize, u64)> {
-    let mut newest = (0, 0);
+pub(crate) fn newest(row: &Row<'_, Word>) -> Newest {
+    let (mut newest, mut unused, mut marked) = ((0, 0), false, false);
     for index in 0..row.copies {
         let word = row.copy(index)[0].load();
-        if word.is_multiple_of(2) && word > newest.1 {
+        if !word.is_multiple_of(2) {
+            marked = true;
+        } else if word == 0 {
+            unused = true;
+        } else if word > newest.1 {
             newest = (index, word);
         }
     }
-    (newest.1 != 0).then(|| (newest.0, (newest.1 - 1) / 2))
+    match newest.1.checked_sub(1) {
+        Some(word) => Newest::Whole(newest.0, word / 2),
+        None if marked => Newest::Marked { unused },
+        None => Newest::Nothing,
+    }
 }
 
 /// Reads the newest value: the number of its store, and what `copy` made of its words. `None` if nothing was ever stored.
@@ -85,12 +106,23 @@ pub(crate) fn read<C>(
     mut copy: impl FnMut(&[Word]) -> C,
 ) -> (Result<Option<(u64, C)>, Overtaken>, u32) {
     for failed in 0..ROW_ATTEMPTS {
-        let Some((index, number)) = newest(row) else { return (Ok(None), failed) };
-        // K4. Pairs with K1. If a copy was passed over because it was marked, the one taken must be looked at again behind the
-        // marker: it may have been overwritten by the store before, and the value that a caller saw last was that one.
-        fence("K4", Ordering::Acquire);
-        if let Ok(copied) = slot::read(row.copy(index), number, &mut copy) {
-            return (Ok(Some((number, copied))), failed);
+        let found = newest(row);
+        // K3. Pairs with P1. If a copy was passed over because it was marked, the one taken is looked at again behind the
+        // marker. If the store before the marker was into that one, a caller may have seen it, and must not get an older value.
+        fence("K3", Ordering::Acquire);
+        match found {
+            Newest::Whole(index, number) => {
+                if let Ok(copied) = slot::read(row.copy(index), number, &mut copy) {
+                    return (Ok(Some((number, copied))), failed);
+                }
+            }
+            Newest::Nothing => return (Ok(None), failed),
+            // K4. The writer takes an unused copy before it overwrites a whole one. So if one is unused still, the marked one
+            // is of the first store, which may never be completed: nothing was stored.
+            Newest::Marked { unused: true } if newest(row) == (Newest::Marked { unused: true }) || !on("K4") => {
+                return (Ok(None), failed);
+            }
+            Newest::Marked { .. } => {}
         }
         spin_loop();
     }

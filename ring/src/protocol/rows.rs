@@ -3,7 +3,7 @@
 //! A store is written in this order: the log's entry, the row, the count. A key is written before the number of keys.
 //! Readers take the count or the number of keys first, and find everything that was stored before it.
 
-use super::row::{self, Overtaken, Row};
+use super::row::{self, Newest, Overtaken, Row};
 use crate::format::layout::{Layout, MAX_SEQUENCE};
 use crate::format::rows::RowsLayout;
 use crate::memory::Memory;
@@ -153,9 +153,9 @@ impl Rows<Word> {
         row::read(&self.row(index), copy)
     }
 
-    /// The number of the newest store into row `index`.
-    pub(crate) fn number(&self, index: u32) -> Option<u64> {
-        row::newest(&self.row(index)).map(|(_, number)| number)
+    /// The newest whole copy of row `index`, without its value.
+    pub(crate) fn newest(&self, index: u32) -> Newest {
+        row::newest(&self.row(index))
     }
 
     /// Calls `changed` for the row of each store from `since` up to `until`, which [`stores`](Self::stores) returned.
@@ -178,8 +178,10 @@ impl Rows<Word> {
     /// count.
     pub(super) fn next_of_stopped(&self) -> u64 {
         // The writer stores the count after the row, and may have died in between. A reader may have seen the row.
-        let newest = (0..self.capacity() as u32).filter_map(|index| self.number(index)).max();
         let count = self.peek().clamp(self.layout.base, MAX_SEQUENCE);
-        newest.map_or(count, |newest| count.max(newest + 1))
+        (0..self.capacity() as u32).fold(count, |next, index| match self.newest(index) {
+            Newest::Whole(_, number) => next.max(number + 1),
+            Newest::Marked { .. } | Newest::Nothing => next,
+        })
     }
 }

@@ -14,6 +14,9 @@ pub(crate) const PAD_WORDS: usize = 16;
 /// Beginnings of epochs that a ring keeps, one of which may be being written.
 pub(crate) const EPOCHS: u64 = 8;
 
+/// The fewest entries of a table's log of stores.
+pub(crate) const LEAST_LOG: u64 = 64;
+
 /// The first sequence of a ring within one process.
 pub(crate) const fn base() -> u64 {
     0

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::keys::Keys;
 use super::{ReadError, Row, WaitError};
 use crate::format::layout::state;
+use crate::protocol::row::Newest;
 use crate::protocol::rows::{Log, Rows};
 use crate::protocol::wait::{Interrupter, Sleeper, Until, WaitStrategy};
 use crate::sync::tuning::{PROBE_TIME, ROUNDS};
@@ -81,8 +82,12 @@ impl Reader {
         }
         if log == Log::Overwritten {
             changed.clear();
-            let rows = (0..self.rows.keys()).filter(|&index| self.rows.number(index) >= Some(since));
-            changed.extend(rows.map(Row));
+            let is_changed = |index: &u32| match self.rows.newest(*index) {
+                Newest::Whole(_, number) => number >= since,
+                Newest::Marked { .. } => true,
+                Newest::Nothing => false,
+            };
+            changed.extend((0..self.rows.keys()).filter(is_changed).map(Row));
         }
         until
     }

@@ -11,6 +11,8 @@ pub(crate) const LINE_WORDS: usize = 3;
 pub(crate) const PAD_WORDS: usize = 1;
 /// Two epochs are known: a model with more is short enough to be explored.
 pub(crate) const EPOCHS: u64 = 3;
+/// A log that two stores overwrite.
+pub(crate) const LEAST_LOG: u64 = 2;
 pub(crate) const MAPPABLE: bool = false;
 
 /// A word as the processor accesses it: one atomic, or one for each part if the word crosses a boundary.
