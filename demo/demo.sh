@@ -175,7 +175,7 @@ if [ -n "$median" ]; then
     tail=$(readable "$(worse 'latency_ns p99')")
     echo "Latency   half within $(readable "$median"), 99 % within $tail, the slowest $(readable "$slowest")"
     if [ "$median" -ge 1000000 ]; then
-        why="other work keeps the cores busy: most of it is waiting for one. Try again on a quiet machine."
+        why="other work keeps the cores busy: most of it is waiting. Try again on a quiet machine."
     fi
     echo "Why       $why"
     if [ "$median" -lt 1000000 ] && [ "$slowest" -ge 1000000 ]; then

@@ -239,6 +239,7 @@ const REWRITTEN: [u64; 29] = [
 
 #[test]
 fn a_segment_rewritten_while_it_is_read_ends_in_a_value_or_an_error() {
+    const KINDS: [&str; 3] = ["NotARing", "Abi", "Geometry"];
     let root = PrivateRoot::new();
     let (ring, segment, control) = valid(&root);
     let open = |name: &str| fs::OpenOptions::new().read(true).write(true).open(ring.join(name)).unwrap();
@@ -268,9 +269,11 @@ fn a_segment_rewritten_while_it_is_read_ends_in_a_value_or_an_error() {
             }
         });
         let mut rounds = 0..;
-        // At least this often, and until enough rings could be opened. How often that takes depends on the machine's
-        // other work.
-        while rounds.start < 3_000u64 || opened < 300 && rounds.start < 300_000 {
+        // At least this often, and until enough rings could be opened and each kind was refused. How often that takes
+        // depends on the machine's other work.
+        let enough =
+            |opened, refused: &BTreeMap<_, u32>| opened >= 300 && KINDS.iter().all(|kind| refused.contains_key(kind));
+        while rounds.start < 3_000u64 || !enough(opened, &refused) && rounds.start < 300_000 {
             let round = rounds.next().unwrap();
             let join = [Join::Oldest, Join::Latest, Join::Sequence(round)][round as usize % 3];
             let wait = [WaitStrategy::Spin, WaitStrategy::Block][round as usize % 2];
@@ -303,7 +306,7 @@ fn a_segment_rewritten_while_it_is_read_ends_in_a_value_or_an_error() {
     });
     println!("{opened} opened while they were rewritten, refused: {refused:?}; {corrupt} words told of as corrupt");
     assert!(corrupt > 0, "nothing was seen to be rewritten");
-    for which in ["NotARing", "Abi", "Geometry"] {
+    for which in KINDS {
         assert!(refused.contains_key(which), "never {which}: {refused:?}");
     }
 }
