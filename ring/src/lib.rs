@@ -104,6 +104,7 @@ pub mod __private {
 struct Readme;
 
 pub mod inspect;
+pub mod keyed;
 pub mod placement;
 pub mod raw;
 pub mod table;
@@ -127,6 +128,7 @@ pub use format::name::{DEFAULT_ROOT, NameError, check as check_name};
 pub use format::payload::{self, Field, FieldType, Payload, Schema, SchemaField};
 pub use format::text::{Text, TextError};
 pub use in_process::{InProcess, in_process};
+pub use keyed::{InProcessKeyed, KeyedPublisher, KeyedSubscriber, in_process_keyed};
 pub use memory::{guard, mapping::Mapping};
 pub use placement::{Placement, PlacementError};
 #[doc(hidden)]

@@ -221,6 +221,11 @@ impl Layout {
         Layout { slots, rows: Some(parts), ..ring }
     }
 
+    /// Whether the segment has a header. It has none within a process.
+    pub(crate) fn has_header(&self) -> bool {
+        self.life == word::STATE
+    }
+
     /// Words from slot 0 to the end.
     pub(crate) fn words_of_slots(&self) -> usize {
         self.capacity as usize * self.slot_words * self.rows.map_or(1, |rows| rows.copies)

@@ -78,6 +78,9 @@ impl<W> Rows<W> {
     }
 }
 
+/// In the log: a store into no row.
+const NO_ROW: u32 = u32::MAX;
+
 /// The entry of the log for a store into row `index`: the number's low half tells which lap it is of.
 #[inline(always)]
 fn entry(number: u64, index: u32) -> u64 {
@@ -92,6 +95,15 @@ impl Rows<WriteWord> {
             log.store(entry(number, index));
         }
         row::store(&self.row(index), number, copy);
+        self.announce(number + 1);
+    }
+
+    /// Counts store `number`, which is into no row.
+    #[inline(always)]
+    pub(crate) fn pass_over(&self, number: u64) {
+        if let Some(log) = self.log(number) {
+            log.store(entry(number, NO_ROW));
+        }
         self.announce(number + 1);
     }
 

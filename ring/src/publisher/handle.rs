@@ -8,10 +8,12 @@ use super::ahead::Ahead;
 use super::writer::Writer;
 use crate::error::CloseError;
 use crate::format::payload::Payload;
+use crate::memory::Memory;
 use crate::placement::{Placement, Side, look::look};
 use crate::protocol::copy;
 use crate::protocol::slots::StrideOf;
 use crate::protocol::wake::Wake;
+use crate::sync::WriteWord;
 use crate::transport::host::Made;
 
 /// The one publisher of a ring.
@@ -120,6 +122,10 @@ impl<T: Payload> Publisher<T> {
     /// The directory of the ring, or the socket of a sealed ring. `None` for a ring within the process.
     pub fn path(&self) -> Option<&Path> {
         self.writer.life.host().path()
+    }
+
+    pub(crate) fn words(&self) -> &Memory<WriteWord> {
+        self.writer.slots().memory()
     }
 
     /// Ends the ring. Subscribers read it to its end and then receive `Closed`. Its files are removed, unless the

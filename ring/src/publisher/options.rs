@@ -18,6 +18,9 @@ use crate::transport::files::Access;
 use crate::transport::host::Made;
 use crate::transport::request::{Place, Request, SealedOptions};
 
+/// Rows of a table unless the options say otherwise.
+pub(crate) const ROWS: usize = 4096;
+
 /// Options for making a ring: [`Publisher::options`].
 ///
 /// ```no_run
@@ -40,6 +43,10 @@ pub struct PublisherOptions<T> {
     format: MessageFormat,
     /// What a table or a cell has beside its values. `None` for a ring.
     rows: Option<RowsGeometry>,
+    /// Rows of the table that a ring is kept with.
+    pub(crate) table_rows: usize,
+    /// The first sequence of a new ring on disk. `None` for the one after the old ring's last.
+    base: Option<u64>,
     capacity: u64,
     mode: u32,
     group: Option<u32>,
@@ -58,11 +65,13 @@ pub struct PublisherOptions<T> {
 }
 
 impl<T> PublisherOptions<T> {
-    fn new(name: &str, format: MessageFormat) -> Self {
+    pub(crate) fn new(name: &str, format: MessageFormat) -> Self {
         PublisherOptions {
             name: name.to_owned(),
             format,
             rows: None,
+            table_rows: ROWS,
+            base: None,
             capacity: 65_536,
             mode: 0o600,
             group: None,
@@ -81,6 +90,47 @@ impl<T> PublisherOptions<T> {
     /// Options for a table or a cell of `capacity` rows.
     pub(crate) fn for_rows(name: &str, format: MessageFormat, rows: RowsGeometry, capacity: usize) -> Self {
         PublisherOptions { rows: Some(rows), capacity: capacity as u64, ..PublisherOptions::new(name, format) }
+    }
+
+    /// The same options for something else.
+    pub(crate) fn of<U>(self, format: MessageFormat, rows: Option<RowsGeometry>, capacity: u64) -> PublisherOptions<U> {
+        let PublisherOptions { name, mode, group, root, keep, fresh, socket, sealed, wake, ahead, .. } = self;
+        let (table_rows, placement) = (self.table_rows, self.placement);
+        PublisherOptions {
+            name,
+            format,
+            rows,
+            table_rows,
+            base: None,
+            capacity,
+            mode,
+            group,
+            root,
+            keep,
+            fresh,
+            socket,
+            sealed,
+            wake,
+            ahead,
+            placement,
+            message: std::marker::PhantomData,
+        }
+    }
+
+    /// The same options under another name and, if it is sealed, at another socket.
+    pub(crate) fn renamed(mut self, name: fn(&str) -> String, socket: fn(&Path) -> PathBuf) -> Self {
+        self.name = name(&self.name);
+        self.socket = self.socket.map(|path| socket(&path));
+        self
+    }
+
+    /// A new one begins with this number.
+    pub(crate) fn from(self, base: u64) -> Self {
+        PublisherOptions { base: Some(base), ..self }
+    }
+
+    pub(crate) fn slots(&self) -> u64 {
+        self.capacity
     }
 
     pub(crate) fn with_copies(mut self, copies: usize) -> Self {
@@ -265,7 +315,7 @@ impl<T> PublisherOptions<T> {
             access: Access { mode: self.mode, group: self.group },
             geometry: &geometry,
             placement: self.placement,
-            base: None,
+            base: self.base,
             fresh: self.fresh,
             keep: self.keep,
             sealed: &self.sealed,

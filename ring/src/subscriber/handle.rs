@@ -8,6 +8,7 @@ use super::notify::Notifier;
 use super::receiver::Receiver;
 use crate::error::{RecvError, TryRecvError};
 use crate::format::payload::Payload;
+use crate::memory::Memory;
 use crate::placement::{Placement, Side, look::look};
 use crate::protocol::copy;
 use crate::protocol::cursor::Join;
@@ -285,6 +286,14 @@ impl Notifier {
 #[inline(always)]
 fn by_value<T: Payload>(words: &[Word]) -> T {
     *copy::load(words, &mut MaybeUninit::uninit())
+}
+
+impl<T> Subscriber<T> {
+    /// The header's words. `None` within a process, where there is no header.
+    pub(crate) fn header(&self) -> Option<&Memory<Word>> {
+        let view = self.receiver.cursor().view();
+        view.layout().has_header().then(|| view.memory())
+    }
 }
 
 impl<T> std::fmt::Debug for Subscriber<T> {

@@ -136,6 +136,32 @@ impl<T> SubscriberOptions<T> {
         self
     }
 
+    /// The same options for something else.
+    pub(crate) fn of<U>(self, format: Option<MessageFormat>) -> SubscriberOptions<U> {
+        let SubscriberOptions { name, root, socket, join, wait, hold_back, open_timeout, mapping, trusted, .. } = self;
+        SubscriberOptions {
+            name,
+            root,
+            socket,
+            format,
+            join,
+            wait,
+            hold_back,
+            open_timeout,
+            mapping,
+            trusted,
+            placement: self.placement,
+            message: std::marker::PhantomData,
+        }
+    }
+
+    /// The same options for another name and, if it is sealed, another socket.
+    pub(crate) fn renamed(mut self, name: fn(&str) -> String, socket: fn(&Path) -> PathBuf) -> Self {
+        self.name = name(&self.name);
+        self.socket = self.socket.map(|path| socket(&path));
+        self
+    }
+
     pub(crate) fn wait_strategy(&self) -> WaitStrategy {
         self.wait
     }

@@ -49,6 +49,7 @@ mod writer;
 
 pub use cell::{CellReader, CellWriter, InProcessCell, in_process_cell};
 pub use error::{Full, ReadError, WaitError};
+pub(crate) use options::table_of;
 pub use options::{Cell, Table};
 pub use typed::{InProcessTable, TableReader, TableWriter, in_process_table};
 

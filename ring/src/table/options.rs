@@ -9,37 +9,31 @@ use crate::error::{CreateError, OpenError};
 use crate::format::message::MessageFormat;
 use crate::format::payload::Payload;
 use crate::format::rows::{Kind, RowsGeometry};
-use crate::publisher::options::PublisherOptions;
+use crate::publisher::options::{PublisherOptions, ROWS};
 use crate::segment::header::Contents;
 use crate::subscriber::options::SubscriberOptions;
 
 /// Copies of a row unless the options say otherwise.
 pub(super) const COPIES: usize = 2;
 
-/// Rows of a table unless the options say otherwise.
-const ROWS: usize = 4096;
-
 /// Stands for a table in [`PublisherOptions`] and [`SubscriberOptions`].
+#[derive(Clone, Copy, Debug)]
 pub struct Table<K, V>(PhantomData<fn() -> (K, V)>);
 
 /// Stands for a cell in [`PublisherOptions`] and [`SubscriberOptions`].
+#[derive(Clone, Copy, Debug)]
 pub struct Cell<T>(PhantomData<fn() -> T>);
 
-/// The kind of a table with keys `K`.
-pub(super) fn table_of<K: Payload>() -> Kind {
-    Kind::Table(MessageFormat::of::<K>())
+/// What a table with keys `K` has beside its values.
+pub(crate) fn table_of<K: Payload>() -> RowsGeometry {
+    RowsGeometry { kind: Kind::Table(MessageFormat::of::<K>()), copies: COPIES }
 }
 
 impl<K: Payload, V: Payload> TableWriter<K, V> {
     /// Options for a table of this name, of 4,096 rows unless [`capacity`](PublisherOptions::capacity) says otherwise. The rules
     /// for names are a ring's, and rings, tables and cells share one set of names.
     pub fn options(name: &str) -> PublisherOptions<Table<K, V>> {
-        PublisherOptions::for_rows(
-            name,
-            MessageFormat::of::<V>(),
-            RowsGeometry { kind: table_of::<K>(), copies: COPIES },
-            ROWS,
-        )
+        PublisherOptions::for_rows(name, MessageFormat::of::<V>(), table_of::<K>(), ROWS)
     }
 }
 

@@ -67,7 +67,7 @@ impl Reader {
         let capacity = self.rows.capacity();
         self.named.resize(capacity.div_ceil(64) as usize, 0);
         let log = self.rows.logged(since, until, |index| {
-            // The entry of another process: no row beyond the last is named.
+            // A store into no row, or what an enemy wrote.
             let Some(named) = self.named.get_mut(index as usize / 64).filter(|_| u64::from(index) < capacity) else {
                 return;
             };

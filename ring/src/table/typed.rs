@@ -6,20 +6,21 @@ use std::mem::MaybeUninit;
 use std::path::Path;
 use std::time::Duration;
 
-use super::options::{COPIES, table_of};
+use super::options::table_of;
 use super::reader::Reader;
 use super::writer::Writer;
 use super::{Full, ReadError, Row, Stored, WaitError};
 use crate::error::{CloseError, CreateError};
 use crate::format::layout::{Layout, slot_words};
+use crate::format::message::MessageFormat;
 use crate::format::payload::Payload;
-use crate::format::rows::RowsGeometry;
+use crate::memory::Memory;
 use crate::protocol::copy;
 use crate::protocol::rows::Rows;
 use crate::protocol::wait::{Interrupter, WaitStrategy};
 use crate::protocol::wake::Wake;
 use crate::publisher::options::{check_message, check_rows};
-use crate::sync::Word;
+use crate::sync::{Word, WriteWord};
 use crate::transport::attachment::Opened;
 use crate::transport::heap::Heap;
 use crate::transport::host::Made;
@@ -71,6 +72,26 @@ impl<K: Payload, V: Payload> TableWriter<K, V> {
     /// The key of a row, if it has one.
     pub fn key(&self, row: Row) -> Option<K> {
         key(self.writer.stored(), row, self.len())
+    }
+
+    /// The rows that have a key.
+    pub fn rows(&self) -> impl Iterator<Item = Row> + use<K, V> {
+        (0..self.writer.keys() as u32).map(Row)
+    }
+
+    /// Gives a number to something that is stored into no row.
+    #[inline]
+    pub(crate) fn pass_over(&mut self) {
+        self.writer.pass_over();
+    }
+
+    /// Goes on with this number.
+    pub(crate) fn go_on_with(&mut self, number: u64) {
+        self.writer.go_on_with(number);
+    }
+
+    pub(crate) fn words(&self) -> &Memory<WriteWord> {
+        self.writer.words()
     }
 
     /// The number of keys.
@@ -270,6 +291,14 @@ impl<K: Payload, V: Payload> TableReader<K, V> {
     }
 }
 
+impl<K, V> TableReader<K, V> {
+    /// The header's words. `None` within a process, where there is no header.
+    pub(crate) fn header(&self) -> Option<&Memory<Word>> {
+        let rows = self.reader.rows();
+        rows.layout().has_header().then(|| rows.memory())
+    }
+}
+
 impl<K, V> std::fmt::Debug for TableReader<K, V> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (keys, stores) = (self.reader.rows().keys(), self.reader.rows().peek());
@@ -297,9 +326,8 @@ fn key<K: Payload>(rows: &Rows<Word>, row: Row, keys: usize) -> Option<K> {
 pub fn in_process_table<K: Payload, V: Payload>(
     capacity: usize,
 ) -> Result<(TableWriter<K, V>, InProcessTable<K, V>), CreateError> {
-    use crate::format::message::MessageFormat;
     check_message(&MessageFormat::of::<V>())?;
-    let rows = RowsGeometry { kind: table_of::<K>(), copies: COPIES };
+    let rows = table_of::<K>();
     check_rows(&rows, capacity as u64)?;
     let heap = Heap::new(Layout::rows_in_process(&rows, slot_words(size_of::<V>()), capacity as u64));
     let table = InProcessTable { heap, types: PhantomData };

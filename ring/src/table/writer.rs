@@ -2,6 +2,7 @@
 
 use super::keys::Keys;
 use super::{Full, Row};
+use crate::memory::Memory;
 use crate::protocol::rows::Rows;
 use crate::protocol::wake::Wake;
 use crate::publisher::life::Life;
@@ -57,6 +58,23 @@ impl Writer {
         self.next = number + 1;
         self.life.waker.published();
         number
+    }
+
+    /// Gives a number to something that is stored into no row.
+    #[inline]
+    pub(super) fn pass_over(&mut self) {
+        self.rows.pass_over(self.next);
+        self.next += 1;
+    }
+
+    /// Goes on with this number.
+    pub(super) fn go_on_with(&mut self, number: u64) {
+        self.next = number;
+        self.rows.announce(number);
+    }
+
+    pub(super) fn words(&self) -> &Memory<WriteWord> {
+        self.rows.memory()
     }
 
     /// What was stored.

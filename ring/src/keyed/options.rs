@@ -1,0 +1,136 @@
+//! How a ring and its table are made, taken over and opened together.
+
+use std::path::{Path, PathBuf};
+
+use super::Holds;
+use super::publisher::KeyedPublisher;
+use super::subscriber::KeyedSubscriber;
+use crate::error::{CreateError, OpenError};
+use crate::format::layout::word;
+use crate::format::message::MessageFormat;
+use crate::format::payload::Payload;
+use crate::format::rows::row_word;
+use crate::protocol::cursor::Join;
+use crate::publisher::handle::Publisher;
+use crate::publisher::options::PublisherOptions;
+use crate::subscriber::options::SubscriberOptions;
+use crate::sync::EPOCHS;
+use crate::table::{Table, TableWriter, table_of};
+
+/// Stands for a ring and its table in [`PublisherOptions`] and [`SubscriberOptions`].
+#[derive(Clone, Copy, Debug)]
+pub struct Keyed<K, V, T = V>(std::marker::PhantomData<fn() -> (K, V, T)>);
+
+/// The table's name, or its socket's path, is the ring's with this behind it.
+const SUFFIX: &str = ".table";
+
+fn table_name(name: &str) -> String {
+    format!("{name}{SUFFIX}")
+}
+
+fn table_socket(ring: &Path) -> PathBuf {
+    let mut path = ring.as_os_str().to_owned();
+    path.push(SUFFIX);
+    path.into()
+}
+
+impl<K: Payload, V: Holds<T>, T: Payload> KeyedPublisher<K, V, T> {
+    /// Options for the ring of this name and the table `NAME.table`. The table has 4,096 rows unless
+    /// [`rows`](PublisherOptions::rows) says otherwise.
+    pub fn options(name: &str) -> PublisherOptions<Keyed<K, V, T>> {
+        PublisherOptions::new(name, MessageFormat::of::<T>())
+    }
+}
+
+impl<K: Payload, V: Holds<T>, T: Payload> PublisherOptions<Keyed<K, V, T>> {
+    /// The number of rows: the most keys. From 1 to 16,777,216; by default 4,096.
+    pub fn rows(mut self, rows: usize) -> Self {
+        self.table_rows = rows;
+        self
+    }
+
+    /// Takes over the ring and its table, or makes them. All other options are for both.
+    ///
+    /// A table is taken over only with its ring, and only if every message since was published with it. Otherwise a new
+    /// one is made, which knows of no message before. If the publisher before this one was killed between a row and its
+    /// message, this publishes the message.
+    ///
+    /// # Errors
+    /// [`CreateError`] of the ring or of the table. A ring that was made for it is removed then; one that was taken over is
+    /// left.
+    pub fn create(self) -> Result<KeyedPublisher<K, V, T>, CreateError> {
+        let (format, slots) = (MessageFormat::of::<T>(), self.slots());
+        let ring = self.clone().of::<T>(format, None, slots).create()?;
+        match self.create_table(&ring) {
+            Ok(table) => Ok(KeyedPublisher::new(ring, table)),
+            Err(error) => {
+                if ring.epoch() > 1 {
+                    ring.leave();
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn create_table(self, ring: &Publisher<T>) -> Result<TableWriter<K, V>, CreateError> {
+        let (rows, capacity) = (table_of::<K>(), self.table_rows as u64);
+        let options = self
+            .of::<Table<K, V>>(MessageFormat::of::<V>(), Some(rows), capacity)
+            .renamed(table_name, table_socket)
+            .from(ring.published());
+        let table = options.clone().create()?;
+        let table = match table.epoch() == 1 || is_in_step(&table, ring) {
+            true => table,
+            false => {
+                table.leave();
+                options.fresh(true).create()?
+            }
+        };
+        let memory = table.words();
+        memory[row_word::RING].store(ring.words()[word::NONCE].load());
+        memory[row_word::RING_EPOCH].store(ring.epoch());
+        Ok(table)
+    }
+}
+
+/// Whether a table that was taken over has a row for every message of its ring. The ring was taken over before, and nothing
+/// was published since.
+fn is_in_step<K: Payload, V: Payload, T: Payload>(table: &TableWriter<K, V>, ring: &Publisher<T>) -> bool {
+    let (words, next) = (table.words(), ring.published());
+    let kept_in = words[row_word::RING_EPOCH].load();
+    // Publishers in between may have been killed while they took over. One that published left a message.
+    let since = kept_in.wrapping_add(1);
+    let began = ring.words()[word::BEGINS + (since % EPOCHS) as usize].load();
+    words[row_word::RING].load() == ring.words()[word::NONCE].load()
+        && (1..EPOCHS - 1).contains(&ring.epoch().saturating_sub(kept_in))
+        && began == next
+        // A store without its message, or none.
+        && [next, next + 1].contains(&table.stores())
+}
+
+impl<K: Payload, V: Holds<T>, T: Payload> KeyedSubscriber<K, V, T> {
+    /// Options for opening the ring of this name and the table `NAME.table`.
+    pub fn options(name: &str) -> SubscriberOptions<Keyed<K, V, T>> {
+        SubscriberOptions::new(name, None)
+    }
+
+    /// Options for joining a sealed ring and its table: the table is served at the ring's socket with `.table` behind it.
+    pub fn connect(path: impl AsRef<Path>) -> SubscriberOptions<Keyed<K, V, T>> {
+        SubscriberOptions::at_socket(path.as_ref(), None)
+    }
+}
+
+impl<K: Payload, V: Holds<T>, T: Payload> SubscriberOptions<Keyed<K, V, T>> {
+    /// Opens both, and joins the ring at its end. `key` tells a message's key; `None` for one that changes no row.
+    ///
+    /// # Errors
+    /// [`OpenError`] of the ring or of the table.
+    pub fn open(
+        self,
+        key: impl Fn(&T) -> Option<K> + Send + Sync + 'static,
+    ) -> Result<KeyedSubscriber<K, V, T>, OpenError> {
+        let ring = self.clone().of::<T>(Some(MessageFormat::of::<T>())).join(Join::Latest).open()?;
+        let table = self.of::<Table<K, V>>(None).renamed(table_name, table_socket).open()?;
+        Ok(KeyedSubscriber::new(ring, table, key))
+    }
+}

@@ -1,0 +1,230 @@
+//! A ring and its table: what a late joiner knows is what one knows that was there from the start.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use feed_ring::keyed::{Holds, SnapshotError};
+use feed_ring::{
+    CreateError, Join, KeyedPublisher, KeyedSubscriber, OpenError, Payload, Publisher, RecvError, Subscriber,
+    TableReader, TryRecvError, in_process_keyed,
+};
+use feed_testing::PrivateRoot;
+
+/// Each message says which key it is of, and has its own number in it.
+#[derive(Clone, Copy, Debug, PartialEq, Payload)]
+#[repr(C)]
+struct Quote {
+    key: u64,
+    number: u64,
+    rest: [u64; 3],
+}
+
+fn quote(key: u64, number: u64) -> Quote {
+    Quote { key, number, rest: [number; 3] }
+}
+
+type Feed = KeyedPublisher<u64, Quote>;
+type Late = KeyedSubscriber<u64, Quote>;
+
+const SLOTS: usize = 64;
+
+fn publisher(root: &PrivateRoot) -> Feed {
+    Feed::options("q").root(root).capacity(SLOTS).rows(100).create().unwrap()
+}
+
+fn join(root: &PrivateRoot) -> Late {
+    Late::options("q").root(root).open(|quote| Some(quote.key)).unwrap()
+}
+
+fn publish(feed: &mut Feed, key: u64) -> u64 {
+    let row = feed.row(&key).unwrap();
+    let number = feed.ring().published();
+    assert_eq!(feed.publish(row, &quote(key, number)), number);
+    number
+}
+
+/// The state after some messages: the number of the last of each key.
+type State = HashMap<u64, u64>;
+
+fn state_of(late: &mut Late) -> (State, u64) {
+    let snapshot = late.snapshot().unwrap();
+    let state = snapshot.rows.iter().map(|(key, stored)| {
+        assert_eq!(stored.value, quote(*key, stored.number), "a row is whole, and its message's");
+        (*key, stored.number)
+    });
+    (state.collect(), snapshot.complete_at)
+}
+
+#[test]
+fn a_late_joiner_knows_the_morning_and_gets_what_comes_after() {
+    let root = PrivateRoot::new();
+    let mut feed = publisher(&root);
+    for n in 0..1000 {
+        publish(&mut feed, n % 7);
+    }
+    feed.publish_without_row(&quote(99, 1000));
+    let mut late = join(&root);
+    publish(&mut feed, 3); // between the join and the copy
+    let (state, complete_at) = state_of(&mut late);
+    let expected =
+        (0..7).map(|key| (key, if key == 3 { 1001 } else { (0..1000).rev().find(|n| n % 7 == key).unwrap() }));
+    assert_eq!((state, complete_at), (expected.collect(), 1002));
+    assert_eq!(late.try_recv(), Err(TryRecvError::Empty), "what is in the copy does not come again");
+    publish(&mut feed, 3);
+    publish(&mut feed, 50);
+    assert_eq!(late.try_recv().map(|n| (n.number, n.message.key)), Ok((1002, 3)));
+    assert_eq!(late.recv().map(|n| (n.number, n.message.key)), Ok((1003, 50)), "a key that the copy does not have");
+    feed.close().unwrap();
+    assert_eq!(late.recv(), Err(RecvError::Closed));
+    assert!(root.names().is_empty(), "both are removed");
+}
+
+#[test]
+fn one_that_was_lapped_copies_again_and_misses_nothing() {
+    let root = PrivateRoot::new();
+    let mut feed = publisher(&root);
+    let mut late = join(&root);
+    assert_eq!(state_of(&mut late), (State::new(), 0));
+    for n in 0..1000 {
+        publish(&mut feed, n % 80);
+    }
+    assert!(matches!(late.try_recv(), Err(TryRecvError::Lagged { .. })));
+    let (mut state, complete_at) = state_of(&mut late);
+    while let Ok(numbered) = late.try_recv() {
+        state.insert(numbered.message.key, numbered.number);
+    }
+    let expected: State = (0..80).map(|key| (key, (0..1000).rev().find(|n| n % 80 == key).unwrap())).collect();
+    assert_eq!((state, complete_at), (expected, 1000));
+}
+
+#[test]
+fn a_publisher_that_takes_both_over_goes_on_with_rows_and_numbers() {
+    let root = PrivateRoot::new();
+    let mut feed = publisher(&root);
+    let mut late = join(&root);
+    state_of(&mut late);
+    publish(&mut feed, 1);
+    feed.leave();
+    let mut feed = publisher(&root);
+    assert_eq!((feed.ring().epoch(), feed.table().epoch(), feed.ring().published()), (2, 2, 1));
+    let row = feed.row(&1).unwrap();
+    assert_eq!(feed.get(row).unwrap().value, quote(1, 0));
+    publish(&mut feed, 2);
+    assert_eq!(late.try_recv().unwrap().number, 0);
+    assert_eq!(late.try_recv(), Err(TryRecvError::Restarted { epoch: 2, sequence: 1 }));
+    assert_eq!(state_of(&mut late).0, State::from([(1, 0), (2, 1)]));
+    assert_eq!(state_of(&mut join(&root)).0, State::from([(1, 0), (2, 1)]));
+}
+
+#[test]
+fn a_publisher_without_the_table_makes_it_worthless_and_that_is_said() {
+    let root = PrivateRoot::new();
+    let mut feed = publisher(&root);
+    publish(&mut feed, 1);
+    publish(&mut feed, 2);
+    let mut late = join(&root);
+    feed.leave();
+    let plain = || Publisher::<Quote>::options("q").root(&root).capacity(SLOTS).create().unwrap();
+    // One that publishes nothing takes nothing away.
+    plain().leave();
+    assert_eq!(late.snapshot().unwrap_err(), SnapshotError::NotKept, "while another publisher's epoch is the ring's");
+    let feed = publisher(&root);
+    assert_eq!((feed.ring().epoch(), feed.table().epoch()), (3, 2));
+    assert_eq!(state_of(&mut late).0, State::from([(1, 0), (2, 1)]));
+    feed.leave();
+    // One that publishes leaves a message without a row.
+    let mut other = plain();
+    other.publish(&quote(1, 2));
+    other.leave();
+    let mut feed = publisher(&root);
+    assert_eq!((feed.ring().epoch(), feed.table().epoch(), feed.table().len()), (5, 1, 0));
+    assert_eq!((feed.ring().published(), feed.table().stores()), (3, 3));
+    assert_eq!(late.snapshot().unwrap_err(), SnapshotError::NotKept, "that table was replaced");
+    publish(&mut feed, 9);
+    assert_eq!(state_of(&mut join(&root)), (State::from([(9, 3)]), 4));
+}
+
+#[test]
+fn a_ring_that_began_anew_has_a_new_table() {
+    let root = PrivateRoot::new();
+    let mut feed = Feed::options("q").root(&root).capacity(SLOTS).rows(100).keep(true).create().unwrap();
+    publish(&mut feed, 1);
+    feed.close().unwrap();
+    std::fs::remove_dir_all(root.path().join("q.ring")).unwrap();
+    let mut feed = publisher(&root);
+    assert_eq!((feed.ring().published(), feed.table().stores(), feed.table().len()), (0, 0, 0));
+    assert_eq!(publish(&mut feed, 5), 0);
+    assert_eq!(state_of(&mut join(&root)).0, State::from([(5, 0)]));
+}
+
+/// A row with more than the message.
+#[derive(Clone, Copy, Debug, PartialEq, Payload)]
+#[repr(C)]
+struct Board {
+    last: Quote,
+    count: u64,
+}
+
+impl Holds<Quote> for Board {
+    fn message(&self) -> &Quote {
+        &self.last
+    }
+}
+
+#[test]
+fn a_row_may_hold_more_than_the_message() {
+    let root = PrivateRoot::new();
+    let mut feed = KeyedPublisher::<u64, Board, Quote>::options("b").root(&root).capacity(4).create().unwrap();
+    let row = feed.row(&7).unwrap();
+    for n in 0..3 {
+        let count = feed.get(row).map_or(0, |stored| stored.value.count) + 1;
+        feed.publish(row, &Board { last: quote(7, n), count });
+    }
+    let mut late =
+        KeyedSubscriber::<u64, Board, Quote>::options("b").root(&root).open(|quote| Some(quote.key)).unwrap();
+    assert_eq!(late.snapshot().unwrap().rows[0].1.value, Board { last: quote(7, 2), count: 3 });
+    let mut plain = Subscriber::<Quote>::options("b").root(&root).join(Join::Oldest).open().unwrap();
+    assert_eq!(plain.try_recv(), Ok(quote(7, 0)), "the ring is a ring like any other");
+}
+
+#[test]
+fn a_sealed_ring_has_a_sealed_table() {
+    let root = PrivateRoot::new();
+    let socket = root.path().join("q.sock");
+    let mut feed = Feed::options("q").capacity(SLOTS).serve(&socket).create().unwrap();
+    publish(&mut feed, 1);
+    let mut late = Late::connect(&socket).open(|quote| Some(quote.key)).unwrap();
+    assert_eq!(state_of(&mut late).0, State::from([(1, 0)]));
+    let mut table = TableReader::<u64, Quote>::connect(root.path().join("q.sock.table")).open().unwrap();
+    assert_eq!(table.row(&1).map(|row| table.get(row).unwrap().unwrap().number), Some(0));
+    feed.close().unwrap();
+    assert!(root.names().is_empty());
+}
+
+#[test]
+fn what_cannot_be_made_or_opened_leaves_nothing() {
+    let root = PrivateRoot::new();
+    let error = Feed::options("q").root(&root).capacity(SLOTS).rows(0).create().unwrap_err();
+    assert!(matches!(error, CreateError::Rows { found: 0, .. }), "{error}");
+    assert!(root.names().is_empty(), "the ring was made before the table, and removed again");
+    let _ring = Publisher::<Quote>::options("q").root(&root).capacity(SLOTS).create().unwrap();
+    let error = Late::options("q").root(&root).open(|quote| Some(quote.key)).unwrap_err();
+    assert!(matches!(&error, OpenError::NotFound { path } if path.ends_with("q.table.ring")), "{error}");
+}
+
+#[test]
+fn a_keyed_ring_within_the_process_is_taken_over_with_its_table() {
+    let (mut feed, both) = in_process_keyed::<u64, Quote>(4, 10).unwrap();
+    assert!(both.take_over().is_none());
+    let row = feed.row(&3).unwrap();
+    feed.publish(row, &quote(3, 0));
+    feed.leave();
+    let mut feed = both.take_over().unwrap();
+    let mut late = both.join(|quote| Some(quote.key));
+    let row = feed.row(&3).unwrap();
+    feed.publish(row, &quote(3, 1));
+    assert_eq!(late.snapshot().unwrap().rows[0].1.number, 1);
+    let interrupter = late.ring_mut().interrupter();
+    interrupter.interrupt();
+    assert_eq!(late.ring_mut().recv_timeout(Duration::MAX), Ok(quote(3, 1)));
+}
