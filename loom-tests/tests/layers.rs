@@ -17,7 +17,8 @@ const RING: &[&[&str]] = &[
     &["segment"],
     &["transport"],
     &["publisher", "subscriber"],
-    &["in_process", "inspect", "raw"],
+    &["in_process", "inspect", "raw", "table"],
+    &["keyed"],
     &["lib"],
 ];
 

@@ -10,6 +10,7 @@ mod bases;
 mod ending;
 mod faults;
 mod joins;
+mod keyed;
 mod parking;
 mod rows;
 mod shapes;
@@ -161,6 +162,12 @@ pub const ALL: &[Model] = &[
         .preemptions(2),
     Model::new("cell-park-unwind", "Mz", "a store and a panic for a reader that sleeps", rows::park_unwind)
         .preemptions(2),
+    Model::new("keyed", "M", "2 messages beside one that joins late and copies the table", keyed::joins).preemptions(2),
+    Model::new("keyed-lapped", "L", "2 slots, 2 messages; one that was lapped copies the table", keyed::lapped)
+        .preemptions(3),
+    Model::new("keyed-takeover", "MR", "killed at every store, another takes both over", keyed::takeover)
+        .preemptions(1)
+        .every_store(),
     Model::new("forged", "", "each store in turn says 8, which belongs into another slot", faults::forged)
         .every_store(),
     Model::new("forged-count", "L", "the count says 2^64 - 1", faults::forged_count),

@@ -7,6 +7,7 @@ use crate::error::CreateError;
 use crate::format::payload::Payload;
 use crate::in_process::{InProcess, in_process};
 use crate::protocol::cursor::Join;
+use crate::subscriber::handle::Subscriber;
 use crate::table::{InProcessTable, in_process_table};
 
 /// Makes a ring of `slots` slots and its table of `rows` rows on the heap.
@@ -33,6 +34,11 @@ impl<K: Payload, V: Holds<T>, T: Payload> InProcessKeyed<K, V, T> {
     /// Joins the ring at its end. `key` tells a message's key; `None` for one that changes no row.
     pub fn join(&self, key: impl Fn(&T) -> Option<K> + Send + Sync + 'static) -> KeyedSubscriber<K, V, T> {
         KeyedSubscriber::new(self.ring.subscribe(Join::Latest), self.table.read(), key)
+    }
+
+    /// Joins the ring alone, at its oldest message.
+    pub fn join_oldest(&self) -> Subscriber<T> {
+        self.ring.subscribe(Join::Oldest)
     }
 
     /// Takes both over after their publisher ended. `None` while there is one.
