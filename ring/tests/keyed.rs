@@ -29,11 +29,11 @@ type Late = KeyedSubscriber<u64, Quote>;
 const SLOTS: usize = 64;
 
 fn publisher(root: &PrivateRoot) -> Feed {
-    Feed::options("q").root(root).capacity(SLOTS).rows(100).create().unwrap()
+    Feed::options("q").root(root).capacity(SLOTS).rows(100).create_keyed().unwrap()
 }
 
 fn join(root: &PrivateRoot) -> Late {
-    Late::options("q").root(root).open(|quote| Some(quote.key)).unwrap()
+    Late::options("q").root(root).open_keyed(|quote| Some(quote.key)).unwrap()
 }
 
 fn publish(feed: &mut Feed, key: u64) -> u64 {
@@ -147,7 +147,7 @@ fn a_publisher_without_the_table_makes_it_worthless_and_that_is_said() {
 #[test]
 fn a_ring_that_began_anew_has_a_new_table() {
     let root = PrivateRoot::new();
-    let mut feed = Feed::options("q").root(&root).capacity(SLOTS).rows(100).keep(true).create().unwrap();
+    let mut feed = Feed::options("q").root(&root).capacity(SLOTS).rows(100).keep(true).create_keyed().unwrap();
     publish(&mut feed, 1);
     feed.close().unwrap();
     std::fs::remove_dir_all(root.path().join("q.ring")).unwrap();
@@ -174,14 +174,14 @@ impl Holds<Quote> for Board {
 #[test]
 fn a_row_may_hold_more_than_the_message() {
     let root = PrivateRoot::new();
-    let mut feed = KeyedPublisher::<u64, Board, Quote>::options("b").root(&root).capacity(4).create().unwrap();
+    let mut feed = KeyedPublisher::<u64, Board, Quote>::options("b").root(&root).capacity(4).create_keyed().unwrap();
     let row = feed.row(&7).unwrap();
     for n in 0..3 {
         let count = feed.get(row).map_or(0, |stored| stored.value.count) + 1;
         feed.publish(row, &Board { last: quote(7, n), count });
     }
     let mut late =
-        KeyedSubscriber::<u64, Board, Quote>::options("b").root(&root).open(|quote| Some(quote.key)).unwrap();
+        KeyedSubscriber::<u64, Board, Quote>::options("b").root(&root).open_keyed(|quote| Some(quote.key)).unwrap();
     assert_eq!(late.snapshot().unwrap().rows[0].1.value, Board { last: quote(7, 2), count: 3 });
     let mut plain = Subscriber::<Quote>::options("b").root(&root).join(Join::Oldest).open().unwrap();
     assert_eq!(plain.try_recv(), Ok(quote(7, 0)), "the ring is a ring like any other");
@@ -191,11 +191,11 @@ fn a_row_may_hold_more_than_the_message() {
 fn a_sealed_ring_has_a_sealed_table() {
     let root = PrivateRoot::new();
     let socket = root.path().join("q.sock");
-    let mut feed = Feed::options("q").capacity(SLOTS).serve(&socket).create().unwrap();
+    let mut feed = Feed::options("q").capacity(SLOTS).serve(&socket).create_keyed().unwrap();
     publish(&mut feed, 1);
-    let mut late = Late::connect(&socket).open(|quote| Some(quote.key)).unwrap();
+    let mut late = Late::connect(&socket).open_keyed(|quote| Some(quote.key)).unwrap();
     assert_eq!(state_of(&mut late).0, State::from([(1, 0)]));
-    let mut table = TableReader::<u64, Quote>::connect(root.path().join("q.sock.table")).open().unwrap();
+    let mut table = TableReader::<u64, Quote>::connect(root.path().join("q.sock.table")).open_table().unwrap();
     assert_eq!(table.row(&1).map(|row| table.get(row).unwrap().unwrap().number), Some(0));
     feed.close().unwrap();
     assert!(root.names().is_empty());
@@ -204,11 +204,11 @@ fn a_sealed_ring_has_a_sealed_table() {
 #[test]
 fn what_cannot_be_made_or_opened_leaves_nothing() {
     let root = PrivateRoot::new();
-    let error = Feed::options("q").root(&root).capacity(SLOTS).rows(0).create().unwrap_err();
+    let error = Feed::options("q").root(&root).capacity(SLOTS).rows(0).create_keyed().unwrap_err();
     assert!(matches!(error, CreateError::Rows { found: 0, .. }), "{error}");
     assert!(root.names().is_empty(), "the ring was made before the table, and removed again");
     let _ring = Publisher::<Quote>::options("q").root(&root).capacity(SLOTS).create().unwrap();
-    let error = Late::options("q").root(&root).open(|quote| Some(quote.key)).unwrap_err();
+    let error = Late::options("q").root(&root).open_keyed(|quote| Some(quote.key)).unwrap_err();
     assert!(matches!(&error, OpenError::NotFound { path } if path.ends_with("q.table.ring")), "{error}");
 }
 

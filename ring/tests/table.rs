@@ -23,7 +23,7 @@ enum Transport {
 
 impl Transport {
     fn open(&self, wait: WaitStrategy) -> Reader {
-        let open = |options: SubscriberOptions<Table<u32, Value>>| options.wait(wait).open().unwrap();
+        let open = |options: SubscriberOptions<Table<u32, Value>>| options.wait(wait).open_table().unwrap();
         match self {
             Transport::Disk(root) => open(Reader::options("t").root(root)),
             Transport::Sealed(root) => open(Reader::connect(root.path().join("t.sock"))),
@@ -37,7 +37,7 @@ impl Transport {
 
     fn take_over(&self) -> Option<Writer> {
         match self {
-            Transport::Disk(root) => Some(Writer::options("t").root(root).capacity(ROWS).create().unwrap()),
+            Transport::Disk(root) => Some(Writer::options("t").root(root).capacity(ROWS).create_table().unwrap()),
             Transport::Sealed(_) => None,
             Transport::Heap(table) => Some(table.take_over().unwrap()),
         }
@@ -50,9 +50,9 @@ const ROWS: usize = 5;
 fn each(test: impl Fn(Writer, &Transport)) {
     let root = PrivateRoot::new();
     let options = || Writer::options("t").capacity(ROWS);
-    test(options().root(&root).create().unwrap(), &Transport::Disk(root));
+    test(options().root(&root).create_table().unwrap(), &Transport::Disk(root));
     let root = PrivateRoot::new();
-    test(options().serve(root.path().join("t.sock")).create().unwrap(), &Transport::Sealed(root));
+    test(options().serve(root.path().join("t.sock")).create_table().unwrap(), &Transport::Sealed(root));
     let (writer, table) = in_process_table(ROWS).unwrap();
     test(writer, &Transport::Heap(table));
 }
@@ -213,8 +213,8 @@ fn a_row_at_full_speed_is_never_torn_and_never_goes_back() {
 #[test]
 fn a_cell_of_many_lines_is_never_torn_and_never_goes_back() {
     let root = PrivateRoot::new();
-    let mut writer = CellWriter::<[u64; 300]>::options("c").root(&root).copies(4).create().unwrap();
-    let reader = std::sync::Mutex::new(CellReader::<[u64; 300]>::options("c").root(&root).open().unwrap());
+    let mut writer = CellWriter::<[u64; 300]>::options("c").root(&root).copies(4).create_cell().unwrap();
+    let reader = std::sync::Mutex::new(CellReader::<[u64; 300]>::options("c").root(&root).open_cell().unwrap());
     numbers_rise(|value| _ = writer.store(value), |buffer| reader.lock().unwrap().get_into(buffer).unwrap(), 200_000);
 }
 
@@ -234,17 +234,17 @@ fn a_cell_is_a_value_with_a_number() {
 #[test]
 fn what_is_no_such_table_is_refused_by_name() {
     let root = PrivateRoot::new();
-    let writer = TableWriter::<Text<8>, u64>::options("t").root(&root).create().unwrap();
+    let writer = TableWriter::<Text<8>, u64>::options("t").root(&root).create_table().unwrap();
     let refused =
         |error: OpenError| error.to_string().rsplit_once("segment: ").map(|(_, text)| text.to_owned()).unwrap();
-    let other_key = TableReader::<u64, u64>::options("t").root(&root).open().unwrap_err();
+    let other_key = TableReader::<u64, u64>::options("t").root(&root).open_table().unwrap_err();
     assert!(
         refused(other_key).starts_with("carries text (8 bytes, align 1), this program expects u64 (8 bytes, align 8)")
     );
-    let other_value = TableReader::<Text<8>, i64>::options("t").root(&root).open().unwrap_err();
+    let other_value = TableReader::<Text<8>, i64>::options("t").root(&root).open_table().unwrap_err();
     assert!(refused(other_value).starts_with("carries u64 (8 bytes, align 8), this program expects i64"));
     let kinds = [
-        CellReader::<u64>::options("t").root(&root).open().unwrap_err(),
+        CellReader::<u64>::options("t").root(&root).open_cell().unwrap_err(),
         Subscriber::<u64>::options("t").root(&root).open().unwrap_err(),
     ];
     let kinds = kinds.map(refused);
@@ -253,19 +253,19 @@ fn what_is_no_such_table_is_refused_by_name() {
         kinds[1],
         "a table, this program expects a ring of messages: choose another name, or the program for a table"
     );
-    let second = TableWriter::<Text<8>, u64>::options("t").root(&root).create().unwrap_err();
+    let second = TableWriter::<Text<8>, u64>::options("t").root(&root).create_table().unwrap_err();
     assert!(matches!(second, CreateError::AlreadyPublished { .. }), "{second}");
     writer.close().unwrap();
 
     for rows in [0, (1 << 24) + 1] {
-        let error = TableWriter::<u64, u64>::options("t").root(&root).capacity(rows).create().unwrap_err();
+        let error = TableWriter::<u64, u64>::options("t").root(&root).capacity(rows).create_table().unwrap_err();
         assert!(matches!(error, CreateError::Rows { found, most: 16_777_216 } if found == rows as u64), "{error}");
     }
     for copies in [0, 1, 65] {
-        let error = CellWriter::<u64>::options("t").root(&root).copies(copies).create().unwrap_err();
+        let error = CellWriter::<u64>::options("t").root(&root).copies(copies).create_cell().unwrap_err();
         assert!(matches!(error, CreateError::Copies { found } if found == copies), "{error}");
     }
-    let error = TableWriter::<[u64; 600], u64>::options("t").root(&root).create().unwrap_err();
+    let error = TableWriter::<[u64; 600], u64>::options("t").root(&root).create_table().unwrap_err();
     assert_eq!(error.to_string(), "message array: 4800 bytes of a key, at most 4096 expected: change the message");
 }
 
@@ -276,11 +276,11 @@ fn a_ring_and_a_table_of_one_name_replace_each_other() {
     publisher.publish(&1);
     let mut subscriber = Subscriber::<u64>::options("n").root(&root).open().unwrap();
     publisher.leave();
-    let mut writer = TableWriter::<u64, u64>::options("n").root(&root).create().unwrap();
+    let mut writer = TableWriter::<u64, u64>::options("n").root(&root).create_table().unwrap();
     assert_eq!(subscriber.try_recv(), Err(feed_ring::TryRecvError::Superseded));
     let row = writer.row(&1).unwrap();
     assert_eq!(writer.store(row, &5), 1, "numbers go on where the ring's ended");
-    let mut reader = TableReader::<u64, u64>::options("n").root(&root).open().unwrap();
+    let mut reader = TableReader::<u64, u64>::options("n").root(&root).open_table().unwrap();
     writer.leave();
     let _publisher = Publisher::<u64>::options("n").root(&root).capacity(4).create().unwrap();
     assert_eq!(reader.wait(2, Duration::from_secs(10)), Err(WaitError::Superseded));

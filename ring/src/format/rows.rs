@@ -110,6 +110,16 @@ pub(crate) struct RowsLayout {
 }
 
 impl RowsGeometry {
+    /// A table with keys of this format, in two copies.
+    pub(crate) fn table(key: MessageFormat) -> Self {
+        RowsGeometry { kind: Kind::Table(key), copies: 2 }
+    }
+
+    /// A cell, in two copies.
+    pub(crate) fn cell() -> Self {
+        RowsGeometry { kind: Kind::Cell, copies: 2 }
+    }
+
     /// Where the parts of `rows` rows are, if the number of keys is at `key_count` and the keys begin at `keys`; and the word
     /// index of the first row.
     pub(super) fn layout(&self, key_count: usize, keys: usize, rows: u64) -> (RowsLayout, usize) {

@@ -1,6 +1,6 @@
 //! A ring and its table within one process.
 
-use super::Holds;
+use super::holds::Holds;
 use super::publisher::KeyedPublisher;
 use super::subscriber::KeyedSubscriber;
 use crate::error::CreateError;
@@ -14,6 +14,7 @@ use crate::table::{InProcessTable, in_process_table};
 ///
 /// # Errors
 /// As [`in_process`](crate::in_process()) and [`in_process_table`].
+#[expect(clippy::type_complexity, reason = "two handles, or an error")]
 pub fn in_process_keyed<K: Payload, T: Payload>(
     slots: usize,
     rows: usize,

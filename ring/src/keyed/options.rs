@@ -1,25 +1,30 @@
 //! How a ring and its table are made, taken over and opened together.
 
+use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
-use super::Holds;
+use super::holds::Holds;
 use super::publisher::KeyedPublisher;
 use super::subscriber::KeyedSubscriber;
 use crate::error::{CreateError, OpenError};
 use crate::format::layout::word;
 use crate::format::message::MessageFormat;
 use crate::format::payload::Payload;
-use crate::format::rows::row_word;
+use crate::format::rows::{RowsGeometry, row_word};
 use crate::protocol::cursor::Join;
 use crate::publisher::handle::Publisher;
 use crate::publisher::options::PublisherOptions;
 use crate::subscriber::options::SubscriberOptions;
 use crate::sync::EPOCHS;
-use crate::table::{Table, TableWriter, table_of};
+use crate::table::{Table, TableWriter};
 
 /// Stands for a ring and its table in [`PublisherOptions`] and [`SubscriberOptions`].
 #[derive(Clone, Copy, Debug)]
-pub struct Keyed<K, V, T = V>(std::marker::PhantomData<fn() -> (K, V, T)>);
+pub struct Keyed<K, V, T = V> {
+    key: PhantomData<fn() -> K>,
+    value: PhantomData<fn() -> V>,
+    message: PhantomData<fn() -> T>,
+}
 
 /// The table's name, or its socket's path, is the ring's with this behind it.
 const SUFFIX: &str = ".table";
@@ -58,7 +63,7 @@ impl<K: Payload, V: Holds<T>, T: Payload> PublisherOptions<Keyed<K, V, T>> {
     /// # Errors
     /// [`CreateError`] of the ring or of the table. A ring that was made for it is removed then; one that was taken over is
     /// left.
-    pub fn create(self) -> Result<KeyedPublisher<K, V, T>, CreateError> {
+    pub fn create_keyed(self) -> Result<KeyedPublisher<K, V, T>, CreateError> {
         let (format, slots) = (MessageFormat::of::<T>(), self.slots());
         let ring = self.clone().of::<T>(format, None, slots).create()?;
         match self.create_table(&ring) {
@@ -73,17 +78,17 @@ impl<K: Payload, V: Holds<T>, T: Payload> PublisherOptions<Keyed<K, V, T>> {
     }
 
     fn create_table(self, ring: &Publisher<T>) -> Result<TableWriter<K, V>, CreateError> {
-        let (rows, capacity) = (table_of::<K>(), self.table_rows as u64);
+        let (rows, capacity) = (RowsGeometry::table(MessageFormat::of::<K>()), self.table_rows as u64);
         let options = self
             .of::<Table<K, V>>(MessageFormat::of::<V>(), Some(rows), capacity)
             .renamed(table_name, table_socket)
             .from(ring.published());
-        let table = options.clone().create()?;
+        let table = options.clone().create_table()?;
         let table = match table.epoch() == 1 || is_in_step(&table, ring) {
             true => table,
             false => {
                 table.leave();
-                options.fresh(true).create()?
+                options.fresh(true).create_table()?
             }
         };
         let memory = table.words();
@@ -125,12 +130,12 @@ impl<K: Payload, V: Holds<T>, T: Payload> SubscriberOptions<Keyed<K, V, T>> {
     ///
     /// # Errors
     /// [`OpenError`] of the ring or of the table.
-    pub fn open(
+    pub fn open_keyed(
         self,
         key: impl Fn(&T) -> Option<K> + Send + Sync + 'static,
     ) -> Result<KeyedSubscriber<K, V, T>, OpenError> {
         let ring = self.clone().of::<T>(Some(MessageFormat::of::<T>())).join(Join::Latest).open()?;
-        let table = self.of::<Table<K, V>>(None).renamed(table_name, table_socket).open()?;
+        let table = self.of::<Table<K, V>>(None).renamed(table_name, table_socket).open_table()?;
         Ok(KeyedSubscriber::new(ring, table, key))
     }
 }

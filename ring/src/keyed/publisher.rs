@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use super::Holds;
+use super::holds::Holds;
 use crate::error::CloseError;
 use crate::format::payload::Payload;
 use crate::publisher::handle::Publisher;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Holds;
+use super::holds::Holds;
 use crate::error::{RecvError, TryRecvError};
 use crate::format::layout::word;
 use crate::format::payload::Payload;

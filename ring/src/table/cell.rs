@@ -5,16 +5,16 @@ use std::marker::PhantomData;
 use std::path::Path;
 use std::time::Duration;
 
-use super::options::COPIES;
+use super::error::{ReadError, WaitError};
 use super::reader::Reader;
+use super::row::{Row, Stored};
 use super::typed::{stored, value};
 use super::writer::Writer;
-use super::{ReadError, Row, Stored, WaitError};
 use crate::error::{CloseError, CreateError};
 use crate::format::layout::{Layout, slot_words};
 use crate::format::message::MessageFormat;
 use crate::format::payload::Payload;
-use crate::format::rows::{Kind, RowsGeometry};
+use crate::format::rows::RowsGeometry;
 use crate::protocol::copy;
 use crate::protocol::wait::{Interrupter, WaitStrategy};
 use crate::protocol::wake::Wake;
@@ -196,7 +196,7 @@ impl<T> std::fmt::Debug for CellReader<T> {
 /// [`CreateError::Message`] if `T` cannot be a value.
 pub fn in_process_cell<T: Payload>() -> Result<(CellWriter<T>, InProcessCell<T>), CreateError> {
     check_message(&MessageFormat::of::<T>())?;
-    let rows = RowsGeometry { kind: Kind::Cell, copies: COPIES };
+    let rows = RowsGeometry::cell();
     check_rows(&rows, 1)?;
     let heap = Heap::new(Layout::rows_in_process(&rows, slot_words(size_of::<T>()), 1));
     let cell = InProcessCell { heap, value: PhantomData };

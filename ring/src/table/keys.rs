@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::Row;
+use super::row::Row;
 use crate::protocol::copy;
 use crate::protocol::rows::Rows;
 use crate::sync::Word;

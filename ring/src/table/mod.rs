@@ -22,12 +22,12 @@
 //!
 //! fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     // In one process.
-//!     let mut quotes = TableWriter::<Text<16>, Quote>::options("quotes.table").capacity(10_000).create()?;
+//!     let mut quotes = TableWriter::<Text<16>, Quote>::options("quotes.table").capacity(10_000).create_table()?;
 //!     let row = quotes.row(&Text::new("ESH4")?)?;
 //!     quotes.store(row, &Quote { bid: 5_166_250_000_000, ask: 5_166_500_000_000 });
 //!
 //!     // In any number of others.
-//!     let mut table = TableReader::<Text<16>, Quote>::options("quotes.table").open()?;
+//!     let mut table = TableReader::<Text<16>, Quote>::options("quotes.table").open_table()?;
 //!     let row = table.row(&Text::new("ESH4")?).ok_or("no such symbol")?;
 //!     let quote = table.get(row)?.ok_or("no quote yet")?;
 //!     assert_eq!((quote.number, quote.value.bid), (0, 5_166_250_000_000));
@@ -44,31 +44,12 @@ mod error;
 mod keys;
 mod options;
 mod reader;
+mod row;
 mod typed;
 mod writer;
 
 pub use cell::{CellReader, CellWriter, InProcessCell, in_process_cell};
 pub use error::{Full, ReadError, WaitError};
-pub(crate) use options::table_of;
 pub use options::{Cell, Table};
+pub use row::{Row, Stored};
 pub use typed::{InProcessTable, TableReader, TableWriter, in_process_table};
-
-/// The row of a key. It stays the same as long as the table exists, whoever writes it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Row(u32);
-
-impl Row {
-    /// The row's number: rows are counted from 0, in the order in which their keys were added.
-    pub fn index(self) -> usize {
-        self.0 as usize
-    }
-}
-
-/// A value, and the number of the store that it came with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stored<V> {
-    /// The number of the store. It counts the stores into a cell, or into all rows of a table, from 0 on.
-    pub number: u64,
-    /// The value.
-    pub value: V,
-}

@@ -8,13 +8,10 @@ use super::typed::{TableReader, TableWriter};
 use crate::error::{CreateError, OpenError};
 use crate::format::message::MessageFormat;
 use crate::format::payload::Payload;
-use crate::format::rows::{Kind, RowsGeometry};
+use crate::format::rows::RowsGeometry;
 use crate::publisher::options::{PublisherOptions, ROWS};
 use crate::segment::header::Contents;
 use crate::subscriber::options::SubscriberOptions;
-
-/// Copies of a row unless the options say otherwise.
-pub(super) const COPIES: usize = 2;
 
 /// Stands for a table in [`PublisherOptions`] and [`SubscriberOptions`].
 #[derive(Clone, Copy, Debug)]
@@ -24,23 +21,18 @@ pub struct Table<K, V>(PhantomData<fn() -> (K, V)>);
 #[derive(Clone, Copy, Debug)]
 pub struct Cell<T>(PhantomData<fn() -> T>);
 
-/// What a table with keys `K` has beside its values.
-pub(crate) fn table_of<K: Payload>() -> RowsGeometry {
-    RowsGeometry { kind: Kind::Table(MessageFormat::of::<K>()), copies: COPIES }
-}
-
 impl<K: Payload, V: Payload> TableWriter<K, V> {
     /// Options for a table of this name, of 4,096 rows unless [`capacity`](PublisherOptions::capacity) says otherwise. The rules
     /// for names are a ring's, and rings, tables and cells share one set of names.
     pub fn options(name: &str) -> PublisherOptions<Table<K, V>> {
-        PublisherOptions::for_rows(name, MessageFormat::of::<V>(), table_of::<K>(), ROWS)
+        PublisherOptions::for_rows(name, MessageFormat::of::<V>(), RowsGeometry::table(MessageFormat::of::<K>()), ROWS)
     }
 }
 
 impl<T: Payload> CellWriter<T> {
     /// Options for a cell of this name: see [`TableWriter::options`].
     pub fn options(name: &str) -> PublisherOptions<Cell<T>> {
-        PublisherOptions::for_rows(name, MessageFormat::of::<T>(), RowsGeometry { kind: Kind::Cell, copies: COPIES }, 1)
+        PublisherOptions::for_rows(name, MessageFormat::of::<T>(), RowsGeometry::cell(), 1)
     }
 }
 
@@ -57,7 +49,7 @@ impl<K: Payload, V: Payload> PublisherOptions<Table<K, V>> {
     ///
     /// # Errors
     /// [`CreateError`], with one variant for each possible cause. Nothing is left behind then.
-    pub fn create(self) -> Result<TableWriter<K, V>, CreateError> {
+    pub fn create_table(self) -> Result<TableWriter<K, V>, CreateError> {
         let wake = self.wake_or_default();
         Ok(TableWriter::new(self.make()?, wake))
     }
@@ -74,11 +66,11 @@ impl<T: Payload> PublisherOptions<Cell<T>> {
     }
 
     /// Takes over the cell of this name if an ended writer left it, and it has these copies and this value. Otherwise makes a
-    /// new one: see [`PublisherOptions::<Table<K, V>>::create`].
+    /// new one: see [`PublisherOptions::<Table<K, V>>::create_table`].
     ///
     /// # Errors
     /// [`CreateError`], with one variant for each possible cause. Nothing is left behind then.
-    pub fn create(self) -> Result<CellWriter<T>, CreateError> {
+    pub fn create_cell(self) -> Result<CellWriter<T>, CreateError> {
         let wake = self.wake_or_default();
         Ok(CellWriter::new(self.make()?, wake))
     }
@@ -115,7 +107,7 @@ impl<K: Payload, V: Payload> SubscriberOptions<Table<K, V>> {
     ///
     /// # Errors
     /// [`OpenError`], with one variant for each possible cause.
-    pub fn open(self) -> Result<TableReader<K, V>, OpenError> {
+    pub fn open_table(self) -> Result<TableReader<K, V>, OpenError> {
         let (key, value) = (MessageFormat::of::<K>(), MessageFormat::of::<V>());
         let opened = self.open_transport(Contents::Table(Some((&key, &value))))?;
         Ok(TableReader::new(opened, self.wait_strategy()))
@@ -127,7 +119,7 @@ impl<T: Payload> SubscriberOptions<Cell<T>> {
     ///
     /// # Errors
     /// [`OpenError`], with one variant for each possible cause.
-    pub fn open(self) -> Result<CellReader<T>, OpenError> {
+    pub fn open_cell(self) -> Result<CellReader<T>, OpenError> {
         let opened = self.open_transport(Contents::Cell(Some(&MessageFormat::of::<T>())))?;
         Ok(CellReader::new(opened, self.wait_strategy()))
     }

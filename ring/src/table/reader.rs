@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use super::error::{ReadError, WaitError};
 use super::keys::Keys;
-use super::{ReadError, Row, WaitError};
+use super::row::Row;
 use crate::format::layout::state;
 use crate::protocol::row::Newest;
 use crate::protocol::rows::{Log, Rows};

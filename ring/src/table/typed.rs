@@ -6,14 +6,15 @@ use std::mem::MaybeUninit;
 use std::path::Path;
 use std::time::Duration;
 
-use super::options::table_of;
+use super::error::{Full, ReadError, WaitError};
 use super::reader::Reader;
+use super::row::{Row, Stored};
 use super::writer::Writer;
-use super::{Full, ReadError, Row, Stored, WaitError};
 use crate::error::{CloseError, CreateError};
 use crate::format::layout::{Layout, slot_words};
 use crate::format::message::MessageFormat;
 use crate::format::payload::Payload;
+use crate::format::rows::RowsGeometry;
 use crate::memory::Memory;
 use crate::protocol::copy;
 use crate::protocol::rows::Rows;
@@ -323,11 +324,12 @@ fn key<K: Payload>(rows: &Rows<Word>, row: Row, keys: usize) -> Option<K> {
 ///
 /// # Errors
 /// [`CreateError::Rows`] if there is no table of that many rows, [`CreateError::Message`] if `K` or `V` cannot be used.
+#[expect(clippy::type_complexity, reason = "two handles, or an error")]
 pub fn in_process_table<K: Payload, V: Payload>(
     capacity: usize,
 ) -> Result<(TableWriter<K, V>, InProcessTable<K, V>), CreateError> {
     check_message(&MessageFormat::of::<V>())?;
-    let rows = table_of::<K>();
+    let rows = RowsGeometry::table(MessageFormat::of::<K>());
     check_rows(&rows, capacity as u64)?;
     let heap = Heap::new(Layout::rows_in_process(&rows, slot_words(size_of::<V>()), capacity as u64));
     let table = InProcessTable { heap, types: PhantomData };

@@ -1,7 +1,8 @@
 //! The untyped core of the writer of a table or a cell: keys and values are bytes.
 
+use super::error::Full;
 use super::keys::Keys;
-use super::{Full, Row};
+use super::row::Row;
 use crate::memory::Memory;
 use crate::protocol::rows::Rows;
 use crate::protocol::wake::Wake;

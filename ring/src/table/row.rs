@@ -1,0 +1,21 @@
+//! A row, by its number, and what is read from it.
+
+/// The row of a key. It stays the same as long as the table exists, whoever writes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Row(pub(super) u32);
+
+impl Row {
+    /// The row's number: rows are counted from 0, in the order in which their keys were added.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// A value, and the number of the store that it came with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stored<V> {
+    /// The number of the store. It counts the stores into a cell, or into all rows of a table, from 0 on.
+    pub number: u64,
+    /// The value.
+    pub value: V,
+}
