@@ -82,7 +82,7 @@ fn a_row_has_the_value_stored_last_and_the_number_of_its_store() {
         assert_eq!((reader.stores(), writer.stores(), writer.len()), (5, 5, 2));
         let keys: Vec<_> = reader.rows().map(|row| reader.key(row)).collect();
         assert_eq!(keys, [Some(7), Some(9)]);
-        assert_eq!((reader.most_attempts(), writer.readers().unwrap()), (1, 1));
+        assert_eq!((reader.most_retries(), writer.readers().unwrap()), (0, 1));
     });
 }
 

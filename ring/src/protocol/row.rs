@@ -5,26 +5,27 @@
 //! and a reader takes the newest whole one. Nothing is marked ahead: that would cost a copy.
 
 use super::slot;
+use super::slots::{DynamicStride, Slots};
 use crate::sync::tuning::ROW_ATTEMPTS;
 use crate::sync::{Ordering, Word, WriteWord, fence, on, spin_loop};
 
-/// The words of a row: its copies, one after the other.
+/// A row: its copies, one after the other.
 pub(crate) struct Row<'a, W> {
-    words: &'a [W],
-    copies: usize,
-    copy_words: usize,
+    copies: &'a Slots<W, DynamicStride>,
+    first: usize,
+    count: usize,
 }
 
 impl<'a, W> Row<'a, W> {
-    /// A row of `copies` copies.
+    /// The row of `count` copies from `first` on.
     #[inline(always)]
-    pub(crate) fn new(words: &'a [W], copies: usize, copy_words: usize) -> Self {
-        Row { words, copies, copy_words }
+    pub(crate) fn new(copies: &'a Slots<W, DynamicStride>, first: usize, count: usize) -> Self {
+        Row { copies, first, count }
     }
 
     #[inline(always)]
     fn copy(&self, index: usize) -> &'a [W] {
-        &self.words[index * self.copy_words..][..self.copy_words]
+        self.copies.indexed(self.first + index)
     }
 }
 
@@ -53,7 +54,7 @@ fn oldest(row: &Row<'_, WriteWord>) -> usize {
         return 0;
     }
     let mut oldest = (0, u64::MAX);
-    for index in 0..row.copies {
+    for index in 0..row.count {
         let word = row.copy(index)[0].load();
         let age = if word.is_multiple_of(2) { word } else { 0 };
         if age < oldest.1 {
@@ -80,31 +81,28 @@ pub(crate) enum Newest {
 /// The newest whole copy.
 #[inline(always)]
 pub(crate) fn newest(row: &Row<'_, Word>) -> Newest {
-    let (mut newest, mut unused, mut marked) = ((0, 0), false, false);
-    for index in 0..row.copies {
+    let (mut newest, mut at, mut unused, mut marked) = (0, 0, false, false);
+    for index in 0..row.count {
         let word = row.copy(index)[0].load();
-        if !word.is_multiple_of(2) {
-            marked = true;
-        } else if word == 0 {
-            unused = true;
-        } else if word > newest.1 {
-            newest = (index, word);
+        let whole = if word.is_multiple_of(2) { word } else { 0 };
+        unused |= word == 0;
+        marked |= word != whole;
+        if whole > newest {
+            (newest, at) = (whole, index);
         }
     }
-    match newest.1.checked_sub(1) {
-        Some(word) => Newest::Whole(newest.0, word / 2),
+    match newest.checked_sub(1) {
+        Some(word) => Newest::Whole(at, word / 2),
         None if marked => Newest::Marked { unused },
         None => Newest::Nothing,
     }
 }
 
-/// Reads the newest value: the number of its store, and what `copy` made of its words. `None` if nothing was ever stored.
-/// The second value is the number of attempts that failed.
+/// Reads the newest value with `copy`, which is given its words, and returns the number of its store. `None` if nothing was
+/// ever stored. Only the last call of `copy` was of a whole value, and only if there is a number. The second value is the
+/// number of attempts that failed.
 #[inline(always)]
-pub(crate) fn read<C>(
-    row: &Row<'_, Word>,
-    mut copy: impl FnMut(&[Word]) -> C,
-) -> (Result<Option<(u64, C)>, Overtaken>, u32) {
+pub(crate) fn read(row: &Row<'_, Word>, mut copy: impl FnMut(&[Word])) -> (Result<Option<u64>, Overtaken>, u32) {
     for failed in 0..ROW_ATTEMPTS {
         let found = newest(row);
         // K3. Pairs with P1. If a copy was passed over because it was marked, the one taken is looked at again behind the
@@ -112,8 +110,8 @@ pub(crate) fn read<C>(
         fence("K3", Ordering::Acquire);
         match found {
             Newest::Whole(index, number) => {
-                if let Ok(copied) = slot::read(row.copy(index), number, &mut copy) {
-                    return (Ok(Some((number, copied))), failed);
+                if slot::read(row.copy(index), number, &mut copy).is_ok() {
+                    return (Ok(Some(number)), failed);
                 }
             }
             Newest::Nothing => return (Ok(None), failed),

@@ -4,6 +4,7 @@
 //! Readers take the count or the number of keys first, and find everything that was stored before it.
 
 use super::row::{self, Newest, Overtaken, Row};
+use super::slots::{DynamicStride, Slots};
 use crate::format::layout::{Layout, MAX_SEQUENCE};
 use crate::format::rows::RowsLayout;
 use crate::memory::Memory;
@@ -11,7 +12,7 @@ use crate::sync::{Ordering, Word, WriteWord, fence, on};
 
 /// A table or a cell in memory.
 pub(crate) struct Rows<W> {
-    memory: Memory<W>,
+    copies: Slots<W, DynamicStride>,
     layout: Layout,
     parts: RowsLayout,
 }
@@ -23,18 +24,15 @@ impl<W> Rows<W> {
     /// If the layout is a ring's, or its parts do not lie within `memory`. Callers must check the header first.
     pub(crate) fn new(memory: Memory<W>, layout: Layout) -> Self {
         let parts = layout.rows.expect("the layout of a table or a cell");
-        let end = layout.slots + layout.words_of_slots();
-        assert!(end <= memory.len() && parts.log + parts.log_entries <= layout.slots, "rows beyond their memory");
-        assert!(
-            parts.log_entries == 0 || parts.log_entries.is_power_of_two(),
-            "a log of {} entries",
-            parts.log_entries
-        );
-        Rows { memory, layout, parts }
+        let entries = parts.log_entries;
+        assert!(entries == 0 || entries.is_power_of_two(), "a log of {entries} entries");
+        let copies = Slots::of_rows(memory, &layout, DynamicStride::of(&layout));
+        Rows { copies, layout, parts }
     }
 
+    #[inline(always)]
     pub(crate) fn memory(&self) -> &Memory<W> {
-        &self.memory
+        self.copies.memory()
     }
 
     pub(crate) fn layout(&self) -> &Layout {
@@ -54,27 +52,25 @@ impl<W> Rows<W> {
     #[inline(always)]
     fn row(&self, index: u32) -> Row<'_, W> {
         assert!(u64::from(index) < self.layout.capacity, "row {index} of {}", self.layout.capacity);
-        let words = self.parts.copies * self.layout.slot_words;
-        let from = self.layout.slots + index as usize * words;
-        Row::new(&self.memory[from..from + words], self.parts.copies, self.layout.slot_words)
+        Row::new(&self.copies, index as usize * self.parts.copies, self.parts.copies)
     }
 
     /// The words of the key of row `index`. Zero for a cell.
     #[inline]
     pub(crate) fn key(&self, index: u32) -> &[W] {
-        &self.memory[self.parts.keys + index as usize * self.parts.key_words..][..self.parts.key_words]
+        &self.memory()[self.parts.keys + index as usize * self.parts.key_words..][..self.parts.key_words]
     }
 
     /// The word of the log for store `number`. `None` without a log.
     #[inline(always)]
     fn log(&self, number: u64) -> Option<&W> {
         let mask = self.parts.log_entries.checked_sub(1)?;
-        Some(&self.memory[self.parts.log + (number as usize & mask)])
+        Some(&self.memory()[self.parts.log + (number as usize & mask)])
     }
 
     #[inline(always)]
     fn count(&self) -> &W {
-        &self.memory[self.layout.published]
+        &self.memory()[self.layout.published]
     }
 }
 
@@ -118,7 +114,7 @@ impl Rows<WriteWord> {
     pub(crate) fn add_key(&self, index: u32, copy: impl FnOnce(&[WriteWord])) {
         copy(self.key(index));
         // K7. Pairs with K8. A reader that sees the number of keys sees the keys.
-        self.memory[self.parts.key_count].store_ordered("K7", Ordering::Release, u64::from(index) + 1);
+        self.memory()[self.parts.key_count].store_ordered("K7", Ordering::Release, u64::from(index) + 1);
     }
 }
 
@@ -149,7 +145,7 @@ impl Rows<Word> {
 
     /// The number of keys, at most as many as there are rows. The keys below it can be read.
     pub(crate) fn keys(&self) -> u32 {
-        let count = self.memory[self.parts.key_count].load();
+        let count = self.memory()[self.parts.key_count].load();
         // K8. Pairs with K7.
         fence("K8", Ordering::Acquire);
         count.min(self.layout.capacity) as u32
@@ -157,11 +153,7 @@ impl Rows<Word> {
 
     /// Reads the newest value of row `index`: see [`row::read`].
     #[inline(always)]
-    pub(crate) fn read<C>(
-        &self,
-        index: u32,
-        copy: impl FnMut(&[Word]) -> C,
-    ) -> (Result<Option<(u64, C)>, Overtaken>, u32) {
+    pub(crate) fn read(&self, index: u32, copy: impl FnMut(&[Word])) -> (Result<Option<u64>, Overtaken>, u32) {
         row::read(&self.row(index), copy)
     }
 

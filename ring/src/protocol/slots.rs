@@ -52,9 +52,10 @@ impl Stride for DynamicStride {
     }
 }
 
-/// The slots of a ring.
+/// The slots of a ring, or the copies of a table's rows.
 pub(crate) struct Slots<W, S> {
     base: NonNull<W>,
+    /// The number of slots less one. Of a ring it masks sequence numbers.
     mask: u64,
     stride: S,
     // Keeps the memory that `base` points into.
@@ -95,6 +96,20 @@ impl<W, S: Stride> Slots<W, S> {
         let capacity = layout.capacity;
         assert!(capacity.is_power_of_two() && capacity >= 2, "a capacity of {capacity}");
         assert!(layout.rows.is_none(), "rows, which are no slots");
+        Self::within(memory, layout, stride, capacity)
+    }
+
+    /// The copies of the rows of the table or cell in `memory`, as slots. They are found by index, not by sequence number.
+    ///
+    /// # Panics
+    /// As [`new`](Self::new), or if the layout is a ring's.
+    pub(crate) fn of_rows(memory: Memory<W>, layout: &Layout, stride: S) -> Self {
+        let copies = layout.rows.expect("the layout of a table or a cell").copies as u64;
+        assert!(copies >= 2 && layout.capacity >= 1, "{} rows of {copies} copies", layout.capacity);
+        Self::within(memory, layout, stride, layout.capacity.saturating_mul(copies))
+    }
+
+    fn within(memory: Memory<W>, layout: &Layout, stride: S, capacity: u64) -> Self {
         assert!(stride.words() == layout.slot_words, "slots of {} words, not {}", layout.slot_words, stride.words());
         let words = usize::try_from(capacity).ok().and_then(|slots| slots.checked_mul(stride.words()));
         let end = words.and_then(|words| words.checked_add(layout.slots));
@@ -111,9 +126,24 @@ impl<W, S: Stride> Slots<W, S> {
     /// The slot of message `sequence`: its sequence word, then the payload.
     #[inline(always)]
     pub(crate) fn at(&self, sequence: u64) -> &[W] {
-        let index = (sequence & self.mask) as usize * self.stride.words();
-        // SAFETY: index < capacity * words, which `new` found to lie within the memory.
-        let slot = unsafe { self.base.add(index) };
+        self.slot((sequence & self.mask) as usize)
+    }
+
+    /// The slot of this index.
+    ///
+    /// # Panics
+    /// If there are not so many.
+    #[inline(always)]
+    pub(crate) fn indexed(&self, index: usize) -> &[W] {
+        assert!(index as u64 <= self.mask, "slot {index} of {}", self.capacity());
+        self.slot(index)
+    }
+
+    /// The slot of this index, which is at most `mask`.
+    #[inline(always)]
+    fn slot(&self, index: usize) -> &[W] {
+        // SAFETY: index <= mask, so index * words lies within the slots, which `within` found to lie within the memory.
+        let slot = unsafe { self.base.add(index * self.stride.words()) };
         // SAFETY: the words from there to the next slot lie within it too, and it lives as long as `self`.
         unsafe { NonNull::slice_from_raw_parts(slot, self.stride.words()).as_ref() }
     }

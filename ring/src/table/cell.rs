@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::error::{ReadError, WaitError};
 use super::reader::Reader;
 use super::row::{Row, Stored};
-use super::typed::{stored, value};
+use super::typed::last;
 use super::writer::Writer;
 use crate::error::{CloseError, CreateError};
 use crate::format::layout::{Layout, slot_words};
@@ -62,7 +62,7 @@ impl<T: Payload> CellWriter<T> {
 
     /// The value that was stored last, by this writer or by the one before it. `None` if none was.
     pub fn get(&self) -> Option<Stored<T>> {
-        self.writer.stored().read(ROW.0, value::<T>).0.ok().flatten().map(stored)
+        last(self.writer.stored(), ROW)
     }
 
     /// The number of the next store.
@@ -136,7 +136,9 @@ impl<T: Payload> CellReader<T> {
     /// [`ReadError`].
     #[inline]
     pub fn get(&mut self) -> Result<Option<Stored<T>>, ReadError> {
-        Ok(self.reader.read(ROW, value::<T>)?.map(stored))
+        let mut value = T::zeroed();
+        let number = self.get_into(&mut value)?;
+        Ok(number.map(|number| Stored { number, value }))
     }
 
     /// As [`get`](Self::get), over an existing value, and returns the number of the store. For values that are too large for a
@@ -146,7 +148,7 @@ impl<T: Payload> CellReader<T> {
     /// As [`get`](Self::get).
     #[inline]
     pub fn get_into(&mut self, value: &mut T) -> Result<Option<u64>, ReadError> {
-        Ok(self.reader.read(ROW, |words| copy::load_over(words, value))?.map(|(number, ())| number))
+        self.reader.read(ROW, |words| copy::load_over(words, value))
     }
 
     /// The number of the next store. One load: it tells whether anything changed.
@@ -178,9 +180,9 @@ impl<T: Payload> CellReader<T> {
         self.reader.attachment().without_entry()
     }
 
-    /// The most attempts that a read needed so far.
-    pub fn most_attempts(&self) -> u32 {
-        self.reader.most_attempts()
+    /// How often a read had to begin again at most so far, because the writer stored meanwhile.
+    pub fn most_retries(&self) -> u32 {
+        self.reader.most_retries()
     }
 }
 

@@ -6,7 +6,7 @@ use super::error::{ReadError, WaitError};
 use super::keys::Keys;
 use super::row::Row;
 use crate::format::layout::state;
-use crate::protocol::row::Newest;
+use crate::protocol::row::{Newest, Overtaken};
 use crate::protocol::rows::{Log, Rows};
 use crate::protocol::wait::{Interrupter, Sleeper, Until, WaitStrategy};
 use crate::sync::tuning::{PROBE_TIME, ROUNDS};
@@ -20,8 +20,8 @@ pub(super) struct Reader {
     wait: WaitStrategy,
     sleeper: Sleeper,
     attachment: Attachment,
-    /// The most attempts that a read needed.
-    most_attempts: u32,
+    /// The most attempts that failed in one read.
+    most_retries: u32,
     /// A bit for each row: whether it was named already. Clear between calls.
     named: Vec<u64>,
 }
@@ -33,7 +33,7 @@ impl Reader {
         let sleeper = Sleeper::new(&memory, &layout, sleepers);
         let rows = Rows::new(memory, layout);
         attachment.claim_entry(rows.peek());
-        Reader { rows, keys: Keys::new(key_size), wait, sleeper, attachment, most_attempts: 0, named: Vec::new() }
+        Reader { rows, keys: Keys::new(key_size), wait, sleeper, attachment, most_retries: 0, named: Vec::new() }
     }
 
     /// The row of a key, if it was added.
@@ -45,19 +45,25 @@ impl Reader {
         })
     }
 
-    /// Reads the newest value of a row. `None` if there is none yet.
+    /// Reads the newest value of a row with `copy`, and returns the number of its store. `None` if there is none yet.
     #[inline(always)]
-    pub(super) fn read<C>(&mut self, row: Row, copy: impl FnMut(&[Word]) -> C) -> Result<Option<(u64, C)>, ReadError> {
-        let (result, failed) = self.rows.read(row.0, copy);
-        if failed >= self.most_attempts {
-            self.most_attempts = failed + 1;
+    pub(super) fn read(&mut self, row: Row, copy: impl FnMut(&[Word])) -> Result<Option<u64>, ReadError> {
+        match self.rows.read(row.0, copy) {
+            (Ok(Some(number)), 0) => Ok(Some(number)),
+            (result, failed) => self.look_again(result, failed),
         }
+    }
+
+    /// What becomes of a read that found nothing, or not at once.
+    #[cold]
+    fn look_again(&mut self, result: Result<Option<u64>, Overtaken>, failed: u32) -> Result<Option<u64>, ReadError> {
+        self.most_retries = self.most_retries.max(failed);
         match result {
-            Ok(Some(read)) => Ok(Some(read)),
+            Ok(Some(number)) => Ok(Some(number)),
             // A segment that was cut short reads as zero.
-            Ok(None) if !self.rows.memory().look_if_cut_short() => Ok(None),
-            Err(_) if !self.rows.memory().look_if_cut_short() => Err(ReadError::Overtaken { attempts: failed }),
-            Ok(None) | Err(_) => Err(ReadError::CutShort),
+            _ if self.rows.memory().look_if_cut_short() => Err(ReadError::CutShort),
+            Ok(None) => Ok(None),
+            Err(Overtaken) => Err(ReadError::Overtaken { attempts: failed }),
         }
     }
 
@@ -157,8 +163,8 @@ impl Reader {
         self.sleeper.interrupter()
     }
 
-    pub(super) fn most_attempts(&self) -> u32 {
-        self.most_attempts
+    pub(super) fn most_retries(&self) -> u32 {
+        self.most_retries
     }
 }
 

@@ -14,8 +14,8 @@ impl Row {
 /// A value, and the number of the store that it came with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stored<V> {
-    /// The number of the store. It counts the stores into a cell, or into all rows of a table, from 0 on.
-    pub number: u64,
     /// The value.
     pub value: V,
+    /// The number of the store. It counts the stores into a cell, or into all rows of a table, from 0 on.
+    pub number: u64,
 }

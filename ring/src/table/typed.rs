@@ -66,8 +66,7 @@ impl<K: Payload, V: Payload> TableWriter<K, V> {
     /// # Panics
     /// As [`store`](Self::store).
     pub fn get(&self, row: Row) -> Option<Stored<V>> {
-        // Nobody else stores, so the first attempt succeeds.
-        self.writer.stored().read(row.0, value::<V>).0.ok().flatten().map(stored)
+        last(self.writer.stored(), row)
     }
 
     /// The key of a row, if it has one.
@@ -194,7 +193,9 @@ impl<K: Payload, V: Payload> TableReader<K, V> {
     /// If the row is of another table, and this one has no such row.
     #[inline]
     pub fn get(&mut self, row: Row) -> Result<Option<Stored<V>>, ReadError> {
-        Ok(self.reader.read(row, value::<V>)?.map(stored))
+        let mut value = V::zeroed();
+        let number = self.reader.read(row, |words| copy::load_over(words, &mut value))?;
+        Ok(number.map(|number| Stored { number, value }))
     }
 
     /// As [`get`](Self::get), over an existing value, and returns the number of the store. `None` leaves the value as it was.
@@ -207,7 +208,7 @@ impl<K: Payload, V: Payload> TableReader<K, V> {
     /// As [`get`](Self::get).
     #[inline]
     pub fn get_into(&mut self, row: Row, value: &mut V) -> Result<Option<u64>, ReadError> {
-        Ok(self.reader.read(row, |words| copy::load_over(words, value))?.map(|(number, ())| number))
+        self.reader.read(row, |words| copy::load_over(words, value))
     }
 
     /// The rows that have a key by now.
@@ -286,9 +287,9 @@ impl<K: Payload, V: Payload> TableReader<K, V> {
         self.reader.attachment().without_entry()
     }
 
-    /// The most attempts that a read needed so far: more than one if the writer stored into the row meanwhile.
-    pub fn most_attempts(&self) -> u32 {
-        self.reader.most_attempts()
+    /// How often a read had to begin again at most so far, because the writer stored into the row meanwhile.
+    pub fn most_retries(&self) -> u32 {
+        self.reader.most_retries()
     }
 }
 
@@ -307,17 +308,15 @@ impl<K, V> std::fmt::Debug for TableReader<K, V> {
     }
 }
 
-#[inline(always)]
-pub(super) fn value<V: Payload>(words: &[Word]) -> V {
-    *copy::load(words, &mut MaybeUninit::uninit())
-}
-
-pub(super) fn stored<V>((number, value): (u64, V)) -> Stored<V> {
-    Stored { number, value }
+/// What the writer itself stored last. Nobody else stores, so the first attempt succeeds.
+pub(super) fn last<V: Payload>(rows: &Rows<Word>, row: Row) -> Option<Stored<V>> {
+    let mut value = V::zeroed();
+    let number = rows.read(row.0, |words| copy::load_over(words, &mut value)).0.ok().flatten();
+    number.map(|number| Stored { number, value })
 }
 
 fn key<K: Payload>(rows: &Rows<Word>, row: Row, keys: usize) -> Option<K> {
-    (row.index() < keys).then(|| value(rows.key(row.0)))
+    (row.index() < keys).then(|| *copy::load(rows.key(row.0), &mut MaybeUninit::uninit()))
 }
 
 /// Makes a table on the heap, of `capacity` rows. Returns its writer, and the handle that readers are made with.
