@@ -1,5 +1,5 @@
 //! Sealed rings under attack: by a hostile subscriber, and by a hostile server.
-#![allow(unsafe_code)] // borrowing the descriptors that a publisher holds, and mapping them, to attack them
+#![allow(unsafe_code)] // borrowing the descriptors that a publisher holds, mapping them, and futexes on them, to attack them
 
 use std::fs;
 use std::io::IoSlice;
@@ -7,12 +7,12 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use feed_ring::{
-    Join, OpenError, Publisher, PublisherOptions, Subscriber, SubscriberOptions, TryRecvError, WaitStrategy,
+    Join, OpenError, Publisher, PublisherOptions, Subscriber, SubscriberOptions, TryRecvError, WaitStrategy, Wake,
 };
 use feed_testing::{Child, PrivateRoot, as_child, child, skipped};
 use rustix::fs::{FallocateFlags, MemfdFlags, SealFlags};
@@ -249,6 +249,104 @@ fn a_sleeper_whose_flag_is_cleared_sleeps_no_longer_than_a_nap() {
         assert_eq!(sleeping.join().unwrap(), (0..5).map(Ok).collect::<Vec<_>>());
         over.store(true, Ordering::Relaxed);
     });
+}
+
+/// Words of the segment and of `control`: the event that sleepers sleep on, and the flag that says that somebody sleeps.
+const EVENT: usize = 32;
+const FLAG: u64 = 16;
+
+/// Calls `futex` on the event word, through a read-only page, with a word of this process as the second one.
+fn futex_on_event(segment: *mut std::ffi::c_void, operation: i32, expected: u32, most: *const libc::timespec) -> i64 {
+    let event =
+        segment.cast::<u64>().wrapping_add(EVENT).cast::<u32>().wrapping_add(usize::from(cfg!(target_endian = "big")));
+    let own = AtomicU64::new(0);
+    // SAFETY: the kernel reads the event, and may write to `own`, which outlives the call.
+    unsafe { libc::syscall(libc::SYS_futex, event, operation, expected, most, own.as_ptr(), 0) }
+}
+
+/// A client that may read the segment, and keeps other sleepers from being woken in the way that `HOW` says.
+#[test]
+#[ignore = "a child of other tests"]
+fn keep_asleep() {
+    if !as_child() {
+        return;
+    }
+    let path = std::env::var("SOCKET").unwrap();
+    let [segment, ..] = receive(&connect_raw(Path::new(&path)));
+    let mapped = map(&segment, ProtFlags::READ).unwrap();
+    println!("\nready");
+    if std::env::var("HOW").unwrap() == "requeue" {
+        loop {
+            // Moves all sleepers to the own word. In the place of a timeout stands how many.
+            let moved = futex_on_event(mapped, libc::FUTEX_REQUEUE, 0, std::ptr::without_provenance(i32::MAX as usize));
+            assert!(moved >= 0, "{}", std::io::Error::last_os_error());
+            thread::sleep(Duration::from_micros(100));
+        }
+    }
+    // The kernel's search for sleepers to wake ends with an error at one that waits to be moved to a lock.
+    let mut event = [0; 4];
+    loop {
+        let low = EVENT as u64 * 8 + if cfg!(target_endian = "big") { 4 } else { 0 };
+        rustix::io::pread(&segment, &mut event, low).unwrap();
+        let result = futex_on_event(mapped, libc::FUTEX_WAIT_REQUEUE_PI, u32::from_ne_bytes(event), std::ptr::null());
+        let error = std::io::Error::last_os_error();
+        assert_eq!((result, error.raw_os_error()), (-1, Some(libc::EAGAIN)), "it woke: {error}");
+    }
+}
+
+/// Whoever may read the segment can take wake-ups away from others (a client of a sealed ring, or a user who may read a ring
+/// on disk). A sleeper then looks for itself. Nothing else could tell it of messages: the event changes all the time, as it
+/// does for one that is woken.
+fn a_sleeper_looks_for_itself_during_the_attack(how: &str) {
+    const SLEEPS: u64 = 20;
+    const MESSAGES: u64 = 8192;
+    let root = PrivateRoot::new();
+    let options = publisher(&root).capacity(MESSAGES as usize).wake(Wake::Fence);
+    let mut publisher = options.create().unwrap();
+    let mut sleeper = subscriber(&root).wait(WaitStrategy::Block).join(Join::Sequence(0)).open().unwrap();
+    let [_, control, _] = receive(&connect_raw(&socket(&root)));
+    let mut attacker = Child::start(child("keep_asleep").env("SOCKET", socket(&root)).env("HOW", how));
+    attacker.wait_for("ready");
+    while how == "wait" && !feed_testing::sleeps(attacker.id()) {
+        thread::sleep(Duration::from_millis(1));
+    }
+    let ended_sleeps = AtomicU64::new(0);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut expected = 0..;
+            while let Ok(message) = sleeper.recv() {
+                assert_eq!(Some(message), expected.next());
+                while let Ok(message) = sleeper.try_recv() {
+                    assert_eq!(Some(message), expected.next());
+                }
+                ended_sleeps.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        let mut published = 0;
+        while ended_sleeps.load(Ordering::Relaxed) < SLEEPS && published < MESSAGES {
+            rustix::io::pwrite(&control, &1u64.to_ne_bytes(), FLAG * 8).unwrap();
+            publisher.publish(&published);
+            published += 1;
+            thread::sleep(Duration::from_millis(2));
+        }
+        let sleeps = ended_sleeps.load(Ordering::Relaxed);
+        println!("{how}: {sleeps} sleeps ended under attack, {published} messages were published meanwhile");
+        let attacks = attacker.goes_on();
+        drop(attacker);
+        publisher.close().unwrap();
+        assert!(attacks, "{how}: the attack ended by itself");
+        assert!(sleeps >= SLEEPS, "{how}: only {sleeps} sleeps ended while {published} messages were published");
+    });
+}
+
+#[test]
+fn a_sleeper_that_a_reader_moves_to_another_word_looks_for_itself() {
+    a_sleeper_looks_for_itself_during_the_attack("requeue");
+}
+
+#[test]
+fn a_sleeper_behind_one_that_cannot_be_woken_looks_for_itself() {
+    a_sleeper_looks_for_itself_during_the_attack("wait");
 }
 
 /// Not even the publisher's own process can map the segment for writing a second time.

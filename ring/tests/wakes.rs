@@ -5,7 +5,7 @@
 //! message. With an idle store buffer this test would pass whatever the code did. Each process has a processor of its
 //! own and one test runs at a time, because two processes that share a processor never race. A build that injects
 //! faults (`make faults`) runs it without the publisher's registration and without the sleeper's barrier, and must then
-//! lose a wake-up. In that build the sleeper's watcher makes up for none.
+//! lose a wake-up. In that build the sleeper sleeps until it is woken: otherwise it would look for itself ten times a second.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -34,7 +34,7 @@ fn sleep_and_answer() {
     }
     #[cfg(feed_ring_faults)]
     {
-        feed_ring::sync::faults::leave_out_nudges();
+        feed_ring::sync::faults::leave_out_naps();
         if std::env::var_os("WITHOUT_BARRIER").is_some() {
             feed_ring::sync::faults::leave_out_barrier();
         }

@@ -68,6 +68,14 @@ impl Child {
         }
     }
 
+    /// Whether it has not ended yet.
+    ///
+    /// # Panics
+    /// If the kernel does not tell.
+    pub fn goes_on(&mut self) -> bool {
+        self.process.try_wait().expect("ask for a child's end").is_none()
+    }
+
     /// Kills it with SIGKILL and waits until it is gone.
     pub fn kill(&mut self) {
         let _ = self.process.kill();

@@ -3,14 +3,20 @@
 //! A sleeper sets a flag in `control`, then sleeps on the event word. Whoever wakes for the publisher (`wake.rs`) sees the
 //! flag, clears it, changes the event and wakes all sleepers. It is a flag and not a count, because a killed sleeper would
 //! leave a count too high for ever.
+//!
+//! A wake-up may be lost all the same, by what other processes do. Whoever may write to `control` can clear the flag, or
+//! cut the file short. Whoever may read the segment can move a sleeper from the event word to a word of its own
+//! (`FUTEX_REQUEUE`), or put an entry before it at which the kernel stops waking (`FUTEX_WAIT_REQUEUE_PI`). A sleeper
+//! therefore sleeps in naps of at most [`LONGEST_NAP`], and looks for itself after each. No ordinary wake-up depends on
+//! that.
 
 use std::time::{Duration, Instant};
 
-use super::watch::{DEAD, INTERRUPTED, MAX_UNWATCHED_SLEEP, NUDGED, OWN_WORDS, WATCH_INTERVAL, Watched, Watcher};
+use super::watch::{DEAD, INTERRUPTED, MAX_UNWATCHED_SLEEP, OWN_WORDS, Watcher};
 use crate::format::layout::{Layout, wake as mode};
 use crate::memory::{Memory, Pinned};
 use crate::presence::liveness::Liveness;
-use crate::sync::{Ordering, Word, WriteWord, barrier_on_all, fence, on, sleep, wake};
+use crate::sync::{Ordering, Word, WriteWord, barrier_on_all, fence, naps, on, sleep, wake};
 
 /// How [`recv`](crate::Subscriber::recv) waits when there is nothing yet.
 ///
@@ -25,7 +31,8 @@ pub enum WaitStrategy {
     Spin,
     /// Polls a little, then lets other threads run between polls. It uses all the processor time that others leave.
     Yield,
-    /// Polls a little (some ten microseconds), then sleeps until the publisher wakes it. On a ring on disk it also
+    /// Polls a little (some ten microseconds), then sleeps until the publisher wakes it. On a ring in files it looks for
+    /// itself ten times a second all the same, because other processes can keep it from being woken. There it also
     /// starts a thread, when it first sleeps, that sleeps until the publisher dies.
     ///
     /// If the kernel refuses a part of this (a filter of system calls, a limit on threads, an old kernel), the
@@ -38,6 +45,9 @@ pub enum WaitStrategy {
 
 /// How long a sleeper may sleep whose flag the publisher may not see: a message may come without a wake.
 const MAX_UNSEEN_SLEEP: Duration = Duration::from_millis(5);
+
+/// The longest time that a lost wake-up delays what the sleeper waits for.
+const LONGEST_NAP: Duration = Duration::from_millis(100);
 
 /// What ends a sleep apart from what it waits for.
 #[derive(Clone, Copy)]
@@ -63,7 +73,6 @@ impl Until {
 pub(crate) struct Sleeper {
     event: Pinned<Word>,
     mode: Pinned<Word>,
-    announced: [Pinned<Word>; 2],
     /// The flag. `None` if this subscriber cannot write to it: then it never sleeps for long.
     sleepers: Option<Pinned<WriteWord>>,
     own: Memory<WriteWord>,
@@ -75,7 +84,6 @@ impl Sleeper {
         Sleeper {
             event: Pinned::new(memory, layout.event),
             mode: Pinned::new(memory, layout.wake()),
-            announced: [layout.published, layout.state()].map(|word| Pinned::new(memory, word)),
             sleepers,
             own: Memory::heap(OWN_WORDS),
             watcher: None,
@@ -96,9 +104,7 @@ impl Sleeper {
         if self.watcher.is_none()
             && let Liveness::Fifo(fifo) = liveness
         {
-            let watched =
-                Watched { event: self.event.clone(), announced: self.announced.clone(), own: self.own.clone() };
-            match Watcher::start(fifo, watched) {
+            match Watcher::start(fifo, self.own.clone()) {
                 Ok(watcher) => self.watcher = Some(watcher),
                 // Nobody would report a death: the sleeper returns soon and asks the kernel itself, but not in a busy
                 // loop.
@@ -106,7 +112,6 @@ impl Sleeper {
                 Err(_) => until = until.within(MAX_UNWATCHED_SLEEP),
             }
         }
-        let nudged = self.own[NUDGED].load();
         let seen = self.event.load();
         // B1. Pairs with W2: the flag is set after the publisher cleared it, and this sleeper sees why the event
         // changed.
@@ -138,18 +143,33 @@ impl Sleeper {
         // this sleeper.
         let seen = if on("B4") { seen } else { self.event.load() };
         // The event comes first: where the kernel allows a sleep on one word only, it is the one used.
-        let words: [(&Word, u64); 4] =
-            [(&self.event, seen), (gone, 0), (&self.own[NUDGED], nudged), (&self.own[INTERRUPTED], 0)];
-        sleep(if until.interruptible { &words } else { &words[..3] }, until.deadline);
+        let words: [(&Word, u64); 3] = [(&self.event, seen), (gone, 0), (&self.own[INTERRUPTED], 0)];
+        let words = if until.interruptible { &words[..] } else { &words[..2] };
+        match liveness {
+            Liveness::Fifo(_) if naps() => self.sleep_in_naps(words, until, ready),
+            // No other process reaches the words of a ring within this one.
+            _ => sleep(words, until.deadline),
+        }
         gone.load() != 0
+    }
+
+    /// Sleeps until one of the words is woken, `until` ends the sleep, or it finds something after a nap.
+    fn sleep_in_naps(&self, words: &[(&Word, u64)], until: Until, ready: impl Fn() -> bool) {
+        loop {
+            let nap = until.within(LONGEST_NAP).deadline;
+            sleep(words, nap);
+            let woken = nap.is_some_and(|end| Instant::now() < end);
+            if woken || nap == until.deadline || self.event.memory().look_if_cut_short() || ready() {
+                return;
+            }
+        }
     }
 
     /// Sleeps until the event changes or `until` ends the sleep. Does not sleep if `ready` is true already. The event
     /// changes when another publisher takes the ring over or replaces it, which wakes without a flag. The publisher is
-    /// gone, so there is no death to wait for. It sleeps for at most [`WATCH_INTERVAL`], so it notices a damaged ring
-    /// as soon as a watched sleeper does.
+    /// gone, so there is no death to wait for. It sleeps for at most [`LONGEST_NAP`]: see there.
     pub(crate) fn sleep_on_event(&self, until: Until, ready: impl Fn() -> bool) {
-        let until = until.within(WATCH_INTERVAL);
+        let until = until.within(LONGEST_NAP);
         let seen = self.event.load();
         // B5. Pairs with W2 and W4: a sleeper that sees the event changed sees why.
         fence("B5", Ordering::Acquire);
@@ -164,7 +184,6 @@ impl Sleeper {
         Sleeper {
             event: self.event.clone(),
             mode: self.mode.clone(),
-            announced: self.announced.clone(),
             sleepers: self.sleepers.clone(),
             own: Memory::heap(OWN_WORDS),
             watcher: None,

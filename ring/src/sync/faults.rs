@@ -11,7 +11,7 @@ pub fn arm(points: u64) {
 
 static UNREGISTERED: AtomicBool = AtomicBool::new(false);
 static WITHOUT_BARRIER: AtomicBool = AtomicBool::new(false);
-static WITHOUT_NUDGES: AtomicBool = AtomicBool::new(false);
+static WITHOUT_NAPS: AtomicBool = AtomicBool::new(false);
 
 /// From now on publishers of this process claim that barriers reach them, but do not register for them.
 pub fn leave_unregistered() {
@@ -23,9 +23,9 @@ pub fn leave_out_barrier() {
     WITHOUT_BARRIER.store(true, Ordering::Relaxed);
 }
 
-/// From now on nothing makes up for a wake-up that a subscriber of this process lost.
-pub fn leave_out_nudges() {
-    WITHOUT_NUDGES.store(true, Ordering::Relaxed);
+/// From now on a subscriber of this process that lost a wake-up sleeps on.
+pub fn leave_out_naps() {
+    WITHOUT_NAPS.store(true, Ordering::Relaxed);
 }
 
 pub(super) fn is_unregistered() -> bool {
@@ -36,8 +36,8 @@ pub(super) fn is_without_barrier() -> bool {
     WITHOUT_BARRIER.load(Ordering::Relaxed)
 }
 
-pub(super) fn is_without_nudges() -> bool {
-    WITHOUT_NUDGES.load(Ordering::Relaxed)
+pub(super) fn is_without_naps() -> bool {
+    WITHOUT_NAPS.load(Ordering::Relaxed)
 }
 
 pub(super) fn point() {

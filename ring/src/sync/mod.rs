@@ -33,15 +33,14 @@ pub(crate) use modelled::{
         yield_now,
     },
     park::{
-        Thread, barrier_on_all, nap, nudges, register_for_barriers, remember_unpinned, sleep, spawn, spawn_unpinned,
-        wake,
+        Thread, barrier_on_all, nap, naps, register_for_barriers, remember_unpinned, sleep, spawn, spawn_unpinned, wake,
     },
 };
 #[cfg(loom)]
 pub use modelled::{model, placed::PlacedWord};
 #[cfg(not(loom))]
 pub(crate) use park::{
-    Thread, barrier_on_all, nap, nudges, register_for_barriers, remember_unpinned, sleep, spawn, spawn_unpinned, wake,
+    Thread, barrier_on_all, nap, naps, register_for_barriers, remember_unpinned, sleep, spawn, spawn_unpinned, wake,
 };
 pub(crate) use point::fault_point;
 #[cfg(not(loom))]

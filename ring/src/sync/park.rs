@@ -29,10 +29,10 @@ pub(crate) fn barrier_on_all() -> bool {
     futex::barrier_on_all()
 }
 
-/// Whether a watcher makes up for a wake-up that its sleeper lost. Only tests of lost wake-ups leave that out.
-pub(crate) fn nudges() -> bool {
+/// Whether a sleeper wakes up at intervals to look for itself. Only tests of lost wake-ups leave that out.
+pub(crate) fn naps() -> bool {
     #[cfg(feed_ring_faults)]
-    if super::faults::is_without_nudges() {
+    if super::faults::is_without_naps() {
         return false;
     }
     true

@@ -32,9 +32,9 @@ pub(crate) fn wake(_word: &Word) {
     queue.notify_all();
 }
 
-/// Models have no watchers.
-pub(crate) fn nudges() -> bool {
-    true
+/// A model has no clock, so nothing but a wake ends a sleep.
+pub(crate) fn naps() -> bool {
+    false
 }
 
 /// Lets other threads run: a model has no clock.

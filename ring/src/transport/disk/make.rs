@@ -205,8 +205,8 @@ impl OldSegment {
 }
 
 /// Maps the control file, and gives it back the size and the first line that it had. Every subscriber may have changed
-/// both. Where somebody replaced the file alone, attached subscribers keep the old one: they are no longer counted, and their
-/// watchers wake them.
+/// both. Where somebody replaced the file alone, attached subscribers keep the old one: they are no longer counted, and asleep
+/// they look for themselves.
 fn mend_control(
     ring: &Directory,
     control: &OwnedFd,
