@@ -4,7 +4,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use feed_ring::{Join, Notifier, Publisher, RecvError, Subscriber, TryRecvError, WaitStrategy};
+use feed_ring::{
+    CellWriter, Join, Notifier, Publisher, RecvError, Subscriber, TableWriter, TryRecvError, WaitStrategy, Wake,
+};
 use feed_testing::{Child, PrivateRoot, as_child, child};
 
 /// Runs `what` in a forked child, which then exits. Returns whether it finished within ten seconds.
@@ -125,6 +127,56 @@ fn handles_dropped_in_a_forked_child_still_work_in_its_parent() {
     drop(tell);
     let (status, said) = parent.finish();
     assert!(status.success() && said.contains("whole"), "{status}: {said}");
+}
+
+/// Drops a value while a panic unwinds.
+fn unwind<T>(held: T) {
+    let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let _held = held;
+        std::panic::resume_unwind(Box::new("on purpose"));
+    }));
+}
+
+/// Holds a writer of each kind whose thread wakes, and forks children that panic. Such a child has neither the thread nor the
+/// mappings.
+#[test]
+#[ignore = "a child of another test"]
+fn hold_and_panic_in_a_fork() {
+    if !as_child() {
+        return;
+    }
+    let root = PathBuf::from(std::env::var("ROOT").unwrap());
+    let mut publisher = Some(options(&root).wake(Wake::Thread).create().unwrap());
+    let mut table = Some(TableWriter::<u64, u64>::options("t").root(&root).wake(Wake::Thread).create_table().unwrap());
+    let mut cell = Some(CellWriter::<u64>::options("c").root(&root).wake(Wake::Thread).create_cell().unwrap());
+    let mut failed = Vec::new();
+    let mut check = |what, whole: bool| failed.extend((!whole).then_some(what));
+    check("a publisher", forked(|| unwind(publisher.take())));
+    check("a publisher, left", forked(|| publisher.take().unwrap().leave()));
+    check("a table", forked(|| unwind(table.take())));
+    check("a table, left", forked(|| table.take().unwrap().leave()));
+    check("a cell", forked(|| unwind(cell.take())));
+    check("a cell, left", forked(|| cell.take().unwrap().leave()));
+    println!("\nfailed {failed:?}");
+
+    // The parent's thread still wakes.
+    let mut publisher = publisher.take().unwrap();
+    let mut subscriber = Subscriber::<u64>::options("r").root(&root).wait(WaitStrategy::Block).open().unwrap();
+    let sleeping = std::thread::spawn(move || subscriber.recv());
+    std::thread::sleep(Duration::from_millis(20));
+    publisher.publish(&1);
+    assert_eq!(sleeping.join().unwrap(), Ok(1));
+    println!("whole");
+}
+
+#[test]
+fn a_panic_in_a_forked_child_changes_nothing_either() {
+    let root = PrivateRoot::new();
+    let mut parent = Child::start(child("hold_and_panic_in_a_fork").env("ROOT", root.path()));
+    assert_eq!(parent.wait_for("failed"), "[]");
+    let (status, said) = parent.finish();
+    assert!(status.success() && said.contains("whole"), "{status}: {said}");
+    assert_eq!(root.names(), [""; 0]);
 }
 
 /// Makes the next forked child pid 1 of a new namespace. False where that is not allowed.

@@ -74,7 +74,8 @@ impl Life {
 
 impl Drop for Life {
     fn drop(&mut self) {
-        if !self.open {
+        // A forked child has neither the mappings nor the thread.
+        if !self.open || self.host.is_inherited() {
             return;
         }
         // A panic is not a clean close: the segment stays as it is, and subscribers learn that the writer is gone.
