@@ -19,6 +19,7 @@ mod park;
 mod point;
 #[cfg(not(loom))]
 mod real;
+mod signals;
 pub(crate) mod tuning;
 mod word;
 
@@ -48,6 +49,7 @@ pub(crate) use real::{
     EPOCHS, LEAST_LOG, LINE_WORDS, MAPPABLE, PAD_WORDS, base, compiler_fence, fence, on, panicking, spin_loop,
     thread_wakes, yield_now,
 };
+pub(crate) use signals::without_signals;
 pub(crate) use word::{Word, WriteWord};
 
 /// std's own atomics, for code that no model runs: the guard's table, which a signal handler reads.

@@ -8,6 +8,7 @@ use rustix::thread::CpuSet;
 
 use super::futex;
 pub(crate) use super::futex::{sleep, wake};
+use super::signals::without_signals;
 use super::word::Word;
 
 /// Registers this process, so that other processes' barriers reach its threads. False if the kernel refuses.
@@ -54,9 +55,9 @@ pub(crate) fn remember_unpinned(cpus: CpuSet) {
     let _ = UNPINNED.set(cpus); // the first call counts
 }
 
-/// Starts a thread, on the CPUs of this one.
+/// Starts a thread, on the CPUs of this one. It takes no signals.
 pub(crate) fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<Thread> {
-    std::thread::Builder::new().name(name.to_owned()).spawn(run).map(Thread)
+    without_signals(|| std::thread::Builder::new().name(name.to_owned()).spawn(run)).map(Thread)
 }
 
 /// Starts a thread that does not share the CPU that this one was pinned to.

@@ -20,6 +20,7 @@ use super::memory_file::{failed, reopen};
 use super::socket::SocketFile;
 use super::{log, peer};
 use crate::error::{CloseError, CreateError};
+use crate::sync::without_signals;
 use crate::transport::files::has_proc;
 use crate::transport::request::SealedOptions;
 
@@ -52,13 +53,10 @@ impl Server {
         let fault = |doing| failed(&socket.path, doing);
         let flags = PipeFlags::CLOEXEC | PipeFlags::NONBLOCK;
         let (stopped, stop) = pipe_with(flags).map_err(fault("prepare to serve (pipe2)"))?;
-        let thread = thread::Builder::new()
-            .name("feed-ring-serve".to_owned())
-            .spawn(move || serve(&listener, &stopped, &offer))
-            .map_err(|source| CreateError::Io {
-                doing: "start a thread for (clone)",
-                path: socket.path.clone(),
-                source,
+        let serving = thread::Builder::new().name("feed-ring-serve".to_owned());
+        let thread =
+            without_signals(|| serving.spawn(move || serve(&listener, &stopped, &offer))).map_err(|source| {
+                CreateError::Io { doing: "start a thread for (clone)", path: socket.path.clone(), source }
             })?;
         Ok(Server { socket, stop, thread: Some(thread), _alive: alive })
     }
