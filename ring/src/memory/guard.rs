@@ -15,10 +15,13 @@
 //! goes to the previous handler, which may be the Rust runtime's, or ends the process as without the guard.
 //!
 //! # Limits
-//! The kernel raises SIGBUS only for an access beyond the end of the file. There is no signal, and reads give zeros, if
-//! the file was **truncated and grown again** in between, cut short in the **middle of a page**, or had **holes
-//! punched** into it. Such changes need write permission for the segment; only file permissions and sealed rings
-//! ([`serve`](crate::PublisherOptions::serve)) prevent them. With `vm.overcommit_memory=2` the memory that replaces a
+//! The kernel raises SIGBUS for an access beyond the end of the file. There is no signal, and reads give zeros, if the
+//! file was **truncated and grown again** in between, cut short in the **middle of a page**, or had **holes punched**
+//! into it. The first access to a hole takes a page, though, even to read it. Where there is none (a full file system; for
+//! the memory files of a sealed ring, `vm.overcommit_memory=2` without commit left), it raises SIGBUS, and the guard
+//! takes the file for one that was cut short. Such changes need write permission. For the segment, file permissions and
+//! sealed rings ([`serve`](crate::PublisherOptions::serve)) prevent them. In `control` every subscriber can punch holes, in a
+//! sealed ring too: install the guard wherever others may subscribe. With `vm.overcommit_memory=2` the memory that replaces a
 //! publisher's ring counts against the machine's commit limit; where that has no room for it, the publisher dies as without
 //! the guard. (A subscriber's is only read, and does not count.) The table holds [`CAPACITY`] mappings, and a subscriber
 //! has two. Further mappings work but are not guarded: SIGBUS on them goes to the previous handler.

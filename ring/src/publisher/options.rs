@@ -207,6 +207,10 @@ impl<T> PublisherOptions<T> {
     /// [`mode`](Self::mode) that admits them (0640 for the [`group`](Self::group), 0644 for everybody; read permission
     /// allows connecting), and [`allow_uid`](Self::allow_uid) or [`allow_gid`](Self::allow_gid).
     ///
+    /// If other users are admitted, have your programs call [`guard::install`](crate::guard::install). A client can punch
+    /// holes into `control`, where subscribers record their position. Touching a hole raises SIGBUS if the machine has no
+    /// memory left for it.
+    ///
     /// A sealed ring cannot be taken over: the next publisher makes a new one, which begins with sequence 0. Its name is
     /// only for display. If a [`root`](Self::root) is given, or [`keep`](Self::keep) or [`fresh`](Self::fresh) is set,
     /// [`create`](Self::create) fails with [`CreateError::SealedOption`].

@@ -3,11 +3,12 @@
 //! A ring on disk relies on file permissions; a sealed ring relies on the kernel's seals. Once the publisher has mapped
 //! the segment, it seals it against shrinking, growing, **any further write** and further sealing. From then on only
 //! the publisher's existing mapping can write to the segment. Its group, its own user and root through `/proc` can
-//! neither write to it, nor cut it short, nor punch holes into it. No hostile subscriber can raise SIGBUS or forge a
-//! message.
+//! neither write to it, nor cut it short, nor punch holes into it. No hostile subscriber can forge a message, or
+//! raise SIGBUS by the segment.
 //!
 //! Only the size of `control` is sealed, because subscribers write their entries there. A hole punched into it reads as
-//! zero and does no more harm than any other value.
+//! zero and does no more harm than any other value, unless the machine has no page left for it: then the first access raises
+//! SIGBUS, which the [`guard`](crate::guard) survives.
 //!
 //! - **Access**: the socket's mode decides which users can connect: 0600, or the ring's mode with write permission for
 //!   each class that may read. The peer's credentials from the kernel decide which of them are served: the publisher's
