@@ -163,6 +163,11 @@ impl<T: Message> Feed<T> {
         self.publisher.close().expect("nothing to remove");
     }
 
+    /// Ends and leaves the ring to another publisher.
+    pub fn leave(self) {
+        self.publisher.leave();
+    }
+
     /// Ends like a publisher that a panic unwinds through.
     pub fn unwind(self) {
         model::unwind(|| drop(self.publisher));

@@ -139,6 +139,8 @@ pub const ALL: &[Model] = &[
         .preemptions(2),
     Model::new("park-thread-close", "Cz", "a close for a sleeper that a thread wakes", parking::close_by_thread)
         .preemptions(1),
+    Model::new("park-thread-leave", "MDz", "a message, then a leave, for the same", parking::leave_by_thread)
+        .preemptions(1),
     Model::new("park-close", "Cz", "a close for a subscriber that sleeps", parking::close).preemptions(2),
     Model::new("park-unwind", "Dz", "a panic for a subscriber that sleeps", parking::unwind).preemptions(2),
     Model::new("park-takeover", "DRz", "a takeover for a subscriber that sleeps", parking::takeover).preemptions(1),

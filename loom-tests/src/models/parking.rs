@@ -53,6 +53,16 @@ pub(super) fn close_by_thread(_: usize) {
     close(0);
 }
 
+/// A message and the end, by leaving, of such a publisher.
+pub(super) fn leave_by_thread(_: usize) {
+    model::wake_by_thread();
+    park(&[Step::Messages(1), Step::Dead], |mut feed, _| {
+        feed.publish();
+        feed.leave();
+        None
+    });
+}
+
 /// The end, by a close.
 pub(super) fn close(_: usize) {
     park(&[Step::Closed], |feed, _| {

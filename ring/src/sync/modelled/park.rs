@@ -1,6 +1,7 @@
-//! The kernel's sleep in models: one queue, and a comparison that is atomic with falling asleep.
+//! The kernel's sleep in models: a wake reaches those who sleep on its word, and the comparison is atomic with falling asleep.
 
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::super::futex;
@@ -8,28 +9,41 @@ use super::super::word::Word;
 use super::model;
 
 loom::lazy_static! {
-    /// The kernel's queue of sleepers. One queue serves all words, because a woken thread checks its condition again.
-    static ref QUEUE: (loom::sync::Mutex<()>, loom::sync::Condvar) = Default::default();
+    /// Everybody who sleeps.
+    static ref QUEUE: loom::sync::Mutex<Vec<Sleeper>> = Default::default();
+}
+
+/// A thread that sleeps.
+struct Sleeper {
+    /// The addresses of the words that it sleeps on.
+    words: Vec<usize>,
+    woken: Arc<loom::sync::Condvar>,
+}
+
+fn address(word: &Word) -> usize {
+    std::ptr::from_ref(word).addr()
 }
 
 /// Holds the lock from the comparison until the thread sleeps, so that no wake can come in between.
 pub(crate) fn sleep(words: &[(&Word, u64)], _deadline: Option<Instant>) {
-    let (lock, queue) = &*QUEUE;
-    let held = lock.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let mut queue = QUEUE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     if words.iter().all(|(word, seen)| word.load() == *seen) {
+        let woken = Arc::new(loom::sync::Condvar::new());
+        queue.push(Sleeper { words: words.iter().map(|(word, _)| address(word)).collect(), woken: Arc::clone(&woken) });
         model::count_sleeper(true);
-        drop(queue.wait(held));
+        drop(woken.wait(queue));
         model::count_sleeper(false);
     }
 }
 
-pub(crate) fn wake(_word: &Word) {
+pub(crate) fn wake(word: &Word) {
     if model::is_torn_down() {
         return;
     }
-    let (lock, queue) = &*QUEUE;
-    let _held = lock.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    queue.notify_all();
+    let mut queue = QUEUE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    for sleeper in queue.extract_if(.., |sleeper| sleeper.words.contains(&address(word))) {
+        sleeper.woken.notify_one();
+    }
 }
 
 /// A model has no clock, so nothing but a wake ends a sleep.
