@@ -104,6 +104,18 @@ fn no_sealed_ring_is_made_with_an_option_of_rings_on_disk() {
     assert!(sealed().keep(false).fresh(false).create().is_ok());
 }
 
+/// The first word is text, which looks alike in both.
+#[test]
+fn a_ring_of_the_other_byte_order_is_refused_by_its_abi() {
+    let root = PrivateRoot::new();
+    let segment = ring(&root).join("segment");
+    let mut bytes = fs::read(&segment).unwrap();
+    bytes[8..].chunks_exact_mut(8).for_each(<[u8]>::reverse);
+    fs::write(&segment, bytes).unwrap();
+    let error = open::<u64>(&root);
+    assert!(matches!(error, OpenError::Abi { found, .. } if found == 1_u64.swap_bytes()), "{error}");
+}
+
 #[test]
 fn no_sealed_ring_is_opened_with_a_root() {
     let root = PrivateRoot::new();

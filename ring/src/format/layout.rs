@@ -21,7 +21,8 @@ use super::payload::fingerprint;
 use super::rows::{self, RowsGeometry, RowsLayout, row_word};
 use crate::sync::{EPOCHS, LINE_WORDS, PAD_WORDS, WriteWord, base};
 
-/// The first word of a segment: `FEEDRING`.
+/// The first word of a segment: `FEEDRING`, the same bytes in either byte order. A segment of a machine with the other byte
+/// order is refused by its [`ABI`], which is another number here.
 pub(crate) const MAGIC: u64 = u64::from_ne_bytes(*b"FEEDRING");
 
 /// The first word of a control file: `FEEDCTRL`.
