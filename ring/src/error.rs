@@ -63,6 +63,14 @@ pub enum CreateError {
         /// The option.
         option: &'static str,
     },
+    /// A ring on disk cannot have this option: `allow_uid`, `allow_gid` or `max_clients`.
+    #[error(
+        "{option}: only a sealed ring is served: leave it out (a ring on disk has mode and group), or serve a sealed ring"
+    )]
+    DiskOption {
+        /// The option.
+        option: &'static str,
+    },
     /// Another publisher holds the name.
     #[error("{}: already has a publisher: stop it first, or choose another name", path.display())]
     AlreadyPublished {

@@ -104,6 +104,25 @@ fn no_sealed_ring_is_made_with_an_option_of_rings_on_disk() {
     assert!(sealed().keep(false).fresh(false).create().is_ok());
 }
 
+#[test]
+fn no_ring_on_disk_is_made_with_an_option_of_sealed_rings() {
+    let root = PrivateRoot::new();
+    let on_disk = || Publisher::<u64>::options("r").root(&root).capacity(2);
+    for (options, expected) in [
+        (on_disk().allow_uid(0), "allow_uid"),
+        (on_disk().allow_gid(0), "allow_gid"),
+        (on_disk().max_clients(256), "max_clients"),
+    ] {
+        let error = options.create().map(|_| ()).expect_err(expected);
+        assert!(matches!(error, CreateError::DiskOption { option } if option == expected), "{error}");
+        let says = format!("{expected}: only a sealed ring is served: leave it out ");
+        assert!(error.to_string().starts_with(&says), "{error}");
+    }
+    let options = raw::Publisher::options("r", MessageFormat::of::<u64>()).root(&root).max_clients(1);
+    assert!(matches!(options.create_raw(), Err(CreateError::DiskOption { option: "max_clients" })));
+    assert_eq!(root.names(), [""; 0]);
+}
+
 /// The first word is text, which looks alike in both.
 #[test]
 fn a_ring_of_the_other_byte_order_is_refused_by_its_abi() {

@@ -236,6 +236,8 @@ impl<T> PublisherOptions<T> {
     }
 
     /// Also serves a sealed ring to this user. Call it again for further users.
+    ///
+    /// Without [`serve`](Self::serve), [`create`](Self::create) fails with [`CreateError::DiskOption`].
     pub fn allow_uid(mut self, uid: u32) -> Self {
         self.sealed.uids.push(uid);
         self
@@ -243,6 +245,13 @@ impl<T> PublisherOptions<T> {
 
     /// Also serves a sealed ring to users in this group, including those that have it as a supplementary group. Call it
     /// again for further groups.
+    ///
+    /// A member of the group that has subordinate user ids (`/etc/subuid`) can connect under each of them in a user
+    /// namespace, and stays in the group. Each of these ids counts as a user of its own for the bound of
+    /// [`max_clients`](Self::max_clients), so such a member can take all places. Where that matters, allow users
+    /// ([`allow_uid`](Self::allow_uid)) instead.
+    ///
+    /// Without [`serve`](Self::serve), [`create`](Self::create) fails with [`CreateError::DiskOption`].
     pub fn allow_gid(mut self, gid: u32) -> Self {
         self.sealed.gids.push(gid);
         self
@@ -252,9 +261,12 @@ impl<T> PublisherOptions<T> {
     /// message that says so. Each client takes one file descriptor of this process (`ulimit -n`).
     ///
     /// If other users are allowed ([`allow_uid`](Self::allow_uid), [`allow_gid`](Self::allow_gid)), one user gets at most
-    /// half of the places, rounded up: none keeps all others out.
+    /// half of the places, rounded up: none keeps all others out. A user is a user id, of which one person may have many: see
+    /// [`allow_gid`](Self::allow_gid).
+    ///
+    /// Without [`serve`](Self::serve), [`create`](Self::create) fails with [`CreateError::DiskOption`].
     pub fn max_clients(mut self, clients: usize) -> Self {
-        self.sealed.max_clients = clients;
+        self.sealed.max_clients = Some(clients);
         self
     }
 
@@ -327,10 +339,13 @@ impl<T> PublisherOptions<T> {
         transport::make(&place, &request)
     }
 
-    /// Where the ring is to be made. Refuses options that a sealed ring cannot have.
+    /// Where the ring is to be made. Refuses options that a ring there cannot have.
     fn place(&self) -> Result<Place, CreateError> {
         let Some(socket) = &self.socket else {
-            return Ok(Place::Disk(self.root.clone().unwrap_or_else(|| DEFAULT_ROOT.into())));
+            return match self.sealed.given() {
+                Some(option) => Err(CreateError::DiskOption { option }),
+                None => Ok(Place::Disk(self.root.clone().unwrap_or_else(|| DEFAULT_ROOT.into()))),
+            };
         };
         let on_disk_only = [("root", self.root.is_some()), ("keep", self.keep), ("fresh", self.fresh)];
         match on_disk_only.into_iter().find(|&(_, given)| given) {

@@ -18,17 +18,27 @@ pub(crate) enum Place {
 }
 
 /// The users that a sealed ring is served to, beside the publisher's own.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct SealedOptions {
     pub(crate) uids: Vec<u32>,
     pub(crate) gids: Vec<u32>,
-    /// The largest number of clients connected at a time.
-    pub(crate) max_clients: usize,
+    /// The largest number of clients connected at a time. `None` if none was given: [`max_clients`](Self::max_clients).
+    pub(crate) max_clients: Option<usize>,
 }
 
-impl Default for SealedOptions {
-    fn default() -> Self {
-        SealedOptions { uids: Vec::new(), gids: Vec::new(), max_clients: 256 }
+impl SealedOptions {
+    pub(crate) fn max_clients(&self) -> usize {
+        self.max_clients.unwrap_or(256)
+    }
+
+    /// The name of an option that was given, if any was.
+    pub(crate) fn given(&self) -> Option<&'static str> {
+        let given = [
+            ("allow_uid", !self.uids.is_empty()),
+            ("allow_gid", !self.gids.is_empty()),
+            ("max_clients", self.max_clients.is_some()),
+        ];
+        given.into_iter().find(|&(_, given)| given).map(|(option, _)| option)
     }
 }
 

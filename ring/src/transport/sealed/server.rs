@@ -116,9 +116,10 @@ impl Offer {
 
     /// The largest number of clients of one user. If others are allowed, one user cannot keep them out.
     fn max_of_one_user(&self) -> usize {
-        let SealedOptions { uids, gids, max_clients, .. } = &self.options;
+        let SealedOptions { uids, gids, .. } = &self.options;
         let alone = gids.is_empty() && uids.iter().all(|uid| *uid == self.own_uid);
-        if alone { *max_clients } else { max_clients.div_ceil(2) }
+        let max_clients = self.options.max_clients();
+        if alone { max_clients } else { max_clients.div_ceil(2) }
     }
 
     /// The user of a client that is accepted, or why it is refused.
@@ -126,7 +127,7 @@ impl Offer {
         let Ok((uid, groups)) = peer::identity(client) else {
             return Err("the kernel does not tell who you are".to_owned());
         };
-        let SealedOptions { uids, gids, max_clients, .. } = &self.options;
+        let SealedOptions { uids, gids, .. } = &self.options;
         if uid != self.own_uid && !uids.contains(&uid) && !groups.iter().any(|group| gids.contains(group)) {
             return Err(format!(
                 "uid {uid} is neither the publisher's ({}) nor allowed: run as another user, or publish with that uid or \
@@ -135,8 +136,8 @@ impl Offer {
             ));
         }
         let refused = |found: String| Err(format!("{found}: end some, or publish with more allowed"));
-        let connected = clients.len();
-        if connected >= *max_clients {
+        let (connected, max_clients) = (clients.len(), self.options.max_clients());
+        if connected >= max_clients {
             return refused(format!("{connected} clients are connected, {max_clients} allowed"));
         }
         let (own, most) = (clients.iter().filter(|client| client.uid == uid).count(), self.max_of_one_user());
