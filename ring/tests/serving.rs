@@ -178,6 +178,50 @@ fn what_is_no_socket_is_not_replaced() {
 }
 
 #[test]
+fn a_lock_file_that_others_may_open_is_somebody_elses() {
+    let root = PrivateRoot::new();
+    let lock = socket(&root).with_extension("lock");
+    fs::write(&lock, "").unwrap();
+    fs::set_permissions(&lock, fs::Permissions::from_mode(0o644)).unwrap();
+    let error = publisher(&root).create().unwrap_err();
+    assert!(
+        matches!(&error, CreateError::NotARing { found, .. } if found == "a file of 0 bytes and mode 0644"),
+        "{error}"
+    );
+    assert_eq!((root.names(), mode(&lock)), (vec!["s.lock".to_owned()], 0o644), "it is not touched");
+    // What a publisher leaves that was killed, whatever its umask.
+    for left in [0o600, 0] {
+        fs::set_permissions(&lock, fs::Permissions::from_mode(left)).unwrap();
+        if left == 0 && !rustix::process::geteuid().is_root() {
+            break; // its owner cannot open it
+        }
+        drop(publisher(&root).create().unwrap());
+        assert_eq!(root.names(), [""; 0]);
+        fs::write(&lock, "").unwrap();
+    }
+}
+
+/// A publisher was killed under such a umask when it had bound its socket and not yet set its mode.
+#[test]
+fn a_leftover_socket_that_its_owner_may_not_connect_to_is_removed() {
+    let root = PrivateRoot::new();
+    fs::set_permissions(root.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    let leftover = root.path().join(".s.new");
+    let options = publisher(&root);
+    let publishing = thread::spawn(move || {
+        if rustix::process::geteuid().is_root() {
+            let uid = rustix::process::Uid::from_raw(4242); // root may connect whatever the mode
+            rustix::thread::set_thread_res_uid(uid, uid, uid).unwrap();
+        }
+        drop(UnixListener::bind(&leftover).unwrap());
+        fs::set_permissions(&leftover, fs::Permissions::from_mode(0o000)).unwrap();
+        options.create().map(drop)
+    });
+    publishing.join().unwrap().unwrap();
+    assert_eq!(root.names(), [""; 0]);
+}
+
+#[test]
 fn too_little_memory_is_told() {
     let root = PrivateRoot::new();
     let options = Publisher::<[u64; 512]>::options("sealed").capacity(1 << 32).serve(socket(&root));

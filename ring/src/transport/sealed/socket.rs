@@ -45,11 +45,7 @@ pub(super) fn socket() -> Result<OwnedFd, Errno> {
 /// another one has its path by now. Without /proc it is `path`, which must be short then. Trust does not depend on it: the
 /// kernel tells who is at the other end.
 pub(super) fn address_of(file: &OwnedFd, path: &Path) -> Result<SocketAddrUnix, Errno> {
-    if has_proc() {
-        SocketAddrUnix::new(format!("/proc/self/fd/{}", file.as_raw_fd()))
-    } else {
-        SocketAddrUnix::new(path)
-    }
+    if has_proc() { SocketAddrUnix::new(path_of(file)) } else { SocketAddrUnix::new(path) }
 }
 
 impl SocketFile {
@@ -84,8 +80,21 @@ impl SocketFile {
 
     /// Removes the socket of a publisher that was killed before it renamed it, and nothing else.
     fn remove_leftover(&self, name: &str) -> Result<(), CreateError> {
+        self.make_connectable(name)?;
         if self.check_dead(name, self.directory.path.join(name))? {
             self.directory.remove(name)?;
+        }
+        Ok(())
+    }
+
+    /// Lets this user connect to a socket of its own, if one has this name. A publisher that was killed between bind and
+    /// chmod left its socket with what the umask left of the mode, and nobody could find out whether it is dead.
+    fn make_connectable(&self, name: &str) -> Result<(), CreateError> {
+        let Some((file, stat)) = self.directory.look_at(name)? else { return Ok(()) };
+        let socket = FileType::from_raw_mode(stat.st_mode) == FileType::Socket;
+        if socket && stat.st_mode & 0o200 == 0 && Trust::Own.check(&self.path, stat.st_uid).is_ok() {
+            fs::chmod(path_of(&file), Mode::RUSR | Mode::WUSR)
+                .map_err(|errno| self.directory.fault(name, "set the mode of (chmod)", errno))?;
         }
         Ok(())
     }
@@ -128,8 +137,7 @@ impl SocketFile {
         let Some((file, _)) = self.directory.look_at(&temporary)? else {
             return Err(fault("find what was bound:")(Errno::NOENT));
         };
-        // A socket's file can only be opened with O_PATH, which fchmod refuses.
-        let path_of_fd = format!("/proc/self/fd/{}", file.as_raw_fd());
+        let path_of_fd = path_of(&file);
         if let Some(group) = access.group {
             fs::chownat(fs::CWD, &*path_of_fd, None, Some(fs::Gid::from_raw(group)), AtFlags::empty())
                 .map_err(fault("set the group of (chown)"))?;
@@ -181,6 +189,11 @@ impl Drop for SocketFile {
     }
 }
 
+/// A path to an open file. A socket's file can only be opened with O_PATH, which fchmod refuses.
+fn path_of(file: &OwnedFd) -> String {
+    format!("/proc/self/fd/{}", file.as_raw_fd())
+}
+
 fn temporary(name: &str) -> String {
     format!(".{name}.new")
 }
@@ -195,12 +208,13 @@ fn lock(directory: &Directory, name: &str, path: &Path) -> Result<OwnedFd, Creat
     directory.check_locks()?;
     for _ in 0..ATTEMPTS {
         let (lock, stat) = directory.open(&name, OFlags::RDWR | OFlags::CREATE, FileType::RegularFile, Trust::Own)?;
-        // It is removed at the end: a file that holds anything is no lock of ours.
-        if stat.st_size != 0 {
+        // It is removed at the end: a file that holds anything, or that others may open, is no lock of ours.
+        let mode = stat.st_mode & 0o7777;
+        if stat.st_size != 0 || mode & !0o600 != 0 {
             return Err(CreateError::NotARing {
                 path: directory.path.join(&name),
-                found: format!("a file of {} bytes", stat.st_size),
-                expected: "an empty lock file, or nothing",
+                found: format!("a file of {} bytes and mode {mode:04o}", stat.st_size),
+                expected: "an empty lock file of mode 0600, or nothing",
             });
         }
         Access::OWNER.apply(&lock, 0o600).map_err(|errno| directory.fault(&name, "set the mode of (chmod)", errno))?;
