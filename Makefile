@@ -24,7 +24,7 @@ uninstall: ## removes what install put there, and nothing else; PREFIX and DESTD
 	@PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" sh install/install.sh uninstall
 
 .PHONY: demo
-demo: build ## a publisher and two subscribers as separate processes, ten seconds; INPUT=file for real data, VERBOSE=1 for every figure
+demo: build ## a publisher and two subscribers as separate processes, ten seconds once it is compiled (a minute or two the first time); INPUT=file for real data, VERBOSE=1 for every figure
 	@INPUT="$(INPUT)" VERBOSE="$(VERBOSE)" sh demo/demo.sh
 
 .PHONY: test
