@@ -46,7 +46,9 @@ pub(crate) enum Command {
     },
     /// Rates, lags and losses, live. q ends, s sorts by the next column, r reverses, arrows select.
     ///
-    /// The LAG of a subscriber may be up to 1,023 too large while it is reading.
+    /// The LAG of a subscriber may be up to 1,023 too large while it is reading. LOST is what the subscribers that are
+    /// attached have lost since they attached, and have noticed: a subscriber that is stopped counts its loss when it goes
+    /// on, and one that ends takes its count with it.
     Top {
         /// The rings to show; all of them if none is named.
         names: Vec<String>,

@@ -14,7 +14,7 @@ pub(crate) struct Column {
 pub(crate) const ALWAYS: u8 = u8::MAX;
 
 /// The space between two columns.
-const GAP: usize = 2;
+pub(crate) const GAP: usize = 2;
 
 /// A table of rows with one text for each column. Leaves out columns until it fits into `width`.
 pub(crate) fn render(columns: &[Column], rows: &[Vec<String>], width: Option<usize>) -> String {

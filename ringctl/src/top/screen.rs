@@ -10,7 +10,7 @@ use ratatui::widgets::{Cell, Paragraph, RenderDirection, Row, Sparkline, Table, 
 use crate::format::{count, rate};
 use crate::subscribers::{COLUMNS, cells, share};
 use crate::survey::{Snapshot, Subscriber};
-use crate::table::{ALWAYS, Column, fitting, widths};
+use crate::table::{ALWAYS, Column, GAP, fitting, widths};
 use crate::top::state::State;
 
 const RINGS: [Column; 8] = [
@@ -30,22 +30,27 @@ const REMARK: Column = Column { title: "", right: false, rank: 4 };
 /// The height of the sparkline, if there is room.
 const SPARKLINE: u16 = 4;
 
+/// What the keys do.
+const KEYS: [&str; 4] = ["q ends", "s sorts", "r reverses", "arrows select"];
+
 pub(crate) fn draw(frame: &mut Frame<'_>, state: &State) {
     let rings = state.survey.rings.len() as u16;
     let area = frame.area();
     // The rings take at most half of the screen.
     let lines = (rings + 1).min((area.height / 2).max(2));
-    let sparkline = if area.height >= lines + SPARKLINE + 6 { SPARKLINE } else { 0 };
+    let keys = keys(area);
+    let keys_lines = keys.len() as u16;
+    let sparkline = if area.height >= lines + SPARKLINE + 5 + keys_lines { SPARKLINE } else { 0 };
     let areas: [Rect; 6] = Layout::vertical([
         Constraint::Length(1),
         Constraint::Length(lines),
         Constraint::Length(1),
         Constraint::Length(sparkline),
         Constraint::Min(0),
-        Constraint::Length(1),
+        Constraint::Length(keys_lines),
     ])
     .areas(area);
-    let [title, table, name, graph, subscribers, keys] = areas;
+    let [title, table, name, graph, subscribers, footer] = areas;
     let direction = if state.reversed { ", reversed" } else { "" };
     let others = match state.survey.others.len() {
         0 => String::new(),
@@ -54,7 +59,7 @@ pub(crate) fn draw(frame: &mut Frame<'_>, state: &State) {
     let plural = if rings == 1 { "" } else { "s" };
     let heading = format!("{}: {rings} ring{plural}{others}, by {}{direction}", state.root, state.sort.name());
     frame.render_widget(Line::from(heading).bold(), title);
-    frame.render_widget(Line::from("q ends  s sorts  r reverses  arrows select").dim(), keys);
+    frame.render_widget(Paragraph::new(keys.join("\n")).dim(), footer);
     let Some(selected) = state.selected() else {
         frame.render_widget(Paragraph::new("no rings"), table);
         return;
@@ -70,6 +75,22 @@ pub(crate) fn draw(frame: &mut Frame<'_>, state: &State) {
         frame.render_widget(sparkline.style(Style::new().fg(Color::Cyan)), graph);
     }
     draw_subscribers(frame, ring, subscribers);
+}
+
+/// What the keys do, in as many lines as the width takes, but at most a quarter of the screen.
+fn keys(area: Rect) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for key in KEYS {
+        match lines.last_mut() {
+            Some(line) if line.len() + GAP + key.len() <= area.width.into() => {
+                line.push_str(&" ".repeat(GAP));
+                line.push_str(key);
+            }
+            _ => lines.push(key.to_owned()),
+        }
+    }
+    lines.truncate((area.height / 4).max(1).into());
+    lines
 }
 
 fn draw_rings(frame: &mut Frame<'_>, state: &State, selected: usize, area: Rect) {
@@ -155,5 +176,5 @@ fn table(columns: &[Column], rows: &[Vec<String>], styles: Vec<Style>, width: u1
         Row::new(shown.iter().map(|&index| cell(&row[index], index)).collect::<Vec<_>>()).style(style)
     });
     let lengths = shown.iter().map(|&index| Constraint::Length(widths[index] as u16));
-    Table::new(rows.collect::<Vec<_>>(), lengths.collect::<Vec<_>>()).header(header).column_spacing(2)
+    Table::new(rows.collect::<Vec<_>>(), lengths.collect::<Vec<_>>()).header(header).column_spacing(GAP as u16)
 }

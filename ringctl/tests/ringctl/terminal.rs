@@ -6,7 +6,7 @@ use feed_ring::{Join, Subscriber};
 use feed_testing::{On, PrivateRoot, Terminal};
 use rustix::process::Signal;
 
-use crate::rings::{Quote, busy, closed, dead, live, run};
+use crate::rings::{Quote, busy, closed, dead, live, options, publish_twenty, run};
 
 /// `ringctl` on a terminal.
 fn start(root: &PrivateRoot, arguments: &[&str], size: (u16, u16)) -> Terminal {
@@ -115,6 +115,46 @@ fn top_follows_the_size_of_the_terminal() {
     top.until("all of it", |text| ["CAPACITY", "no subscribers", "q ends"].iter().all(|word| text.contains(word)));
     top.press("\x1b");
     assert_eq!(top.end().0.code(), Some(0), "Esc ends it");
+}
+
+#[test]
+fn the_keys_are_told_whole_on_a_narrow_terminal() {
+    let root = PrivateRoot::new();
+    let _publisher = live(&root, "live");
+    for (columns, last) in [(43, "q ends  s sorts  r reverses  arrows select"), (40, "arrows select")] {
+        let mut top = start(&root, &["top"], (20, columns));
+        let text = top.until_contains("q ends  s sorts  r reverses");
+        assert_eq!(text.trim_end().lines().last(), Some(last), "{columns} columns: {text}");
+        top.press("q");
+        assert_eq!(top.end().0.code(), Some(0));
+    }
+}
+
+/// LOST is not counted from the start of `top` on, and an attached subscriber is what it is counted by.
+#[test]
+fn lost_is_what_attached_subscribers_lost_since_they_attached() {
+    let root = PrivateRoot::new();
+    let mut publisher = options(&root, "q").create().unwrap();
+    let mut subscriber = Subscriber::<Quote>::options("q").root(&root).join(Join::Oldest).open().unwrap();
+    publish_twenty(&mut publisher);
+    let mut top = start(&root, &["top", "--interval", "0.05"], (20, 100));
+    let lost = |text: &str| {
+        let ring = text.lines().find(|line| line.starts_with("q ") && line.contains("alive"));
+        ring.and_then(|line| line.split_whitespace().last().map(str::to_owned))
+    };
+    top.until("a loss that nobody noticed", |text| lost(text).as_deref() == Some("0"));
+    let _ = subscriber.try_recv();
+    top.until("a noticed loss", |text| lost(text).as_deref() == Some("13"));
+    top.press("q");
+    assert_eq!(top.end().0.code(), Some(0));
+    let mut later = start(&root, &["top", "--interval", "0.05"], (20, 100));
+    later.until("a loss before top began", |text| lost(text).as_deref() == Some("13"));
+    drop(subscriber);
+    later.until("the count went with its subscriber", |text| lost(text).as_deref() == Some("0"));
+    later.press("q");
+    assert_eq!(later.end().0.code(), Some(0));
+    let (code, help, _) = run(&root, &["top", "--help"]);
+    assert!(code == 0 && help.contains("LOST is what"), "{help}");
 }
 
 #[test]
