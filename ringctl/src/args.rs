@@ -110,10 +110,11 @@ pub(crate) enum Command {
     Doctor(DoctorArgs),
     /// Serve metrics of all rings to Prometheus.
     ///
-    /// Says on standard error where it listens, or with --json on standard output: {"listening":"ADDRESS:PORT"}.
+    /// Says on standard error where it listens, or with --json on standard output: {"listening":"ADDRESS:PORT"}. Ctrl-C,
+    /// SIGTERM or SIGHUP (not under nohup) ends it, with exit code 0.
     Export {
         /// Address and port to listen at.
-        #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9464")]
+        #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9464", value_parser = address)]
         listen: String,
         /// Also the sealed ring that a publisher serves at this Unix socket; may be given again for further ones.
         #[arg(long, value_name = "PATH")]
@@ -219,6 +220,12 @@ fn interval(text: &str) -> Result<Duration, String> {
     Ok(interval)
 }
 
+/// An address or a host's name, and a port. Whether the name has an address is found out when it is listened at.
+fn address(text: &str) -> Result<String, String> {
+    let named = text.rsplit_once(':').filter(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+    named.map(|_| text.to_owned()).ok_or_else(|| "expected an address and a port, as in 127.0.0.1:9464".to_owned())
+}
+
 fn bytes(text: &str) -> Result<u64, String> {
     let (digits, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
     let shift = match unit {
@@ -254,6 +261,16 @@ mod tests {
         assert_eq!(sequences("18446744073709551615"), range(Some(u64::MAX), None));
         for wrong in ["", "5..3", "a", "1..b", "-1", "1..2..3"] {
             assert!(sequences(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn addresses() {
+        for fine in ["127.0.0.1:9464", "[::1]:0", "localhost:65535"] {
+            assert_eq!(address(fine).as_deref(), Ok(fine));
+        }
+        for wrong in ["", "foo", ":9464", "127.0.0.1", "127.0.0.1:", "127.0.0.1:http", "127.0.0.1:65536"] {
+            assert!(address(wrong).is_err(), "{wrong}");
         }
     }
 

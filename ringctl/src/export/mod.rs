@@ -15,8 +15,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use feed_program::logs;
 use feed_program::say::say;
+use feed_program::{logs, remedy, stop};
 use tracing::{info, warn};
 
 use self::connections::{Connections, Phase, Place};
@@ -44,6 +44,8 @@ pub(crate) fn run(targets: Targets<'_>, listen: &str, sample: Duration, out: &mu
     let address = listener.local_addr().with_context(cannot)?;
     let mut exporter = Exporter { targets, times: PublishTimes::with_window(sample) };
     exporter.survey().1.with_context(|| format!("{}: cannot look at the rings", exporter.targets.root().display()))?;
+    // Nothing has to be put in order first. An answer that is being written is cut off, as for any server that ends.
+    stop::call_on_signals(|| std::process::exit(0)).map_err(remedy::failed("handle signals"))?;
     match out.json {
         true => {
             out.json(&serde_json::json!({ "listening": address.to_string() }))?;

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use feed_ring::{Join, Publisher, Subscriber};
 use feed_testing::{PrivateRoot, Program};
+use rustix::process::Signal;
 
 use crate::rings::{Quote, busy, closed, dead, live, no_rings, publish_twenty, put, quote, run};
 
@@ -356,6 +357,32 @@ fn an_address_that_is_taken() {
     assert_eq!((code, stderr.lines().count()), (1, 1));
     assert!(stderr.contains(&format!("{}: cannot listen: ", exporter.address)), "{stderr}");
     assert!(stderr.contains("--listen ADDRESS:PORT"), "{stderr}");
+}
+
+#[test]
+fn an_address_that_is_none_is_a_wrong_command_line() {
+    let root = PrivateRoot::new();
+    for address in ["foo", "127.0.0.1", ":9464", "127.0.0.1:http"] {
+        let (code, stdout, stderr) = run(&root, &["export", "--listen", address]);
+        assert_eq!((code, &*stdout), (2, ""), "{stderr}");
+        let says = format!(
+            "error: invalid value '{address}' for '--listen <ADDRESS:PORT>': expected an address and a port, as in \
+             127.0.0.1:9464\n"
+        );
+        assert!(stderr.starts_with(&says), "{stderr}");
+    }
+}
+
+#[test]
+fn a_signal_ends_it_well() {
+    let root = PrivateRoot::new();
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+        let mut exporter = Program::start(&mut export(&root, "3600"));
+        exporter.wait_for_error("/metrics\n");
+        exporter.signal(signal);
+        let finished = exporter.finish();
+        assert_eq!((finished.code, finished.stderr.lines().count()), (Some(0), 1), "{signal:?}: {}", finished.stderr);
+    }
 }
 
 #[test]
