@@ -92,7 +92,7 @@ pub(crate) struct Options {
 }
 
 const AFTER: &str = "Exit code: 0 the ring was closed, --max, a signal, or a closed pipe; 1 an error (the ring is \
-    damaged, or cannot be opened; with --on-publisher-loss exit: the publisher died); 2 a wrong command line.\n\
+    damaged, or cannot be opened; with --on-publisher-loss exit: the publisher is gone); 2 a wrong command line.\n\
     RUST_LOG=info (or warn) logs what happens to the ring on standard error, RUST_LOG_FORMAT=json as JSON.\n\n\
     Examples:\n  \
     feed-subscriber --open-timeout 10 --summary json\n  \

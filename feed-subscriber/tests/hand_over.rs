@@ -113,4 +113,7 @@ fn keep_open_and_keep_contradict_each_other() {
     assert_eq!(left.code, Some(0), "{}", left.tail());
     let late = Program::start(subscriber(&root).args(["--from", "oldest", "--on-publisher-loss", "exit"])).finish();
     assert_eq!((late.code, number(&summary(&late), "messages")), (Some(1), 10), "{}", late.tail());
+    // Nor does the ring tell whether its publisher left it or died.
+    let says = "feed-subscriber: feed: the publisher is gone: restart it, or wait for it (--on-publisher-loss wait)\n";
+    assert_eq!(late.stderr, says);
 }

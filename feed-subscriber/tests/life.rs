@@ -149,7 +149,7 @@ fn a_killed_publisher_is_told_from_a_closed_ring() {
     subscriber.wait_for("trade");
     publisher.kill();
     let finished = subscriber.finish();
-    let says = "feed-subscriber: feed: the publisher died: restart it, or wait for it (--on-publisher-loss wait)";
+    let says = "feed-subscriber: feed: the publisher is gone: restart it, or wait for it (--on-publisher-loss wait)";
     assert_one_line(&finished, 1, &[says]);
     let summary = summary(&finished);
     assert_eq!(summary["ended"], "publisher_dead");

@@ -74,7 +74,7 @@ fn messages_about_a_sealed_ring_name_its_socket() {
     assert_eq!(finished.code, Some(1), "{}", finished.stderr);
     let lines: Vec<&str> = finished.stderr.lines().collect();
     assert!(lines[0].starts_with(&said("feed-subscriber", "huge pages: ")), "{lines:?}");
-    assert!(lines[1].starts_with(&said("feed-subscriber", "the publisher died: restart it")), "{lines:?}");
+    assert!(lines[1].starts_with(&said("feed-subscriber", "the publisher is gone: restart it")), "{lines:?}");
     let served = served.finish().stderr;
     assert!(served.lines().next().unwrap().starts_with(&said("feed-publisher", "huge pages: ")), "{served}");
 }

@@ -371,9 +371,10 @@ pub enum TryRecvError {
     /// The publisher closed the ring, and every message was read.
     #[error("the ring is closed")]
     Closed,
-    /// The publisher ended without closing the ring, and every message was read. A new publisher may take over: see
+    /// The publisher ended without closing the ring, and every message was read: it died, or it
+    /// [left](crate::Publisher::leave), which the ring does not tell apart. A new publisher may take over: see
     /// [`wait_for_publisher`](crate::Subscriber::wait_for_publisher).
-    #[error("the publisher died: restart it")]
+    #[error("the publisher is gone: restart it")]
     PublisherDead,
     /// A new ring replaced this one, and every message of this one was read: open the name again.
     #[error("superseded by another ring of the same name: open it again")]

@@ -89,12 +89,12 @@ impl Tail {
                     return Ok(Outcome::Fine);
                 }
                 Life::Dead if self.ring.is_sealed() => {
-                    let text = "the publisher died: a sealed ring ends with it";
+                    let text = "the publisher is gone: a sealed ring ends with it";
                     self.report(text, json!({ "ended": "dead" }), out)?;
                     return Ok(Outcome::Fine);
                 }
                 Life::Dead if !dead => {
-                    let text = "the publisher died: waiting for it to come back";
+                    let text = "the publisher is gone: waiting for the next one";
                     self.report(text, json!({ "publisher": "dead" }), out)?;
                 }
                 _ => {}

@@ -23,7 +23,7 @@ pub(crate) fn run(path: impl Fn(&str) -> PathBuf) {
     sleepers.iter_mut().for_each(|sleeper| sleeper.wait_for(" Tick {"));
 
     publisher.kill();
-    subscriber.wait_for_error("the publisher died: restart it; waiting for a publisher\n");
+    subscriber.wait_for_error("the publisher is gone: restart it; waiting for a publisher\n");
     publisher = publish(2);
     subscriber.wait_for_error("epoch 2 begins at sequence");
     sleepers.iter_mut().for_each(|sleeper| sleeper.wait_for_error("epoch 2 begins at sequence"));
