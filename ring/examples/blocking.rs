@@ -1,6 +1,7 @@
 //! Sleeps until a tick or Ctrl-C comes, and uses no processor meanwhile: `cargo run -p feed-ring --example blocking [DIRECTORY]`
 // Cargo.toml: signal-hook = "0.4"
 
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -17,7 +18,17 @@ struct Tick {
     size: u64,
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("blocking: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn std::error::Error>> {
     let root = std::env::args().nth(1).unwrap_or_else(|| DEFAULT_ROOT.to_owned());
     let ring = Subscriber::<Tick>::options("ticks").root(&root).wait(WaitStrategy::Block);
     let mut subscriber = ring.open_timeout(Duration::from_secs(10)).open()?;

@@ -3,6 +3,7 @@
 // Cargo.toml: signal-hook = "0.4"
 
 use std::os::unix::net::UnixStream;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use feed_ring::{DEFAULT_ROOT, Notifier, Payload, Subscriber, TryRecvError};
@@ -21,7 +22,17 @@ struct Tick {
 /// The most ticks that are received before the other sources get their turn.
 const TURN: usize = 1_000;
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("event_loop: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn std::error::Error>> {
     let root = std::env::args().nth(1).unwrap_or_else(|| DEFAULT_ROOT.to_owned());
     let ring = Subscriber::<Tick>::options("ticks").root(&root).open_timeout(Duration::from_secs(10));
     let mut subscriber = ring.open()?;

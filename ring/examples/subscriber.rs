@@ -1,6 +1,7 @@
 //! Receives ticks until Ctrl-C, whatever happens to their publisher: `cargo run -p feed-ring --example subscriber [DIRECTORY]`
 // Cargo.toml: signal-hook = "0.4"
 
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -19,7 +20,17 @@ struct Tick {
 /// How late Ctrl-C may be noticed.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("subscriber: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn std::error::Error>> {
     let root = std::env::args().nth(1).unwrap_or_else(|| DEFAULT_ROOT.to_owned());
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
@@ -30,12 +41,20 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut join = Join::Latest;
     let mut ring: Option<Subscriber<Tick>> = None;
     let mut ended = None;
+    let mut waiting = false;
     while !stop.load(Ordering::Relaxed) {
         let Some(subscriber) = &mut ring else {
             ring = open(&root, join)?;
-            if let Some(opened) = &ring {
-                eprintln!("opened {root}/ticks.ring at sequence {}", opened.first());
-                (join, ended) = (Join::Oldest, None);
+            match &ring {
+                Some(opened) => {
+                    eprintln!("opened {root}/ticks.ring at sequence {}", opened.first());
+                    (join, ended, waiting) = (Join::Oldest, None, false);
+                }
+                None if waiting => {}
+                None => {
+                    eprintln!("waiting for {root}/ticks.ring");
+                    waiting = true;
+                }
             }
             continue;
         };

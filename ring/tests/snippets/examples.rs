@@ -16,8 +16,15 @@ pub(crate) fn run(path: impl Fn(&str) -> PathBuf) {
         publisher.wait_for_error(&format!("epoch {epoch}\n"));
         publisher
     };
-    let mut publisher = publish(1);
+    for name in ["publisher", "subscriber", "blocking", "event_loop"] {
+        let finished = Program::start(Command::new(path(name)).arg(root.path().join("none"))).finish();
+        assert_eq!((finished.code, finished.stderr.lines().count()), (Some(1), 1), "{}", finished.stderr);
+        let says = format!("{name}: {}/none: ", root.path().display());
+        assert!(finished.stderr.starts_with(&says), "{}", finished.stderr);
+    }
     let mut subscriber = start("subscriber");
+    subscriber.wait_for_error(&format!("waiting for {}/ticks.ring\n", root.path().display()));
+    let mut publisher = publish(1);
     let mut sleepers = ["blocking", "event_loop"].map(start);
     subscriber.wait_for(" Tick {");
     sleepers.iter_mut().for_each(|sleeper| sleeper.wait_for(" Tick {"));
