@@ -114,6 +114,18 @@ fn a_ring_beyond_the_memory_limit_of_its_cgroup() {
 }
 
 #[test]
+fn where_nobody_can_make_a_file() {
+    let says = "cannot make a directory (mkdir): No such file or directory (os error 2): choose a directory that files can be \
+                made in, such as /dev/shm (--root DIR)";
+    let mut command = Command::new(env!("CARGO_BIN_EXE_feed-publisher"));
+    let finished = Program::start(command.args(["--root", "/proc", "--count", "1"])).finish();
+    assert_one_line(&finished, 1, &["feed-publisher: /proc/feed.ring: ", says]);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_feed-publisher"));
+    let finished = Program::start(command.args(["--serve", "/proc/s", "--count", "1"])).finish();
+    assert_one_line(&finished, 1, &["/proc/s.lock: cannot open: ", "such as /dev/shm (--serve PATH)"]);
+}
+
+#[test]
 fn names_that_no_ring_can_have() {
     let root = PrivateRoot::new();
     assert_names_refused(|| publisher(&root));

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use rustix::fs::PROC_SUPER_MAGIC;
 use rustix::process::{Resource, getrlimit};
 
 /// A new ring takes a directory and four files, a ring that replaces another twice that.
@@ -12,6 +13,8 @@ const FILES_OF_A_RING: u64 = 10;
 pub(crate) struct Circumstances {
     /// The directory that the ring's files or socket are in is there.
     pub(crate) directory: bool,
+    /// That directory is in /proc, where nobody can make a file. The kernel then says that there is none.
+    pub(crate) in_proc: bool,
     /// /proc is mounted. Without it nothing tells whether there is a filter.
     pub(crate) proc: bool,
     /// The file system of that directory has no inodes left for a ring.
@@ -31,6 +34,7 @@ impl Circumstances {
         let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
         Circumstances {
             directory: directory.is_dir(),
+            in_proc: rustix::fs::statfs(directory).is_ok_and(|system| system.f_type == PROC_SUPER_MAGIC),
             proc: Path::new("/proc/self/fd").is_dir(),
             // A file system without a fixed number of inodes says 0 of 0.
             no_inodes: rustix::fs::statvfs(directory)

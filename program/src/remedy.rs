@@ -26,6 +26,9 @@ fn in_ring(error: &io::Error, here: Circumstances, place: &str) -> String {
         }
         _ if raw(error) == Some(Errno::NOSYS) => no_such_call(here).to_owned(),
         Kind::NotFound if !here.directory => format!("make the directory first, or choose another ({place})"),
+        Kind::NotFound if here.in_proc => {
+            format!("choose a directory that files can be made in, such as /dev/shm ({place})")
+        }
         Kind::NotFound => "try again: somebody removed it meanwhile".to_owned(),
         Kind::PermissionDenied => format!("run as a user who may use it, or choose another ({place})"),
         Kind::ReadOnlyFilesystem => format!("choose a file system that can be written to ({place})"),
@@ -102,6 +105,7 @@ mod tests {
     /// Nothing but the call itself is to blame.
     const PLAIN: Circumstances = Circumstances {
         directory: true,
+        in_proc: false,
         proc: true,
         no_inodes: false,
         filtered: false,
@@ -143,6 +147,7 @@ mod tests {
     fn the_remedy_is_for_the_cause() {
         for (errno, here, says) in [
             (Errno::NOENT, Circumstances { directory: false, ..PLAIN }, "make the directory first"),
+            (Errno::NOENT, Circumstances { in_proc: true, ..PLAIN }, "that files can be made in"),
             (Errno::NOSPC, Circumstances { no_inodes: true, ..PLAIN }, "inodes"),
             (Errno::NOSYS, Circumstances { filtered: true, ..PLAIN }, "seccomp"),
             (Errno::PERM, Circumstances { filtered: true, ..PLAIN }, "run as a user who may use it, or allow the call"),
