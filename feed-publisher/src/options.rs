@@ -60,9 +60,9 @@ pub(crate) struct Options {
     speed: Pace,
 
     /// With --speed realtime or a factor: wait at most so long for the next message, 0 for no limit. The summary counts
-    /// the gaps that were cut (gaps_cut) and adds them up (seconds_cut)
-    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
-    max_gap: Duration,
+    /// the gaps that were cut (gaps_cut) and adds them up (seconds_cut) [default: 5]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    max_gap: Option<Duration>,
 
     /// Messages per second, instead of --speed
     #[arg(long, value_name = "PER_SECOND", conflicts_with = "speed", value_parser = positive)]
@@ -177,6 +177,9 @@ const NUMA_NODE_IN_FULL: &str = "Take the ring's memory and the program's own fr
 /// The number of entries in a ring's control file: so many subscribers can be counted.
 const SUBSCRIBERS: usize = 1024;
 
+/// The default of --max-gap.
+const MAX_GAP: Duration = Duration::from_secs(5);
+
 /// The default of --max-clients.
 const MAX_CLIENTS: usize = 256;
 
@@ -188,7 +191,7 @@ impl Options {
 
     /// The longest wait for one message, if there is a limit.
     pub(crate) fn max_gap(&self) -> Option<Duration> {
-        (!self.max_gap.is_zero()).then_some(self.max_gap)
+        Some(self.max_gap.unwrap_or(MAX_GAP)).filter(|gap| !gap.is_zero())
     }
 
     /// The name of the ring in messages and logs: its name or its socket.
@@ -208,6 +211,11 @@ impl Options {
             // clap requires --serve, but not if an option is given that --serve conflicts with, such as --ring.
             let flags = "--allow-uid, --allow-gid and --max-clients";
             return Err(format!("{flags} go with --serve PATH; a ring on disk has --mode and --group"));
+        }
+        if self.max_gap.is_some() && !matches!(self.pace(), Pace::Realtime(_)) {
+            return Err(
+                "--max-gap SECONDS goes with --speed realtime or a factor: nothing else waits for a gap".to_owned()
+            );
         }
         let (wanted, counted) = (self.wait_for_subscribers, SUBSCRIBERS.min(self.max_clients()));
         match self.serve {
@@ -408,6 +416,7 @@ mod tests {
         for fine in [
             &["--wait-for-subscribers", "1024"][..],
             &["--wait-for-subscribers", "256", "--serve", "p"],
+            &["--max-gap", "3", "--speed", "2"],
             &["--wait-for-subscribers", "1024", "--serve", "p", "--max-clients", "2000"],
         ] {
             assert_eq!(check(fine), Ok(()), "{fine:?}");
@@ -422,6 +431,9 @@ mod tests {
             (&["--wait-for-subscribers", "1025", "--serve", "p", "--max-clients", "2000"], "no more than 1024 are"),
             (&["--ring", "a", "--allow-uid", "0"], "go with --serve PATH"),
             (&["--ring", "a", "--max-clients", "5"], "go with --serve PATH"),
+            (&["--max-gap", "3"], "--max-gap SECONDS goes with --speed realtime"),
+            (&["--max-gap", "3", "--speed", "max"], "--max-gap SECONDS goes with --speed realtime"),
+            (&["--max-gap", "3", "--rate", "5"], "--max-gap SECONDS goes with --speed realtime"),
         ] {
             let error = check(arguments).unwrap_err();
             assert!(error.contains(says), "{arguments:?}: {error}");
