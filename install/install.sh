@@ -30,10 +30,17 @@ is_free() {
     [ ! -e "$destdir$1" ] && [ ! -L "$destdir$1" ]
 }
 
+# Copies a program without the lines of its source that a debugger and a backtrace name: they are most of its size. Where strip
+# is missing or refuses, the copy is whole.
+copy_program() {
+    [ -f "$target/release/$1" ] || fail "$target/release/$1 is missing: run make build manuals first"
+    strip --strip-debug -o "$stage/$1" "$target/release/$1" 2>/dev/null || cp "$target/release/$1" "$stage/$1"
+}
+
 # Every file to install, a line each: mode, source, path.
 list() {
     for program in feed-publisher feed-subscriber ringctl; do
-        echo "755 $target/release/$program $prefix/bin/$program"
+        echo "755 $stage/$program $prefix/bin/$program"
         echo "644 $target/manuals/$program.bash $prefix/share/bash-completion/completions/$program"
         echo "644 $target/manuals/_$program $prefix/share/zsh/site-functions/_$program"
         echo "644 $target/manuals/$program.fish $prefix/share/fish/vendor_completions.d/$program.fish"
@@ -62,6 +69,9 @@ install_all() {
     : >"$stage/before"
     for unit in install/systemd/*.service; do
         sed "s|@BINDIR@|$prefix/bin|" "$unit" >"$stage/${unit##*/}"
+    done
+    for program in feed-publisher feed-subscriber ringctl; do
+        copy_program "$program"
     done
     list >"$stage/list"
     # Every check comes before the first change.

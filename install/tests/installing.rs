@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use feed_testing::PrivateRoot;
+use feed_testing::{PrivateRoot, skipped};
 
 /// A root that holds what was built (`built`) and a machine's files (`machine`).
 fn prepared() -> PrivateRoot {
@@ -106,6 +106,26 @@ fn a_package_is_built_below_another_root() {
     assert!(manifest.lines().all(|line| line.contains(" /usr")), "paths as on the machine: {manifest}");
     succeeds(&root, "uninstall", "/usr", package.to_str().unwrap());
     assert_eq!(tree(&package), BTreeMap::new());
+}
+
+/// Their debug information is most of their size.
+#[test]
+fn programs_are_installed_without_debug_information() {
+    if Command::new("strip").arg("--version").output().is_err() {
+        return skipped("strip is not installed");
+    }
+    let root = prepared();
+    let built = root.path().join("built/release/ringctl");
+    fs::copy(std::env::current_exe().unwrap(), &built).unwrap();
+    let prefix = root.path().join("machine/usr");
+    succeeds(&root, "install", prefix.to_str().unwrap(), "");
+    let installed = prefix.join("bin/ringctl");
+    let bytes = |program: &Path| fs::metadata(program).unwrap().len();
+    assert!(bytes(&installed) < bytes(&built) / 2, "{} bytes of {}", bytes(&installed), bytes(&built));
+    assert!(Command::new(&installed).arg("--list").output().unwrap().status.success(), "it still runs");
+    succeeds(&root, "install", prefix.to_str().unwrap(), ""); // again, over itself
+    succeeds(&root, "uninstall", prefix.to_str().unwrap(), "");
+    assert!(!installed.exists());
 }
 
 #[test]
