@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::format::layout::{ABI, MAX_CAPACITY, MAX_SEQUENCE};
 use crate::format::name::NameError;
-use crate::format::rows::MAX_COPIES;
+use crate::format::rows::{self, MAX_COPIES};
 use crate::placement::PlacementError;
 
 /// Why no ring was created. A failed creation leaves no files behind.
@@ -231,7 +231,7 @@ pub enum OpenError {
         path: PathBuf,
     },
     /// The ring has another ABI version.
-    #[error("{}: ABI {found}, this program speaks {ABI}: rebuild the older side", path.display())]
+    #[error("{}: ABI {found}, this program speaks {ABI} and {}: rebuild the older side", path.display(), rows::ABI)]
     Abi {
         /// The ring's segment.
         path: PathBuf,
