@@ -89,6 +89,15 @@ pub trait Payload: Field + Copy {
         // SAFETY: any bytes are a valid value (`Field`).
         unsafe { MaybeUninit::zeroed().assume_init() }
     }
+
+    /// The same on the heap, for a message that is too large for a stack.
+    fn zeroed_box() -> Box<Self> {
+        let mut message = Box::new_uninit();
+        // SAFETY: the memory of one message, which the box owns.
+        unsafe { std::ptr::write_bytes::<Self>(message.as_mut_ptr(), 0, 1) };
+        // SAFETY: every byte was written, and any bytes are a valid value (`Field`).
+        unsafe { message.assume_init() }
+    }
 }
 
 /// A type that can be a field of a message: a number, an array of such types, or a struct that derives [`Payload`].
