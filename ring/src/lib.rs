@@ -67,6 +67,12 @@
 //! | waits for other sources too (`poll`, `epoll`, an asynchronous runtime) | [`Subscriber::notifier`]: a file descriptor |
 //! | wants only the newest message | [`Subscriber::latest`] |
 //!
+//! # State for whoever comes late
+//!
+//! A ring forgets a message after a lap. A [`table`] keeps the last value of each key, a [cell](CellWriter) one value of any size,
+//! and [`keyed`] keeps a ring and its table together, so that a subscriber that comes at noon knows what one knows that was
+//! there from the morning on.
+//!
 //! # The segment
 //!
 //! ```text
@@ -86,7 +92,7 @@
 //!
 //! # What it is not for
 //!
-//! The ring keeps no history: an absent subscriber misses the messages that are overwritten meanwhile. The publisher
+//! The ring keeps no history (a [`table`] keeps the newest values): an absent subscriber misses the messages that are overwritten meanwhile. The publisher
 //! never waits for a subscriber, so the ring is not a queue for work that must be done. It does not leave the machine.
 //! It runs on 64-bit Linux.
 
