@@ -1,7 +1,7 @@
 //! Tables and cells: the newest value, for whoever comes late.
 //!
 //! A ring passes every message on and forgets it after a lap. A [`TableWriter`] keeps the last value for each key, and a
-//! [`CellWriter`](crate::CellWriter) keeps one value without a key. Both are in shared memory as rings are: files in
+//! [`CellWriter`] keeps one value without a key. Both are in shared memory as rings are: files in
 //! `/dev/shm`, or sealed, or within a process. There is one writer, and any number of readers.
 //!
 //! - **Never torn, never back.** A reader takes a value only if no word of it changed meanwhile. A later read never returns

@@ -37,7 +37,7 @@ impl<T: Payload> CellWriter<T> {
 }
 
 impl<K: Payload, V: Payload> PublisherOptions<Table<K, V>> {
-    /// The number of copies of each row, from 2 to 64; by default 2. See [`PublisherOptions::<Cell<T>>::copies`].
+    /// The number of copies of each row, from 2 to 64; by default 2. More are for large values that are stored without a pause.
     pub fn copies(self, copies: usize) -> Self {
         self.with_copies(copies)
     }
@@ -66,7 +66,7 @@ impl<T: Payload> PublisherOptions<Cell<T>> {
     }
 
     /// Takes over the cell of this name if an ended writer left it, and it has these copies and this value. Otherwise makes a
-    /// new one: see [`PublisherOptions::<Table<K, V>>::create_table`].
+    /// new one, which replaces whatever an ended writer or publisher left under the name.
     ///
     /// # Errors
     /// [`CreateError`], with one variant for each possible cause. Nothing is left behind then.
