@@ -2,7 +2,8 @@
 //!
 //! The workspace compiles this package as a release in every profile, and with it the generic code of the ring.
 
-use feed_ring::{Publisher, RecvError, Subscriber, TryRecvError};
+use feed_ring::table::{ReadError, Row};
+use feed_ring::{KeyedPublisher, Publisher, RecvError, Subscriber, TableReader, TableWriter, TryRecvError};
 
 /// A message of 56 bytes: it fills one cache line together with its sequence word.
 pub type OneLine = [u64; 7];
@@ -56,4 +57,29 @@ pub fn publish_248(publisher: &mut Publisher<FourLines>, message: &FourLines) ->
 #[inline(never)]
 pub fn try_recv_into_248(subscriber: &mut Subscriber<FourLines>, message: &mut FourLines) -> Result<(), TryRecvError> {
     subscriber.try_recv_into(message)
+}
+
+/// [`TableWriter::store`] of 56 bytes.
+#[inline(never)]
+pub fn store_56(table: &mut TableWriter<u32, OneLine>, row: Row, value: &OneLine) -> u64 {
+    table.store(row, value)
+}
+
+/// [`TableReader::get_into`] of 56 bytes.
+///
+/// # Errors
+/// Those of the called method.
+#[inline(never)]
+pub fn get_into_56(
+    table: &mut TableReader<u32, OneLine>,
+    row: Row,
+    value: &mut OneLine,
+) -> Result<Option<u64>, ReadError> {
+    table.get_into(row, value)
+}
+
+/// [`KeyedPublisher::publish`] of 56 bytes.
+#[inline(never)]
+pub fn publish_keyed_56(feed: &mut KeyedPublisher<u32, OneLine>, row: Row, value: &OneLine) -> u64 {
+    feed.publish(row, value)
 }

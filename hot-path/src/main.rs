@@ -4,13 +4,18 @@
 use std::hint::black_box;
 use std::process::ExitCode;
 
-use feed_ring::{InProcess, Join, Payload, Publisher, Subscriber, TryRecvError, WaitStrategy, in_process};
+use feed_ring::{
+    InProcess, Join, Payload, Publisher, Subscriber, TryRecvError, WaitStrategy, in_process, in_process_keyed,
+    in_process_table,
+};
 use feed_ring_hot_path::{
-    FourLines, OneLine, publish_56, publish_248, recv_56, try_recv_56, try_recv_into_56, try_recv_into_248,
+    FourLines, OneLine, get_into_56, publish_56, publish_248, publish_keyed_56, recv_56, store_56, try_recv_56,
+    try_recv_into_56, try_recv_into_248,
 };
 
 const USAGE: &str = "usage: feed-ring-hot-path \
-    (publish-56|try-recv-56|try-recv-into-56|recv-56|empty-56|publish-248|try-recv-into-248) COUNT";
+    (publish-56|try-recv-56|try-recv-into-56|recv-56|empty-56|publish-248|try-recv-into-248\
+    |publish-keyed-56|publish-store-56|get-into-56) COUNT";
 
 /// Slots of the ring, and the largest COUNT, two less.
 const CAPACITY: usize = 1024;
@@ -54,6 +59,22 @@ fn run(operation: &str, count: u64) -> bool {
         "try-recv-into-248" => {
             let mut subscriber = follow(&mut four, &ring_of_four, &long, count);
             repeat(count, || assert_eq!(try_recv_into_248(&mut subscriber, &mut long), Ok(())));
+        }
+        "publish-store-56" | "get-into-56" => {
+            let (mut table, readers) = in_process_table::<u32, OneLine>(2).expect("a table");
+            let row = table.row(&7).expect("it has room");
+            table.store(row, &short);
+            if operation == "get-into-56" {
+                let mut reader = readers.read();
+                repeat(count, || assert_eq!(get_into_56(&mut reader, row, &mut short), Ok(Some(0))));
+            } else {
+                repeat(count, || assert!(store_56(&mut table, row, &short) <= count));
+            }
+        }
+        "publish-keyed-56" => {
+            let (mut feed, _both) = in_process_keyed::<u32, OneLine>(CAPACITY, 2).expect("a ring and its table");
+            let row = feed.row(&7).expect("it has room");
+            repeat(count, || assert!(publish_keyed_56(&mut feed, row, &short) < count));
         }
         "empty-56" => {
             let mut subscriber = follow(&mut one, &ring_of_one, &short, 0);

@@ -41,9 +41,9 @@ impl<K: Payload, V: Holds<T>, T: Payload> KeyedPublisher<K, V, T> {
     /// If the row is of another table, and this one has no such row.
     #[inline]
     pub fn publish(&mut self, row: Row, value: &V) -> u64 {
-        // K12. The table first. A subscriber that joins behind a message must find its row, and a message that was
+        // K11. The table first. A subscriber that joins behind a message must find its row, and a message that was
         // published without a row could not be made up for.
-        if !on("K12") {
+        if !on("K11") {
             self.ring.publish(value.message());
             return self.table.store(row, value);
         }
@@ -92,7 +92,7 @@ impl<K: Payload, V: Holds<T>, T: Payload> KeyedPublisher<K, V, T> {
     }
 }
 
-impl<K, V, T> std::fmt::Debug for KeyedPublisher<K, V, T> {
+impl<K, V: 'static, T> std::fmt::Debug for KeyedPublisher<K, V, T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("KeyedPublisher").field("ring", &self.ring).field("table", &self.table).finish()
     }
@@ -102,9 +102,9 @@ impl<K, V, T> std::fmt::Debug for KeyedPublisher<K, V, T> {
 /// reader of the table may have seen its number, so no other message may get it. Afterwards both go on with one number.
 fn complete<K: Payload, V: Holds<T>, T: Payload>(ring: &mut Publisher<T>, table: &mut TableWriter<K, V>) {
     let next = ring.published();
-    // K13. The row is found by its number: it is one more than the last message's.
+    // K12. The row is found by its number: it is one more than the last message's.
     if table.stores() > next
-        && on("K13")
+        && on("K12")
         && let Some(value) = table.rows().filter_map(|row| table.get(row)).find(|stored| stored.number == next)
     {
         ring.publish(value.value.message());

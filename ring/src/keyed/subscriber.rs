@@ -74,8 +74,8 @@ impl<K: Payload, V: Holds<T>, T: Payload> KeyedSubscriber<K, V, T> {
     /// # Errors
     /// [`SnapshotError`].
     pub fn snapshot(&mut self) -> Result<Snapshot<K, V>, SnapshotError> {
-        // K14. Pairs with P1: the row of each message before this position was stored before that message was published.
-        fence("K14", Ordering::Acquire);
+        // K13. Pairs with P1: the row of each message before this position was stored before that message was published.
+        fence("K13", Ordering::Acquire);
         if self.table.stores() < self.ring.sequence() || !self.is_kept() {
             return Err(SnapshotError::NotKept);
         }
@@ -146,8 +146,8 @@ impl<K: Payload, V: Holds<T>, T: Payload> KeyedSubscriber<K, V, T> {
     #[cold]
     fn is_copied(&mut self, number: u64, message: &T) -> bool {
         let Some(row) = (self.key)(message).and_then(|key| self.table.row(&key)) else { return false };
-        // K15. A row that was copied before this message was stored has an older number.
-        self.copied.get(row.index()).is_some_and(|&copied| number < copied || !on("K15"))
+        // K14. A row that was copied before this message was stored has an older number.
+        self.copied.get(row.index()).is_some_and(|&copied| number < copied || !on("K14"))
     }
 
     /// The row of a key, if there is one.
@@ -175,7 +175,7 @@ impl<K: Payload, V: Holds<T>, T: Payload> KeyedSubscriber<K, V, T> {
 /// Looks, a millisecond apart, while a publisher takes over.
 const TAKEOVER_LOOKS: u32 = 100;
 
-impl<K, V, T> std::fmt::Debug for KeyedSubscriber<K, V, T> {
+impl<K, V: 'static, T> std::fmt::Debug for KeyedSubscriber<K, V, T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("KeyedSubscriber").field("table", &self.table).finish_non_exhaustive()
     }

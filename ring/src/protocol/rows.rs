@@ -3,30 +3,41 @@
 //! A store is written in this order: the log's entry, the row, the count. A key is written before the number of keys.
 //! Readers take the count or the number of keys first, and find everything that was stored before it.
 
-use super::row::{self, Newest, Overtaken, Row};
-use super::slots::{DynamicStride, Slots};
+use super::row::{self, Overtaken, Row};
+use super::slots::{DynamicStride, Slots, Stride};
 use crate::format::layout::{Layout, MAX_SEQUENCE};
 use crate::format::rows::RowsLayout;
 use crate::memory::Memory;
 use crate::sync::{Ordering, Word, WriteWord, fence, on};
 
 /// A table or a cell in memory.
-pub(crate) struct Rows<W> {
-    copies: Slots<W, DynamicStride>,
+pub(crate) struct Rows<W, S = DynamicStride> {
+    copies: Slots<W, S>,
     layout: Layout,
     parts: RowsLayout,
 }
 
 impl<W> Rows<W> {
+    /// The table or cell in `memory`, whose values' size is known only at run time.
+    ///
+    /// # Panics
+    /// As [`with_stride`](Self::with_stride).
+    pub(crate) fn new(memory: Memory<W>, layout: Layout) -> Self {
+        Self::with_stride(memory, layout, DynamicStride::of(&layout))
+    }
+}
+
+impl<W, S: Stride> Rows<W, S> {
     /// The table or cell in `memory`.
     ///
     /// # Panics
-    /// If the layout is a ring's, or its parts do not lie within `memory`. Callers must check the header first.
-    pub(crate) fn new(memory: Memory<W>, layout: Layout) -> Self {
+    /// If the layout is a ring's, or has another stride, or its parts do not lie within `memory`. Callers must check the header
+    /// first.
+    pub(crate) fn with_stride(memory: Memory<W>, layout: Layout, stride: S) -> Self {
         let parts = layout.rows.expect("the layout of a table or a cell");
         let entries = parts.log_entries;
         assert!(entries == 0 || entries.is_power_of_two(), "a log of {entries} entries");
-        let copies = Slots::of_rows(memory, &layout, DynamicStride::of(&layout));
+        let copies = Slots::of_rows(memory, &layout, stride);
         Rows { copies, layout, parts }
     }
 
@@ -50,7 +61,7 @@ impl<W> Rows<W> {
     /// # Panics
     /// If there cannot be such a row.
     #[inline(always)]
-    fn row(&self, index: u32) -> Row<'_, W> {
+    fn row(&self, index: u32) -> Row<'_, W, S> {
         assert!(u64::from(index) < self.layout.capacity, "row {index} of {}", self.layout.capacity);
         Row::new(&self.copies, index as usize * self.parts.copies, self.parts.copies)
     }
@@ -83,7 +94,7 @@ fn entry(number: u64, index: u32) -> u64 {
     number << 32 | u64::from(index)
 }
 
-impl Rows<WriteWord> {
+impl<S: Stride> Rows<WriteWord, S> {
     /// Stores a value into row `index` as store `number`.
     #[inline(always)]
     pub(crate) fn store(&self, index: u32, number: u64, copy: impl FnOnce(&[WriteWord])) {
@@ -106,15 +117,15 @@ impl Rows<WriteWord> {
     /// Sets the count: all stores below it are complete.
     #[inline(always)]
     pub(crate) fn announce(&self, count: u64) {
-        // K5. Pairs with K6. A reader that sees the count sees the rows and the log of all stores below it.
+        // K5. Pairs with K3 and K7. A reader that sees the count finds the rows of all stores below it.
         self.count().store_ordered("K5", Ordering::Release, count);
     }
 
     /// Adds a key as row `index`, the next one. `copy` stores it.
     pub(crate) fn add_key(&self, index: u32, copy: impl FnOnce(&[WriteWord])) {
         copy(self.key(index));
-        // K7. Pairs with K8. A reader that sees the number of keys sees the keys.
-        self.memory()[self.parts.key_count].store_ordered("K7", Ordering::Release, u64::from(index) + 1);
+        // K6. Pairs with K7. A reader that sees the number of keys sees the keys.
+        self.memory()[self.parts.key_count].store_ordered("K6", Ordering::Release, u64::from(index) + 1);
     }
 }
 
@@ -127,27 +138,18 @@ pub(crate) enum Log {
     Overwritten,
 }
 
-impl Rows<Word> {
-    /// The number of stores, by the header: whatever was stored below it can be read from here on.
+impl<S: Stride> Rows<Word, S> {
+    /// The number of stores. What was stored below it is there for whoever passes K3 or K7 after this.
     #[inline(always)]
     pub(crate) fn stores(&self) -> u64 {
-        let count = self.count().load();
-        // K6. Pairs with K5.
-        fence("K6", Ordering::Acquire);
-        count
-    }
-
-    /// The number of stores, to compare with an earlier one: one load.
-    #[inline(always)]
-    pub(crate) fn peek(&self) -> u64 {
         self.count().load()
     }
 
     /// The number of keys, at most as many as there are rows. The keys below it can be read.
     pub(crate) fn keys(&self) -> u32 {
         let count = self.memory()[self.parts.key_count].load();
-        // K8. Pairs with K7.
-        fence("K8", Ordering::Acquire);
+        // K7. Pairs with K6.
+        fence("K7", Ordering::Acquire);
         count.min(self.layout.capacity) as u32
     }
 
@@ -157,9 +159,14 @@ impl Rows<Word> {
         row::read(&self.row(index), copy)
     }
 
-    /// The newest whole copy of row `index`, without its value.
-    pub(crate) fn newest(&self, index: u32) -> Newest {
-        row::newest(&self.row(index))
+    /// The number of the newest store into row `index`, if a copy is whole.
+    pub(crate) fn newest(&self, index: u32) -> Option<u64> {
+        row::newest(&self.row(index)).map(|(_, number)| number)
+    }
+
+    /// Whether nothing was ever stored into row `index`, after a look that found no whole copy.
+    pub(crate) fn is_empty(&self, index: u32) -> bool {
+        row::is_empty(&self.row(index))
     }
 
     /// Calls `changed` for the row of each store from `since` up to `until`, which [`stores`](Self::stores) returned.
@@ -169,8 +176,8 @@ impl Rows<Word> {
         }
         for number in since..until {
             let Some(seen) = self.log(number).map(|log| log.load()) else { return Log::Overwritten };
-            // K9. The writer may have overwritten the entry by one of the next lap.
-            if seen != entry(number, seen as u32) && on("K9") {
+            // K8. The writer may have overwritten the entry by one of the next lap.
+            if seen != entry(number, seen as u32) && on("K8") {
                 return Log::Overwritten;
             }
             changed(seen as u32);
@@ -182,10 +189,9 @@ impl Rows<Word> {
     /// count.
     pub(super) fn next_of_stopped(&self) -> u64 {
         // The writer stores the count after the row, and may have died in between. A reader may have seen the row.
-        let count = self.peek().clamp(self.layout.base, MAX_SEQUENCE);
-        (0..self.capacity() as u32).fold(count, |next, index| match self.newest(index) {
-            Newest::Whole(_, number) => next.max(number + 1),
-            Newest::Marked { .. } | Newest::Nothing => next,
-        })
+        let count = self.stores().clamp(self.layout.base, MAX_SEQUENCE);
+        (0..self.capacity() as u32)
+            .filter_map(|index| self.newest(index))
+            .fold(count, |next, number| next.max(number + 1))
     }
 }

@@ -16,6 +16,7 @@ use crate::format::message::MessageFormat;
 use crate::format::payload::Payload;
 use crate::format::rows::RowsGeometry;
 use crate::protocol::copy;
+use crate::protocol::slots::StrideOf;
 use crate::protocol::wait::{Interrupter, WaitStrategy};
 use crate::protocol::wake::Wake;
 use crate::publisher::options::{check_message, check_rows};
@@ -44,13 +45,12 @@ const ROW: Row = Row(0);
 /// }
 /// ```
 pub struct CellWriter<T> {
-    writer: Writer,
-    value: PhantomData<fn(T)>,
+    writer: Writer<StrideOf<T>>,
 }
 
 impl<T: Payload> CellWriter<T> {
     pub(super) fn new(made: Made, wake: Wake) -> Self {
-        CellWriter { writer: Writer::new(made, wake, 0), value: PhantomData }
+        CellWriter { writer: Writer::new(made, StrideOf::STRIDE, wake, 0) }
     }
 
     /// Stores a value and returns the number of the store. Wait-free, and no allocation: see
@@ -113,7 +113,7 @@ impl<T: Payload> CellWriter<T> {
     }
 }
 
-impl<T> std::fmt::Debug for CellWriter<T> {
+impl<T: 'static> std::fmt::Debug for CellWriter<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("CellWriter").field("stores", &self.writer.next()).finish()
     }
@@ -121,13 +121,12 @@ impl<T> std::fmt::Debug for CellWriter<T> {
 
 /// One reader of a cell. It only loads, through read-only pages, and the writer never waits for it.
 pub struct CellReader<T> {
-    reader: Reader,
-    value: PhantomData<fn() -> T>,
+    reader: Reader<StrideOf<T>>,
 }
 
 impl<T: Payload> CellReader<T> {
     pub(super) fn new(opened: Opened, wait: WaitStrategy) -> Self {
-        CellReader { reader: Reader::new(opened, wait, 0), value: PhantomData }
+        CellReader { reader: Reader::new(opened, StrideOf::STRIDE, wait, 0) }
     }
 
     /// Reads the newest value. `None` if nothing was stored yet.
@@ -154,7 +153,7 @@ impl<T: Payload> CellReader<T> {
     /// The number of the next store. One load: it tells whether anything changed.
     #[inline]
     pub fn stores(&self) -> u64 {
-        self.reader.rows().peek()
+        self.reader.rows().stores()
     }
 
     /// Waits until [`stores`](Self::stores) is no longer `since`: see [`TableReader::wait`](super::TableReader::wait).
@@ -186,9 +185,9 @@ impl<T: Payload> CellReader<T> {
     }
 }
 
-impl<T> std::fmt::Debug for CellReader<T> {
+impl<T: 'static> std::fmt::Debug for CellReader<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("CellReader").field("stores", &self.reader.rows().peek()).finish()
+        f.debug_struct("CellReader").field("stores", &self.reader.rows().stores()).finish()
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::row::Row;
 use crate::protocol::copy;
 use crate::protocol::rows::Rows;
+use crate::protocol::slots::Stride;
 use crate::sync::Word;
 
 /// Keys by their bytes.
@@ -29,7 +30,7 @@ impl Keys {
 
     /// Learns the keys that were added to `rows` since. A key that stands there twice, which no writer causes, keeps its first
     /// row.
-    pub(super) fn learn(&mut self, rows: &Rows<Word>) {
+    pub(super) fn learn<S: Stride>(&mut self, rows: &Rows<Word, S>) {
         let count = rows.keys();
         for index in self.known..count {
             let mut key = vec![0; self.key_size].into_boxed_slice();

@@ -6,16 +6,17 @@ use super::error::{ReadError, WaitError};
 use super::keys::Keys;
 use super::row::Row;
 use crate::format::layout::state;
-use crate::protocol::row::{Newest, Overtaken};
+use crate::protocol::row::Overtaken;
 use crate::protocol::rows::{Log, Rows};
+use crate::protocol::slots::Stride;
 use crate::protocol::wait::{Interrupter, Sleeper, Until, WaitStrategy};
 use crate::sync::tuning::{PROBE_TIME, ROUNDS};
 use crate::sync::{Ordering, Word, fence, spin_loop, yield_now};
 use crate::transport::attachment::{Attachment, Opened};
 
-/// One reader.
-pub(super) struct Reader {
-    rows: Rows<Word>,
+/// One reader. `S` is the stride between the copies of values.
+pub(super) struct Reader<S> {
+    rows: Rows<Word, S>,
     keys: Keys,
     wait: WaitStrategy,
     sleeper: Sleeper,
@@ -26,13 +27,13 @@ pub(super) struct Reader {
     named: Vec<u64>,
 }
 
-impl Reader {
+impl<S: Stride> Reader<S> {
     /// Reads an opened table or cell with keys of `key_size` bytes.
-    pub(super) fn new(opened: Opened, wait: WaitStrategy, key_size: usize) -> Self {
+    pub(super) fn new(opened: Opened, stride: S, wait: WaitStrategy, key_size: usize) -> Self {
         let Opened { memory, layout, sleepers, mut attachment, .. } = opened;
         let sleeper = Sleeper::new(&memory, &layout, sleepers);
-        let rows = Rows::new(memory, layout);
-        attachment.claim_entry(rows.peek());
+        let rows = Rows::with_stride(memory, layout, stride);
+        attachment.claim_entry(rows.stores());
         Reader { rows, keys: Keys::new(key_size), wait, sleeper, attachment, most_retries: 0, named: Vec::new() }
     }
 
@@ -90,9 +91,9 @@ impl Reader {
         if log == Log::Overwritten {
             changed.clear();
             let is_changed = |index: &u32| match self.rows.newest(*index) {
-                Newest::Whole(_, number) => number >= since,
-                Newest::Marked { .. } => true,
-                Newest::Nothing => false,
+                Some(number) => number >= since,
+                // All copies are being overwritten, one after the other.
+                None => !self.rows.is_empty(*index),
             };
             changed.extend((0..self.rows.keys()).filter(is_changed).map(Row));
         }
@@ -122,7 +123,7 @@ impl Reader {
                 WaitStrategy::Block => {
                     self.attachment.report(since, 0);
                     let rows = &self.rows;
-                    let ready = || rows.peek() != since || state_of(rows) != state::LIVE;
+                    let ready = || rows.stores() != since || state_of(rows) != state::LIVE;
                     if self.sleeper.sleep(self.attachment.liveness(), until, ready) {
                         asked = None;
                     }
@@ -140,18 +141,18 @@ impl Reader {
                 return Some(WaitError::CutShort(ReadError::CutShort));
             }
             if self.attachment.liveness().is_dead() {
-                // K11. A writer closes and then goes, so the state is looked at again.
-                fence("K11", Ordering::Acquire);
+                // K10. A writer closes and then goes, so the state is looked at again.
+                fence("K10", Ordering::Acquire);
                 end = end_by_state(&self.rows).or(Some(WaitError::WriterDead));
             }
         }
-        // K10. Pairs with C1, and with C2 for a table within the process. Whatever was stored before the end can be read now.
-        fence("K10", Ordering::Acquire);
+        // K9. Pairs with C1, and with C2 for a table within the process. Whatever was stored before the end can be read now.
+        fence("K9", Ordering::Acquire);
         end
     }
 
     #[inline]
-    pub(super) fn rows(&self) -> &Rows<Word> {
+    pub(super) fn rows(&self) -> &Rows<Word, S> {
         &self.rows
     }
 
@@ -168,7 +169,7 @@ impl Reader {
     }
 }
 
-fn end_by_state(rows: &Rows<Word>) -> Option<WaitError> {
+fn end_by_state<S: Stride>(rows: &Rows<Word, S>) -> Option<WaitError> {
     match state_of(rows) {
         state::CLOSED => Some(WaitError::Closed),
         state::SUPERSEDED => Some(WaitError::Superseded),
@@ -176,6 +177,6 @@ fn end_by_state(rows: &Rows<Word>) -> Option<WaitError> {
     }
 }
 
-fn state_of(rows: &Rows<Word>) -> u64 {
+fn state_of<S: Stride>(rows: &Rows<Word, S>) -> u64 {
     rows.memory()[rows.layout().state()].load()
 }

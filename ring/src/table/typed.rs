@@ -18,6 +18,7 @@ use crate::format::rows::RowsGeometry;
 use crate::memory::Memory;
 use crate::protocol::copy;
 use crate::protocol::rows::Rows;
+use crate::protocol::slots::{Stride, StrideOf};
 use crate::protocol::wait::{Interrupter, WaitStrategy};
 use crate::protocol::wake::Wake;
 use crate::publisher::options::{check_message, check_rows};
@@ -33,13 +34,13 @@ use crate::transport::host::Made;
 ///
 /// Keys are equal if their bytes are.
 pub struct TableWriter<K, V> {
-    writer: Writer,
-    types: PhantomData<fn(K, V)>,
+    writer: Writer<StrideOf<V>>,
+    key: PhantomData<fn(K)>,
 }
 
 impl<K: Payload, V: Payload> TableWriter<K, V> {
     pub(super) fn new(made: Made, wake: Wake) -> Self {
-        TableWriter { writer: Writer::new(made, wake, size_of::<K>()), types: PhantomData }
+        TableWriter { writer: Writer::new(made, StrideOf::STRIDE, wake, size_of::<K>()), key: PhantomData }
     }
 
     /// The row of a key. A new key is added. Costs a hash and a look-up in private memory: keep the row, and store by it.
@@ -158,7 +159,7 @@ impl<K: Payload, V: Payload> TableWriter<K, V> {
     }
 }
 
-impl<K, V> std::fmt::Debug for TableWriter<K, V> {
+impl<K, V: 'static> std::fmt::Debug for TableWriter<K, V> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (keys, stores) = (self.writer.keys(), self.writer.next());
         f.debug_struct("TableWriter").field("keys", &keys).field("stores", &stores).finish()
@@ -168,13 +169,13 @@ impl<K, V> std::fmt::Debug for TableWriter<K, V> {
 /// One reader of a table: see [`table`](crate::table). It only loads, through read-only pages, and the writer never waits for
 /// it.
 pub struct TableReader<K, V> {
-    reader: Reader,
-    types: PhantomData<fn() -> (K, V)>,
+    reader: Reader<StrideOf<V>>,
+    key: PhantomData<fn() -> K>,
 }
 
 impl<K: Payload, V: Payload> TableReader<K, V> {
     pub(super) fn new(opened: Opened, wait: WaitStrategy) -> Self {
-        TableReader { reader: Reader::new(opened, wait, size_of::<K>()), types: PhantomData }
+        TableReader { reader: Reader::new(opened, StrideOf::STRIDE, wait, size_of::<K>()), key: PhantomData }
     }
 
     /// The row of a key, if the writer has added it. Costs a hash and a look-up in private memory, and once for each new key
@@ -230,7 +231,7 @@ impl<K: Payload, V: Payload> TableReader<K, V> {
     /// changed.
     #[inline]
     pub fn stores(&self) -> u64 {
-        self.reader.rows().peek()
+        self.reader.rows().stores()
     }
 
     /// Puts the row of each store from number `since` on into `changed`, once. Returns the number to ask for next time. A reader
@@ -293,7 +294,7 @@ impl<K: Payload, V: Payload> TableReader<K, V> {
     }
 }
 
-impl<K, V> TableReader<K, V> {
+impl<K, V: 'static> TableReader<K, V> {
     /// The header's words. `None` within a process, where there is no header.
     pub(crate) fn header(&self) -> Option<&Memory<Word>> {
         let rows = self.reader.rows();
@@ -301,21 +302,21 @@ impl<K, V> TableReader<K, V> {
     }
 }
 
-impl<K, V> std::fmt::Debug for TableReader<K, V> {
+impl<K, V: 'static> std::fmt::Debug for TableReader<K, V> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (keys, stores) = (self.reader.rows().keys(), self.reader.rows().peek());
+        let (keys, stores) = (self.reader.rows().keys(), self.reader.rows().stores());
         f.debug_struct("TableReader").field("keys", &keys).field("stores", &stores).finish()
     }
 }
 
 /// What the writer itself stored last. Nobody else stores, so the first attempt succeeds.
-pub(super) fn last<V: Payload>(rows: &Rows<Word>, row: Row) -> Option<Stored<V>> {
+pub(super) fn last<V: Payload>(rows: &Rows<Word, StrideOf<V>>, row: Row) -> Option<Stored<V>> {
     let mut value = V::zeroed();
     let number = rows.read(row.0, |words| copy::load_over(words, &mut value)).0.ok().flatten();
     number.map(|number| Stored { number, value })
 }
 
-fn key<K: Payload>(rows: &Rows<Word>, row: Row, keys: usize) -> Option<K> {
+fn key<K: Payload, S: Stride>(rows: &Rows<Word, S>, row: Row, keys: usize) -> Option<K> {
     (row.index() < keys).then(|| *copy::load(rows.key(row.0), &mut MaybeUninit::uninit()))
 }
 

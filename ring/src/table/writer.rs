@@ -5,31 +5,32 @@ use super::keys::Keys;
 use super::row::Row;
 use crate::memory::Memory;
 use crate::protocol::rows::Rows;
+use crate::protocol::slots::Stride;
 use crate::protocol::wake::Wake;
 use crate::publisher::life::Life;
 use crate::sync::{Word, WriteWord};
 use crate::transport::host::Made;
 
-/// The one writer.
-pub(super) struct Writer {
-    rows: Rows<WriteWord>,
+/// The one writer. `S` is the stride between the copies of values.
+pub(super) struct Writer<S> {
+    rows: Rows<WriteWord, S>,
     /// The same memory, to read what was stored.
-    stored: Rows<Word>,
+    stored: Rows<Word, S>,
     keys: Keys,
     /// The number of the next store.
     next: u64,
     pub(super) life: Life,
 }
 
-impl Writer {
+impl<S: Stride> Writer<S> {
     /// Writes to a table or a cell in which a new epoch has begun. Keys are of `key_size` bytes.
-    pub(super) fn new(made: Made, wake: Wake, key_size: usize) -> Self {
+    pub(super) fn new(made: Made, stride: S, wake: Wake, key_size: usize) -> Self {
         let Made { memory, layout, next, sleepers, host } = made;
-        let stored = Rows::new(memory.reader(), layout);
+        let stored = Rows::with_stride(memory.reader(), layout, stride);
         let mut keys = Keys::new(key_size);
         keys.learn(&stored);
         let life = Life::new(&memory, &layout, sleepers, host, wake);
-        Writer { rows: Rows::new(memory, layout), stored, keys, next, life }
+        Writer { rows: Rows::with_stride(memory, layout, stride), stored, keys, next, life }
     }
 
     /// The row of a key, added if it is new. `copy` stores the key.
@@ -80,7 +81,7 @@ impl Writer {
 
     /// What was stored.
     #[inline]
-    pub(super) fn stored(&self) -> &Rows<Word> {
+    pub(super) fn stored(&self) -> &Rows<Word, S> {
         &self.stored
     }
 
