@@ -61,15 +61,16 @@ impl<K: Payload, V: Holds<T>, T: Payload> PublisherOptions<Keyed<K, V, T>> {
     /// message, this publishes the message.
     ///
     /// # Errors
-    /// [`CreateError`] of the ring or of the table. A ring that was made for it is removed then; one that was taken over is
-    /// left.
+    /// [`CreateError`] of the ring or of the table. A ring that was made for it is removed then; one that was taken over,
+    /// or that replaced another one, is left.
     pub fn create_keyed(self) -> Result<KeyedPublisher<K, V, T>, CreateError> {
         let (format, slots) = (MessageFormat::of::<T>(), self.slots());
         let ring = self.clone().of::<T>(format, None, slots).create()?;
         match self.create_table(&ring) {
             Ok(table) => Ok(KeyedPublisher::new(ring, table)),
             Err(error) => {
-                if ring.epoch() > 1 {
+                // A ring that replaced another one keeps the numbers that were given away.
+                if ring.epoch() > 1 || ring.published() > 0 {
                     ring.leave();
                 }
                 Err(error)
@@ -109,8 +110,8 @@ fn is_in_step<K: Payload, V: Payload, T: Payload>(table: &TableWriter<K, V>, rin
     words[row_word::RING].load() == ring.words()[word::NONCE].load()
         && (1..EPOCHS - 1).contains(&ring.epoch().saturating_sub(kept_in))
         && began == next
-        // A store without its message, or none.
-        && [next, next + 1].contains(&table.stores())
+        // A message without a row that was not counted, or a store without its message, or neither.
+        && (next.saturating_sub(1)..=next + 1).contains(&table.stores())
 }
 
 impl<K: Payload, V: Holds<T>, T: Payload> KeyedSubscriber<K, V, T> {

@@ -12,8 +12,9 @@ use crate::table::{Full, Row, Stored, TableWriter};
 /// The one publisher of a ring and its table: see [`keyed`](crate::keyed). `K` is the key, `V` the value of a row, and `T` the
 /// message, which is the value itself unless another is named.
 pub struct KeyedPublisher<K, V, T = V> {
-    pub(super) ring: Publisher<T>,
+    /// Dropped before the ring: whoever takes over takes the ring first, and must find both.
     pub(super) table: TableWriter<K, V>,
+    pub(super) ring: Publisher<T>,
     pub(super) types: PhantomData<fn(K, V, T)>,
 }
 
@@ -54,8 +55,11 @@ impl<K: Payload, V: Holds<T>, T: Payload> KeyedPublisher<K, V, T> {
     /// Publishes a message that changes no row, and returns its number.
     #[inline]
     pub fn publish_without_row(&mut self, message: &T) -> u64 {
+        // The message first: no row is missing from a copy for it. A count that named it before could not be kept if this
+        // publisher died in between, and readers of the table may have seen that count.
+        let number = self.ring.publish(message);
         self.table.pass_over();
-        self.ring.publish(message)
+        number
     }
 
     /// The value that was stored last into a row, by this publisher or by the one before it.
@@ -76,19 +80,19 @@ impl<K: Payload, V: Holds<T>, T: Payload> KeyedPublisher<K, V, T> {
         &self.table
     }
 
-    /// Ends the ring, then the table.
+    /// Ends the table, then the ring.
     ///
     /// # Errors
     /// If files of either cannot be removed. Both are closed all the same.
     pub fn close(self) -> Result<(), CloseError> {
-        let ring = self.ring.close();
-        self.table.close().and(ring)
+        let table = self.table.close();
+        self.ring.close().and(table)
     }
 
     /// Ends this publisher and leaves both for the next one: see [`Publisher::leave`].
     pub fn leave(self) {
-        self.ring.leave();
         self.table.leave();
+        self.ring.leave();
     }
 }
 

@@ -76,7 +76,9 @@ impl<K: Payload, V: Holds<T>, T: Payload> KeyedSubscriber<K, V, T> {
     pub fn snapshot(&mut self) -> Result<Snapshot<K, V>, SnapshotError> {
         // K13. Pairs with P1: the row of each message before this position was stored before that message was published.
         fence("K13", Ordering::Acquire);
-        if self.table.stores() < self.ring.sequence() || !self.is_kept() {
+        // A message without a row is counted after it was published.
+        if self.table.stores().saturating_add(1) < self.ring.sequence() || !self.is_kept() {
+            self.check_length()?;
             return Err(SnapshotError::NotKept);
         }
         let mut rows = Vec::new();
@@ -88,8 +90,14 @@ impl<K: Payload, V: Holds<T>, T: Payload> KeyedSubscriber<K, V, T> {
                 rows.push((key, stored));
             }
         }
+        self.check_length()?;
         self.complete_at = self.copied.iter().copied().max().unwrap_or(0).max(self.ring.sequence());
         Ok(Snapshot { rows, complete_at: self.complete_at })
+    }
+
+    /// Of a table that was cut short, keys, their number and the count may have been read as zero.
+    fn check_length(&self) -> Result<(), ReadError> {
+        if self.table.is_cut_short() { Err(ReadError::CutShort) } else { Ok(()) }
     }
 
     /// Whether the ring's publisher keeps the table. Within a process it always does.

@@ -319,6 +319,11 @@ impl<T> PublisherOptions<T> {
             }
             Some(rows) => {
                 check_rows(rows, self.capacity)?;
+                let schemas = rows.schemas(self.format.schema()).len();
+                if schemas > MAX_SCHEMA {
+                    let (what, expected) = ("schemas of a key and a value", "at most 65536");
+                    return Err(CreateError::Message { name: self.format.name(), what, found: schemas, expected });
+                }
                 Geometry::of_rows(rows.clone(), &self.format, self.capacity)
             }
         };
@@ -447,6 +452,14 @@ mod tests {
     use feed_testing::PrivateRoot;
 
     use super::*;
+
+    #[test]
+    fn schemas_that_only_together_are_too_long_are_refused() {
+        let format = |text: &str| MessageFormat::from_parts(8, 8, text.repeat(MAX_SCHEMA / 2 + 1));
+        let rows = RowsGeometry::table(format("k"));
+        let options = PublisherOptions::<()>::for_rows("t", format("v"), rows, 4).mode(0);
+        assert!(matches!(options.make(), Err(CreateError::Message { found: 65_538, .. })));
+    }
 
     #[test]
     #[cfg_attr(miri, ignore = "touches files")]

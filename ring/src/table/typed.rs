@@ -59,6 +59,8 @@ impl<K: Payload, V: Payload> TableWriter<K, V> {
     /// If the row is of another table, and this one has no such row.
     #[inline]
     pub fn store(&mut self, row: Row, value: &V) -> u64 {
+        // A value in a row without a key would be found by nobody, and later under another key.
+        assert!(row.index() < self.len(), "row {} of a table with {} keys", row.index(), self.len());
         self.writer.store(row, |words| copy::store(words, value))
     }
 
@@ -295,6 +297,11 @@ impl<K: Payload, V: Payload> TableReader<K, V> {
 }
 
 impl<K, V: 'static> TableReader<K, V> {
+    /// Whether the segment's file was cut short, as far as the guard knows.
+    pub(crate) fn is_cut_short(&self) -> bool {
+        self.reader.rows().memory().look_if_cut_short()
+    }
+
     /// The header's words. `None` within a process, where there is no header.
     pub(crate) fn header(&self) -> Option<&Memory<Word>> {
         let rows = self.reader.rows();

@@ -67,6 +67,7 @@ impl<S: Stride> Writer<S> {
     pub(super) fn pass_over(&mut self) {
         self.rows.pass_over(self.next);
         self.next += 1;
+        self.life.waker.published();
     }
 
     /// Goes on with this number.
