@@ -35,7 +35,7 @@ test: ## every test
 
 .PHONY: faults
 faults: ## a publisher killed at each of its stores
-	RUSTFLAGS="--cfg feed_ring_faults" $(CARGO) test -p feed-ring --test faults --test wakes --locked --target-dir target/faults -- --nocapture
+	RUSTFLAGS="--cfg feed_ring_faults" $(CARGO) test -p feed-ring --test faults --test faults_keyed --test wakes --locked --target-dir target/faults -- --nocapture
 
 .PHONY: loom
 loom: ## the models and their mutants; red if an ordering is missing (loom-deep: longer models)
@@ -86,7 +86,7 @@ bench: ## benches of single operations
 
 .PHONY: fuzz
 fuzz: SECONDS ?= 600
-fuzz: TARGETS ?= segment dbn itch csv
+fuzz: TARGETS ?= segment table dbn itch csv
 fuzz: ## each decoder and the segment under cargo-fuzz, 10 minutes each (SECONDS=, TARGETS=); needs nightly and cargo-fuzz
 	$(CARGO) +nightly run --quiet --release --locked --manifest-path fuzz/Cargo.toml --bin seeds
 	for target in $(TARGETS); do \

@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use feed_ring::{CreateError, Join, Publisher, Subscriber, SubscriberOptions, TryRecvError, WaitStrategy};
+use feed_ring::{
+    CreateError, Join, KeyedPublisher, Publisher, Subscriber, SubscriberOptions, TableWriter, TryRecvError,
+    WaitStrategy,
+};
 
 type Message = [u64; 7];
 
@@ -37,7 +40,7 @@ impl Act {
 type Prepare = fn(&Path) -> Act;
 
 /// The operations by name, and what prepares each in an empty directory. Those that publish close their ring, too.
-pub(crate) const OPERATIONS: [(&str, Prepare); 6] = [
+pub(crate) const OPERATIONS: [(&str, Prepare); 8] = [
     ("create", |root| prepare(root, None, |all| make(all, all.slots, false))),
     ("take over", |root| prepare(root, Some(Old::Kept), |all| make(all, all.slots, true))),
     ("supersede", |root| {
@@ -65,6 +68,24 @@ pub(crate) const OPERATIONS: [(&str, Prepare); 6] = [
         prepare(root, Some(Old::Served), |all| {
             let options = Subscriber::connect(all.root.join("s"));
             all.receive(options)
+        })
+    }),
+    ("table", |root| {
+        prepare(root, None, |all| {
+            let options = TableWriter::<u64, Message>::options("t").root(&all.root).capacity(all.slots);
+            let mut table = options.create_table().map_err(text)?;
+            let row = table.row(&1).map_err(text)?;
+            table.store(row, &[1; 7]);
+            table.close().map_err(text)
+        })
+    }),
+    ("keyed", |root| {
+        prepare(root, None, |all| {
+            let options = KeyedPublisher::<u64, Message>::options("k").root(&all.root);
+            let mut feed = options.capacity(all.slots).rows(all.slots).create_keyed().map_err(text)?;
+            let row = feed.row(&1).map_err(text)?;
+            feed.publish(row, &[1; 7]);
+            feed.close().map_err(text)
         })
     }),
 ];
