@@ -1,5 +1,7 @@
 //! Common parts of the fuzz targets: a valid ring to damage, and every operation of a subscriber on it.
 
+pub mod rows;
+
 use std::fs;
 use std::os::unix::fs::FileExt;
 use std::path::Path;

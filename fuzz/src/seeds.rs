@@ -40,5 +40,10 @@ fn main() {
     for how in 0..8u8 {
         write("segment", &how.to_string(), &[&[how], &segment[..]].concat());
     }
+    for (kind, segment) in feed_fuzz::rows::valid(root.path()).into_iter().enumerate() {
+        for since in 0..4u8 {
+            write("table", &format!("{kind}.{since}"), &[&[kind as u8 | since << 1], &segment[..]].concat());
+        }
+    }
     println!("{}", corpus.display());
 }
