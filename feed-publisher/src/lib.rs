@@ -4,6 +4,7 @@ mod attendance;
 mod group;
 mod messages;
 mod options;
+mod outlet;
 mod progress;
 mod run;
 

@@ -1,5 +1,6 @@
 //! The source of the messages: an input or the synthetic market.
 
+use feed::board::Symbol;
 use feed::source::synthetic::Synthetic;
 use feed::source::{Captured, Input, PassedOver, Source, SourceError};
 
@@ -36,6 +37,14 @@ impl Messages {
         match self {
             Messages::Synthetic(_) => 0,
             Messages::Input(input) => input.bytes_read(),
+        }
+    }
+
+    /// The symbol of an instrument, as far as the source tells.
+    pub(crate) fn symbol(&self, instrument: u32) -> Option<Symbol> {
+        match self {
+            Messages::Synthetic(market) => market.symbol(instrument),
+            Messages::Input(input) => input.symbol(instrument),
         }
     }
 

@@ -76,6 +76,19 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", default_value_t = 65_536, value_parser = capacity)]
     pub(crate) capacity: usize,
 
+    /// Keep a table beside the ring, with a row for each instrument: its symbol, last message, quote and trade, and counts.
+    /// feed-subscriber --snapshot and --symbol read it
+    ///
+    /// A row is stored before its message is published. The table is NAME.table beside the ring, or at the socket's path with
+    /// .table behind it, and is taken over with the ring. If it has no row left for another instrument, that instrument's
+    /// messages are published all the same, and counted (without_row); --strict ends there.
+    #[arg(long)]
+    pub(crate) table: bool,
+
+    /// Rows of the table: the most instruments [default: 16384]
+    #[arg(long, value_name = "N", value_parser = rows)]
+    rows: Option<usize>,
+
     /// Publish nothing before so many subscribers are attached; at most 1024, or --max-clients, can be counted
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) wait_for_subscribers: usize,
@@ -180,6 +193,9 @@ const SUBSCRIBERS: usize = 1024;
 /// The default of --max-gap.
 const MAX_GAP: Duration = Duration::from_secs(5);
 
+/// The default of --rows: more than a day of NASDAQ has stocks. It takes 10.3 MiB.
+const ROWS: usize = 16_384;
+
 /// The default of --max-clients.
 const MAX_CLIENTS: usize = 256;
 
@@ -199,6 +215,11 @@ impl Options {
         self.serve.as_ref().map_or_else(|| self.ring.clone(), |path| path.display().to_string())
     }
 
+    /// The number of rows of the table.
+    pub(crate) fn rows(&self) -> usize {
+        self.rows.unwrap_or(ROWS)
+    }
+
     /// The number of clients that a sealed ring may have at a time.
     pub(crate) fn max_clients(&self) -> usize {
         self.max_clients.unwrap_or(MAX_CLIENTS)
@@ -211,6 +232,9 @@ impl Options {
             // clap requires --serve, but not if an option is given that --serve conflicts with, such as --ring.
             let flags = "--allow-uid, --allow-gid and --max-clients";
             return Err(format!("{flags} go with --serve PATH; a ring on disk has --mode and --group"));
+        }
+        if self.rows.is_some() && !self.table {
+            return Err("--rows N goes with --table: a ring alone has no rows".to_owned());
         }
         if self.max_gap.is_some() && !matches!(self.pace(), Pace::Realtime(_)) {
             return Err(
@@ -313,6 +337,12 @@ fn capacity(text: &str) -> Result<usize, String> {
     Err(format!("expected a power of two from 2 to {LARGEST}; the next is {nearest}"))
 }
 
+fn rows(text: &str) -> Result<usize, String> {
+    const MOST: usize = 1 << 24;
+    let number = text.parse().ok().filter(|number| (1..=MOST).contains(number));
+    number.ok_or_else(|| format!("expected a number from 1 to {MOST}"))
+}
+
 fn clients(text: &str) -> Result<usize, String> {
     let number = text.parse().ok().filter(|&number| number > 0);
     number.ok_or_else(|| "expected a number from 1".to_owned())
@@ -386,6 +416,7 @@ mod tests {
             (&["--capacity", "0"], "the next is 2"),
             (&["--capacity", "18446744073709551615"], "the next is 4294967296"),
             (&["--count=-1"], "--count"),
+            (&["--table", "--rows", "0"], "'--rows <N>': expected a number from 1 to 16777216"),
             (&["--format", "csv"], "--input <FILE|->"),
             (&["--format", "pcap", "--input", "x"], "[possible values: auto, dbn, itch, csv]"),
             (&["--seed", "3", "--input", "x"], "'--seed <N>' cannot be used with '--input <FILE|->'"),
@@ -431,6 +462,7 @@ mod tests {
             (&["--wait-for-subscribers", "1025", "--serve", "p", "--max-clients", "2000"], "no more than 1024 are"),
             (&["--ring", "a", "--allow-uid", "0"], "go with --serve PATH"),
             (&["--ring", "a", "--max-clients", "5"], "go with --serve PATH"),
+            (&["--rows", "9"], "--rows N goes with --table"),
             (&["--max-gap", "3"], "--max-gap SECONDS goes with --speed realtime"),
             (&["--max-gap", "3", "--speed", "max"], "--max-gap SECONDS goes with --speed realtime"),
             (&["--max-gap", "3", "--rate", "5"], "--max-gap SECONDS goes with --speed realtime"),

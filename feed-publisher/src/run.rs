@@ -7,22 +7,25 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use feed::Message;
+use feed::board::Digest;
 use feed::clock::realtime_ns;
 use feed::pacing::{Cuts, Pacer};
 use feed::source::synthetic::Synthetic;
 use feed::source::{Captured, Reason, SourceError, input};
-use feed::summary::{Published, Sequences, Summary, Tally};
+use feed::summary::{Board, Published, Sequences, Summary, Tally};
 use feed_program::args::SummaryFormat;
 use feed_program::failure::Failure;
 use feed_program::readable;
 use feed_program::say::say;
 use feed_program::{remedy, stdout, stop};
-use feed_ring::{Ahead, CreateError, Publisher, Wake};
+use feed_ring::table::Full;
+use feed_ring::{Ahead, CreateError, Publisher, PublisherOptions, Wake};
 use tracing::{info, warn};
 
 use crate::attendance::Attendance;
 use crate::messages::Messages;
 use crate::options::{FormatChoice, Options, WakeChoice};
+use crate::outlet::{Outlet, TablePublisher, WithTable};
 use crate::progress::Progress;
 
 /// Runs the program.
@@ -37,15 +40,34 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         // Stopped before the first bytes of the input arrived.
         Err(SourceError { reason: Reason::Stopped, .. }) => {
             let empty = Summary::new(&Tally::default(), Sequences::default(), 0.0);
-            let empty = Summary { published: Some(Published::default()), ..empty };
+            let board = options.table.then(|| Board::new(Digest::default(), 0));
+            let empty = Summary { board, published: Some(Published::default()), ..empty };
             return Ok(print(&empty, &stop, options.summary)?);
         }
         opened => opened.map_err(anyhow::Error::new)?,
     };
-    let publisher = create(options)?;
-    report(options, &publisher);
+    if options.table {
+        let publisher = configure(options, TablePublisher::options(&options.ring)).rows(options.rows()).create_keyed();
+        let publisher = WithTable::new(publisher.map_err(|error| explain(error, options))?);
+        return go_on(options, messages, publisher, &attendance, &stop, &leave);
+    }
+    let publisher = configure(options, Publisher::<Message>::options(&options.ring)).create();
+    let publisher = publisher.map_err(|error| explain(error, options))?;
+    go_on(options, messages, publisher, &attendance, &stop, &leave)
+}
+
+/// Publishes, and ends the ring.
+fn go_on(
+    options: &Options,
+    messages: Messages,
+    publisher: impl Outlet,
+    attendance: &Attendance,
+    stop: &AtomicBool,
+    leave: &AtomicBool,
+) -> Result<(), Failure> {
+    report(options, publisher.ring());
     if let Err(error) = options.placement.lock() {
-        if publisher.published() > 0 {
+        if publisher.ring().published() > 0 {
             // Not closed: its subscribers wait for a publisher that can lock it.
             publisher.leave();
         }
@@ -54,10 +76,11 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     // After locking, so that the mapping of the watching thread is not locked.
     attendance.begin(options);
     let mut run = Run { options, messages, publisher, tally: Tally::default(), span: None, cuts: Cuts::default() };
-    let first = run.publisher.published();
-    let epoch = run.publisher.epoch();
-    let result = run.publish(&stop);
-    let next = run.publisher.published();
+    let first = run.publisher.ring().published();
+    let epoch = run.publisher.ring().epoch();
+    let result = run.publish(stop);
+    let next = run.publisher.ring().published();
+    let board = run.publisher.board();
     // The segment of a publisher that is cut off is damaged: nobody could go on with it.
     let leaves = (options.keep_open || leave.load(Ordering::Relaxed)) && !run.publisher.is_cut_off();
     let closed = if leaves {
@@ -86,7 +109,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         gaps_cut: run.cuts.count,
         seconds_cut: run.cuts.nanoseconds as f64 / 1e9,
     };
-    let printed = print(&Summary { published: Some(published), ..summary }, &stop, options.summary);
+    let printed = print(&Summary { board, published: Some(published), ..summary }, stop, options.summary);
     result?;
     closed.map_err(anyhow::Error::new)?;
     Ok(printed?)
@@ -152,8 +175,9 @@ fn open(options: &Options, stop: &Arc<AtomicBool>) -> Result<Messages, SourceErr
     })
 }
 
-fn create(options: &Options) -> Result<Publisher<Message>, Failure> {
-    let created = Publisher::<Message>::options(&options.ring)
+/// The options of a ring, or of one with its table.
+fn configure<T>(options: &Options, created: PublisherOptions<T>) -> PublisherOptions<T> {
+    let created = created
         .capacity(options.capacity)
         .mode(options.mode)
         .ahead(if options.ahead == 2 { Ahead::Two } else { Ahead::One })
@@ -170,15 +194,19 @@ fn create(options: &Options) -> Result<Publisher<Message>, Failure> {
         Some(wake) => created.wake(wake.into()),
         None => created,
     };
-    let created = match &options.serve {
+    match &options.serve {
         Some(path) => {
             let served = options.allow_uid.iter().fold(created.serve(path), |created, &uid| created.allow_uid(uid));
             let served = options.allow_gid.iter().fold(served, |created, &gid| created.allow_gid(gid));
             served.max_clients(options.max_clients())
         }
         None => created.root(&options.root).keep(options.keep).fresh(options.fresh),
-    };
-    created.create().map_err(|error| match error {
+    }
+}
+
+/// The error with the flag that helps, if there is one.
+fn explain(error: CreateError, options: &Options) -> Failure {
+    match error {
         CreateError::Capacity { .. } => Failure::Usage(format!("--capacity: {error}")),
         CreateError::Mode { .. } => Failure::Usage(format!("--mode: {error}")),
         CreateError::Io { ref source, .. }
@@ -207,20 +235,20 @@ fn create(options: &Options) -> Result<Publisher<Message>, Failure> {
             Failure::Runtime(anyhow::anyhow!("{error}, or choose another (--root DIR)"))
         }
         other => Failure::Runtime(anyhow::Error::new(other)),
-    })
+    }
 }
 
-struct Run<'a> {
+struct Run<'a, P> {
     options: &'a Options,
     messages: Messages,
-    publisher: Publisher<Message>,
+    publisher: P,
     tally: Tally,
     /// The times of the first and the last message, ns since 1970.
     span: Option<(u64, u64)>,
     cuts: Cuts,
 }
 
-impl Run<'_> {
+impl<P: Outlet> Run<'_, P> {
     /// Publishes until the input ends, the count is reached, or `stop` is set.
     fn publish(&mut self, stop: &AtomicBool) -> Result<(), anyhow::Error> {
         self.wait_for_subscribers(stop)?;
@@ -249,11 +277,15 @@ impl Run<'_> {
             let messages = self.tally.messages();
             let Some(moment) = pacer.wait(stop, |left| progress.waiting(messages, left)) else { break Ok(()) };
             message.ts_publish = moment.ts_publish;
-            self.send(&message, moment.now);
+            if let Err(full) = self.send(&message, moment.now)
+                && let Err(error) = self.say_full(full, &progress)
+            {
+                break Err(error);
+            }
             if self.publisher.is_cut_off() {
                 break Err(anyhow::anyhow!(
                     "{}: its segment was cut short by somebody who may write to it: see to that, and start again",
-                    self.publisher.path().unwrap_or(&self.options.root).display()
+                    self.publisher.ring().path().unwrap_or(&self.options.root).display()
                 ));
             }
             progress.update(moment.now, self.tally.messages(), || self.messages.bytes_read());
@@ -277,22 +309,38 @@ impl Run<'_> {
     }
 
     #[inline]
-    fn send(&mut self, message: &Message, now: u64) {
-        self.publisher.publish(message);
+    fn send(&mut self, message: &Message, now: u64) -> Result<(), Full> {
+        let sent = self.publisher.publish(message, &self.messages);
         self.tally.add(message);
         let first = self.span.map_or(now, |(first, _)| first);
         self.span = Some((first, now));
+        sent
+    }
+
+    /// Says that the table is full. An error if --strict asks for it.
+    #[cold]
+    fn say_full(&self, full: Full, progress: &Progress) -> Result<(), anyhow::Error> {
+        let ring = self.options.title();
+        let full = format!("{ring}: the table has {} rows, and this is one more instrument (--rows N)", full.capacity);
+        if self.options.strict {
+            return Err(anyhow::anyhow!("{full}"));
+        }
+        progress.say(format_args!(
+            "feed-publisher: {full}: its messages are published without a row; further ones are counted in the summary"
+        ));
+        Ok(())
     }
 
     /// Publishes the `clear` message if --clear asks for it and the ring had messages before. Returns the number of
     /// messages published.
     fn clear(&mut self, stop: &AtomicBool) -> u64 {
-        if !self.options.clear || self.publisher.published() == 0 || stop.load(Ordering::Relaxed) {
+        if !self.options.clear || self.publisher.ring().published() == 0 || stop.load(Ordering::Relaxed) {
             return 0;
         }
         let now = realtime_ns();
-        self.send(&Message { ts_publish: now, ..Message::clear_all() }, now);
-        1
+        let clear = Message { ts_publish: now, ..Message::clear_all() };
+        // It has no row, so no table is too full for it.
+        u64::from(self.send(&clear, now).is_ok())
     }
 
     fn wait_for_subscribers(&self, stop: &AtomicBool) -> Result<(), anyhow::Error> {
@@ -305,7 +353,7 @@ impl Run<'_> {
             if wanted == 0 || stop.load(Ordering::Relaxed) {
                 return Ok(());
             }
-            let attached = self.publisher.subscribers().map_err(remedy::failed("count the subscribers"))?;
+            let attached = self.publisher.ring().subscribers().map_err(remedy::failed("count the subscribers"))?;
             if attached >= wanted {
                 return Ok(());
             }

@@ -6,18 +6,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use feed::Message;
+use feed::board;
 use feed::clock::realtime_ns;
 use feed_program::say::say;
-use feed_ring::{Join, OpenError, Subscriber};
+use feed_ring::{Join, OpenError, Subscriber, SubscriberOptions};
 
 use crate::options::Options;
+use crate::reader::{Reader, TableSubscriber};
 
 /// The time between two attempts to find a ring or a publisher. A signal is noticed this late.
 pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(2);
 
 /// An open ring.
 pub(crate) struct Ring {
-    pub(crate) subscriber: Subscriber<Message>,
+    pub(crate) subscriber: Reader,
     /// A time shortly before it was joined, ns since 1970.
     pub(crate) joined: u64,
     /// The identity of its file; `None` if the file was removed while it was opened.
@@ -115,11 +117,22 @@ fn identity(path: &std::path::Path) -> Option<Identity> {
     path.symlink_metadata().ok().map(|file| (file.dev(), file.ino()))
 }
 
-fn subscriber(options: &Options, join: Join) -> Result<Subscriber<Message>, OpenError> {
+fn subscriber(options: &Options, join: Join) -> Result<Reader, OpenError> {
+    if options.needs_table() {
+        let both = match &options.connect {
+            Some(path) => TableSubscriber::connect(path),
+            None => TableSubscriber::options(&options.ring).root(&options.root),
+        };
+        return Ok(Reader::Table(Box::new(configure(options, join, both).open_keyed(board::key)?)));
+    }
     let ring = match &options.connect {
         Some(path) => Subscriber::<Message>::connect(path),
         None => Subscriber::<Message>::options(&options.ring).root(&options.root),
     };
-    let ring = ring.join(join).wait(options.wait()).map(options.mapping()).huge_pages(options.placement.huge_pages);
-    options.trust_uid.iter().fold(ring, |ring, &uid| ring.trust_uid(uid)).open()
+    Ok(Reader::Ring(configure(options, join, ring).open()?))
+}
+
+fn configure<T>(options: &Options, join: Join, opened: SubscriberOptions<T>) -> SubscriberOptions<T> {
+    let opened = opened.join(join).wait(options.wait()).map(options.mapping()).huge_pages(options.placement.huge_pages);
+    options.trust_uid.iter().fold(opened, |opened, &uid| opened.trust_uid(uid))
 }

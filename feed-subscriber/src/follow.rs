@@ -13,15 +13,17 @@ use feed::summary::{Received, Summary, Tally};
 use feed::{Kind, Message};
 use feed_program::status_line::REDRAWN_EVERY;
 use feed_program::stdout::{self, Stdout};
+use feed_ring::keyed::SnapshotError;
 use feed_ring::{Interrupter, Join, OpenError, TryRecvError, WaitStrategy};
 use tracing::{info, warn};
 
 use crate::account::{Account, Continuation, Counters};
 use crate::attach::{POLL_INTERVAL, Ring};
 use crate::backlog::Backlog;
+use crate::board::Board;
 use crate::loss_log::LossLog;
 use crate::options::{OnLoss, Options, OutputFormat};
-use crate::output::Output;
+use crate::output::{Extra, Output};
 use crate::status::{Figures, Status};
 
 /// Why receiving ended.
@@ -38,6 +40,8 @@ pub(crate) enum Ended {
     Ring(&'static str, TryRecvError),
     /// The ring that took the name cannot be opened.
     Reopen(OpenError),
+    /// There is no snapshot of the table.
+    Table(SnapshotError),
     Placement(anyhow::Error),
     Output(io::Error),
 }
@@ -52,7 +56,7 @@ impl Ended {
             Ended::OutputClosed => "output_closed",
             Ended::Ring(word, _) => word,
             Ended::Reopen(_) => "superseded",
-            Ended::Placement(_) | Ended::Output(_) => "error",
+            Ended::Table(_) | Ended::Placement(_) | Ended::Output(_) => "error",
         }
     }
 }
@@ -117,6 +121,7 @@ pub(crate) struct Follower<'a> {
     /// Another ring has taken the name.
     replaced: bool,
     loss_log: LossLog,
+    board: Option<Board>,
     status: Status,
 }
 
@@ -138,13 +143,14 @@ impl<'a> Follower<'a> {
             publisher_lost: false,
             replaced: false,
             loss_log: LossLog::default(),
+            board: Board::new(options),
             status: Status::new(options.output != OutputFormat::None),
         }
     }
 
     /// Receives until something ends it.
     pub(crate) fn receive(&mut self) -> Ended {
-        let mut output = match Output::new(self.options.output, Stdout::new(self.stop)) {
+        let mut output = match Output::new(self.options.output, self.board.is_some(), Stdout::new(self.stop)) {
             Ok(output) => output,
             Err(error) => return error.into(),
         };
@@ -166,6 +172,10 @@ impl<'a> Follower<'a> {
 
     fn follow(&mut self, output: &mut Output<impl Write>) -> ControlFlow<Ended, Infallible> {
         let mut batch = [Message::new(Kind::Other, 0); BATCH];
+        self.begin(output)?;
+        for symbol in self.board.as_ref().map(Board::missing).unwrap_or_default() {
+            self.say(format_args!("no instrument has the symbol {symbol} yet: waiting for one"));
+        }
         loop {
             let left = self.options.max.map_or(u64::MAX, |max| max.saturating_sub(self.tally.messages()));
             if left == 0 {
@@ -222,6 +232,13 @@ impl<'a> Follower<'a> {
         self.status.make_room();
         let mut written = Ok(());
         for (sequence, message) in (first..).zip(messages) {
+            let known = match (&mut self.board, self.ring.subscriber.table()) {
+                (Some(board), Some(table)) => Some(board.apply(message, table)),
+                _ => None,
+            };
+            if known.is_some_and(|known| !known.asked) {
+                continue;
+            }
             if self.backlog.contains(self.account.overall(sequence), message) {
                 self.reception.add_backlog(message.ts_publish, self.backlog.joined);
             } else {
@@ -231,7 +248,8 @@ impl<'a> Follower<'a> {
             self.tally.add(message);
             // All messages were received and count, even if one cannot be printed.
             if written.is_ok() {
-                written = output.write(sequence, message);
+                let table = known.as_ref().map(|known| Extra { symbol: known.symbol.as_str(), snapshot: false });
+                written = output.write(sequence, message, table);
                 self.delay();
             }
         }
@@ -262,19 +280,19 @@ impl<'a> Follower<'a> {
                 self.loss_log.add(missed);
                 let missed = self.loss_log.due(Instant::now());
                 self.log_loss(missed);
-                return ControlFlow::Continue(());
+                return self.begin(output);
             }
             TryRecvError::Restarted { epoch, sequence } => {
                 info!(ring = self.options.title(), epoch, sequence, "restarted");
                 self.account.note_restart();
                 (self.publisher_lost, self.replaced) = (false, false);
                 self.say(format_args!("{error}: state built from the messages before must be rebuilt"));
-                return ControlFlow::Continue(());
+                return self.begin(output);
             }
             TryRecvError::RestartsUnknown { until } => {
                 info!(ring = self.options.title(), until, "restarted, more often than the ring can tell where");
                 self.say(format_args!("{error}: state must be rebuilt at {until}"));
-                return ControlFlow::Continue(());
+                return self.begin(output);
             }
             TryRecvError::Closed => return ControlFlow::Break(Ended::Closed),
             TryRecvError::PublisherDead if self.options.on_publisher_loss == OnLoss::Wait => {
@@ -283,7 +301,8 @@ impl<'a> Follower<'a> {
             TryRecvError::Superseded => {
                 let next = self.ring.subscriber.sequence();
                 info!(ring = self.options.title(), sequence = next, "superseded");
-                return self.reopen(false);
+                self.reopen(false)?;
+                return self.begin(output);
             }
             TryRecvError::PublisherDead => {
                 self.log_publisher_lost();
@@ -301,7 +320,8 @@ impl<'a> Follower<'a> {
     fn wait_for_publisher(&mut self, output: &mut Output<impl Write>) -> ControlFlow<Ended> {
         if self.replaced {
             // The ring was drained once more after its name was taken. Nobody can publish here any more.
-            return self.reopen(true);
+            self.reopen(true)?;
+            return self.begin(output);
         }
         if !self.publisher_lost {
             self.publisher_lost = true;
@@ -366,6 +386,32 @@ impl<'a> Follower<'a> {
         }
     }
 
+    /// Begins with what is in the table, if there is one; prints a snapshot.
+    fn begin(&mut self, output: &mut Output<impl Write>) -> ControlFlow<Ended> {
+        let Some(board) = &mut self.board else { return ControlFlow::Continue(()) };
+        let reopened = match board.open_if_replaced(&mut self.ring, &mut self.account, self.options) {
+            Ok(reopened) => reopened,
+            Err(error) => return ControlFlow::Break(Ended::Reopen(error)),
+        };
+        let Some(table) = self.ring.subscriber.table() else { return ControlFlow::Continue(()) };
+        let rows = match board.begin(table) {
+            Ok(rows) => rows,
+            Err(error) => return ControlFlow::Break(Ended::Table(error)),
+        };
+        if reopened {
+            self.interrupter.set(self.ring.subscriber.interrupter());
+            self.say(format_args!("its table was replaced: opened the new one"));
+        }
+        self.status.make_room();
+        for (sequence, row) in rows {
+            let table = Some(Extra { symbol: row.symbol.as_str(), snapshot: true });
+            if let Err(error) = output.write(sequence, row.last(), table) {
+                return ControlFlow::Break(error.into());
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
     /// True if no message was received, lost or skipped so far.
     fn is_at_start(&self, now: Counters) -> bool {
         let sequences = self.account.sequences(now);
@@ -413,10 +459,13 @@ impl<'a> Follower<'a> {
     /// The summary of all rings.
     pub(crate) fn summary(&mut self, ended: &Ended) -> Summary {
         self.observe(self.ring.subscriber.lag());
-        let sequences = self.account.sequences(Counters::of(&self.ring.subscriber));
+        let mut sequences = self.account.sequences(Counters::of(&self.ring.subscriber));
+        // What is in a snapshot, or of a symbol that was not asked for.
+        sequences.skipped += self.received() - self.tally.messages();
         let seconds = self.span.map_or(0.0, |(first, last)| last.saturating_sub(first) as f64 / 1e9);
         let received = self.account.add_to(measurements(&self.reception, ended));
-        Summary { received: Some(received), ..Summary::new(&self.tally, sequences, seconds) }
+        let board = self.board.as_ref().map(Board::summary);
+        Summary { board, received: Some(received), ..Summary::new(&self.tally, sequences, seconds) }
     }
 }
 

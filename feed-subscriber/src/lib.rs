@@ -3,10 +3,12 @@
 mod account;
 mod attach;
 mod backlog;
+mod board;
 mod follow;
 mod loss_log;
 mod options;
 mod output;
+mod reader;
 mod run;
 mod status;
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::builder::styling::Styles;
 use clap::{Parser, ValueEnum};
+use feed::board::Symbol;
 use feed::explained;
 use feed_program::args::{PlacementArgs, SummaryFormat, ring_name};
 use feed_ring::{Join, Mapping, WaitStrategy};
@@ -44,6 +45,20 @@ pub(crate) struct Options {
     /// A sequence that is not published yet is waited for; what is long gone counts as lost.
     #[arg(long, value_name = "oldest|latest|SEQUENCE", default_value = "latest", value_parser = join)]
     pub(crate) from: Join,
+
+    /// Begin with the state so far: take a snapshot of the table that feed-publisher --table keeps, then receive only messages
+    /// that are not in it. Again after a loss and after a restart of the publisher
+    ///
+    /// --output prints the rows of a snapshot first, one for each instrument with its last message, and marks them: text with a
+    /// `*` before the sequence, csv and json in a field `snapshot`. The summary compares the state at the end with the
+    /// publisher's (table_digest). Messages that are in the snapshot count as skipped.
+    #[arg(long)]
+    pub(crate) snapshot: bool,
+
+    /// Only messages of this symbol, and those that clear all books; may be given several times. Needs the table of
+    /// feed-publisher --table; others count as skipped
+    #[arg(long, value_name = "SYMBOL", value_parser = symbol)]
+    pub(crate) symbol: Vec<Symbol>,
 
     /// How to wait for a message: `block` sleeps until the publisher wakes it, `spin` is fastest and needs a core of its own,
     /// `yield` polls and lets others run in between
@@ -98,6 +113,7 @@ const AFTER: &str = "Exit code: 0 the ring was closed, --max, a signal, or a clo
     feed-subscriber --open-timeout 10 --summary json\n  \
     feed-subscriber --from oldest --output csv > feed.csv\n  \
     feed-subscriber --wait spin --map rw --cpu 5 --numa-node 0 --huge-pages --lock-memory\n  \
+    feed-subscriber --snapshot --symbol ESH4 --output text\n  \
     feed-subscriber --output text | head";
 
 const HUGE_PAGES: &str =
@@ -110,6 +126,11 @@ impl Options {
     /// The name of the ring in messages and logs: its name or its socket.
     pub(crate) fn title(&self) -> String {
         self.connect.as_ref().map_or_else(|| self.ring.clone(), |path| path.display().to_string())
+    }
+
+    /// Whether the table is opened with the ring.
+    pub(crate) fn needs_table(&self) -> bool {
+        self.snapshot || !self.symbol.is_empty()
     }
 
     /// Checks options together, where clap does not.
@@ -193,6 +214,13 @@ fn join(text: &str) -> Result<Join, String> {
     }
 }
 
+fn symbol(text: &str) -> Result<Symbol, String> {
+    match text.parse::<Symbol>() {
+        Ok(symbol) if !text.is_empty() => Ok(symbol),
+        _ => Err("expected a symbol of 1 to 72 bytes".to_owned()),
+    }
+}
+
 fn seconds(text: &str) -> Result<Duration, String> {
     if text == "inf" {
         return Ok(Duration::MAX);
@@ -250,6 +278,7 @@ mod tests {
             (&["--numa-node", "near"], "--numa-node"),
             (&["--output", "xml"], "[possible values: none, text, csv, json]"),
             (&["--max", "x"], "--max"),
+            (&["--symbol", ""], "'--symbol <SYMBOL>': expected a symbol of 1 to 72 bytes"),
             (&["--summary", "xml"], "[possible values: text, json]"),
             (&["--input", "x"], "--input"),
             (&["--ring", ".a"], "'--ring <NAME>': ring name \".a\": it starts with '.'"),

@@ -12,30 +12,42 @@ use crate::options::OutputFormat;
 #[derive(Debug)]
 pub(crate) struct Output<W> {
     format: OutputFormat,
+    /// There is a table: CSV and JSON have two more fields.
+    with_table: bool,
     writer: W,
+}
+
+/// What a table adds to a message.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Extra<'a> {
+    /// The symbol of the instrument; empty if there is none.
+    pub(crate) symbol: &'a str,
+    /// It is the last message of a row of a snapshot.
+    pub(crate) snapshot: bool,
 }
 
 impl<W: Write> Output<W> {
     /// Writes the header, if the format has one.
-    pub(crate) fn new(format: OutputFormat, mut writer: W) -> io::Result<Self> {
+    pub(crate) fn new(format: OutputFormat, with_table: bool, mut writer: W) -> io::Result<Self> {
         match format {
             OutputFormat::Csv => writeln!(
                 writer,
-                "sequence,ts_event,ts_publish,instrument,kind,side,flags,price,size,order_id,ask_price,ask_size,extra"
+                "sequence,ts_event,ts_publish,instrument,kind,side,flags,price,size,order_id,ask_price,ask_size,extra{}",
+                if with_table { ",symbol,snapshot" } else { "" }
             )?,
             OutputFormat::Text => writeln!(writer, "{}", line::header())?,
             OutputFormat::None | OutputFormat::Json => {}
         }
-        Ok(Output { format, writer })
+        Ok(Output { format, with_table, writer })
     }
 
-    /// Writes one message.
-    pub(crate) fn write(&mut self, sequence: u64, message: &Message) -> io::Result<()> {
+    /// Writes one message. `table` is what a table adds to it, if there is one.
+    pub(crate) fn write(&mut self, sequence: u64, message: &Message, table: Option<Extra<'_>>) -> io::Result<()> {
         match self.format {
             OutputFormat::None => Ok(()),
-            OutputFormat::Text => writeln!(self.writer, "{}", line::line(sequence, message)),
-            OutputFormat::Csv => self.csv(sequence, message),
-            OutputFormat::Json => self.json(sequence, message),
+            OutputFormat::Text => writeln!(self.writer, "{}", text(sequence, message, table)),
+            OutputFormat::Csv => self.csv(sequence, message, table),
+            OutputFormat::Json => self.json(sequence, message, table),
         }
     }
 
@@ -44,8 +56,8 @@ impl<W: Write> Output<W> {
         self.writer.flush()
     }
 
-    fn csv(&mut self, sequence: u64, message: &Message) -> io::Result<()> {
-        writeln!(
+    fn csv(&mut self, sequence: u64, message: &Message, table: Option<Extra<'_>>) -> io::Result<()> {
+        write!(
             self.writer,
             "{sequence},{},{},{},{},{},{},{},{},{},{},{},{}",
             OrEmpty(ts_event(message)),
@@ -60,15 +72,20 @@ impl<W: Write> Output<W> {
             OrEmpty(message.ask_price().map(Price)),
             OrEmpty(message.ask_size().map(Size)),
             OrEmpty(extra(message)),
-        )
+        )?;
+        if self.with_table {
+            let (symbol, snapshot) = table.map_or(("", false), |table| (table.symbol, table.snapshot));
+            write!(self.writer, ",{},{}", CsvField(symbol), u8::from(snapshot))?;
+        }
+        writeln!(self.writer)
     }
 
-    fn json(&mut self, sequence: u64, message: &Message) -> io::Result<()> {
-        writeln!(
+    fn json(&mut self, sequence: u64, message: &Message, table: Option<Extra<'_>>) -> io::Result<()> {
+        write!(
             self.writer,
             "{{\"sequence\":{sequence},\"ts_event\":{},\"ts_publish\":{},\"instrument\":{},\"kind\":\"{}\",\
              \"side\":\"{}\",\"flags\":{},\"price\":{},\"size\":{},\"order_id\":{},\"ask_price\":{},\"ask_size\":{},\
-             \"extra\":{}}}",
+             \"extra\":{}",
             OrNull(ts_event(message)),
             message.ts_publish,
             message.instrument,
@@ -81,8 +98,21 @@ impl<W: Write> Output<W> {
             OrNull(message.ask_price().map(|price| Quoted(Price(price)))),
             OrNull(message.ask_size().map(|size| Quoted(Size(size)))),
             OrNull(extra(message)),
-        )
+        )?;
+        if self.with_table {
+            let (symbol, snapshot) = table.map_or(("", false), |table| (table.symbol, table.snapshot));
+            let symbol = OrNull(Some(symbol).filter(|symbol| !symbol.is_empty()).map(JsonText));
+            write!(self.writer, ",\"symbol\":{symbol},\"snapshot\":{snapshot}")?;
+        }
+        writeln!(self.writer, "}}")
     }
+}
+
+fn text(sequence: u64, message: &Message, table: Option<Extra<'_>>) -> String {
+    let Some(Extra { symbol, snapshot }) = table else { return line::line(sequence, message) };
+    let instrument = if symbol.is_empty() { message.instrument.to_string() } else { symbol.to_owned() };
+    let mark = if snapshot { "*" } else { "" };
+    line::named(&format!("{mark}{sequence}"), &instrument, message)
 }
 
 fn ts_event(message: &Message) -> Option<u64> {
@@ -124,12 +154,46 @@ impl<T: fmt::Display> fmt::Display for Quoted<T> {
     }
 }
 
+/// Displays text as a field of CSV, quoted if it has to be.
+struct CsvField<'a>(&'a str);
+
+impl fmt::Display for CsvField<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.contains([',', '"', '\r', '\n']) {
+            write!(f, "\"{}\"", self.0.replace('"', "\"\""))
+        } else {
+            f.write_str(self.0)
+        }
+    }
+}
+
+/// Displays text as a string of JSON.
+struct JsonText<'a>(&'a str);
+
+impl fmt::Display for JsonText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("\"")?;
+        for letter in self.0.chars() {
+            match letter {
+                '"' | '\\' => write!(f, "\\{letter}")?,
+                '\0'..='\x1f' => write!(f, "\\u{:04x}", u32::from(letter))?,
+                _ => write!(f, "{letter}")?,
+            }
+        }
+        f.write_str("\"")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use feed::{Kind, Side, UNDEFINED_PRICE, UNDEFINED_SIZE};
 
     fn lines(format: OutputFormat) -> Vec<String> {
+        lines_with(format, None)
+    }
+
+    fn lines_with(format: OutputFormat, table: Option<Extra<'_>>) -> Vec<String> {
         let trade = Message {
             ts_publish: 9,
             instrument: 3,
@@ -142,9 +206,9 @@ mod tests {
             ..Message::new(Kind::Trade, 7)
         };
         let quote = Message::new(Kind::Quote, UNDEFINED_TIME).with_quote((1, 2), (UNDEFINED_PRICE, UNDEFINED_SIZE));
-        let mut output = Output::new(format, Vec::new()).unwrap();
-        output.write(5, &trade).unwrap();
-        output.write(6, &quote).unwrap();
+        let mut output = Output::new(format, table.is_some(), Vec::new()).unwrap();
+        output.write(5, &trade, table).unwrap();
+        output.write(6, &quote, table.map(|table| Extra { symbol: "", ..table })).unwrap();
         output.flush().unwrap();
         String::from_utf8(output.writer).unwrap().lines().map(str::to_owned).collect()
     }
@@ -186,6 +250,32 @@ mod tests {
                 " sequence            time  instr kind   side       price      size      id | ask",
                 "        5 00:00:00.000000      3 trade  bid     -58710.2     0.014            41",
                 "        6               -      0 quote       0.000000001 0.000000002           -",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_table_adds_the_symbol_and_marks_its_rows() {
+        let table = Some(Extra { symbol: "A,\"\\\u{1}", snapshot: true });
+        assert_eq!(
+            lines_with(OutputFormat::Csv, table),
+            [
+                "sequence,ts_event,ts_publish,instrument,kind,side,flags,price,size,order_id,ask_price,ask_size,extra,symbol,\
+                 snapshot",
+                "5,7,9,3,trade,bid,128,-58710.2,0.014,41,,,42,\"A,\"\"\\\u{1}\",1",
+                "6,,0,0,quote,none,0,0.000000001,0.000000002,,,,,,1",
+            ]
+        );
+        let json = lines_with(OutputFormat::Json, table);
+        let json: Vec<serde_json::Value> = json.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!((&json[0]["symbol"], &json[0]["snapshot"]), (&"A,\"\\\u{1}".into(), &true.into()));
+        assert!(json[1]["symbol"].is_null());
+        let table = Some(Extra { symbol: "ÉSH4", snapshot: true });
+        assert_eq!(
+            lines_with(OutputFormat::Text, table)[1..],
+            [
+                "       *5 00:00:00.000000   ?SH4 trade  bid     -58710.2     0.014            41",
+                "       *6               -      0 quote       0.000000001 0.000000002           -",
             ]
         );
     }

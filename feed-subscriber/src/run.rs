@@ -10,10 +10,12 @@ use feed_program::failure::Failure;
 use feed_program::say::{say, try_say};
 use feed_program::stdout::OutputError;
 use feed_program::{remedy, stdout, stop};
+use feed_ring::keyed::SnapshotError;
 use feed_ring::{OpenError, TryRecvError, WaitStrategy};
 use tracing::info;
 
 use crate::attach::Ring;
+use crate::board::Board;
 use crate::follow::{Ended, Follower, SharedInterrupter, measurements};
 use crate::options::{Options, OutputFormat};
 
@@ -31,7 +33,8 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let Some(ring) = open(options, &stop)? else {
         let empty = Summary::new(&Tally::default(), Sequences::default(), 0.0);
         let reception = measurements(&Reception::default(), &Ended::Signal);
-        return Ok(print(&Summary { received: Some(reception), ..empty }, &Ended::Signal, &stop, options)?);
+        let board = Board::new(options).map(|board| board.summary());
+        return Ok(print(&Summary { board, received: Some(reception), ..empty }, &Ended::Signal, &stop, options)?);
     };
     ring.report_lacks(options);
     options.placement.lock()?;
@@ -61,6 +64,10 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
                 .context(format!("{}: superseded, and the ring that took its place cannot be opened", options.title()))
                 .into())
         }
+        Ended::Table(error @ SnapshotError::NotKept) => {
+            Err(anyhow::anyhow!("{}: {error} (feed-publisher --table)", options.title()).into())
+        }
+        Ended::Table(error) => Err(anyhow::anyhow!("{}: {error}", options.title()).into()),
         Ended::Placement(error) => Err(error.into()),
         Ended::Output(error) => Err(anyhow::Error::from(OutputError::from(error)).into()),
         _ => Ok(()),
@@ -80,7 +87,8 @@ fn open(options: &Options, stop: &AtomicBool) -> Result<Option<Ring>, Failure> {
 fn explain(error: OpenError, options: &Options) -> anyhow::Error {
     match &error {
         OpenError::NotFound { .. } | OpenError::Unfinished { .. } | OpenError::NotServed { .. } => {
-            anyhow::anyhow!("{error} (--open-timeout SECONDS)")
+            let table = if options.needs_table() { "feed-publisher --table, " } else { "" };
+            anyhow::anyhow!("{error} ({table}--open-timeout SECONDS)")
         }
         OpenError::Owner { found, .. } => anyhow::anyhow!("{error} (--trust-uid {found})"),
         OpenError::Permission { .. } if options.mapping() == feed_ring::Mapping::ReadWrite => {

@@ -23,6 +23,13 @@ pub const BOTH: [Field; 14] = [
     ("digest", "xxh3 of all messages in order; equal: the same was received"),
 ];
 
+/// The fields that a summary has only with a table (`--table`, `--snapshot`, `--symbol`).
+pub const BOARD: [Field; 3] = [
+    ("symbols", "with a table: its rows that have a symbol"),
+    ("without_row", "with a table: messages for which it had no row left"),
+    ("table_digest", "with a table: of all rows; equal: the same state"),
+];
+
 /// The fields that only a publisher's summary has.
 pub const PUBLISHED: [Field; 4] = [
     ("epoch", "1 in a new ring, one more after each takeover; 0: no ring"),
@@ -48,7 +55,7 @@ pub const RECEIVED: [Field; 11] = [
 
 /// A paragraph of `--help`: the fields of a summary, one a line.
 pub fn help(own: &[Field]) -> String {
-    let fields = || BOTH.iter().chain(own);
+    let fields = || BOTH.iter().chain(&BOARD).chain(own);
     let width = fields().map(|(name, _)| name.len()).max().unwrap_or(0);
     let mut text = "The summary (null in JSON is a dash in the table):\n".to_owned();
     for (name, what) in fields() {
@@ -62,10 +69,10 @@ pub fn help(own: &[Field]) -> String {
 mod tests {
     use super::*;
     use crate::reception::Reception;
-    use crate::summary::{Published, Received, Sequences, Summary, Tally};
+    use crate::summary::{Board, Published, Received, Sequences, Summary, Tally};
 
     fn names(fields: &[Field]) -> Vec<String> {
-        BOTH.iter().chain(fields).map(|(name, _)| (*name).to_owned()).collect()
+        BOTH.iter().chain(&BOARD).chain(fields).map(|(name, _)| (*name).to_owned()).collect()
     }
 
     /// The names in a summary's JSON, in their order.
@@ -79,7 +86,8 @@ mod tests {
 
     #[test]
     fn every_field_is_explained_in_its_order() {
-        let empty = || Summary::new(&Tally::default(), Sequences::default(), 0.0);
+        let empty =
+            || Summary { board: Some(Board::default()), ..Summary::new(&Tally::default(), Sequences::default(), 0.0) };
         assert_eq!(keys(&Summary { published: Some(Published::default()), ..empty() }), names(&PUBLISHED));
         let reception = Reception::default();
         let received = Received {
@@ -110,7 +118,7 @@ mod tests {
     fn the_documents_explain_every_field() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/operations.md");
         let text = std::fs::read_to_string(path).unwrap();
-        for (name, _) in BOTH.iter().chain(&PUBLISHED).chain(&RECEIVED) {
+        for (name, _) in BOTH.iter().chain(&BOARD).chain(&PUBLISHED).chain(&RECEIVED) {
             let rows = text.lines().filter_map(|line| line.strip_prefix("| ")?.split_once(" |"));
             let found = rows.into_iter().any(|(names, _)| names.split(", ").any(|one| one == format!("`{name}`")));
             assert!(found, "{name} has no row in docs/operations.md");

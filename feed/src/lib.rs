@@ -1,6 +1,7 @@
 //! Market data for `feed-ring`: the message, its sources, pacing and summaries.
 //!
 //! - [`Message`]: the one message type, 56 bytes of plain data.
+//! - [`board`]: a row for each instrument, for subscribers that come late.
 //! - [`source`]: decoders and the synthetic market: Databento DBN, NASDAQ ITCH 5.0, CSV.
 //! - [`pacing`]: when each message is published.
 //! - [`summary`]: counts, sums and a digest that two programs can compare.
@@ -21,6 +22,7 @@
 //! assert_eq!(tally.messages(), 1_000);
 //! ```
 
+pub mod board;
 pub mod clock;
 pub mod decimal;
 pub mod explained;

@@ -25,6 +25,11 @@ pub fn header() -> String {
 
 /// The message as a line, without the line feed.
 pub fn line(sequence: u64, message: &Message) -> String {
+    named(&sequence.to_string(), &message.instrument.to_string(), message)
+}
+
+/// The message as a line with other texts in the columns of the sequence and the instrument, such as a symbol.
+pub fn named(sequence: &str, instrument: &str, message: &Message) -> String {
     let price = |price: Option<i64>| price.map_or_else(String::new, |price| Price(price).to_string());
     let size = |size: Option<u64>| size.map_or_else(String::new, |size| Size(size).to_string());
     let side = if message.side() == Side::None { "" } else { message.side().name() };
@@ -35,15 +40,20 @@ pub fn line(sequence: u64, message: &Message) -> String {
         None => format!("{} x {}", price(message.ask_price()), size(message.ask_size())),
     };
     aligned([
-        sequence.to_string(),
+        ascii(sequence),
         time_of_day(message.ts_event),
-        message.instrument.to_string(),
+        ascii(instrument),
         format!("{:<6}", message.kind()),
         format!("{side:<4}"),
         price(message.price()),
         size(message.size()),
         last,
     ])
+}
+
+/// The text, with a question mark for each character that has no column of its own for certain.
+fn ascii(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_ascii_graphic() || letter == ' ' { letter } else { '?' }).collect()
 }
 
 /// `14:30:05.517575`: UTC, or for ITCH the venue's time. A dash if there is none.

@@ -6,6 +6,7 @@ use serde::Serialize;
 use xxhash_rust::xxh3::Xxh3Default;
 use zerocopy::IntoBytes;
 
+use crate::board::Digest;
 use crate::message::{Kind, Message, UNDEFINED_TIME};
 use crate::reception::Latency;
 
@@ -105,12 +106,33 @@ pub struct Summary {
     pub last_ts: Option<u64>,
     /// The 64-bit xxh3 of all messages' bytes in their order, as 16 hexadecimal digits.
     pub digest: String,
+    /// The fields of a run with a table.
+    #[serde(flatten)]
+    pub board: Option<Board>,
     /// The fields of a publisher's summary.
     #[serde(flatten)]
     pub published: Option<Published>,
     /// The fields of a subscriber's summary.
     #[serde(flatten)]
     pub received: Option<Received>,
+}
+
+/// The fields of a summary that only a run with a table has.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Board {
+    /// Rows of the table that have a symbol.
+    pub symbols: u64,
+    /// Messages of instruments for which the table had no row left.
+    pub without_row: u64,
+    /// The digest of all rows: see [`Digest`]. `None` if the rows were not followed.
+    pub table_digest: Option<String>,
+}
+
+impl Board {
+    /// The fields of a table with this digest.
+    pub fn new(digest: Digest, without_row: u64) -> Self {
+        Board { symbols: digest.symbols(), without_row, table_digest: Some(digest.to_string()) }
+    }
 }
 
 /// Messages of each kind.
@@ -191,6 +213,7 @@ impl Summary {
             first_ts: tally.first_ts,
             last_ts: tally.last_ts,
             digest: tally.digest(),
+            board: None,
             published: None,
             received: None,
         }
@@ -225,6 +248,11 @@ impl Summary {
         row("first_ts", or_dash(self.first_ts));
         row("last_ts", or_dash(self.last_ts));
         row("digest", self.digest.clone());
+        if let Some(board) = &self.board {
+            row("symbols", board.symbols.to_string());
+            row("without_row", board.without_row.to_string());
+            row("table_digest", board.table_digest.clone().unwrap_or_else(|| "-".to_owned()));
+        }
         if let Some(published) = &self.published {
             row("epoch", published.epoch.to_string());
             for (kind, count) in &published.passed_over {

@@ -9,7 +9,10 @@ use std::ffi::c_char;
 use std::io::Write;
 
 use ::dbn::encode::{DbnEncoder, EncodeRecord};
-use ::dbn::{BidAskPair, FlagSet, MboMsg, Mbp1Msg, Metadata, RecordHeader, SType, Schema, TradeMsg, rtype};
+use ::dbn::{
+    BidAskPair, FlagSet, MappingInterval, MboMsg, Mbp1Msg, Metadata, RecordHeader, SType, Schema, SymbolMapping,
+    TradeMsg, rtype,
+};
 
 pub use self::exhaust::exhaust;
 use crate::message::{Kind, Side};
@@ -26,7 +29,7 @@ pub const DBN_SCHEMAS: [&str; 4] = ["mbo", "mbp-1", "tbbo", "trades"];
 /// If DBN has no such version or schema.
 pub fn dbn(version: u8, schema: &str, count: u64) -> Vec<u8> {
     let schema: Schema = schema.parse().expect("the name of a DBN schema");
-    let metadata = Metadata::builder()
+    let mut metadata = Metadata::builder()
         .version(version)
         .dataset("SYNTHETIC".to_owned())
         .schema(Some(schema))
@@ -35,6 +38,13 @@ pub fn dbn(version: u8, schema: &str, count: u64) -> Vec<u8> {
         .stype_out(SType::InstrumentId)
         .symbols(vec!["ONE".to_owned(), "TWO".to_owned()])
         .build();
+    let (start_date, end_date) =
+        (metadata.start().date(), metadata.start().date().next_day().expect("a day behind it"));
+    let mapping = |(raw_symbol, id): (&String, u32)| SymbolMapping {
+        raw_symbol: raw_symbol.clone(),
+        intervals: vec![MappingInterval { start_date, end_date, symbol: id.to_string() }],
+    };
+    metadata.mappings = metadata.symbols.iter().zip(1..).map(mapping).collect();
     let mut encoder = DbnEncoder::new(Vec::new(), &metadata).expect("writing into memory");
     for n in 0..count {
         match schema {

@@ -23,6 +23,7 @@ use super::notes::{Notes, PassedOver};
 use super::padding;
 use super::peek::Peek;
 use super::stream::{Captured, Source};
+use crate::board::Symbol;
 
 /// The size of a read in bytes.
 const BUFFER: usize = 256 * 1024;
@@ -142,6 +143,10 @@ impl Source for Input {
 
     fn notes(&mut self) -> &mut Notes {
         self.source.notes()
+    }
+
+    fn symbol(&self, instrument: u32) -> Option<Symbol> {
+        self.source.symbol(instrument)
     }
 }
 

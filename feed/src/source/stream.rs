@@ -2,6 +2,7 @@
 
 use super::error::SourceError;
 use super::notes::Notes;
+use crate::board::Symbol;
 use crate::message::Message;
 
 /// A message, and when it was captured.
@@ -30,6 +31,13 @@ pub trait Source: Send {
 
     /// What was noted so far.
     fn notes(&mut self) -> &mut Notes;
+
+    /// The symbol of an instrument, as the input so far tells. `None` if it tells none.
+    ///
+    /// It may be another one after a message of kind `other`, or where another file begins that was joined behind.
+    fn symbol(&self, _instrument: u32) -> Option<Symbol> {
+        None
+    }
 
     /// The next message, with a publish time of 0; `None` at the end of the input.
     ///

@@ -11,7 +11,6 @@ use crate::format::layout::word;
 use crate::format::message::MessageFormat;
 use crate::format::payload::Payload;
 use crate::format::rows::{RowsGeometry, row_word};
-use crate::protocol::cursor::Join;
 use crate::publisher::handle::Publisher;
 use crate::publisher::options::PublisherOptions;
 use crate::subscriber::options::SubscriberOptions;
@@ -127,7 +126,7 @@ impl<K: Payload, V: Holds<T>, T: Payload> KeyedSubscriber<K, V, T> {
 }
 
 impl<K: Payload, V: Holds<T>, T: Payload> SubscriberOptions<Keyed<K, V, T>> {
-    /// Opens both, and joins the ring at its end. `key` tells a message's key; `None` for one that changes no row.
+    /// Opens both, and joins the ring at its end, unless [`join`](SubscriberOptions::join) says otherwise. `key` tells a message's key; `None` for one that changes no row.
     ///
     /// # Errors
     /// [`OpenError`] of the ring or of the table.
@@ -135,7 +134,7 @@ impl<K: Payload, V: Holds<T>, T: Payload> SubscriberOptions<Keyed<K, V, T>> {
         self,
         key: impl Fn(&T) -> Option<K> + Send + Sync + 'static,
     ) -> Result<KeyedSubscriber<K, V, T>, OpenError> {
-        let ring = self.clone().of::<T>(Some(MessageFormat::of::<T>())).join(Join::Latest).open()?;
+        let ring = self.clone().of::<T>(Some(MessageFormat::of::<T>())).open()?;
         let table = self.of::<Table<K, V>>(None).renamed(table_name, table_socket).open_table()?;
         Ok(KeyedSubscriber::new(ring, table, key))
     }

@@ -100,8 +100,9 @@ impl<K: Payload, V: Holds<T>, T: Payload> KeyedSubscriber<K, V, T> {
         if self.table.is_cut_short() { Err(ReadError::CutShort) } else { Ok(()) }
     }
 
-    /// Whether the ring's publisher keeps the table. Within a process it always does.
-    fn is_kept(&self) -> bool {
+    /// Whether the ring's present publisher keeps the table. Within a process it always does. While a publisher takes over, this
+    /// waits up to 100 ms for it.
+    pub fn is_kept(&self) -> bool {
         let Some((table, ring)) = self.table.header().zip(self.ring.header()) else { return true };
         let epoch = || (table[row_word::RING_EPOCH].load(), ring[word::EPOCH].load());
         let nonce = (table[row_word::RING].load(), ring[word::NONCE].load());
@@ -135,6 +136,20 @@ impl<K: Payload, V: Holds<T>, T: Payload> KeyedSubscriber<K, V, T> {
     pub fn recv(&mut self) -> Result<Numbered<T>, RecvError> {
         loop {
             let message = self.ring.recv()?;
+            if let Some(numbered) = self.unless_copied(message) {
+                return Ok(numbered);
+            }
+        }
+    }
+
+    /// Waits for the next message that is not in the snapshot, at most `timeout` for each that is: see
+    /// [`Subscriber::recv_timeout`](crate::Subscriber::recv_timeout).
+    ///
+    /// # Errors
+    /// [`TryRecvError`].
+    pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Numbered<T>, TryRecvError> {
+        loop {
+            let message = self.ring.recv_timeout(timeout)?;
             if let Some(numbered) = self.unless_copied(message) {
                 return Ok(numbered);
             }

@@ -34,6 +34,7 @@ use super::error::{Position, Reason, SourceError};
 use super::notes::Notes;
 use super::padding;
 use super::stream::{Captured, Source};
+use crate::board::{self, Symbol};
 use crate::message::{Flags, Message};
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -78,7 +79,7 @@ impl CsvSource {
             file: file.to_owned(),
             records,
             places,
-            symbols: Symbols::new(),
+            symbols: Symbols::default(),
             notes: Notes::default(),
             held: None,
             failed: None,
@@ -155,5 +156,9 @@ impl Source for CsvSource {
 
     fn notes(&mut self) -> &mut Notes {
         &mut self.notes
+    }
+
+    fn symbol(&self, instrument: u32) -> Option<Symbol> {
+        self.symbols.name(instrument).map(board::symbol)
     }
 }

@@ -1,6 +1,7 @@
 //! One row as a message.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::super::error::Reason;
 use super::super::notes::{Notes, Strange, What};
@@ -21,7 +22,27 @@ const SYMBOL_LENGTH: usize = 64;
 const NUMBER: &str = "expected a whole number from 0 to 18446744073709551615";
 
 /// The symbols so far and their numbers, from 1.
-pub(super) type Symbols = HashMap<Box<[u8]>, u32>;
+#[derive(Default)]
+pub(super) struct Symbols {
+    numbers: HashMap<Arc<[u8]>, u32>,
+    /// The symbol of number 1, of number 2, and so on.
+    names: Vec<Arc<[u8]>>,
+}
+
+impl Symbols {
+    /// The symbol of a number.
+    pub(super) fn name(&self, number: u32) -> Option<&[u8]> {
+        self.names.get(number.checked_sub(1)? as usize).map(|name| &**name)
+    }
+
+    fn add(&mut self, symbol: &[u8]) -> u32 {
+        let name: Arc<[u8]> = symbol.into();
+        self.names.push(Arc::clone(&name));
+        let number = self.names.len() as u32;
+        self.numbers.insert(name, number);
+        number
+    }
+}
 
 /// A message, its event and its capture time.
 pub(super) struct RowMessage {
@@ -116,7 +137,7 @@ impl Row<'_> {
 
     fn instrument(&self, symbols: &mut Symbols) -> Result<u32, Strange> {
         let symbol = self.field(SYMBOL);
-        if let Some(&number) = symbols.get(symbol) {
+        if let Some(&number) = symbols.numbers.get(symbol) {
             return Ok(number);
         }
         if symbol.is_empty() {
@@ -126,12 +147,10 @@ impl Row<'_> {
             let why = format!("… is {} bytes long: expected a symbol of at most {SYMBOL_LENGTH}", symbol.len());
             return Err(self.because(WRONG, SYMBOL, &why));
         }
-        if symbols.len() == SYMBOL_LIMIT {
+        if symbols.names.len() == SYMBOL_LIMIT {
             return Err(self.because(WRONG, SYMBOL, &format!("is new: expected at most {SYMBOL_LIMIT} symbols")));
         }
-        let number = symbols.len() as u32 + 1;
-        symbols.insert(symbol.into(), number);
-        Ok(number)
+        Ok(symbols.add(symbol))
     }
 
     fn number(&self, column: usize) -> Result<u64, Strange> {

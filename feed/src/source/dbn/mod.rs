@@ -17,17 +17,20 @@
 mod frames;
 mod metadata;
 mod record;
+mod symbols;
 
 use std::io::BufRead;
 
-use ::dbn::{RecordRef, Schema};
+use ::dbn::{RecordRef, Schema, rtype};
 
 use self::frames::{Frame, Frames};
+use self::symbols::Symbols;
 use super::error::{Position, Reason, SourceError};
 use super::notes::Notes;
 use super::padding;
 use super::stream::{Captured, Source};
 use super::times::{self, Unit};
+use crate::board::Symbol;
 use crate::message::{Message, UNDEFINED_TIME};
 
 /// Decodes decompressed DBN.
@@ -37,6 +40,7 @@ pub struct DbnSource {
     /// Records so far.
     number: u64,
     position: Position,
+    symbols: Symbols,
     notes: Notes,
     /// The first of the records passed over that no record of a known type and length has followed yet, and what it is.
     unproven: Option<(Position, String)>,
@@ -52,17 +56,21 @@ impl DbnSource {
         // Errors in the metadata are reported at the start of the input.
         let fail = |reason: Reason| reason.at(file, Position::Byte(0));
         let mut frames = Frames::new(reader).map_err(fail)?;
-        match frames.metadata().map_err(fail)?.schema {
+        let metadata = frames.metadata().map_err(fail)?;
+        match metadata.schema {
             None | Some(Schema::Mbo | Schema::Mbp1 | Schema::Tbbo | Schema::Trades) => {}
             Some(schema) => {
                 return Err(fail(Reason::Unsupported(format!("holds DBN schema {schema}: {}", record::SUPPORTED))));
             }
         }
+        let mut symbols = Symbols::default();
+        symbols.learn(&metadata);
         Ok(DbnSource {
             file: file.to_owned(),
             frames,
             number: 0,
             position: Position::Byte(0),
+            symbols,
             notes: Notes::default(),
             unproven: None,
             ended: false,
@@ -80,7 +88,7 @@ impl DbnSource {
                 }
                 Frame::Metadata => {
                     // Its schema may be another one: each record says what it is.
-                    self.frames.metadata()?;
+                    self.symbols.learn(&self.frames.metadata()?);
                     self.unproven = None;
                 }
                 Frame::Record => {
@@ -99,7 +107,15 @@ impl DbnSource {
         let decoded = record::decode(record)?;
         let captured = match decoded {
             Ok((message, received)) => {
-                let captured = received.and_then(|received| pace(&message, received, self.position, &mut self.notes));
+                let captured = match received {
+                    Some(received) => pace(&message, received, self.position, &mut self.notes),
+                    None => {
+                        if record.header().rtype == rtype::SYMBOL_MAPPING {
+                            self.symbols.note(record);
+                        }
+                        None
+                    }
+                };
                 Some(Captured { message, captured })
             }
             Err(strange) => {
@@ -128,6 +144,10 @@ impl Source for DbnSource {
 
     fn notes(&mut self) -> &mut Notes {
         &mut self.notes
+    }
+
+    fn symbol(&self, instrument: u32) -> Option<Symbol> {
+        self.symbols.get(instrument)
     }
 }
 

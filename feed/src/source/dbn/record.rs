@@ -15,7 +15,7 @@ use crate::message::{Kind, Message, Side, UNDEFINED_SIZE};
 pub(super) const SUPPORTED: &str = "mbo, mbp-1, tbbo and trades are supported";
 
 /// The send time that a live capture may have behind each record.
-const TS_OUT: usize = size_of::<u64>();
+pub(super) const TS_OUT: usize = size_of::<u64>();
 
 /// A record as a message, and its capture time if it has one.
 pub(super) type Decoded = Result<(Message, Option<u64>), Strange>;

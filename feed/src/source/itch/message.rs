@@ -1,18 +1,24 @@
 //! ITCH messages become the feed's messages.
 
+use std::collections::HashMap;
+
 use zerocopy::FromBytes;
 
 use super::super::error::Reason;
 use super::super::notes::{Strange, What};
 use super::wire::{self, Header};
+use crate::board::{self, Symbol};
 use crate::decimal::SCALE;
 use crate::message::{Flags, Kind, Message, Side};
 
 /// ITCH prices have four decimal places.
 const PRICE_UNIT: i64 = 100_000;
 
-/// Converts one message without its prefix. `bytes` has the length of its type.
-pub(super) fn message(bytes: &[u8]) -> Result<Message, Strange> {
+/// The symbol of each stock by its number: at most 65,536.
+pub(super) type Symbols = HashMap<u16, Symbol>;
+
+/// Converts one message without its prefix. `bytes` has the length of its type. A stock's symbol is kept in `symbols`.
+pub(super) fn message(bytes: &[u8], symbols: &mut Symbols) -> Result<Message, Strange> {
     Ok(match bytes[0] {
         b'A' => add(read::<wire::AddOrder>(bytes)?)?,
         b'F' => add(&read::<wire::AddOrderAttributed>(bytes)?.order)?,
@@ -80,6 +86,11 @@ pub(super) fn message(bytes: &[u8]) -> Result<Message, Strange> {
         b'B' => {
             let broken = read::<wire::BrokenTrade>(bytes)?;
             Message { extra: broken.match_number.get(), ..base(Kind::Other, &broken.header) }
+        }
+        b'R' => {
+            let directory = read::<wire::StockDirectory>(bytes)?;
+            symbols.insert(directory.header.stock_locate.get(), board::symbol(directory.stock.trim_ascii_end()));
+            base(Kind::Other, &directory.header)
         }
         _ => {
             let (header, _) = Header::ref_from_prefix(bytes).map_err(|_| wrong_length(bytes, size_of::<Header>()))?;

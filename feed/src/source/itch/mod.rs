@@ -26,13 +26,14 @@ mod wire;
 
 use std::io::BufRead;
 
-use self::message::message;
+use self::message::{Symbols, message};
 use super::error::{Position, Reason, SourceError, read_failed};
 use super::foreign;
 use super::notes::{Notes, Strange, What};
 use super::padding;
 use super::peek::Peek;
 use super::stream::{Captured, Source};
+use crate::board::Symbol;
 use crate::message::Message;
 
 /// The length of a length prefix in bytes.
@@ -57,6 +58,7 @@ pub struct ItchSource {
     reader: Peek<Box<dyn BufRead + Send>>,
     number: u64,
     byte: u64,
+    symbols: Symbols,
     notes: Notes,
     /// The first of the messages passed over that no message of a known type has followed yet, and its reason.
     unproven: Option<(Position, String)>,
@@ -80,6 +82,7 @@ impl ItchSource {
             reader: Peek::new(reader),
             number: 0,
             byte: 0,
+            symbols: Symbols::new(),
             notes: Notes::default(),
             unproven: None,
             ended: false,
@@ -97,7 +100,7 @@ impl ItchSource {
             // Nearly always a whole message of a known type is there.
             let buffered = self.reader.fill_buf().map_err(read_failed)?;
             if let Some(length) = known_frame(buffered) {
-                let decoded = message(&buffered[PREFIX..PREFIX + length]);
+                let decoded = message(&buffered[PREFIX..PREFIX + length], &mut self.symbols);
                 self.unproven = None;
                 match self.pass_on(decoded, length, position)? {
                     Some(captured) => return Ok(Some(captured)),
@@ -116,7 +119,7 @@ impl ItchSource {
             }
             let body = &bytes[PREFIX..PREFIX + length];
             let letter = body[0];
-            let decoded = if known { message(body) } else { Err(unknown(letter)) };
+            let decoded = if known { message(body, &mut self.symbols) } else { Err(unknown(letter)) };
             if known {
                 self.unproven = None;
             }
@@ -261,6 +264,10 @@ impl Source for ItchSource {
 
     fn notes(&mut self) -> &mut Notes {
         &mut self.notes
+    }
+
+    fn symbol(&self, instrument: u32) -> Option<Symbol> {
+        self.symbols.get(&u16::try_from(instrument).ok()?).copied()
     }
 }
 

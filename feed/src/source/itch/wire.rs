@@ -70,6 +70,12 @@ impl Header {
 }
 
 wire! {
+    /// The number of a stock.
+    b'R' StockDirectory {
+        header: Header,
+        stock: [u8; 8],
+        rest: [u8; 20],
+    }
     /// A new order.
     b'A' AddOrder {
         header: Header,
