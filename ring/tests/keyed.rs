@@ -139,7 +139,7 @@ fn a_publisher_without_the_table_makes_it_worthless_and_that_is_said() {
     let mut feed = publisher(&root);
     assert_eq!((feed.ring().epoch(), feed.table().epoch(), feed.table().len()), (5, 1, 0));
     assert_eq!((feed.ring().published(), feed.table().stores()), (3, 3));
-    assert_eq!(late.snapshot().unwrap_err(), SnapshotError::NotKept, "that table was replaced");
+    assert_eq!(late.snapshot().unwrap_err(), SnapshotError::Superseded, "that table was replaced");
     publish(&mut feed, 9);
     assert_eq!(state_of(&mut join(&root)), (State::from([(9, 3)]), 4));
 }

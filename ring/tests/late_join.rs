@@ -176,7 +176,7 @@ fn snapshot(late: &mut Late, figures: &mut Figures) -> Option<(State, u64)> {
             Some((state, snapshot.complete_at))
         }
         // Its publisher was killed while it took over.
-        Err(SnapshotError::NotKept) => {
+        Err(SnapshotError::NotKept | SnapshotError::Superseded) => {
             figures.not_kept += 1;
             None
         }

@@ -2,10 +2,11 @@
 
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::holds::Holds;
 use super::publisher::KeyedPublisher;
-use super::subscriber::KeyedSubscriber;
+use super::subscriber::{KeyedSubscriber, TAKEOVER_LOOKS};
 use crate::error::{CreateError, OpenError};
 use crate::format::layout::word;
 use crate::format::message::MessageFormat;
@@ -64,8 +65,11 @@ impl<K: Payload, V: Holds<T>, T: Payload> PublisherOptions<Keyed<K, V, T>> {
     /// or that replaced another one, is left.
     pub fn create_keyed(self) -> Result<KeyedPublisher<K, V, T>, CreateError> {
         let (format, slots) = (MessageFormat::of::<T>(), self.slots());
-        let ring = self.clone().of::<T>(format, None, slots).create()?;
-        match self.create_table(&ring) {
+        let table = self.clone().of_table();
+        // Before the ring is taken over, which begins an epoch.
+        table.check()?;
+        let ring = self.of::<T>(format, None, slots).create()?;
+        match create_table(table, &ring) {
             Ok(table) => Ok(KeyedPublisher::new(ring, table)),
             Err(error) => {
                 // A ring that replaced another one keeps the numbers that were given away.
@@ -77,25 +81,40 @@ impl<K: Payload, V: Holds<T>, T: Payload> PublisherOptions<Keyed<K, V, T>> {
         }
     }
 
-    fn create_table(self, ring: &Publisher<T>) -> Result<TableWriter<K, V>, CreateError> {
+    /// The same options for the table.
+    fn of_table(self) -> PublisherOptions<Table<K, V>> {
         let (rows, capacity) = (RowsGeometry::table(MessageFormat::of::<K>()), self.table_rows as u64);
-        let options = self
-            .of::<Table<K, V>>(MessageFormat::of::<V>(), Some(rows), capacity)
-            .renamed(table_name, table_socket)
-            .from(ring.published());
-        let table = options.clone().create_table()?;
-        let table = match table.epoch() == 1 || is_in_step(&table, ring) {
-            true => table,
-            false => {
-                table.leave();
-                options.fresh(true).create_table()?
-            }
-        };
-        let memory = table.words();
-        memory[row_word::RING].store(ring.words()[word::NONCE].load());
-        memory[row_word::RING_EPOCH].store(ring.epoch());
-        Ok(table)
+        self.of(MessageFormat::of::<V>(), Some(rows), capacity).renamed(table_name, table_socket)
     }
+}
+
+/// Takes over the ring's table, or makes it.
+fn create_table<K: Payload, V: Payload, T: Payload>(
+    options: PublisherOptions<Table<K, V>>,
+    ring: &Publisher<T>,
+) -> Result<TableWriter<K, V>, CreateError> {
+    let options = options.from(ring.published());
+    let mut looks = 0..TAKEOVER_LOOKS;
+    let table = loop {
+        match options.clone().create_table() {
+            // The ring is free, so its publisher has just ended, and the kernel is about to free the table as well.
+            Err(CreateError::AlreadyPublished { .. }) if looks.next().is_some() => {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            table => break table?,
+        }
+    };
+    let table = match table.epoch() == 1 || is_in_step(&table, ring) {
+        true => table,
+        false => {
+            table.leave();
+            options.fresh(true).create_table()?
+        }
+    };
+    let memory = table.words();
+    memory[row_word::RING].store(ring.words()[word::NONCE].load());
+    memory[row_word::RING_EPOCH].store(ring.epoch());
+    Ok(table)
 }
 
 /// Whether a table that was taken over has a row for every message of its ring. The ring was taken over before, and nothing
@@ -126,7 +145,8 @@ impl<K: Payload, V: Holds<T>, T: Payload> KeyedSubscriber<K, V, T> {
 }
 
 impl<K: Payload, V: Holds<T>, T: Payload> SubscriberOptions<Keyed<K, V, T>> {
-    /// Opens both, and joins the ring at its end, unless [`join`](SubscriberOptions::join) says otherwise. `key` tells a message's key; `None` for one that changes no row.
+    /// Opens both, and joins the ring at its end, unless [`join`](SubscriberOptions::join) says otherwise. `key` tells a
+    /// message's key; `None` for one that changes no row.
     ///
     /// # Errors
     /// [`OpenError`] of the ring or of the table.

@@ -38,6 +38,9 @@ pub enum SnapshotError {
     /// The ring's publisher does not keep this table: it publishes without it, or the table belongs to an earlier ring.
     #[error("the table is not kept by the ring's present publisher: restart it with its table")]
     NotKept,
+    /// A new table has replaced this one.
+    #[error("the table was superseded by another of its name: open it again")]
+    Superseded,
     /// A row could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -79,7 +82,7 @@ impl<K: Payload, V: Holds<T>, T: Payload> KeyedSubscriber<K, V, T> {
         // A message without a row is counted after it was published.
         if self.table.stores().saturating_add(1) < self.ring.sequence() || !self.is_kept() {
             self.check_length()?;
-            return Err(SnapshotError::NotKept);
+            return Err(if self.table.is_superseded() { SnapshotError::Superseded } else { SnapshotError::NotKept });
         }
         let mut rows = Vec::new();
         self.copied.clear();
@@ -196,7 +199,7 @@ impl<K: Payload, V: Holds<T>, T: Payload> KeyedSubscriber<K, V, T> {
 }
 
 /// Looks, a millisecond apart, while a publisher takes over.
-const TAKEOVER_LOOKS: u32 = 100;
+pub(super) const TAKEOVER_LOOKS: u32 = 100;
 
 impl<K, V: 'static, T> std::fmt::Debug for KeyedSubscriber<K, V, T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -309,10 +309,14 @@ impl<T> PublisherOptions<T> {
         self
     }
 
-    pub(crate) fn make(&self) -> Result<Made, CreateError> {
+    /// Checks everything that can be checked without the file system, and returns the geometry.
+    pub(crate) fn check(&self) -> Result<Geometry, CreateError> {
         name::check(&self.name)?;
         check_message(&self.format)?;
-        let geometry = match &self.rows {
+        if self.mode & 0o600 != 0o600 || self.mode & !0o666 != 0 {
+            return Err(CreateError::Mode { found: self.mode });
+        }
+        Ok(match &self.rows {
             None => {
                 check_capacity(self.capacity)?;
                 Geometry::new(&self.format, self.capacity)
@@ -326,10 +330,11 @@ impl<T> PublisherOptions<T> {
                 }
                 Geometry::of_rows(rows.clone(), &self.format, self.capacity)
             }
-        };
-        if self.mode & 0o600 != 0o600 || self.mode & !0o666 != 0 {
-            return Err(CreateError::Mode { found: self.mode });
-        }
+        })
+    }
+
+    pub(crate) fn make(&self) -> Result<Made, CreateError> {
+        let geometry = self.check()?;
         let place = self.place()?;
         let request = Request {
             name: &self.name,

@@ -151,6 +151,10 @@ impl<S: Stride> Reader<S> {
         end
     }
 
+    pub(super) fn is_superseded(&self) -> bool {
+        state_of(&self.rows) == state::SUPERSEDED
+    }
+
     #[inline]
     pub(super) fn rows(&self) -> &Rows<Word, S> {
         &self.rows

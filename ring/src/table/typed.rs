@@ -302,6 +302,11 @@ impl<K, V: 'static> TableReader<K, V> {
         self.reader.rows().memory().look_if_cut_short()
     }
 
+    /// Whether another has replaced it.
+    pub(crate) fn is_superseded(&self) -> bool {
+        self.reader.is_superseded()
+    }
+
     /// The header's words. `None` within a process, where there is no header.
     pub(crate) fn header(&self) -> Option<&Memory<Word>> {
         let rows = self.reader.rows();
