@@ -53,7 +53,15 @@ pub(crate) fn run(root: &Path, sample: Duration, out: &mut Output) -> anyhow::Re
     }
     for other in &survey.others {
         let owner = other.owner.as_deref().unwrap_or("?");
-        out.line(&format!("{}: cannot be looked at (owner {owner}): {}", other.name, other.problem))?;
+        let name = &other.name;
+        match other.is_healthy() {
+            true => out.line(&format!(
+                "{name}: {} of {} (owner {owner})",
+                other.kind.words(),
+                other.bytes.map_or("?".to_owned(), bytes)
+            ))?,
+            false => out.line(&format!("{name}: cannot be looked at (owner {owner}): {}", other.problem))?,
+        }
     }
     Ok(Outcome::Fine)
 }

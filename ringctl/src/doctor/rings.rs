@@ -92,8 +92,12 @@ fn leftovers(machine: &Machine) -> Check {
     let check = Check::new("leftover rings", Needed::Rings, "the ring").wanted("none");
     let rings = machine.survey.rings.iter().filter(|ring| ["dead", "superseded"].contains(&ring.publisher));
     let dead: Vec<_> = rings.map(|ring| format!("{} ({})", ring.name, ring.publisher)).collect();
-    let (not_rings, unread): (Vec<_>, Vec<_>) =
-        machine.survey.others.iter().partition(|other| other.kind == Reason::NotARing);
+    let (not_rings, unread): (Vec<_>, Vec<_>) = machine
+        .survey
+        .others
+        .iter()
+        .filter(|other| !other.is_healthy())
+        .partition(|other| other.kind == Reason::NotARing);
     let not_rings: Vec<_> = not_rings.iter().map(|other| format!("{} (no ring)", other.name)).collect();
     let unread: Vec<_> = unread.iter().map(|other| format!("{} ({})", other.name, other.kind.words())).collect();
     let left = [dead.clone(), not_rings].concat();

@@ -62,7 +62,8 @@ impl Collector for Metrics {
             vec![(vec![], Value::of(self.readable))],
         )?;
         let readable = rings.iter().map(|ring| (ring.name.clone(), true));
-        let unreadable = self.survey.others.iter().map(|other| (other.name.clone(), false));
+        let unreadable =
+            self.survey.others.iter().filter(|other| !other.is_healthy()).map(|other| (other.name.clone(), false));
         family(
             "ring_readable",
             "Whether a ring could be looked at: 0 if it is damaged, of another version, or not a ring",

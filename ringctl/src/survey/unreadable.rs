@@ -33,6 +33,10 @@ pub(crate) enum Reason {
     Damaged,
     /// Nobody serves this sealed ring.
     NotServed,
+    /// It is a table.
+    Table,
+    /// It is a cell.
+    Cell,
     /// Another error.
     Failed,
 }
@@ -46,6 +50,8 @@ impl Reason {
             Reason::OtherVersion => "another version",
             Reason::Damaged => "damaged",
             Reason::NotServed => "not served",
+            Reason::Table => "a table",
+            Reason::Cell => "a cell",
             Reason::Failed => "failed",
         }
     }
@@ -56,6 +62,8 @@ impl Reason {
             OpenError::Permission { .. } | OpenError::Refused { .. } => Reason::NotAllowed,
             OpenError::Abi { .. } => Reason::OtherVersion,
             OpenError::Geometry { .. } | OpenError::Unsealed { .. } => Reason::Damaged,
+            OpenError::Kind { found: "a cell", .. } => Reason::Cell,
+            OpenError::Kind { .. } => Reason::Table,
             OpenError::NotFound { .. } | OpenError::NotServed { .. } => Reason::NotServed,
             _ => Reason::Failed,
         }
@@ -63,6 +71,11 @@ impl Reason {
 }
 
 impl Unreadable {
+    /// Whether it is a table or a cell, whose header is in order. That is all that was looked at.
+    pub(crate) fn is_healthy(&self) -> bool {
+        matches!(self.kind, Reason::Table | Reason::Cell)
+    }
+
     pub(super) fn new(name: String, file: Option<FileFacts>, kind: Reason, problem: &str) -> Self {
         Unreadable {
             name,

@@ -52,7 +52,7 @@ pub(crate) fn draw(frame: &mut Frame<'_>, state: &State) {
     .areas(area);
     let [title, table, name, graph, subscribers, footer] = areas;
     let direction = if state.reversed { ", reversed" } else { "" };
-    let others = match state.survey.others.len() {
+    let others = match state.survey.others.iter().filter(|other| !other.is_healthy()).count() {
         0 => String::new(),
         count => format!(", {count} not readable"),
     };
