@@ -462,8 +462,8 @@ mod tests {
     fn schemas_that_only_together_are_too_long_are_refused() {
         let format = |text: &str| MessageFormat::from_parts(8, 8, text.repeat(MAX_SCHEMA / 2 + 1));
         let rows = RowsGeometry::table(format("k"));
-        let options = PublisherOptions::<()>::for_rows("t", format("v"), rows, 4).mode(0);
-        assert!(matches!(options.make(), Err(CreateError::Message { found: 65_538, .. })));
+        let options = PublisherOptions::<()>::for_rows("t", format("v"), rows, 4);
+        assert!(matches!(options.check(), Err(CreateError::Message { found: 65_538, .. })));
     }
 
     #[test]
