@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::format::layout::{ABI, MAX_CAPACITY, MAX_SEQUENCE};
 use crate::format::name::NameError;
-use crate::format::rows::{self, MAX_COPIES};
+use crate::format::rows::{self, MAX_COPIES, SegmentKind};
 use crate::placement::PlacementError;
 
 /// Why no ring was created. A failed creation leaves no files behind.
@@ -244,9 +244,9 @@ pub enum OpenError {
         /// The segment.
         path: PathBuf,
         /// What it is.
-        found: &'static str,
+        found: SegmentKind,
         /// What the program expects.
-        expected: &'static str,
+        expected: SegmentKind,
     },
     /// The ring carries messages of another type.
     #[error("{}: carries {found}, this program expects {expected}: {difference}: rebuild the older side, or choose another ring", path.display())]

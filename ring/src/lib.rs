@@ -132,6 +132,7 @@ pub use error::{CloseError, Corrupt, CreateError, OpenError, RecvError, TryRecvE
 pub use feed_ring_derive::Payload;
 pub use format::name::{DEFAULT_ROOT, NameError, check as check_name};
 pub use format::payload::{self, Field, FieldType, Payload, Schema, SchemaField};
+pub use format::rows::SegmentKind;
 pub use format::text::{Text, TextError};
 pub use in_process::{InProcess, in_process};
 pub use keyed::{InProcessKeyed, KeyedPublisher, KeyedSubscriber, in_process_keyed};

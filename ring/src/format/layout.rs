@@ -18,7 +18,7 @@ use crossbeam_utils::CachePadded;
 
 use super::message::MessageFormat;
 use super::payload::fingerprint;
-use super::rows::{self, RowsGeometry, RowsLayout, row_word};
+use super::rows::{self, RowsGeometry, RowsLayout, SegmentKind, row_word};
 use crate::sync::{EPOCHS, LINE_WORDS, PAD_WORDS, WriteWord, base};
 
 /// The first word of a segment: `FEEDRING`, the same bytes in either byte order. A segment of a machine with the other byte
@@ -30,9 +30,6 @@ pub(crate) const CONTROL_MAGIC: u64 = u64::from_ne_bytes(*b"FEEDCTRL");
 
 /// The version of the layout in this file and of the slot protocol.
 pub(crate) const ABI: u64 = 1;
-
-/// What a segment of this version is, for error texts.
-pub(crate) const RING: &str = "a ring of messages";
 
 /// The largest capacity in slots (4,294,967,296). A capacity is a power of two from 2 on.
 pub(crate) const MAX_CAPACITY: u64 = 1 << 32;
@@ -324,9 +321,9 @@ impl Geometry {
         slots.checked_add(self.slots_at).filter(|bytes| isize::try_from(*bytes).is_ok())
     }
 
-    /// What kind of segment it is, for error texts.
-    pub(crate) fn kind_name(&self) -> &'static str {
-        self.rows.as_ref().map_or(RING, |rows| rows.kind.name())
+    /// What kind of segment it is.
+    pub(crate) fn kind(&self) -> SegmentKind {
+        self.rows.as_ref().map_or(SegmentKind::Ring, |rows| rows.kind.of_segment())
     }
 
     /// Writes a new segment's header. The slots stay zero; `takeover::begin_epoch` marks the first.

@@ -9,6 +9,8 @@
 //! The header is a ring's up to its schema: layout.rs has it. A copy is a slot: its sequence word, then the value. The
 //! log says which row each of the last stores was for.
 
+use std::fmt;
+
 use super::message::MessageFormat;
 use crate::sync::{LEAST_LOG, PAD_WORDS};
 
@@ -38,6 +40,28 @@ pub(crate) mod row_word {
     pub(crate) const KEYS: usize = 65;
     /// The epoch of that ring whose publisher keeps the table.
     pub(crate) const RING_EPOCH: usize = 66;
+}
+
+/// What stands under a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SegmentKind {
+    /// A ring of messages.
+    Ring,
+    /// A table: see [`table`](crate::table).
+    Table,
+    /// A cell: see [`CellWriter`](crate::CellWriter).
+    Cell,
+}
+
+impl fmt::Display for SegmentKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            SegmentKind::Ring => "a ring of messages",
+            SegmentKind::Table => "a table",
+            SegmentKind::Cell => "a cell",
+        })
+    }
 }
 
 /// What a segment of rows is.
@@ -77,11 +101,11 @@ impl Kind {
         }
     }
 
-    /// The name for error texts.
-    pub(crate) fn name(&self) -> &'static str {
+    /// What a segment of it is.
+    pub(crate) fn of_segment(&self) -> SegmentKind {
         match self {
-            Kind::Cell => "a cell",
-            Kind::Table(_) => "a table",
+            Kind::Cell => SegmentKind::Cell,
+            Kind::Table(_) => SegmentKind::Table,
         }
     }
 }

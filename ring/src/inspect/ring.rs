@@ -11,7 +11,8 @@ use super::entries::{Control, Entry};
 use super::facts::{Facts, FileFacts, Life, State, Unread};
 use crate::error::OpenError;
 use crate::format::fields::{MessageType, SchemaError};
-use crate::format::layout::{ABI, MAX_SEQUENCE, RING, state, wake, word};
+use crate::format::layout::{ABI, MAX_SEQUENCE, state, wake, word};
+use crate::format::rows::SegmentKind;
 use crate::memory::{Mapping, Memory};
 use crate::placement::PlacementRequest;
 use crate::presence::liveness::Liveness;
@@ -299,6 +300,6 @@ impl std::fmt::Debug for Ring {
 /// Maps an open segment for reading and checks its header. `path` is for the errors.
 fn read_segment(segment: &OwnedFd, stat: &Stat, path: &Path) -> Result<(Memory<Word>, Header), OpenError> {
     let (memory, header) = check::segment(segment, stat, (Mapping::ReadOnly, PlacementRequest::default()), path)?;
-    header.expect_kind(RING, path)?;
+    header.expect_kind(SegmentKind::Ring, path)?;
     Ok((memory, header))
 }

@@ -123,8 +123,7 @@ fn is_in_step<K: Payload, V: Payload, T: Payload>(table: &TableWriter<K, V>, rin
     let (words, next) = (table.words(), ring.published());
     let kept_in = words[row_word::RING_EPOCH].load();
     // Publishers in between may have been killed while they took over. One that published left a message.
-    let since = kept_in.wrapping_add(1);
-    let began = ring.words()[word::BEGINS + (since % EPOCHS) as usize].load();
+    let began = ring.begin(kept_in.wrapping_add(1));
     words[row_word::RING].load() == ring.words()[word::NONCE].load()
         && (1..EPOCHS - 1).contains(&ring.epoch().saturating_sub(kept_in))
         && began == next

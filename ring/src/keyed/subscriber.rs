@@ -124,12 +124,7 @@ impl<K: Payload, V: Holds<T>, T: Payload> KeyedSubscriber<K, V, T> {
     /// # Errors
     /// [`TryRecvError`].
     pub fn try_recv(&mut self) -> Result<Numbered<T>, TryRecvError> {
-        loop {
-            let message = self.ring.try_recv()?;
-            if let Some(numbered) = self.unless_copied(message) {
-                return Ok(numbered);
-            }
-        }
+        self.receive(Subscriber::try_recv)
     }
 
     /// Waits for the next message that is not in the snapshot: see [`Subscriber::recv`](crate::Subscriber::recv).
@@ -137,12 +132,7 @@ impl<K: Payload, V: Holds<T>, T: Payload> KeyedSubscriber<K, V, T> {
     /// # Errors
     /// [`RecvError`].
     pub fn recv(&mut self) -> Result<Numbered<T>, RecvError> {
-        loop {
-            let message = self.ring.recv()?;
-            if let Some(numbered) = self.unless_copied(message) {
-                return Ok(numbered);
-            }
-        }
+        self.receive(Subscriber::recv)
     }
 
     /// Waits for the next message that is not in the snapshot, at most `timeout` for each that is: see
@@ -151,21 +141,19 @@ impl<K: Payload, V: Holds<T>, T: Payload> KeyedSubscriber<K, V, T> {
     /// # Errors
     /// [`TryRecvError`].
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Numbered<T>, TryRecvError> {
-        loop {
-            let message = self.ring.recv_timeout(timeout)?;
-            if let Some(numbered) = self.unless_copied(message) {
-                return Ok(numbered);
-            }
-        }
+        self.receive(|ring| ring.recv_timeout(timeout))
     }
 
+    /// Receives with `next` until there is a message that is not in the snapshot.
     #[inline]
-    fn unless_copied(&mut self, message: T) -> Option<Numbered<T>> {
-        let number = self.ring.sequence() - 1;
-        if number < self.complete_at && self.is_copied(number, &message) {
-            return None;
+    fn receive<E>(&mut self, mut next: impl FnMut(&mut Subscriber<T>) -> Result<T, E>) -> Result<Numbered<T>, E> {
+        loop {
+            let message = next(&mut self.ring)?;
+            let number = self.ring.sequence() - 1;
+            if number >= self.complete_at || !self.is_copied(number, &message) {
+                return Ok(Numbered { number, message });
+            }
         }
-        Some(Numbered { number, message })
     }
 
     /// Whether the snapshot has the message, or a newer one of its key.

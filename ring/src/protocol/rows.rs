@@ -59,10 +59,9 @@ impl<W, S: Stride> Rows<W, S> {
     /// Row `index`.
     ///
     /// # Panics
-    /// If there cannot be such a row.
+    /// Once a copy of it is looked at, if there cannot be such a row.
     #[inline(always)]
     fn row(&self, index: u32) -> Row<'_, W, S> {
-        assert!(u64::from(index) < self.layout.capacity, "row {index} of {}", self.layout.capacity);
         Row::new(&self.copies, index as usize * self.parts.copies, self.parts.copies)
     }
 
@@ -98,9 +97,7 @@ impl<S: Stride> Rows<WriteWord, S> {
     /// Stores a value into row `index` as store `number`.
     #[inline(always)]
     pub(crate) fn store(&self, index: u32, number: u64, copy: impl FnOnce(&[WriteWord])) {
-        if let Some(log) = self.log(number) {
-            log.store(entry(number, index));
-        }
+        self.note(number, index);
         row::store(&self.row(index), number, copy);
         self.announce(number + 1);
     }
@@ -108,10 +105,16 @@ impl<S: Stride> Rows<WriteWord, S> {
     /// Counts store `number`, which is into no row.
     #[inline(always)]
     pub(crate) fn pass_over(&self, number: u64) {
-        if let Some(log) = self.log(number) {
-            log.store(entry(number, NO_ROW));
-        }
+        self.note(number, NO_ROW);
         self.announce(number + 1);
+    }
+
+    /// Notes in the log which row store `number` is for.
+    #[inline(always)]
+    fn note(&self, number: u64, index: u32) {
+        if let Some(log) = self.log(number) {
+            log.store(entry(number, index));
+        }
     }
 
     /// Sets the count: all stores below it are complete.

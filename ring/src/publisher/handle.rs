@@ -128,6 +128,11 @@ impl<T: Payload> Publisher<T> {
         self.writer.slots().memory()
     }
 
+    /// The first sequence of an epoch. Valid only for the last few epochs.
+    pub(crate) fn begin(&self, epoch: u64) -> u64 {
+        self.writer.begin(epoch)
+    }
+
     /// Ends the ring. Subscribers read it to its end and then receive `Closed`. Its files are removed, unless the
     /// options say to keep them.
     ///

@@ -71,6 +71,10 @@ impl<S> Writer<S> {
         self.next
     }
 
+    pub(super) fn begin(&self, epoch: u64) -> u64 {
+        self.slots.memory()[self.layout.begin(epoch)].load()
+    }
+
     pub(super) fn slots(&self) -> &Slots<WriteWord, S> {
         &self.slots
     }

@@ -6,22 +6,22 @@ use std::path::Path;
 use crate::error::OpenError;
 use crate::format::difference::difference;
 use crate::format::layout::{
-    ABI, Geometry, Layout, MAGIC, MAX_CAPACITY, MAX_SCHEMA, MAX_SEQUENCE, PAGE, RING, slot_words, word,
+    ABI, Geometry, Layout, MAGIC, MAX_CAPACITY, MAX_SCHEMA, MAX_SEQUENCE, PAGE, slot_words, word,
 };
 use crate::format::message::MessageFormat;
 use crate::format::payload::fingerprint;
-use crate::format::rows::{self, Kind, MAX_COPIES, MAX_KEY, MAX_ROWS, RowsGeometry, row_word};
+use crate::format::rows::{self, Kind, MAX_COPIES, MAX_KEY, MAX_ROWS, RowsGeometry, SegmentKind, row_word};
 use crate::sync::Word;
 
-/// What a subscriber or a reader expects in a segment. `None` for values of any format.
+/// What a subscriber or a reader expects in a segment.
 #[derive(Clone, Copy)]
 pub(crate) enum Contents<'a> {
-    /// A ring of such messages.
+    /// A ring of such messages. `None` for any.
     Messages(Option<&'a MessageFormat>),
     /// A cell of such a value.
-    Cell(Option<&'a MessageFormat>),
+    Cell(&'a MessageFormat),
     /// A table of such keys and values.
-    Table(Option<(&'a MessageFormat, &'a MessageFormat)>),
+    Table { key: &'a MessageFormat, value: &'a MessageFormat },
 }
 
 /// A header that passed all checks.
@@ -106,10 +106,9 @@ impl Header {
     pub(crate) fn expect(&self, expected: Contents<'_>, path: &Path) -> Result<(), OpenError> {
         let found = &self.geometry;
         let (kind, value, key) = match expected {
-            Contents::Messages(message) => (RING, message, None),
-            Contents::Cell(value) => ("a cell", value, None),
-            Contents::Table(None) => ("a table", None, None),
-            Contents::Table(Some((key, value))) => ("a table", Some(value), Some(key)),
+            Contents::Messages(message) => (SegmentKind::Ring, message, None),
+            Contents::Cell(value) => (SegmentKind::Cell, Some(value), None),
+            Contents::Table { key, value } => (SegmentKind::Table, Some(value), Some(key)),
         };
         self.expect_kind(kind, path)?;
         let Some(value) = value else { return self.expect_no_contradiction(path) };
@@ -122,8 +121,8 @@ impl Header {
     }
 
     /// Checks what kind of segment it is.
-    pub(crate) fn expect_kind(&self, expected: &'static str, path: &Path) -> Result<(), OpenError> {
-        let found = self.geometry.kind_name();
+    pub(crate) fn expect_kind(&self, expected: SegmentKind, path: &Path) -> Result<(), OpenError> {
+        let found = self.geometry.kind();
         if found == expected { Ok(()) } else { Err(OpenError::Kind { path: path.to_owned(), found, expected }) }
     }
 

@@ -8,18 +8,15 @@ use std::time::Duration;
 use super::error::{ReadError, WaitError};
 use super::reader::Reader;
 use super::row::{Row, Stored};
-use super::typed::last;
+use super::typed::heap_of;
 use super::writer::Writer;
 use crate::error::{CloseError, CreateError};
-use crate::format::layout::{Layout, slot_words};
-use crate::format::message::MessageFormat;
 use crate::format::payload::Payload;
 use crate::format::rows::RowsGeometry;
 use crate::protocol::copy;
 use crate::protocol::slots::StrideOf;
 use crate::protocol::wait::{Interrupter, WaitStrategy};
 use crate::protocol::wake::Wake;
-use crate::publisher::options::{check_message, check_rows};
 use crate::transport::attachment::Opened;
 use crate::transport::heap::Heap;
 use crate::transport::host::Made;
@@ -62,7 +59,7 @@ impl<T: Payload> CellWriter<T> {
 
     /// The value that was stored last, by this writer or by the one before it. `None` if none was.
     pub fn get(&self) -> Option<Stored<T>> {
-        last(self.writer.stored(), ROW)
+        self.writer.last(ROW)
     }
 
     /// The number of the next store.
@@ -135,9 +132,7 @@ impl<T: Payload> CellReader<T> {
     /// [`ReadError`].
     #[inline]
     pub fn get(&mut self) -> Result<Option<Stored<T>>, ReadError> {
-        let mut value = T::zeroed();
-        let number = self.get_into(&mut value)?;
-        Ok(number.map(|number| Stored { number, value }))
+        Stored::of(|value| self.get_into(value))
     }
 
     /// As [`get`](Self::get), over an existing value, and returns the number of the store. For values that are too large for a
@@ -196,11 +191,7 @@ impl<T: 'static> std::fmt::Debug for CellReader<T> {
 /// # Errors
 /// [`CreateError::Message`] if `T` cannot be a value.
 pub fn in_process_cell<T: Payload>() -> Result<(CellWriter<T>, InProcessCell<T>), CreateError> {
-    check_message(&MessageFormat::of::<T>())?;
-    let rows = RowsGeometry::cell();
-    check_rows(&rows, 1)?;
-    let heap = Heap::new(Layout::rows_in_process(&rows, slot_words(size_of::<T>()), 1));
-    let cell = InProcessCell { heap, value: PhantomData };
+    let cell = InProcessCell { heap: heap_of::<T>(&RowsGeometry::cell(), 1)?, value: PhantomData };
     let writer = cell.take_over().expect("nobody else can have this cell yet");
     Ok((writer, cell))
 }

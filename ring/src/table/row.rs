@@ -1,5 +1,7 @@
 //! A row, by its number, and what is read from it.
 
+use crate::format::payload::Payload;
+
 /// The row of a key. It stays the same as long as the table exists, whoever writes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Row(pub(super) u32);
@@ -18,4 +20,14 @@ pub struct Stored<V> {
     pub value: V,
     /// The number of the store. It counts the stores into a cell, or into all rows of a table, from 0 on.
     pub number: u64,
+}
+
+impl<V: Payload> Stored<V> {
+    /// What `read` writes over a value, with the number that it returns.
+    #[inline(always)]
+    pub(super) fn of<E>(read: impl FnOnce(&mut V) -> Result<Option<u64>, E>) -> Result<Option<Self>, E> {
+        let mut value = V::zeroed();
+        let number = read(&mut value)?;
+        Ok(number.map(|number| Stored { value, number }))
+    }
 }

@@ -69,7 +69,7 @@ impl<K: Payload, V: Payload> TableWriter<K, V> {
     /// # Panics
     /// As [`store`](Self::store).
     pub fn get(&self, row: Row) -> Option<Stored<V>> {
-        last(self.writer.stored(), row)
+        self.writer.last(row)
     }
 
     /// The key of a row, if it has one.
@@ -196,9 +196,7 @@ impl<K: Payload, V: Payload> TableReader<K, V> {
     /// If the row is of another table, and this one has no such row.
     #[inline]
     pub fn get(&mut self, row: Row) -> Result<Option<Stored<V>>, ReadError> {
-        let mut value = V::zeroed();
-        let number = self.reader.read(row, |words| copy::load_over(words, &mut value))?;
-        Ok(number.map(|number| Stored { number, value }))
+        Stored::of(|value| self.get_into(row, value))
     }
 
     /// As [`get`](Self::get), over an existing value, and returns the number of the store. `None` leaves the value as it was.
@@ -321,15 +319,15 @@ impl<K, V: 'static> std::fmt::Debug for TableReader<K, V> {
     }
 }
 
-/// What the writer itself stored last. Nobody else stores, so the first attempt succeeds.
-pub(super) fn last<V: Payload>(rows: &Rows<Word, StrideOf<V>>, row: Row) -> Option<Stored<V>> {
-    let mut value = V::zeroed();
-    let number = rows.read(row.0, |words| copy::load_over(words, &mut value)).0.ok().flatten();
-    number.map(|number| Stored { number, value })
-}
-
 fn key<K: Payload, S: Stride>(rows: &Rows<Word, S>, row: Row, keys: usize) -> Option<K> {
     (row.index() < keys).then(|| *copy::load(rows.key(row.0), &mut MaybeUninit::uninit()))
+}
+
+/// Memory on the heap for so many rows with values `V`.
+pub(super) fn heap_of<V: Payload>(rows: &RowsGeometry, capacity: u64) -> Result<Heap, CreateError> {
+    check_message(&MessageFormat::of::<V>())?;
+    check_rows(rows, capacity)?;
+    Ok(Heap::new(Layout::rows_in_process(rows, slot_words(size_of::<V>()), capacity)))
 }
 
 /// Makes a table on the heap, of `capacity` rows. Returns its writer, and the handle that readers are made with.
@@ -340,10 +338,7 @@ fn key<K: Payload, S: Stride>(rows: &Rows<Word, S>, row: Row, keys: usize) -> Op
 pub fn in_process_table<K: Payload, V: Payload>(
     capacity: usize,
 ) -> Result<(TableWriter<K, V>, InProcessTable<K, V>), CreateError> {
-    check_message(&MessageFormat::of::<V>())?;
-    let rows = RowsGeometry::table(MessageFormat::of::<K>());
-    check_rows(&rows, capacity as u64)?;
-    let heap = Heap::new(Layout::rows_in_process(&rows, slot_words(size_of::<V>()), capacity as u64));
+    let heap = heap_of::<V>(&RowsGeometry::table(MessageFormat::of::<K>()), capacity as u64)?;
     let table = InProcessTable { heap, types: PhantomData };
     let writer = table.take_over().expect("nobody else can have this table yet");
     Ok((writer, table))

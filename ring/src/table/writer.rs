@@ -2,8 +2,10 @@
 
 use super::error::Full;
 use super::keys::Keys;
-use super::row::Row;
+use super::row::{Row, Stored};
+use crate::format::payload::Payload;
 use crate::memory::Memory;
+use crate::protocol::copy;
 use crate::protocol::rows::Rows;
 use crate::protocol::slots::Stride;
 use crate::protocol::wake::Wake;
@@ -78,6 +80,11 @@ impl<S: Stride> Writer<S> {
 
     pub(super) fn words(&self) -> &Memory<WriteWord> {
         self.rows.memory()
+    }
+
+    /// The value that was stored last into a row. Nobody else stores, so the first attempt to read it succeeds.
+    pub(super) fn last<V: Payload>(&self, row: Row) -> Option<Stored<V>> {
+        Stored::of(|value| self.stored.read(row.0, |words| copy::load_over(words, value)).0).ok().flatten()
     }
 
     /// What was stored.

@@ -1,7 +1,7 @@
 //! Entries that have a ring's name and cannot be inspected.
 
-use feed_ring::OpenError;
 use feed_ring::inspect::FileFacts;
+use feed_ring::{OpenError, SegmentKind};
 use serde::Serialize;
 
 use super::owner::{octal, user};
@@ -62,8 +62,8 @@ impl Reason {
             OpenError::Permission { .. } | OpenError::Refused { .. } => Reason::NotAllowed,
             OpenError::Abi { .. } => Reason::OtherVersion,
             OpenError::Geometry { .. } | OpenError::Unsealed { .. } => Reason::Damaged,
-            OpenError::Kind { found: "a cell", .. } => Reason::Cell,
-            OpenError::Kind { .. } => Reason::Table,
+            OpenError::Kind { found: SegmentKind::Cell, .. } => Reason::Cell,
+            OpenError::Kind { found: SegmentKind::Table, .. } => Reason::Table,
             OpenError::NotFound { .. } | OpenError::NotServed { .. } => Reason::NotServed,
             _ => Reason::Failed,
         }
