@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use feed::Message;
-use feed::board::{self, Digest, Row};
+use feed::board::{self, Digest, Row, Symbol};
 use feed::summary::Board;
 use feed_ring::table::{self, Full};
 use feed_ring::{CloseError, KeyedPublisher, Publisher};
@@ -79,7 +79,7 @@ impl WithTable {
     fn row(&mut self, instrument: u32, source: &Messages) -> Result<(table::Row, Row), Full> {
         let place = self.publisher.row(&instrument)?;
         let stored = self.publisher.get(place).map(|stored| stored.value);
-        let mut row = stored.unwrap_or_else(|| Row::new(board::symbol(b"")));
+        let mut row = stored.unwrap_or_else(|| Row::new(Symbol::cut(b"")));
         if let Some(symbol) = source.symbol(instrument) {
             row.symbol = symbol;
         }

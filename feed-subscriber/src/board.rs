@@ -99,7 +99,7 @@ impl Board {
 
     /// Applies a message that was received.
     pub(crate) fn apply(&mut self, message: &Message, table: &mut TableSubscriber) -> Known {
-        let none = board::symbol(b"");
+        let none = Symbol::cut(b"");
         let Some(instrument) = board::key(message) else {
             // To clear all books concerns every symbol.
             return Known { asked: self.asked.is_empty() || message.is_clear_all(), symbol: none };
@@ -124,7 +124,7 @@ impl Board {
         let stored = table.table().get(place);
         let is_named = stored.is_ok();
         let entry = self.rows.entry(instrument);
-        let entry = entry.or_insert_with(|| Entry { row: Row::new(board::symbol(b"")), asked: false, is_named });
+        let entry = entry.or_insert_with(|| Entry { row: Row::new(Symbol::cut(b"")), asked: false, is_named });
         if let Ok(Some(stored)) = stored {
             entry.row.symbol = stored.value.symbol;
         }

@@ -101,8 +101,9 @@ impl<W: Write> Output<W> {
         )?;
         if self.with_table {
             let (symbol, snapshot) = table.map_or(("", false), |table| (table.symbol, table.snapshot));
-            let symbol = OrNull(Some(symbol).filter(|symbol| !symbol.is_empty()).map(JsonText));
-            write!(self.writer, ",\"symbol\":{symbol},\"snapshot\":{snapshot}")?;
+            write!(self.writer, ",\"symbol\":")?;
+            serde_json::to_writer(&mut self.writer, &Some(symbol).filter(|symbol| !symbol.is_empty()))?;
+            write!(self.writer, ",\"snapshot\":{snapshot}")?;
         }
         writeln!(self.writer, "}}")
     }
@@ -164,23 +165,6 @@ impl fmt::Display for CsvField<'_> {
         } else {
             f.write_str(self.0)
         }
-    }
-}
-
-/// Displays text as a string of JSON.
-struct JsonText<'a>(&'a str);
-
-impl fmt::Display for JsonText<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("\"")?;
-        for letter in self.0.chars() {
-            match letter {
-                '"' | '\\' => write!(f, "\\{letter}")?,
-                '\0'..='\x1f' => write!(f, "\\u{:04x}", u32::from(letter))?,
-                _ => write!(f, "{letter}")?,
-            }
-        }
-        f.write_str("\"")
     }
 }
 

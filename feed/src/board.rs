@@ -20,18 +20,6 @@ use crate::message::{Kind, Message};
 /// A symbol of at most 72 bytes. DBN has up to 71, a CSV up to 64, ITCH 8: none of theirs is cut.
 pub type Symbol = Text<72>;
 
-/// The symbol of these bytes. It ends where they are no UTF-8, at a zero byte, and after the last whole character within 72
-/// bytes.
-pub fn symbol(bytes: &[u8]) -> Symbol {
-    let most = &bytes[..bytes.len().min(size_of::<Symbol>())];
-    let most = most.split(|&byte| byte == 0).next().unwrap_or_default();
-    let text = match std::str::from_utf8(most) {
-        Ok(text) => text,
-        Err(error) => std::str::from_utf8(&most[..error.valid_up_to()]).unwrap_or_default(),
-    };
-    Symbol::new(text).unwrap_or_else(|_| unreachable!("it has at most 72 bytes, none of them zero"))
-}
-
 /// The key of a message's row: its instrument. `None` for instrument 0, which has no row.
 #[inline]
 pub fn key(message: &Message) -> Option<u32> {
@@ -167,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_row_has_the_last_of_each_and_counts_all() {
-        let mut row = Row::new(symbol(b"ESH4"));
+        let mut row = Row::new(Symbol::cut(b"ESH4"));
         assert_eq!((row.quote(), row.trade()), (None, None));
         let quote = message(Kind::Add, 0).with_quote((1, 2), (3, 4));
         let all = [message(Kind::Trade, 1), quote, message(Kind::Trade, 2), message(Kind::Add, 3)];
@@ -178,11 +166,11 @@ mod tests {
 
     #[test]
     fn a_symbol_is_whole_characters() {
-        assert_eq!(symbol(b"A\0B").as_str(), "A");
-        assert_eq!(symbol(b"A\xffB").as_str(), "A");
-        assert_eq!(symbol(&b"x".repeat(80)).as_str(), "x".repeat(72));
-        assert_eq!(symbol("é".repeat(40).as_bytes()).as_str(), "é".repeat(36));
-        assert_eq!(symbol(format!("x{}", "é".repeat(40)).as_bytes()).as_str(), format!("x{}", "é".repeat(35)));
+        assert_eq!(Symbol::cut(b"A\0B").as_str(), "A");
+        assert_eq!(Symbol::cut(b"A\xffB").as_str(), "A");
+        assert_eq!(Symbol::cut(&b"x".repeat(80)).as_str(), "x".repeat(72));
+        assert_eq!(Symbol::cut("é".repeat(40).as_bytes()).as_str(), "é".repeat(36));
+        assert_eq!(Symbol::cut(format!("x{}", "é".repeat(40)).as_bytes()).as_str(), format!("x{}", "é".repeat(35)));
     }
 
     #[test]
@@ -192,13 +180,13 @@ mod tests {
             rows.iter().for_each(|(key, row)| digest.add(*key, row));
             digest.to_string()
         };
-        let mut one = Row::new(symbol(b"ONE"));
+        let mut one = Row::new(Symbol::cut(b"ONE"));
         one.apply(&message(Kind::Trade, 1));
-        let two = Row::new(symbol(b"TWO"));
+        let two = Row::new(Symbol::cut(b"TWO"));
         assert_eq!(digest(&[(1, one), (2, two)]), digest(&[(2, two), (1, one)]));
         assert_ne!(digest(&[(1, one), (2, two)]), digest(&[(2, one), (1, two)]));
         let mut others = [one; 6];
-        others[0].symbol = symbol(b"ONX");
+        others[0].symbol = Symbol::cut(b"ONX");
         others[1].messages += 1;
         others[2].trades += 1;
         others[3].last[6] += 1;

@@ -64,14 +64,27 @@ impl<const N: usize> Text<N> {
         Ok(Text(bytes))
     }
 
+    /// The text of any bytes. It ends after the last whole character within `N` bytes, at the first zero byte, and where they
+    /// are no UTF-8.
+    pub fn cut(bytes: &[u8]) -> Self {
+        let text = prefix(&bytes[..bytes.len().min(N)]).as_bytes();
+        let mut bytes = [0; N];
+        bytes[..text.len()].copy_from_slice(text);
+        Text(bytes)
+    }
+
     /// The string, up to the first zero byte or the first that is no UTF-8: another process may have written any bytes.
     pub fn as_str(&self) -> &str {
-        let end = self.0.iter().position(|&byte| byte == 0).unwrap_or(N);
-        let text = &self.0[..end];
-        match std::str::from_utf8(text) {
-            Ok(text) => text,
-            Err(error) => std::str::from_utf8(&text[..error.valid_up_to()]).unwrap_or_default(),
-        }
+        prefix(&self.0)
+    }
+}
+
+/// The bytes up to the first zero or the first that is no UTF-8.
+fn prefix(bytes: &[u8]) -> &str {
+    let text = bytes.split(|&byte| byte == 0).next().unwrap_or_default();
+    match std::str::from_utf8(text) {
+        Ok(text) => text,
+        Err(error) => std::str::from_utf8(&text[..error.valid_up_to()]).unwrap_or_default(),
     }
 }
 
@@ -114,6 +127,15 @@ mod tests {
         assert_eq!(Text::<4>([b'a', 0xe2, 0x82, 0]).as_str(), "a");
         assert_eq!(Text::<4>(*b"ESH4").as_str(), "ESH4");
         assert_eq!(Text::<4>([b'a', 0, b'b', 0]).as_str(), "a");
+    }
+
+    #[test]
+    fn any_bytes_can_be_cut_to_a_text() {
+        for (bytes, text) in
+            [(&b"ESH4"[..], "ESH4"), (b"BTCUSDT", "BTCU"), (b"a\0b", "a"), (b"ab\xe2\x82\xac", "ab"), (b"", "")]
+        {
+            assert_eq!(Text::<4>::cut(bytes).as_str(), text);
+        }
     }
 
     #[test]

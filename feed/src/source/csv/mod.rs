@@ -34,7 +34,7 @@ use super::error::{Position, Reason, SourceError};
 use super::notes::Notes;
 use super::padding;
 use super::stream::{Captured, Source};
-use crate::board::{self, Symbol};
+use crate::board::Symbol;
 use crate::message::{Flags, Message};
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -159,6 +159,6 @@ impl Source for CsvSource {
     }
 
     fn symbol(&self, instrument: u32) -> Option<Symbol> {
-        self.symbols.name(instrument).map(board::symbol)
+        self.symbols.name(instrument).map(Symbol::cut)
     }
 }

@@ -6,7 +6,7 @@ use std::ffi::c_char;
 use ::dbn::{Metadata, Record, RecordRef, SType, v1, v3};
 
 use super::record::TS_OUT;
-use crate::board::{self, Symbol};
+use crate::board::Symbol;
 
 /// The largest number of symbols. It bounds memory (about 150 MB) for a stream that has a new one in each record.
 const LIMIT: usize = 1 << 20;
@@ -61,7 +61,7 @@ impl Symbols {
     }
 
     fn insert(&mut self, id: u32, symbol: &[u8]) {
-        let symbol = board::symbol(symbol);
+        let symbol = Symbol::cut(symbol);
         if !symbol.as_str().is_empty() && (self.0.len() < LIMIT || self.0.contains_key(&id)) {
             self.0.insert(id, symbol);
         }

@@ -7,7 +7,7 @@ use zerocopy::FromBytes;
 use super::super::error::Reason;
 use super::super::notes::{Strange, What};
 use super::wire::{self, Header};
-use crate::board::{self, Symbol};
+use crate::board::Symbol;
 use crate::decimal::SCALE;
 use crate::message::{Flags, Kind, Message, Side};
 
@@ -89,7 +89,7 @@ pub(super) fn message(bytes: &[u8], symbols: &mut Symbols) -> Result<Message, St
         }
         b'R' => {
             let directory = read::<wire::StockDirectory>(bytes)?;
-            symbols.insert(directory.header.stock_locate.get(), board::symbol(directory.stock.trim_ascii_end()));
+            symbols.insert(directory.header.stock_locate.get(), Symbol::cut(directory.stock.trim_ascii_end()));
             base(Kind::Other, &directory.header)
         }
         _ => {
