@@ -15,9 +15,9 @@ const DOCUMENTED: [(&str, &str, &str, u64); 10] = [
     ("recv-56", "recv_56", "`recv`, 56 bytes", 62),
     ("publish-248", "publish_248", "`publish`, 248 bytes", 84),
     ("try-recv-into-248", "try_recv_into_248", "`try_recv_into`, 248 bytes", 101),
-    ("publish-store-56", "store_56", "`TableWriter::store`, 56 bytes", 125),
-    ("get-into-56", "get_into_56", "`TableReader::get_into`, 56 bytes", 122),
-    ("publish-keyed-56", "publish_keyed_56", "`KeyedPublisher::publish`, 56 bytes", 174),
+    ("publish-store-56", "store_56", "`TableWriter::store`, 56 bytes", 122),
+    ("get-into-56", "get_into_56", "`TableReader::get_into`, 56 bytes", 119),
+    ("publish-keyed-56", "publish_keyed_56", "`KeyedPublisher::publish`, 56 bytes", 171),
     ("empty-56", "try_recv_56", "`try_recv` that finds nothing", 97),
 ];
 

@@ -6,13 +6,16 @@
 #![cfg(feed_ring_faults)]
 
 use std::collections::HashMap;
-use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::ExitStatus;
 
 use feed_ring::inspect::Ring;
 use feed_ring::{Ahead, Join, Payload, Publisher, Subscriber, TryRecvError, sync::faults};
 use feed_testing::{PrivateRoot, as_child, child};
+
+mod deaths;
+
+use deaths::points_of;
 
 /// A message of two cache lines: a shorter one would leave the stores into further lines untested. A longer one would
 /// test nothing more. The assembly of copy.rs copies whole further lines, and no fault point lies between its stores.
@@ -218,19 +221,11 @@ fn die_at(deaths: &[(&str, u64)]) -> ExitStatus {
 
 /// Kills the last publisher, which runs `scenario`, at every point in turn; returns how many points there were.
 fn die_everywhere(before: &[(&str, u64)], scenario: &str) -> u64 {
-    for points in 0.. {
+    points_of(&format!("{scenario} {before:?}"), |points| {
         let mut deaths = before.to_vec();
         deaths.push((scenario, points));
-        let status = die_at(&deaths);
-        if status.signal().is_none() {
-            assert!(status.success(), "{scenario}: {status}");
-            println!("{scenario}{}: killed at each of {points} points", format_args!(" {before:?}"));
-            assert!(points >= 5, "{scenario}: only {points} points: nothing was injected");
-            return points;
-        }
-        assert_eq!(status.signal(), Some(9), "{scenario}: {status}");
-    }
-    unreachable!("every scenario ends")
+        die_at(&deaths)
+    })
 }
 
 #[test]

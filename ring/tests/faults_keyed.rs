@@ -6,7 +6,6 @@
 #![cfg(feed_ring_faults)]
 
 use std::collections::HashMap;
-use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 
@@ -15,6 +14,10 @@ use feed_ring::{
     CellReader, CellWriter, Join, KeyedPublisher, KeyedSubscriber, Payload, Subscriber, TableReader, TryRecvError,
 };
 use feed_testing::{PrivateRoot, as_child, child};
+
+mod deaths;
+
+use deaths::points_of;
 
 /// Two lines, so that there are stores into further lines.
 #[derive(Clone, Copy, Debug, PartialEq, Payload)]
@@ -220,20 +223,6 @@ fn die_everywhere(before: &[(&str, u64)], scenario: &str) -> u64 {
         deaths.push((scenario, points));
         die_at(&deaths)
     })
-}
-
-fn points_of(scenario: &str, die: impl Fn(u64) -> ExitStatus) -> u64 {
-    for points in 0.. {
-        let status = die(points);
-        if status.signal().is_none() {
-            assert!(status.success(), "{scenario}: {status}");
-            println!("{scenario}: killed at each of {points} points");
-            assert!(points >= 5, "{scenario}: only {points} points: nothing was injected");
-            return points;
-        }
-        assert_eq!(status.signal(), Some(9), "{scenario}: {status}");
-    }
-    unreachable!("every scenario ends")
 }
 
 #[test]

@@ -14,6 +14,10 @@ use feed_testing::PrivateRoot;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
+mod damages;
+
+use damages::number;
+
 const CASES: u32 = 20_000;
 
 /// The words of a header that have a meaning, by name.
@@ -57,18 +61,6 @@ enum Damage {
     Anywhere(u64, u64),
     Control(u64, u64),
     Length(u64),
-}
-
-/// Numbers that are likely to break arithmetic.
-fn number() -> impl Strategy<Value = u64> {
-    prop_oneof![
-        Just(0),
-        Just(u64::MAX),
-        (0..64u32).prop_map(|bit| 1 << bit),
-        (0..64u32).prop_map(|bit| (1u64 << bit).wrapping_sub(1)),
-        0..100u64,
-        any::<u64>(),
-    ]
 }
 
 fn damage() -> impl Strategy<Value = Damage> {

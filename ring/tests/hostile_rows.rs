@@ -18,6 +18,10 @@ use feed_testing::PrivateRoot;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
+mod damages;
+
+use damages::number;
+
 const CASES: u32 = 20_000;
 
 /// The words of the header that have a meaning, by name.
@@ -67,18 +71,6 @@ enum Damage {
     Length(u64),
     /// All bytes from a word on.
     Random(u64, u64),
-}
-
-/// Numbers that are likely to break arithmetic.
-fn number() -> impl Strategy<Value = u64> {
-    prop_oneof![
-        Just(0),
-        Just(u64::MAX),
-        (0..64u32).prop_map(|bit| 1 << bit),
-        (0..64u32).prop_map(|bit| (1u64 << bit).wrapping_sub(1)),
-        0..100u64,
-        any::<u64>(),
-    ]
 }
 
 fn damage() -> impl Strategy<Value = Damage> {

@@ -6,14 +6,12 @@ use std::io::IoSlice;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use feed_ring::{
-    Join, OpenError, Publisher, PublisherOptions, Subscriber, SubscriberOptions, TryRecvError, WaitStrategy, Wake,
-};
+use feed_ring::{Join, OpenError, Publisher, Subscriber, TryRecvError, WaitStrategy, Wake};
 use feed_testing::{Child, PrivateRoot, as_child, child, skipped};
 use rustix::fs::{FallocateFlags, MemfdFlags, SealFlags};
 use rustix::io::Errno;
@@ -22,21 +20,9 @@ use rustix::net::{
     AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags, SocketType,
 };
 
-fn socket(root: &PrivateRoot) -> PathBuf {
-    root.path().join("s")
-}
+mod served;
 
-fn publisher(root: &PrivateRoot) -> PublisherOptions<u64> {
-    Publisher::options("sealed").capacity(8).serve(socket(root))
-}
-
-fn subscriber(root: &PrivateRoot) -> SubscriberOptions<u64> {
-    Subscriber::connect(socket(root))
-}
-
-fn refused(root: &PrivateRoot) -> OpenError {
-    subscriber(root).open().map(|_| ()).expect_err("it should be refused")
-}
+use served::{publisher, refused, socket, subscriber};
 
 /// A connection made without this library.
 fn connect_raw(path: &Path) -> OwnedFd {

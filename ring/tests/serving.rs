@@ -12,21 +12,9 @@ use feed_ring::{
 };
 use feed_testing::{Child, PrivateRoot, as_child, child, skipped};
 
-fn socket(root: &PrivateRoot) -> PathBuf {
-    root.path().join("s")
-}
+mod served;
 
-fn publisher(root: &PrivateRoot) -> PublisherOptions<u64> {
-    Publisher::options("sealed").capacity(8).serve(socket(root))
-}
-
-fn subscriber(root: &PrivateRoot) -> SubscriberOptions<u64> {
-    Subscriber::connect(socket(root))
-}
-
-fn refused(root: &PrivateRoot) -> OpenError {
-    subscriber(root).open().map(|_| ()).expect_err("it should be refused")
-}
+use served::{publisher, refused, socket, subscriber};
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o7777
