@@ -58,6 +58,16 @@ impl Row {
         Row { symbol, messages: 0, trades: 0, last: [0; 7], quote: [0; 7], trade: [0; 7] }
     }
 
+    /// The row in the bytes of a table's value, whatever they are.
+    pub fn from_bytes(bytes: &[u8; 256]) -> Self {
+        let (symbol, numbers) = bytes.split_at(size_of::<Symbol>());
+        let mut numbers = numbers.chunks_exact(8).map(|eight| u64::from_ne_bytes(eight.try_into().unwrap_or_default()));
+        let mut number = || numbers.next().unwrap_or(0);
+        let (messages, trades) = (number(), number());
+        let mut words = || std::array::from_fn(|_| number());
+        Row { symbol: Symbol::cut(symbol), messages, trades, last: words(), quote: words(), trade: words() }
+    }
+
     /// Adds the next message of the instrument.
     #[inline]
     pub fn apply(&mut self, message: &Message) {

@@ -57,7 +57,7 @@ fn ascii(text: &str) -> String {
 }
 
 /// `14:30:05.517575`: UTC, or for ITCH the venue's time. A dash if there is none.
-fn time_of_day(time: u64) -> String {
+pub fn time_of_day(time: u64) -> String {
     if time == UNDEFINED_TIME {
         return "-".to_owned();
     }

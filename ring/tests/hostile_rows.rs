@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use feed_ring::inspect::Table;
 use feed_ring::keyed::SnapshotError;
 use feed_ring::table::ReadError;
 use feed_ring::{
@@ -137,6 +138,22 @@ fn refused(error: &OpenError) -> bool {
     false
 }
 
+/// Makes every call that inspection has.
+fn inspect(root: &Path, name: &str) {
+    let Ok(table) = Table::open(root, name) else { return };
+    let (mut key, mut value) = (Vec::new(), Vec::new());
+    for row in 0..table.keys().min(2 * ROWS as u64) {
+        let (_, read) = (table.key(row, &mut key), table.read(row, &mut value));
+        if let (Ok(Some(_)), Ok(ty)) = (read, table.message_type()) {
+            let _ = (ty.text(&value), ty.json(&value), ty.fields.iter().map(|field| field.text(&value)).count());
+        }
+        let _ = table.key_type().and_then(Result::ok).map(|ty| ty.text(&key));
+    }
+    let verdict = table.verify();
+    assert!(verdict.findings.len() <= 100 && verdict.slots <= ROWS as u64, "{verdict:?}");
+    let _ = (table.stores(), table.ring(), table.publisher(), table.entries(), format!("{table:?}"));
+}
+
 /// Makes every call that a reader of a table has. Returns whether it could be opened.
 fn read_table(root: &Path, wait: WaitStrategy) -> bool {
     let mut table = match TableReader::<Key, Value>::options("t").root(root).wait(wait).open_table() {
@@ -203,6 +220,7 @@ fn damaged_tables_and_cells_end_in_a_value_or_an_error() {
         let kind = usize::from(!of_table);
         write(&valid[kind].0, &damaged(&valid[kind].1, &damages));
         let read = [read_table, read_cell][kind](root.path(), WaitStrategy::Block);
+        inspect(root.path(), ["t", "c"][kind]);
         let mut both = opened.get();
         both[kind] += u32::from(read);
         opened.set(both);

@@ -29,7 +29,7 @@ fn five_hundred_empty_directories_cost_no_more_waiting_than_one() {
     let (mut rings, mut others) = (Vec::new(), 0);
     let before = sleeps();
     inspect::open_each(&root, &names, |index, opened| match opened {
-        Ok(ring) => rings.push((index, ring.publisher())),
+        Ok(ring) => rings.push((index, ring.segment().publisher())),
         Err(OpenError::NotARing { path, .. }) => {
             assert!(path.ends_with(format!("{}.ring", names[index])), "{}", path.display());
             others += 1;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
-/// Inspects, watches, diagnoses and cleans rings in shared memory without disturbing them.
+/// Inspects, watches, diagnoses and cleans rings and tables in shared memory without disturbing them.
 ///
 /// Exit code: 0 nothing is wrong, 1 something is wrong or failed, 2 a wrong command line.
 #[derive(Debug, Parser)]
@@ -24,7 +24,7 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// All rings, and entries that only have a ring's name.
+    /// All rings, tables and cells, and entries that only have a ring's name.
     ///
     /// LAG is that of the slowest subscriber. It may be up to 1,023 too large while that one is reading.
     List {
@@ -32,7 +32,7 @@ pub(crate) enum Command {
         #[arg(long, value_name = "SECONDS", default_value = "0.2", value_parser = seconds)]
         sample: Duration,
     },
-    /// Everything about one ring: header, publisher, subscribers, fields of its messages.
+    /// Everything about one ring, table or cell: header, publisher, subscribers, fields of its messages.
     ///
     /// WAKES counts the changes of the ring's event word: one for each wake of sleeping subscribers, and one for each
     /// start and each end of a publisher. A subscriber reports its SEQUENCE every 1,024 messages and when it waits: its
@@ -44,6 +44,11 @@ pub(crate) enum Command {
         #[arg(long, value_name = "SECONDS", value_parser = interval)]
         watch: Option<Duration>,
     },
+    /// The rows of a table or a cell: the newest value of each key.
+    ///
+    /// The table that feed-publisher --table keeps is shown as a board: symbol, last quote, last trade, counts. NAME may
+    /// be that of its ring. Of any other table the fields are shown, by the schema in its header.
+    Table(TableArgs),
     /// Rates, lags and losses, live. q ends, s sorts by the next column, r reverses, arrows select.
     ///
     /// The LAG of a subscriber may be up to 1,023 too large while it is reading. LOST is what the subscribers that are
@@ -85,7 +90,7 @@ pub(crate) enum Command {
         #[arg(long)]
         decode: bool,
     },
-    /// Remove rings that are certainly dead: no publisher holds the lock, nobody is attached.
+    /// Remove rings, tables and cells that are certainly dead: no publisher holds the lock, nobody is attached.
     ///
     /// A ring that its publisher closed and kept (feed-publisher --keep) stays unless it is named, or --kept is given.
     Clean {
@@ -98,7 +103,7 @@ pub(crate) enum Command {
         #[arg(long)]
         dry_run: bool,
     },
-    /// Check rings against what a publisher writes: header, files, every slot's sequence.
+    /// Check rings, tables and cells against what a publisher writes: header, files, every slot's sequence.
     Verify {
         /// The rings to verify; all of them if none is named.
         names: Vec<String>,
@@ -108,7 +113,7 @@ pub(crate) enum Command {
     },
     /// Check whether this machine is fit for rings, and for the other mechanisms between processes.
     Doctor(DoctorArgs),
-    /// Serve metrics of all rings to Prometheus.
+    /// Serve metrics of all rings, tables and cells to Prometheus.
     ///
     /// Says on standard error where it listens, or with --json on standard output: {"listening":"ADDRESS:PORT"}. Ctrl-C,
     /// SIGTERM or SIGHUP (not under nohup) ends it, with exit code 0.
@@ -150,6 +155,21 @@ impl RingArg {
             (None, name) => name.clone().unwrap_or_default(),
         }
     }
+}
+
+/// The options of `table`.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct TableArgs {
+    #[command(flatten)]
+    pub(crate) ring: RingArg,
+    /// Only the row of this symbol or key; may be given again for further ones.
+    #[arg(long = "symbol", value_name = "SYMBOL")]
+    pub(crate) symbols: Vec<String>,
+    /// Look again and again, this far apart, 1 second if left out: live on a terminal, where q ends and arrows scroll, and
+    /// rows that changed since the look before are bold. With --json a line for each look, with the rows that changed.
+    #[arg(long, value_name = "SECONDS", value_parser = interval, num_args = 0..=1, require_equals = true,
+          default_missing_value = "1")]
+    pub(crate) watch: Option<Duration>,
 }
 
 /// The options of `doctor`.

@@ -1,9 +1,10 @@
-//! `ringctl`: inspects, watches, diagnoses and cleans rings in shared memory without disturbing them.
+//! `ringctl`: inspects, watches, diagnoses and cleans rings and tables in shared memory without disturbing them.
 //!
 //! Data goes to standard output, everything else to standard error. Exit code 0: nothing is wrong; 1: something is
 //! wrong, or an error; 2: a wrong command line. A closed pipe ends it quietly.
 
 mod args;
+mod board;
 mod clean;
 mod doctor;
 mod dump;
@@ -14,6 +15,7 @@ mod messages;
 mod open;
 mod outcome;
 mod output;
+mod screen;
 mod stat;
 mod subscribers;
 mod survey;
@@ -65,6 +67,7 @@ fn run(args: &Args, out: &mut Output) -> anyhow::Result<Outcome> {
     match &args.command {
         Command::List { sample } => list::run(root, *sample, out),
         Command::Stat { ring, watch } => stat::run(root, ring, *watch, out),
+        Command::Table(args) => board::run(root, args, out),
         Command::Top { names, connect, interval } => top::run(Targets::new(root, names, connect), *interval, out),
         Command::Tail { ring, count, follow } => tail::run(root, ring, *count, *follow, out),
         Command::Dump { ring, sequence, hex, .. } => dump::run(root, ring, sequence, *hex, out),

@@ -3,19 +3,24 @@
 use std::path::Path;
 
 use feed_program::remedy;
-use feed_ring::OpenError;
-use feed_ring::inspect::Ring;
+use feed_ring::inspect::{Inspected, Ring};
+use feed_ring::{OpenError, SegmentKind};
 
 use crate::args::RingArg;
 
-/// Opens the ring that a command line names, to inspect it.
-pub(crate) fn open(root: &Path, ring: &RingArg) -> anyhow::Result<Ring> {
-    match (&ring.connect, &ring.name) {
-        (Some(path), _) => Ring::connect(path),
+/// Opens what a command line names, to inspect it.
+pub(crate) fn open_any(root: &Path, arg: &RingArg) -> anyhow::Result<Inspected> {
+    match (&arg.connect, &arg.name) {
+        (Some(path), _) => Inspected::connect(path),
         // clap requires one of the two.
-        (None, name) => Ring::open(root, name.as_deref().unwrap_or_default()),
+        (None, name) => Inspected::open(root, name.as_deref().unwrap_or_default()),
     }
-    .map_err(|error| anyhow::anyhow!(explain(&error, ring.connect.is_some())))
+    .map_err(|error| anyhow::anyhow!(explain(&error, arg.connect.is_some())))
+}
+
+/// Opens the ring that a command line names, to inspect it.
+pub(crate) fn open(root: &Path, arg: &RingArg) -> anyhow::Result<Ring> {
+    open_any(root, arg)?.ring().map_err(|error| anyhow::anyhow!(explain(&error, arg.connect.is_some())))
 }
 
 /// Why a ring was not opened. The library's text suggests to wait for the ring, which `ringctl` cannot, and `ringctl
@@ -40,6 +45,18 @@ pub(crate) fn explain(error: &OpenError, sealed: bool) -> String {
             "{}: its files do not belong together (yet): look again; if it stays so, restart its publisher",
             path.display()
         ),
+        OpenError::Kind { path, found: SegmentKind::Ring, .. } => {
+            format!(
+                "{}: a ring of messages, without a table: look at it with ringctl stat, or ringctl tail",
+                path.display()
+            )
+        }
+        OpenError::Kind { path, found, .. } => {
+            format!(
+                "{}: {found}, not a ring of messages: look at it with ringctl stat, or ringctl table",
+                path.display()
+            )
+        }
         error => error.to_string(),
     }
 }

@@ -4,7 +4,7 @@ use crate::format::count;
 use crate::survey::Subscriber;
 use crate::table::{ALWAYS, Column};
 
-pub(crate) const COLUMNS: [Column; 6] = [
+pub(crate) const COLUMNS: [Column<'static>; 6] = [
     Column { title: "ENTRY", right: true, rank: 0 },
     Column { title: "PID", right: true, rank: ALWAYS },
     Column { title: "SEQUENCE", right: true, rank: 1 },

@@ -2,8 +2,8 @@
 
 /// A column.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Column {
-    pub(crate) title: &'static str,
+pub(crate) struct Column<'a> {
+    pub(crate) title: &'a str,
     /// Aligned to the right, as numbers are.
     pub(crate) right: bool,
     /// The columns of the lowest rank are left out first when there is no room; those of rank [`ALWAYS`] never.
@@ -17,7 +17,7 @@ pub(crate) const ALWAYS: u8 = u8::MAX;
 pub(crate) const GAP: usize = 2;
 
 /// A table of rows with one text for each column. Leaves out columns until it fits into `width`.
-pub(crate) fn render(columns: &[Column], rows: &[Vec<String>], width: Option<usize>) -> String {
+pub(crate) fn render(columns: &[Column<'_>], rows: &[Vec<String>], width: Option<usize>) -> String {
     let widths = widths(columns, rows);
     let shown = fitting(columns, &widths, width.unwrap_or(usize::MAX));
     let mut text = String::new();
@@ -39,7 +39,7 @@ pub(crate) fn render(columns: &[Column], rows: &[Vec<String>], width: Option<usi
 }
 
 /// The width of each column.
-pub(crate) fn widths(columns: &[Column], rows: &[Vec<String>]) -> Vec<usize> {
+pub(crate) fn widths(columns: &[Column<'_>], rows: &[Vec<String>]) -> Vec<usize> {
     let cell = |text: &str| text.chars().count();
     (0..columns.len())
         .map(|index| rows.iter().map(|row| cell(&row[index])).max().unwrap_or(0).max(cell(columns[index].title)))
@@ -47,7 +47,7 @@ pub(crate) fn widths(columns: &[Column], rows: &[Vec<String>]) -> Vec<usize> {
 }
 
 /// The indices of the columns that fit into `width`; the lowest ranks are left out first.
-pub(crate) fn fitting(columns: &[Column], widths: &[usize], width: usize) -> Vec<usize> {
+pub(crate) fn fitting(columns: &[Column<'_>], widths: &[usize], width: usize) -> Vec<usize> {
     let mut shown: Vec<usize> = (0..columns.len()).collect();
     let total = |shown: &[usize]| shown.iter().map(|&index| widths[index] + GAP).sum::<usize>().saturating_sub(GAP);
     while total(&shown) > width {

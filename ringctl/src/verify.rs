@@ -1,9 +1,9 @@
-//! `verify`: what is wrong with rings, and where.
+//! `verify`: what is wrong with rings, tables and cells, and where.
 
 use std::path::Path;
 
 use feed_ring::OpenError;
-use feed_ring::inspect::{Ring, open_each};
+use feed_ring::inspect::{Finding, Inspected, open_each};
 use serde::Serialize;
 
 use crate::format::{count, printable, printable_name};
@@ -17,7 +17,10 @@ use crate::survey::{in_order, names_in, readable};
 struct Verified {
     name: String,
     fine: bool,
-    /// The number of slots that were checked.
+    /// `slot` or `row`: what was checked.
+    #[serde(skip)]
+    what: &'static str,
+    /// The number of slots, or of a table's rows, that were checked.
     slots: u64,
     findings: Vec<Found>,
     /// The number of findings that are not listed.
@@ -33,15 +36,11 @@ struct Found {
 
 pub(crate) fn run(root: &Path, names: &[String], connect: Option<&Path>, out: &mut Output) -> anyhow::Result<Outcome> {
     let verdicts: Vec<_> = match connect {
-        Some(path) => vec![verified(printable_name(path.as_os_str()), Ring::connect(path), true)],
+        Some(path) => vec![verified(printable_name(path.as_os_str()), Inspected::connect(path), true)],
         None => {
             let found = names_in(root, names)?;
             let mut verdicts = Vec::new();
             open_each(root, &readable(&found), |index, opened| {
-                // Tables and cells are not checked here. One that was asked for is told of.
-                if names.is_empty() && matches!(opened, Err(OpenError::Kind { .. })) {
-                    return;
-                }
                 verdicts.push((index, verified(printable_name(&found[index]), opened, false)));
             });
             in_order(verdicts)
@@ -55,9 +54,10 @@ pub(crate) fn run(root: &Path, names: &[String], connect: Option<&Path>, out: &m
     if verdicts.is_empty() {
         out.line(&format!("no rings in {}", root.display()))?;
     }
-    for Verified { name, fine, slots, findings, more } in verdicts {
+    for Verified { name, fine, what, slots, findings, more } in verdicts {
         if fine {
-            out.line(&format!("{name}: fine ({} slots)", count(slots)))?;
+            let plural = if slots == 1 { "" } else { "s" };
+            out.line(&format!("{name}: fine ({} {what}{plural})", count(slots)))?;
         }
         for Found { place, found, expected } in findings {
             match expected.is_empty() {
@@ -72,20 +72,19 @@ pub(crate) fn run(root: &Path, names: &[String], connect: Option<&Path>, out: &m
     Ok(outcome)
 }
 
-fn verified(name: String, ring: Result<Ring, OpenError>, sealed: bool) -> Verified {
-    let verdict = match ring {
-        Ok(ring) => ring.verify(),
+fn verified(name: String, opened: Result<Inspected, OpenError>, sealed: bool) -> Verified {
+    let (what, verdict) = match opened {
+        Ok(Inspected::Ring(ring)) => ("slot", ring.verify()),
+        Ok(Inspected::Table(table)) => ("row", table.verify()),
         Err(error) => {
             // The text already says where, what was found and what was expected.
             let found = printable(&explain(&error, sealed));
             let found = Found { place: "opening it".to_owned(), found, expected: String::new() };
-            return Verified { name, fine: false, slots: 0, findings: vec![found], more: 0 };
+            return Verified { name, fine: false, what: "slot", slots: 0, findings: vec![found], more: 0 };
         }
     };
-    let findings = verdict.findings.iter().map(|finding| Found {
-        place: finding.place.clone(),
-        found: printable(&finding.found),
-        expected: finding.expected.clone(),
-    });
-    Verified { name, fine: verdict.is_fine(), slots: verdict.slots, findings: findings.collect(), more: verdict.more }
+    let (fine, slots, more) = (verdict.is_fine(), verdict.slots, verdict.more);
+    let found =
+        |finding: Finding| Found { place: finding.place, found: printable(&finding.found), expected: finding.expected };
+    Verified { name, fine, what, slots, findings: verdict.findings.into_iter().map(found).collect(), more }
 }

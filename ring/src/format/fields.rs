@@ -137,7 +137,7 @@ impl MessageType {
             }
             push_printable(&mut text, &field.name);
             text.push('=');
-            field.ty.write_text(bytes.get(field.offset..).unwrap_or_default(), &mut text);
+            text.push_str(&field.text(bytes));
         }
         text
     }
@@ -148,6 +148,22 @@ impl MessageType {
     pub fn json(&self, bytes: &[u8]) -> String {
         let mut json = String::new();
         write_object(&self.fields, bytes, &mut json);
+        json
+    }
+}
+
+impl Field {
+    /// The field's value in a message, for people: as in [`MessageType::text`].
+    pub fn text(&self, bytes: &[u8]) -> String {
+        let mut text = String::new();
+        self.ty.write_text(bytes.get(self.offset..).unwrap_or_default(), &mut text);
+        text
+    }
+
+    /// The field's value in a message as JSON: as in [`MessageType::json`].
+    pub fn json(&self, bytes: &[u8]) -> String {
+        let mut json = String::new();
+        self.ty.write_json(bytes.get(self.offset..).unwrap_or_default(), &mut json);
         json
     }
 }

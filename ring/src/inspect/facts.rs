@@ -1,4 +1,4 @@
-//! The values that inspection returns: a ring's files, header and publisher, and why a message was not read.
+//! The values that inspection returns: a segment's files, header and publisher, and why a message was not read.
 
 use std::ffi::OsString;
 use std::io;
@@ -6,8 +6,10 @@ use std::path::Path;
 
 use rustix::fs::Stat;
 
+use crate::format::rows::SegmentKind;
+
 /// The names of all directory entries in `root` that end in `.ring`, without that ending, sorted. They are candidates:
-/// [`Ring::open`](super::Ring::open) says whether they are rings.
+/// [`open_each`](super::open_each) says what they are.
 ///
 /// # Errors
 /// If the directory cannot be read.
@@ -59,31 +61,48 @@ impl FileFacts {
     }
 }
 
-/// The part of a ring's header that never changes.
+/// The part of a header that never changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
+    /// What the segment is.
+    pub kind: SegmentKind,
     /// The version of the segment's format.
     pub abi: u64,
-    /// Number of slots. The ring holds one message less.
+    /// Number of slots of a ring, which holds one message less; number of rows of a table, 1 for a cell.
     pub capacity: u64,
-    /// Bytes from one slot to the next.
+    /// Copies of each row of a table; 1 for a ring.
+    pub copies: usize,
+    /// Bytes from one slot to the next, or from one copy of a row to the next.
     pub slot_size: usize,
-    /// Bytes before the first slot.
+    /// Bytes before the first slot or row.
     pub slots_at: usize,
-    /// Size of a message in bytes.
+    /// Size of a message, or of a table's value, in bytes.
     pub payload_size: usize,
-    /// Alignment in bytes of the message type in its publisher.
+    /// Alignment in bytes of the message's or the value's type in its publisher.
     pub payload_align: u64,
-    /// The hash of the schema's text.
+    /// The hash of the schema's text; for a table, of both schemas.
     pub fingerprint: u64,
-    /// The schema's text: see [`crate::payload`].
+    /// The text of the schema of the message or the value: see [`crate::payload`].
     pub schema: String,
-    /// The random number that pairs the segment with its control file, and distinguishes two rings of one name.
+    /// What the keys of a table are. `None` for a ring and a cell.
+    pub key: Option<KeyFacts>,
+    /// The random number that pairs the segment with its control file, and distinguishes two segments of one name.
     pub nonce: u64,
-    /// The ring's first sequence number.
+    /// The first sequence number.
     pub base: u64,
-    /// When the ring was made, in ns since 1970.
+    /// When it was made, in ns since 1970.
     pub created: u64,
+}
+
+/// What a table's header says of its keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyFacts {
+    /// Size in bytes.
+    pub size: usize,
+    /// Alignment in bytes of the key's type in its writer.
+    pub align: u64,
+    /// The text of the schema.
+    pub schema: String,
 }
 
 /// The state word of a header.
@@ -129,6 +148,12 @@ pub enum Unread {
     Corrupt {
         /// The slot's sequence word.
         found: u64,
+    },
+    /// The row was overwritten each time while it was read, or no copy of it is whole.
+    #[error("overwritten {attempts} times while it was read: look again; if it stays so, the table was damaged")]
+    Overtaken {
+        /// The attempts that were made.
+        attempts: u32,
     },
     /// The segment's file was cut short during the inspection. Needs the [`guard`](crate::guard); without it the
     /// process gets SIGBUS.

@@ -1,4 +1,4 @@
-//! Inspecting any ring without its Rust type, and without disturbing it.
+//! Inspecting any ring, table or cell without its Rust types, and without disturbing it.
 //!
 //! Tools read the segment and the control file through read-only mappings, and ask the kernel. They take no lock and
 //! claim no entry, so nobody can tell that a tool looks. Only [`remove_dead`] changes anything. No value in a segment
@@ -28,13 +28,17 @@ mod headroom;
 mod open;
 mod remove;
 mod ring;
+mod segment;
+mod table;
 mod verify;
 
 pub use crate::format::fields::{Field, MessageType, Number, SchemaError, Type};
 pub use entries::{Entry, REPORTED_EVERY};
-pub use facts::{Facts, FileFacts, Life, State, Unread, names};
+pub use facts::{Facts, FileFacts, KeyFacts, Life, State, Unread, names};
 pub use headroom::memory_headroom;
-pub use open::open_each;
+pub use open::{Inspected, open_each};
 pub use remove::{Kept, Removal, remove_dead};
 pub use ring::Ring;
+pub use segment::Segment;
+pub use table::Table;
 pub use verify::{Finding, Verdict};

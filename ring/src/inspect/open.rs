@@ -1,5 +1,5 @@
-//! Opens rings for inspection. A ring that is just being made, replaced or removed is looked at again, and all such rings
-//! of one call share the waiting: anybody can make any number of directories that look like one.
+//! Opens rings, tables and cells for inspection. What is just being made, replaced or removed is looked at again, and all
+//! that is so in one call shares the waiting: anybody can make any number of directories that look like a ring.
 
 use std::path::Path;
 use std::thread::sleep;
@@ -7,8 +7,11 @@ use std::time::{Duration, Instant};
 
 use super::facts::State;
 use super::ring::Ring;
+use super::segment::Segment;
+use super::table::Table;
 use crate::error::OpenError;
 use crate::format::name;
+use crate::format::rows::SegmentKind;
 use crate::transport::files::{Directory, Trust};
 
 /// Pauses between two looks at what is in motion. There are at most so many, and none after [`PATIENCE`].
@@ -20,25 +23,102 @@ const PAUSE: Duration = Duration::from_millis(1);
 /// The time for all pauses and the looks between them.
 const PATIENCE: Duration = Duration::from_millis(20);
 
-impl Ring {
-    /// Opens the ring `name` in `root` for inspection, whoever owns it.
+/// What was found under a name.
+#[derive(Debug)]
+pub enum Inspected {
+    /// A ring of messages.
+    Ring(Ring),
+    /// A table or a cell.
+    Table(Table),
+}
+
+impl Inspected {
+    /// Opens what has the name `name` in `root` for inspection, whoever owns it.
     ///
-    /// If its control file or FIFO is missing or damaged, the ring opens all the same, and [`verify`](Self::verify)
-    /// reports it.
+    /// If its control file or FIFO is missing or damaged, it opens all the same, and `verify` reports it.
     ///
     /// # Errors
-    /// [`OpenError`]: there is no such ring, it may not be read, it is not a ring, or its header is damaged.
+    /// [`OpenError`]: there is no such thing, it may not be read, it is none of ours, or its header is damaged.
     pub fn open(root: impl AsRef<Path>, name: &str) -> Result<Self, OpenError> {
         let mut result = None;
         open_each(root, &[name], |_, opened| result = Some(opened));
         result.expect("open_each calls once for each name")
     }
+
+    /// Opens what is served at the socket `path`: see [`Ring::connect`].
+    ///
+    /// # Errors
+    /// As [`Ring::connect`].
+    pub fn connect(path: impl AsRef<Path>) -> Result<Self, OpenError> {
+        Self::of(Segment::connect(path.as_ref())?)
+    }
+
+    fn of(segment: Segment) -> Result<Self, OpenError> {
+        match segment.facts.kind {
+            SegmentKind::Ring => Ring::of(segment).map(Inspected::Ring),
+            SegmentKind::Table | SegmentKind::Cell => Table::of(segment).map(Inspected::Table),
+        }
+    }
+
+    /// What rings, tables and cells have in common.
+    pub fn segment(&self) -> &Segment {
+        match self {
+            Inspected::Ring(ring) => ring,
+            Inspected::Table(table) => table,
+        }
+    }
+
+    /// The ring.
+    ///
+    /// # Errors
+    /// [`OpenError::Kind`] if it is none.
+    pub fn ring(self) -> Result<Ring, OpenError> {
+        match self {
+            Inspected::Ring(ring) => Ok(ring),
+            Inspected::Table(table) => Err(table.is_no(SegmentKind::Ring)),
+        }
+    }
+
+    /// The table or cell.
+    ///
+    /// # Errors
+    /// [`OpenError::Kind`] if it is a ring.
+    pub fn table(self) -> Result<Table, OpenError> {
+        match self {
+            Inspected::Table(table) => Ok(table),
+            Inspected::Ring(ring) => Err(ring.is_no(SegmentKind::Table)),
+        }
+    }
 }
 
-/// Opens the rings of these names in `root`, each as [`Ring::open`] does. Calls `each` once for every name, with its index
-/// and the ring or the error. The order is not that of the names: rings that are just being made, replaced or removed
-/// come last. However many those are, the waiting for them takes some 20 ms in all.
-pub fn open_each<N: AsRef<str>>(root: impl AsRef<Path>, names: &[N], each: impl FnMut(usize, Result<Ring, OpenError>)) {
+impl Ring {
+    /// Opens the ring `name` in `root` for inspection: see [`Inspected::open`].
+    ///
+    /// # Errors
+    /// [`OpenError`]: there is no such ring, it may not be read, it is not a ring, or its header is damaged.
+    pub fn open(root: impl AsRef<Path>, name: &str) -> Result<Self, OpenError> {
+        Inspected::open(root, name)?.ring()
+    }
+}
+
+impl Table {
+    /// Opens the table or cell `name` in `root` for inspection: see [`Inspected::open`].
+    ///
+    /// # Errors
+    /// [`OpenError`]: there is no such table, it may not be read, it is a ring, or its header is damaged.
+    pub fn open(root: impl AsRef<Path>, name: &str) -> Result<Self, OpenError> {
+        Inspected::open(root, name)?.table()
+    }
+}
+
+/// Opens what has these names in `root`, each as [`Inspected::open`] does. Calls `each` once for every name, with its index
+/// and what was found or the error. The order is not that of the names: what is just being made, replaced or removed
+/// comes last. However much that is, the waiting for it takes some 20 ms in all.
+pub fn open_each<N: AsRef<str>>(
+    root: impl AsRef<Path>,
+    names: &[N],
+    each: impl FnMut(usize, Result<Inspected, OpenError>),
+) {
     let root = root.as_ref();
     let mut begun = None;
     let pause = |paused: u32| {
@@ -62,22 +142,24 @@ fn directory(root: &Path, name: &str) -> Result<Directory, OpenError> {
     Ok(Directory::root_to_look_in(root)?.ring(name, Trust::Anybody)?)
 }
 
-fn look(root: &Path, name: &str) -> Look<Result<Ring, OpenError>> {
+fn look(root: &Path, name: &str) -> Look<Result<Inspected, OpenError>> {
     let ring = match directory(root, name) {
         Ok(ring) => ring,
         Err(error) => return Look::Settled(Err(error)),
     };
     let path = ring.path.clone();
-    match Ring::open_once(ring) {
-        Ok(ring) if ring.state() == State::Superseded || ring.control_damage().is_some() || ring.live.is_err() => {
-            Look::InMotion(Ok(ring))
-        }
+    match Segment::open_once(ring).and_then(Inspected::of) {
+        Ok(found) if is_in_motion(found.segment()) => Look::InMotion(Ok(found)),
         Err(OpenError::NotFound { .. }) => {
             let found = "a directory without a segment".to_owned();
             Look::InMotion(Err(OpenError::NotARing { path, found, expected: "a ring" }))
         }
         result => Look::Settled(result),
     }
+}
+
+fn is_in_motion(segment: &Segment) -> bool {
+    segment.state() == State::Superseded || segment.control_damage().is_some() || segment.live.is_err()
 }
 
 /// Looks at `count` things until each is settled, or `pause` returns false: what is still in motion is then taken as it is

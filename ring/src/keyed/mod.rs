@@ -42,6 +42,6 @@ mod subscriber;
 
 pub use holds::Holds;
 pub use in_process::{InProcessKeyed, in_process_keyed};
-pub use options::Keyed;
+pub use options::{Keyed, TABLE_SUFFIX};
 pub use publisher::KeyedPublisher;
 pub use subscriber::{KeyedSubscriber, Numbered, Snapshot, SnapshotError};

@@ -27,15 +27,15 @@ pub struct Keyed<K, V, T = V> {
 }
 
 /// The table's name, or its socket's path, is the ring's with this behind it.
-const SUFFIX: &str = ".table";
+pub const TABLE_SUFFIX: &str = ".table";
 
 fn table_name(name: &str) -> String {
-    format!("{name}{SUFFIX}")
+    format!("{name}{TABLE_SUFFIX}")
 }
 
 fn table_socket(ring: &Path) -> PathBuf {
     let mut path = ring.as_os_str().to_owned();
-    path.push(SUFFIX);
+    path.push(TABLE_SUFFIX);
     path.into()
 }
 

@@ -29,6 +29,14 @@ impl<'a, W, S: Stride> Row<'a, W, S> {
     }
 }
 
+impl<S: Stride> Row<'_, Word, S> {
+    /// The sequence word of a copy.
+    #[inline(always)]
+    pub(crate) fn word(&self, copy: usize) -> u64 {
+        self.copy(copy)[0].load()
+    }
+}
+
 /// Every copy that was newer when it was looked at was overwritten before it was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Overtaken;
@@ -69,7 +77,7 @@ fn oldest<S: Stride>(row: &Row<'_, WriteWord, S>) -> usize {
 pub(crate) fn newest<S: Stride>(row: &Row<'_, Word, S>) -> Option<(usize, u64)> {
     let (mut newest, mut at) = (0, 0);
     for index in 0..row.count {
-        let word = row.copy(index)[0].load();
+        let word = row.word(index);
         if word.is_multiple_of(2) && word > newest {
             (newest, at) = (word, index);
         }
@@ -86,7 +94,7 @@ pub(crate) fn is_empty<S: Stride>(row: &Row<'_, Word, S>) -> bool {
     if !on("K4") {
         return true;
     }
-    newest(row).is_none() && (0..row.count).any(|index| row.copy(index)[0].load() == 0)
+    newest(row).is_none() && (0..row.count).any(|index| row.word(index) == 0)
 }
 
 /// Reads the newest value with `copy`, which is given its words, and returns the number of its store. `None` if nothing was

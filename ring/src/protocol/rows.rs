@@ -167,6 +167,22 @@ impl<S: Stride> Rows<Word, S> {
         row::newest(&self.row(index)).map(|(_, number)| number)
     }
 
+    /// The sequence word of a copy of row `index`.
+    pub(crate) fn sequence_word(&self, index: u32, copy: usize) -> u64 {
+        self.row(index).word(copy)
+    }
+
+    /// The number of entries of the log; 0 without a log.
+    pub(crate) fn log_entries(&self) -> usize {
+        self.parts.log_entries
+    }
+
+    /// The row that the log names for store `number`, if its entry is of that store and names a row.
+    pub(crate) fn logged_row(&self, number: u64) -> Option<u32> {
+        let seen = self.log(number)?.load();
+        (seen == entry(number, seen as u32) && seen as u32 != NO_ROW).then_some(seen as u32)
+    }
+
     /// Whether nothing was ever stored into row `index`, after a look that found no whole copy.
     pub(crate) fn is_empty(&self, index: u32) -> bool {
         row::is_empty(&self.row(index))

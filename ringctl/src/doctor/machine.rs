@@ -26,7 +26,8 @@ pub(crate) struct Machine {
 impl Machine {
     pub(super) fn new(root: &Path, args: &args::DoctorArgs) -> Self {
         let survey = Survey::take(root, &[]).unwrap_or_default();
-        let largest = survey.rings.iter().map(|ring| ring.bytes).max().unwrap_or(0);
+        let tables = survey.tables.iter().map(|table| table.bytes);
+        let largest = survey.rings.iter().map(|ring| ring.bytes).chain(tables).max().unwrap_or(0);
         Machine {
             proc: args.proc_root.clone(),
             sys: args.sys_root.clone(),

@@ -50,6 +50,7 @@ fn remove_ipc(machine: &Machine, uid: u32) -> Check {
         }
     }
     let mut uids: Vec<u32> = machine.survey.rings.iter().map(|ring| ring.uid).chain([uid]).collect();
+    uids.extend(machine.survey.tables.iter().map(|table| table.uid));
     uids.extend(machine.survey.others.iter().filter_map(|other| other.uid));
     uids.sort_unstable();
     uids.dedup();
@@ -90,14 +91,12 @@ fn logind(machine: &Machine) -> Vec<String> {
 /// read is neither: it may be live, of another user or of another version.
 fn leftovers(machine: &Machine) -> Check {
     let check = Check::new("leftover rings", Needed::Rings, "the ring").wanted("none");
-    let rings = machine.survey.rings.iter().filter(|ring| ["dead", "superseded"].contains(&ring.publisher));
-    let dead: Vec<_> = rings.map(|ring| format!("{} ({})", ring.name, ring.publisher)).collect();
-    let (not_rings, unread): (Vec<_>, Vec<_>) = machine
-        .survey
-        .others
-        .iter()
-        .filter(|other| !other.is_healthy())
-        .partition(|other| other.kind == Reason::NotARing);
+    let rings = machine.survey.rings.iter().map(|ring| (&ring.name, ring.publisher));
+    let tables = machine.survey.tables.iter().map(|table| (&table.name, table.writer));
+    let dead = rings.chain(tables).filter(|(_, life)| ["dead", "superseded"].contains(life));
+    let dead: Vec<_> = dead.map(|(name, life)| format!("{name} ({life})")).collect();
+    let (not_rings, unread): (Vec<_>, Vec<_>) =
+        machine.survey.others.iter().partition(|other| other.kind == Reason::NotARing);
     let not_rings: Vec<_> = not_rings.iter().map(|other| format!("{} (no ring)", other.name)).collect();
     let unread: Vec<_> = unread.iter().map(|other| format!("{} ({})", other.name, other.kind.words())).collect();
     let left = [dead.clone(), not_rings].concat();

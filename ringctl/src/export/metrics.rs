@@ -10,11 +10,17 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
-use crate::survey::{Snapshot, Subscriber, Survey};
+use crate::survey::{Snapshot, Subscriber, Survey, TableSnapshot};
 
-/// The text of all metrics. `readable` says whether the root could be read; `ages` are the times since each ring of the
-/// survey last published, in its order.
-pub(super) fn render(survey: Survey, readable: bool, ages: Vec<Option<Duration>>) -> String {
+/// The times since each ring and table of a survey last had another count, in its order.
+#[derive(Debug, Default)]
+pub(super) struct Ages {
+    pub(super) rings: Vec<Option<Duration>>,
+    pub(super) tables: Vec<Option<Duration>>,
+}
+
+/// The text of all metrics. `readable` says whether the root could be read.
+pub(super) fn render(survey: Survey, readable: bool, ages: Ages) -> String {
     let mut registry = Registry::default();
     registry.register_collector(Box::new(Metrics { readable, survey, ages }));
     let mut body = String::new();
@@ -30,13 +36,12 @@ pub(super) fn render(survey: Survey, readable: bool, ages: Vec<Option<Duration>>
 struct Metrics {
     readable: bool,
     survey: Survey,
-    /// For each ring, in their order.
-    ages: Vec<Option<Duration>>,
+    ages: Ages,
 }
 
 impl Collector for Metrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let rings = &self.survey.rings;
+        let Survey { rings, tables, .. } = &self.survey;
         let name = |ring: &Snapshot| vec![("ring", ring.name.clone())];
         let mut family = |name: &str, help: &str, values: Vec<(Vec<(&'static str, String)>, Value)>| {
             let kind = match values.first() {
@@ -61,12 +66,12 @@ impl Collector for Metrics {
             "Whether the directory of the rings could be read",
             vec![(vec![], Value::of(self.readable))],
         )?;
-        let readable = rings.iter().map(|ring| (ring.name.clone(), true));
-        let unreadable =
-            self.survey.others.iter().filter(|other| !other.is_healthy()).map(|other| (other.name.clone(), false));
+        let readable = rings.iter().map(|ring| &ring.name).chain(tables.iter().map(|table| &table.name));
+        let readable = readable.map(|name| (name.clone(), true));
+        let unreadable = self.survey.others.iter().map(|other| (other.name.clone(), false));
         family(
             "ring_readable",
-            "Whether a ring could be looked at: 0 if it is damaged, of another version, or not a ring",
+            "Whether a ring or table could be looked at: 0 if it is damaged, of another version, or not a ring",
             readable.chain(unreadable).map(|(name, fine)| (vec![("ring", name)], Value::of(fine))).collect(),
         )?;
         let mut of_rings = |metric: &str, help: &str, value: &dyn Fn(&Snapshot) -> Option<Value>| {
@@ -99,12 +104,13 @@ impl Collector for Metrics {
         of_rings("ring_subscribers", "Subscribers attached", &|ring| {
             ring.subscribers.as_ref().map(|subscribers| Value::Number(subscribers.len() as u64))
         })?;
-        let ages = rings.iter().zip(&self.ages).filter_map(|(ring, age)| Some((name(ring), Value::age((*age)?))));
+        let ages = rings.iter().zip(&self.ages.rings).filter_map(|(ring, age)| Some((name(ring), Value::age((*age)?))));
         family(
             "ring_last_publish_age_seconds",
             "Since the exporter last saw the published count change, or first saw the ring",
             ages.collect(),
         )?;
+        self.encode_tables(&mut family)?;
         let mut of_subscribers = |metric: &str, help: &str, value: &dyn Fn(&Subscriber) -> Value| {
             let subscribers = rings.iter().flat_map(|ring| {
                 ring.subscribers.iter().flatten().map(|subscriber| {
@@ -122,6 +128,45 @@ impl Collector for Metrics {
         of_subscribers("ring_subscriber_lost_messages", "Messages overwritten before they were read", &|subscriber| {
             Value::Count(subscriber.lost)
         })
+    }
+}
+
+/// What encodes the values of one metric, each with its labels.
+type Family<'a> = dyn FnMut(&str, &str, Vec<(Vec<(&'static str, String)>, Value)>) -> fmt::Result + 'a;
+
+impl Metrics {
+    /// The metrics of tables and cells.
+    fn encode_tables(&self, family: &mut Family<'_>) -> fmt::Result {
+        let tables = &self.survey.tables;
+        let labels = |table: &TableSnapshot| vec![("table", table.name.clone())];
+        let mut of_tables = |metric: &str, help: &str, value: &dyn Fn(&TableSnapshot) -> Option<Value>| {
+            family(metric, help, tables.iter().filter_map(|table| Some((labels(table), value(table)?))).collect())
+        };
+        of_tables("table_stores", "Stores since the table began; of a ring's table, the ring's messages", &|table| {
+            Some(Value::Count(table.stores))
+        })?;
+        of_tables("table_store_rate", "Stores a second over the exporter's --sample, or somewhat longer", &|table| {
+            table.rate.map(Value::Float)
+        })?;
+        of_tables("table_writer_up", "Whether the writer is alive", &|table| Some(Value::of(table.writer == "alive")))?;
+        of_tables("table_closed", "Whether the writer closed the table", &|table| {
+            Some(Value::of(table.writer == "closed"))
+        })?;
+        of_tables("table_epoch", "The writer's epoch: one more with each takeover", &|table| {
+            Some(Value::Number(table.epoch))
+        })?;
+        of_tables("table_rows", "Rows that have a key; 1 for a cell", &|table| Some(Value::Number(table.rows)))?;
+        of_tables("table_capacity_rows", "The most rows", &|table| Some(Value::Number(table.capacity)))?;
+        of_tables("table_size_bytes", "Bytes of the table's segment", &|table| Some(Value::Number(table.bytes)))?;
+        of_tables("table_readers", "Readers attached", &|table| {
+            table.readers.as_ref().map(|readers| Value::Number(readers.len() as u64))
+        })?;
+        let ages = tables.iter().zip(&self.ages.tables);
+        family(
+            "table_last_store_age_seconds",
+            "Since the exporter last saw the count of stores change, or first saw the table",
+            ages.filter_map(|(table, age)| Some((labels(table), Value::age((*age)?)))).collect(),
+        )
     }
 }
 
@@ -157,7 +202,7 @@ mod tests {
 
     #[test]
     fn a_root_that_cannot_be_read_is_a_metric() {
-        let body = render(Survey::default(), false, Vec::new());
+        let body = render(Survey::default(), false, Ages::default());
         assert!(body.contains("feed_rings_readable 0\n"), "{body}");
         assert!(body.ends_with("# EOF\n"), "{body}");
     }

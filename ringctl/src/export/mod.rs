@@ -1,4 +1,4 @@
-//! `export`: serves metrics of all rings over HTTP, for Prometheus.
+//! `export`: serves metrics of all rings and tables over HTTP, for Prometheus.
 //!
 //! The format is OpenMetrics text, which Prometheus reads since 2.5. Rings are surveyed at each scrape and at least
 //! once per interval, so that the age of the last publish is known to within an interval. No error of a connection ends
@@ -7,8 +7,8 @@
 mod connections;
 mod http;
 mod metrics;
+mod series;
 
-use std::collections::HashMap;
 use std::io;
 use std::net::TcpListener;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -21,9 +21,11 @@ use tracing::{info, warn};
 
 use self::connections::{Connections, Phase, Place};
 use self::http::{Answer, Request};
+use self::metrics::Ages;
+use self::series::Series;
 use crate::outcome::Outcome;
 use crate::output::Output;
-use crate::survey::{Rates, Snapshot, Survey, Targets};
+use crate::survey::{Snapshot, Survey, TableSnapshot, Targets};
 
 const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -146,7 +148,11 @@ fn answer(request: &Request, exporter: &Mutex<Exporter<'_>>) -> Answer {
         "/metrics" => {
             let mut exporter = lock(exporter);
             let (survey, root) = exporter.survey();
-            let ages = survey.rings.iter().map(|ring| exporter.times.age(ring)).collect();
+            let times = &exporter.times;
+            let ages = Ages {
+                rings: survey.rings.iter().map(|ring| times.rings.age(ring)).collect(),
+                tables: survey.tables.iter().map(|table| times.tables.age(table)).collect(),
+            };
             Answer { status: 200, kind: CONTENT_TYPE, body: metrics::render(survey, root.is_ok(), ages) }
         }
         "/" => Answer::text(200, "metrics are at /metrics"),
@@ -157,12 +163,11 @@ fn answer(request: &Request, exporter: &Mutex<Exporter<'_>>) -> Answer {
 /// A survey, and whether the root could be read.
 type Surveyed = (Survey, anyhow::Result<()>);
 
-/// The times when rings were last seen to publish.
+/// The rings and tables over time.
 #[derive(Debug)]
 struct PublishTimes {
-    rates: Rates,
-    /// By name and nonce: the published count and the time when it was first seen.
-    seen: HashMap<(String, String), (u64, Instant)>,
+    rings: Series,
+    tables: Series,
     /// The time of the last survey.
     surveyed: Instant,
     /// The root could not be read at the last survey, and that was logged.
@@ -170,54 +175,38 @@ struct PublishTimes {
 }
 
 impl PublishTimes {
-    /// `window` is the shortest time over which a rate is measured: two scrapes may follow each other faster.
     fn with_window(window: Duration) -> Self {
-        PublishTimes {
-            rates: Rates::with_window(window),
-            seen: HashMap::new(),
-            surveyed: Instant::now(),
-            unreadable: false,
-        }
+        let series = || Series::with_window(window);
+        PublishTimes { rings: series(), tables: series(), surveyed: Instant::now(), unreadable: false }
     }
 
     fn survey(&mut self, targets: &mut Targets<'_>) -> Surveyed {
         let (mut survey, root) = targets.survey();
-        self.rates.apply(&mut survey.rings);
-        let (now, mut seen) = (Instant::now(), HashMap::new());
-        for ring in &survey.rings {
-            let key = key(ring);
-            let before = self.seen.remove(&key);
-            if before.is_none() {
-                let Snapshot { name, publisher, epoch, published, .. } = ring;
+        self.surveyed = Instant::now();
+        self.rings.add(
+            &mut survey.rings,
+            root.is_ok(),
+            |Snapshot { name, publisher, epoch, published, .. }| {
                 info!(ring = name, publisher, epoch, published, "ring appeared");
-            }
-            let entry = before.filter(|before| before.0 == ring.published).unwrap_or((ring.published, now));
-            seen.insert(key, entry);
-        }
+            },
+            |ring, published| info!(ring, published, "ring vanished"),
+        );
+        self.tables.add(
+            &mut survey.tables,
+            root.is_ok(),
+            |TableSnapshot { name, writer, epoch, stores, .. }| {
+                info!(table = name, writer, epoch, stores, "table appeared");
+            },
+            |table, stores| info!(table, stores, "table vanished"),
+        );
         match &root {
-            Ok(()) => {
-                for ((name, _), (published, _)) in &self.seen {
-                    info!(ring = name, published, "ring vanished");
-                }
-                self.unreadable = false;
+            Ok(()) => self.unreadable = false,
+            // A root that cannot be read may come back. This is logged once.
+            Err(error) if !std::mem::replace(&mut self.unreadable, true) => {
+                warn!(error = %format_args!("{error:#}"), "the rings cannot be read");
             }
-            Err(error) => {
-                // A root that cannot be read may come back. This is logged once.
-                if !std::mem::replace(&mut self.unreadable, true) {
-                    warn!(error = %format_args!("{error:#}"), "the rings cannot be read");
-                }
-                seen.extend(self.seen.drain());
-            }
+            Err(_) => {}
         }
-        (self.seen, self.surveyed) = (seen, now);
         (survey, root)
     }
-
-    fn age(&self, ring: &Snapshot) -> Option<Duration> {
-        self.seen.get(&key(ring)).map(|(_, since)| since.elapsed())
-    }
-}
-
-fn key(ring: &Snapshot) -> (String, String) {
-    (ring.name.clone(), ring.nonce.clone())
 }

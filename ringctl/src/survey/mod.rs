@@ -1,14 +1,17 @@
-//! Surveys of rings: what the commands that show rings have in common.
+//! Surveys of rings, tables and cells: what the commands that show them have in common.
 
 mod owner;
 mod rates;
 mod root;
+mod seen;
 mod snapshot;
+mod table;
 mod targets;
 mod unreadable;
 
-pub(crate) use rates::Rates;
+pub(crate) use rates::{Counted, Rates};
 pub(crate) use root::{Survey, in_order, names_in, readable};
 pub(crate) use snapshot::{Epoch, Snapshot, Subscriber, life};
+pub(crate) use table::TableSnapshot;
 pub(crate) use targets::Targets;
 pub(crate) use unreadable::Reason;

@@ -1,11 +1,49 @@
-//! Messages per second, from two surveys of a ring.
+//! Messages or stores per second, from two surveys.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::snapshot::Snapshot;
+use super::table::TableSnapshot;
 
-/// The published counts of rings at the last survey, from which rates follow.
+/// What has a rate: a ring or a table.
+pub(crate) trait Counted {
+    /// Name and nonce, which no two have in common.
+    fn key(&self) -> (String, String);
+    /// The messages published, or the stores.
+    fn count(&self) -> u64;
+    fn set_rate(&mut self, rate: Option<f64>);
+}
+
+impl Counted for Snapshot {
+    fn key(&self) -> (String, String) {
+        (self.name.clone(), self.nonce.clone())
+    }
+
+    fn count(&self) -> u64 {
+        self.published
+    }
+
+    fn set_rate(&mut self, rate: Option<f64>) {
+        self.rate = rate;
+    }
+}
+
+impl Counted for TableSnapshot {
+    fn key(&self) -> (String, String) {
+        (self.name.clone(), self.nonce.clone())
+    }
+
+    fn count(&self) -> u64 {
+        self.stores
+    }
+
+    fn set_rate(&mut self, rate: Option<f64>) {
+        self.rate = rate;
+    }
+}
+
+/// The counts of rings or tables at the last survey, from which rates follow.
 #[derive(Debug, Default)]
 pub(crate) struct Rates {
     known: HashMap<(String, String), Known>,
@@ -13,10 +51,10 @@ pub(crate) struct Rates {
     window: Duration,
 }
 
-/// A ring's published count when its rate was last measured, and that rate.
+/// A count when its rate was last measured, and that rate.
 #[derive(Clone, Copy, Debug)]
 struct Known {
-    published: u64,
+    count: u64,
     at: Instant,
     rate: Option<f64>,
 }
@@ -26,25 +64,24 @@ impl Rates {
         Rates { known: HashMap::new(), window }
     }
 
-    /// Sets the rate of each ring that was there before, and forgets rings that are gone.
-    pub(crate) fn apply(&mut self, rings: &mut [Snapshot]) {
-        self.apply_at(Instant::now(), rings);
+    /// Sets the rate of each that was there before, and forgets those that are gone.
+    pub(crate) fn apply<T: Counted>(&mut self, found: &mut [T]) {
+        self.apply_at(Instant::now(), found);
     }
 
-    fn apply_at(&mut self, now: Instant, rings: &mut [Snapshot]) {
+    fn apply_at<T: Counted>(&mut self, now: Instant, found: &mut [T]) {
         let mut before = std::mem::take(&mut self.known);
-        for ring in rings {
-            let key = (ring.name.clone(), ring.nonce.clone());
+        for each in found {
+            let (key, count) = (each.key(), each.count());
             let known = match before.remove(&key) {
-                None => Known { published: ring.published, at: now, rate: None },
+                None => Known { count, at: now, rate: None },
                 Some(known) if now > known.at && now - known.at >= self.window => {
-                    let messages = ring.published.saturating_sub(known.published) as f64;
-                    let rate = Some(messages / (now - known.at).as_secs_f64());
-                    Known { published: ring.published, at: now, rate }
+                    let rate = count.saturating_sub(known.count) as f64 / (now - known.at).as_secs_f64();
+                    Known { count, at: now, rate: Some(rate) }
                 }
                 Some(known) => known,
             };
-            ring.rate = known.rate;
+            each.set_rate(known.rate);
             self.known.insert(key, known);
         }
     }

@@ -1,4 +1,4 @@
-//! Surveys all rings of a root.
+//! Surveys all rings, tables and cells of a root.
 
 use std::borrow::Cow;
 use std::ffi::OsString;
@@ -6,33 +6,37 @@ use std::path::Path;
 
 use anyhow::Context;
 use feed_ring::OpenError;
-use feed_ring::inspect::{FileFacts, Ring, names as ring_names, open_each};
+use feed_ring::inspect::{FileFacts, Inspected, names as ring_names, open_each};
 use serde::Serialize;
 
+use super::seen::Seen;
 use super::snapshot::Snapshot;
+use super::table::TableSnapshot;
 use super::unreadable::{Reason, Unreadable};
 use crate::format::printable_name;
 use crate::open::explain;
 
-/// All rings of a root, and all entries that only have a ring's name.
+/// All rings, tables and cells of a root, and all entries that only have a ring's name.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct Survey {
     pub(crate) rings: Vec<Snapshot>,
+    /// Tables and cells.
+    pub(crate) tables: Vec<TableSnapshot>,
     /// The entries that end in `.ring` and cannot be inspected.
     pub(crate) others: Vec<Unreadable>,
 }
 
 impl Survey {
-    /// Surveys every ring in `root`, or those of these names.
+    /// Surveys everything in `root`, or what has these names.
     pub(crate) fn take(root: &Path, names: &[String]) -> anyhow::Result<Self> {
         let found = names_in(root, names)?;
-        let mut rings = Vec::new();
-        let mut others = Vec::new();
+        let (mut rings, mut tables, mut others) = (Vec::new(), Vec::new(), Vec::new());
         open_each(root, &readable(&found), |index, opened| {
             let name = &found[index];
             match inspect(&name.to_string_lossy(), opened, false) {
-                // Unmapped at once, so that not all rings are mapped at a time.
-                Ok((_, snapshot)) => rings.push((index, snapshot)),
+                // Unmapped at once, so that not all are mapped at a time.
+                Ok((_, Seen::Ring(ring))) => rings.push((index, ring)),
+                Ok((_, Seen::Table(table))) => tables.push((index, table)),
                 // Its publisher closed and removed it meanwhile.
                 Err(_) if names.is_empty() && FileFacts::of_candidate(root, name).is_err() => {}
                 Err((kind, problem)) => {
@@ -41,7 +45,7 @@ impl Survey {
                 }
             }
         });
-        Ok(Survey { rings: in_order(rings), others: in_order(others) })
+        Ok(Survey { rings: in_order(rings), tables: in_order(tables), others: in_order(others) })
     }
 }
 
@@ -56,15 +60,15 @@ pub(crate) fn in_order<T>(mut found: Vec<(usize, T)>) -> Vec<T> {
     found.into_iter().map(|(_, found)| found).collect()
 }
 
-/// Takes a snapshot of an opened ring, or says why it could not be opened.
+/// Takes a snapshot of what was opened, or says why it could not be opened.
 pub(super) fn inspect(
     name: &str,
-    opened: Result<Ring, OpenError>,
+    opened: Result<Inspected, OpenError>,
     sealed: bool,
-) -> Result<(Ring, Snapshot), (Reason, String)> {
-    let ring = opened.map_err(|error| (Reason::of(&error), explain(&error, sealed)))?;
-    match Snapshot::of(name, &ring) {
-        Ok(snapshot) => Ok((ring, snapshot)),
+) -> Result<(Inspected, Seen), (Reason, String)> {
+    let opened = opened.map_err(|error| (Reason::of(&error), explain(&error, sealed)))?;
+    match Seen::of(name, &opened) {
+        Ok(seen) => Ok((opened, seen)),
         Err(error) => Err((Reason::Damaged, format!("{error:#}"))),
     }
 }

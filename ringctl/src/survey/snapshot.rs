@@ -117,7 +117,7 @@ impl Snapshot {
             mode: octal(file),
             bytes: file.bytes,
             abi: facts.abi,
-            message: facts.schema.lines().next().and_then(|line| line.split(' ').next()).unwrap_or("").to_owned(),
+            message: type_name(&facts.schema),
             message_bytes: facts.payload_size,
             message_align: facts.payload_align,
             fingerprint: format!("{:016x}", facts.fingerprint),
@@ -151,6 +151,11 @@ impl Snapshot {
     }
 }
 
+/// The name of the type that a schema describes.
+pub(super) fn type_name(schema: &str) -> String {
+    schema.lines().next().and_then(|line| line.split(' ').next()).unwrap_or("").to_owned()
+}
+
 /// The state of a publisher as text.
 pub(crate) fn life(life: Life) -> &'static str {
     match life {
@@ -163,6 +168,6 @@ pub(crate) fn life(life: Life) -> &'static str {
 }
 
 /// A time in ns since 1970, as text in UTC.
-fn time(ns: u64) -> String {
+pub(super) fn time(ns: u64) -> String {
     humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_nanos(ns)).to_string()
 }

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use feed_ring::inspect::{FileFacts, Life, Ring};
+use feed_ring::inspect::{FileFacts, Inspected};
 
 use super::root::{Survey, inspect};
-use super::snapshot::Snapshot;
+use super::seen::{Seen, is_alive};
 use super::unreadable::Unreadable;
 use crate::format::printable_name;
 
@@ -41,7 +41,8 @@ impl<'a> Targets<'a> {
         };
         for sealed in &mut self.sealed {
             match sealed.survey() {
-                Ok(snapshot) => survey.rings.push(snapshot),
+                Ok(Seen::Ring(ring)) => survey.rings.push(ring),
+                Ok(Seen::Table(table)) => survey.tables.push(table),
                 Err(other) => survey.others.push(*other),
             }
         }
@@ -49,40 +50,38 @@ impl<'a> Targets<'a> {
     }
 }
 
-/// A sealed ring and the connection to its publisher. It is kept, because the publisher would notice a new connection
-/// for each survey.
+/// A sealed ring or table and the connection to its publisher. It is kept, because the publisher would notice a new
+/// connection for each survey.
 struct SealedRing {
     path: PathBuf,
-    ring: Option<Ring>,
-    /// The last snapshot of a ring that has ended. The ring is unmapped then, so its memory is freed.
-    ended: Option<Snapshot>,
+    opened: Option<Inspected>,
+    /// The last snapshot of one that has ended. It is unmapped then, so its memory is freed.
+    ended: Option<Seen>,
 }
 
 impl SealedRing {
     fn new(path: &Path) -> Self {
-        SealedRing { path: path.to_owned(), ring: None, ended: None }
+        SealedRing { path: path.to_owned(), opened: None, ended: None }
     }
 
-    fn survey(&mut self) -> Result<Snapshot, Box<Unreadable>> {
+    fn survey(&mut self) -> Result<Seen, Box<Unreadable>> {
         let name = printable_name(self.path.as_os_str());
-        let known = self.ring.as_ref().and_then(|ring| Some((ring, Snapshot::of(&name, ring).ok()?)));
-        let known = known.map(|(ring, snapshot)| (ring.publisher() == Life::Alive, ring.is_current(), snapshot));
-        if let Some((true, true, snapshot)) = known {
-            return Ok(snapshot);
+        let known = self.opened.as_ref().and_then(|opened| Some((opened, Seen::of(&name, opened).ok()?)));
+        let known = known.map(|(opened, seen)| (is_alive(opened), opened.segment().is_current(), seen));
+        if let Some((true, true, seen)) = known {
+            return Ok(seen);
         }
-        // It ended, or another ring took its socket.
-        match (inspect(&name, Ring::connect(&self.path), true), known) {
-            (Ok((ring, snapshot)), _) => {
-                (self.ring, self.ended) = (Some(ring), None);
-                Ok(snapshot)
+        // It ended, or another took its socket.
+        match (inspect(&name, Inspected::connect(&self.path), true), known) {
+            (Ok((opened, seen)), _) => {
+                (self.opened, self.ended) = (Some(opened), None);
+                Ok(seen)
             }
-            (Err(_), Some((true, _, snapshot))) => Ok(snapshot),
+            (Err(_), Some((true, _, seen))) => Ok(seen),
             (Err((kind, problem)), known) => {
-                self.ring = None;
-                if let Some((.., mut snapshot)) = known {
-                    // Its subscribers can no longer be seen.
-                    (snapshot.subscribers, snapshot.slowest_lag) = (None, None);
-                    self.ended = Some(snapshot);
+                self.opened = None;
+                if let Some((.., seen)) = known {
+                    self.ended = Some(seen.ended());
                 }
                 let file = FileFacts::of_path(&self.path).ok();
                 self.ended.clone().ok_or_else(|| Box::new(Unreadable::new(name, file, kind, &problem)))

@@ -1,7 +1,7 @@
 //! Entries that have a ring's name and cannot be inspected.
 
+use feed_ring::OpenError;
 use feed_ring::inspect::FileFacts;
-use feed_ring::{OpenError, SegmentKind};
 use serde::Serialize;
 
 use super::owner::{octal, user};
@@ -33,10 +33,6 @@ pub(crate) enum Reason {
     Damaged,
     /// Nobody serves this sealed ring.
     NotServed,
-    /// It is a table.
-    Table,
-    /// It is a cell.
-    Cell,
     /// Another error.
     Failed,
 }
@@ -50,8 +46,6 @@ impl Reason {
             Reason::OtherVersion => "another version",
             Reason::Damaged => "damaged",
             Reason::NotServed => "not served",
-            Reason::Table => "a table",
-            Reason::Cell => "a cell",
             Reason::Failed => "failed",
         }
     }
@@ -62,8 +56,6 @@ impl Reason {
             OpenError::Permission { .. } | OpenError::Refused { .. } => Reason::NotAllowed,
             OpenError::Abi { .. } => Reason::OtherVersion,
             OpenError::Geometry { .. } | OpenError::Unsealed { .. } => Reason::Damaged,
-            OpenError::Kind { found: SegmentKind::Cell, .. } => Reason::Cell,
-            OpenError::Kind { found: SegmentKind::Table, .. } => Reason::Table,
             OpenError::NotFound { .. } | OpenError::NotServed { .. } => Reason::NotServed,
             _ => Reason::Failed,
         }
@@ -71,11 +63,6 @@ impl Reason {
 }
 
 impl Unreadable {
-    /// Whether it is a table or a cell, whose header is in order. That is all that was looked at.
-    pub(crate) fn is_healthy(&self) -> bool {
-        matches!(self.kind, Reason::Table | Reason::Cell)
-    }
-
     pub(super) fn new(name: String, file: Option<FileFacts>, kind: Reason, problem: &str) -> Self {
         Unreadable {
             name,

@@ -4,20 +4,18 @@ mod screen;
 mod state;
 
 use std::io::{self, IsTerminal};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use feed_program::stdout::OutputError;
 use feed_program::{remedy, stop};
-use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
+use ratatui::crossterm::event::{Event, KeyCode, KeyEventKind, KeyModifiers};
 
 use crate::outcome::Outcome;
 use crate::output::Output;
+use crate::screen::{Woken, next as next_look, wait};
 use crate::survey::{Rates, Survey, Targets};
 use crate::top::state::State;
-
-/// A signal is noticed this late.
-const SIGNAL_NOTICED: Duration = Duration::from_millis(50);
 
 pub(crate) fn run(mut targets: Targets<'_>, interval: Duration, out: &mut Output) -> anyhow::Result<Outcome> {
     // A root that cannot be read is an error, not an empty screen.
@@ -46,10 +44,11 @@ fn survey(targets: &mut Targets<'_>) -> anyhow::Result<Survey> {
 
 /// JSON needs no terminal: one line for each survey.
 fn write_json(targets: &mut Targets<'_>, interval: Duration, out: &mut Output) -> anyhow::Result<Outcome> {
-    let mut rates = Rates::default();
+    let (mut rates, mut of_tables) = (Rates::default(), Rates::default());
     loop {
         let mut survey = survey(targets)?;
         rates.apply(&mut survey.rings);
+        of_tables.apply(&mut survey.tables);
         out.json(&survey)?;
         out.flush()?;
         std::thread::sleep(interval);
@@ -82,36 +81,10 @@ fn show(
                 }
             }
             Woken::Event(_) => {}
-            Woken::Survey => {
+            Woken::Due => {
                 state.update(survey(targets)?);
-                next += interval;
-                // After a stop (Ctrl-Z, a suspended machine) missed surveys are not caught up.
-                next = next.max(Instant::now());
+                next = next_look(next, interval);
             }
-        }
-    }
-}
-
-/// What ended a wait.
-enum Woken {
-    Event(Event),
-    /// The time of the next survey.
-    Survey,
-    Signal,
-}
-
-/// Waits for a key, a new size of the terminal, the time of the next survey, or a signal.
-fn wait(survey: Instant, stop: &AtomicBool) -> io::Result<Woken> {
-    loop {
-        if stop.load(Ordering::Relaxed) {
-            return Ok(Woken::Signal);
-        }
-        let left = survey.saturating_duration_since(Instant::now());
-        if event::poll(left.min(SIGNAL_NOTICED))? {
-            return event::read().map(Woken::Event);
-        }
-        if left <= SIGNAL_NOTICED {
-            return Ok(Woken::Survey);
         }
     }
 }

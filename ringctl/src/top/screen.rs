@@ -5,15 +5,16 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style, Stylize};
 use ratatui::text::Line;
-use ratatui::widgets::{Cell, Paragraph, RenderDirection, Row, Sparkline, Table, TableState};
+use ratatui::widgets::{Paragraph, RenderDirection, Sparkline, TableState};
 
 use crate::format::{count, rate};
+use crate::screen::{keys, table};
 use crate::subscribers::{COLUMNS, cells, share};
 use crate::survey::{Snapshot, Subscriber};
-use crate::table::{ALWAYS, Column, GAP, fitting, widths};
+use crate::table::{ALWAYS, Column};
 use crate::top::state::State;
 
-const RINGS: [Column; 8] = [
+const RINGS: [Column<'static>; 8] = [
     Column { title: "NAME", right: false, rank: ALWAYS },
     Column { title: "PUBLISHER", right: false, rank: 5 },
     Column { title: "PUBLISHED", right: true, rank: 2 },
@@ -25,7 +26,7 @@ const RINGS: [Column; 8] = [
 ];
 
 /// The remark follows the columns that `stat` has, too.
-const REMARK: Column = Column { title: "", right: false, rank: 4 };
+const REMARK: Column<'static> = Column { title: "", right: false, rank: 4 };
 
 /// The height of the sparkline, if there is room.
 const SPARKLINE: u16 = 4;
@@ -38,7 +39,7 @@ pub(crate) fn draw(frame: &mut Frame<'_>, state: &State) {
     let area = frame.area();
     // The rings take at most half of the screen.
     let lines = (rings + 1).min((area.height / 2).max(2));
-    let keys = keys(area);
+    let keys = keys(&KEYS, area);
     let keys_lines = keys.len() as u16;
     let sparkline = if area.height >= lines + SPARKLINE + 5 + keys_lines { SPARKLINE } else { 0 };
     let areas: [Rect; 6] = Layout::vertical([
@@ -50,21 +51,27 @@ pub(crate) fn draw(frame: &mut Frame<'_>, state: &State) {
         Constraint::Length(keys_lines),
     ])
     .areas(area);
-    let [title, table, name, graph, subscribers, footer] = areas;
+    let [title, table_area, name, graph, subscribers, footer] = areas;
     let direction = if state.reversed { ", reversed" } else { "" };
-    let others = match state.survey.others.iter().filter(|other| !other.is_healthy()).count() {
+    let others = match state.survey.others.len() {
         0 => String::new(),
         count => format!(", {count} not readable"),
     };
+    let tables = match state.survey.tables.len() {
+        0 => String::new(),
+        1 => ", 1 table".to_owned(),
+        count => format!(", {count} tables"),
+    };
     let plural = if rings == 1 { "" } else { "s" };
-    let heading = format!("{}: {rings} ring{plural}{others}, by {}{direction}", state.root, state.sort.name());
+    let heading = format!("{}: {rings} ring{plural}{tables}{others}, by {}{direction}", state.root, state.sort.name());
     frame.render_widget(Line::from(heading).bold(), title);
     frame.render_widget(Paragraph::new(keys.join("\n")).dim(), footer);
     let Some(selected) = state.selected() else {
-        frame.render_widget(Paragraph::new("no rings"), table);
+        let tables = if state.survey.tables.is_empty() { "" } else { "; a table: ringctl table NAME --watch" };
+        frame.render_widget(Paragraph::new(format!("no rings{tables}")), table_area);
         return;
     };
-    draw_rings(frame, state, selected, table);
+    draw_rings(frame, state, selected, table_area);
     let ring = &state.survey.rings[selected];
     draw_name(frame, ring, name);
     if graph.height > 0 {
@@ -75,22 +82,6 @@ pub(crate) fn draw(frame: &mut Frame<'_>, state: &State) {
         frame.render_widget(sparkline.style(Style::new().fg(Color::Cyan)), graph);
     }
     draw_subscribers(frame, ring, subscribers);
-}
-
-/// What the keys do, in as many lines as the width takes, but at most a quarter of the screen.
-fn keys(area: Rect) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for key in KEYS {
-        match lines.last_mut() {
-            Some(line) if line.len() + GAP + key.len() <= area.width.into() => {
-                line.push_str(&" ".repeat(GAP));
-                line.push_str(key);
-            }
-            _ => lines.push(key.to_owned()),
-        }
-    }
-    lines.truncate((area.height / 4).max(1).into());
-    lines
 }
 
 fn draw_rings(frame: &mut Frame<'_>, state: &State, selected: usize, area: Rect) {
@@ -112,7 +103,7 @@ fn draw_rings(frame: &mut Frame<'_>, state: &State, selected: usize, area: Rect)
         "dead" | "unknown" => Style::new().fg(Color::Red),
         _ => Style::new().add_modifier(Modifier::DIM),
     });
-    let table = table(&RINGS, &rows, styles.collect(), area.width)
+    let table = table(&RINGS, &rows, styles.collect(), area.width, 0)
         .row_highlight_style(Style::new().add_modifier(Modifier::REVERSED));
     let mut at = TableState::new().with_selected(Some(selected));
     frame.render_stateful_widget(table, area, &mut at);
@@ -159,22 +150,5 @@ fn draw_subscribers(frame: &mut Frame<'_>, ring: &Snapshot, area: Rect) {
         share if share >= 0.125 => Style::new().fg(Color::Yellow),
         _ => Style::new(),
     });
-    frame.render_widget(table(&columns, &rows, styles.collect(), area.width), area);
-}
-
-/// A table of the columns that fit.
-fn table(columns: &[Column], rows: &[Vec<String>], styles: Vec<Style>, width: u16) -> Table<'static> {
-    let widths = widths(columns, rows);
-    let shown = fitting(columns, &widths, width.into());
-    let cell = |text: &str, index: usize| {
-        let line = Line::from(text.to_owned());
-        Cell::from(if columns[index].right { line.right_aligned() } else { line })
-    };
-    let titles = shown.iter().map(|&index| cell(columns[index].title, index));
-    let header = Row::new(titles.collect::<Vec<_>>()).style(Style::new().add_modifier(Modifier::DIM));
-    let rows = rows.iter().zip(styles).map(|(row, style)| {
-        Row::new(shown.iter().map(|&index| cell(&row[index], index)).collect::<Vec<_>>()).style(style)
-    });
-    let lengths = shown.iter().map(|&index| Constraint::Length(widths[index] as u16));
-    Table::new(rows.collect::<Vec<_>>(), lengths.collect::<Vec<_>>()).header(header).column_spacing(GAP as u16)
+    frame.render_widget(table(&columns, &rows, styles.collect(), area.width, 0), area);
 }
