@@ -145,7 +145,8 @@ fn inspect(root: &Path, name: &str) {
     for row in 0..table.keys().min(2 * ROWS as u64) {
         let (_, read) = (table.key(row, &mut key), table.read(row, &mut value));
         if let (Ok(Some(_)), Ok(ty)) = (read, table.message_type()) {
-            let _ = (ty.text(&value), ty.json(&value), ty.fields.iter().map(|field| field.text(&value)).count());
+            let _ = (ty.text(&value), ty.json(&value));
+            ty.fields.iter().for_each(|field| drop((field.text(&value), field.json(&value))));
         }
         let _ = table.key_type().and_then(Result::ok).map(|ty| ty.text(&key));
     }
@@ -220,7 +221,10 @@ fn damaged_tables_and_cells_end_in_a_value_or_an_error() {
         let kind = usize::from(!of_table);
         write(&valid[kind].0, &damaged(&valid[kind].1, &damages));
         let read = [read_table, read_cell][kind](root.path(), WaitStrategy::Block);
-        inspect(root.path(), ["t", "c"][kind]);
+        // A third of the cases: a row of which no copy is whole costs either reader milliseconds.
+        if damages.len() == 1 {
+            inspect(root.path(), ["t", "c"][kind]);
+        }
         let mut both = opened.get();
         both[kind] += u32::from(read);
         opened.set(both);

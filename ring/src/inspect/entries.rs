@@ -17,7 +17,7 @@ use crate::transport::files::{Directory, Fault, Trust, What, file};
 /// A subscriber writes its sequence into its [`Entry`] each time it has received this many messages, when it has lost
 /// some, and, within a millisecond, when it has received all there is. Lag is exact for a waiting subscriber, up to
 /// 1,023 too high for a busy one. Read [`Ring::held`](super::Ring::held) before
-/// [`Ring::entries`](super::Ring::entries): in the other order, messages published in between are added to the lag.
+/// [`Segment::entries`](super::Segment::entries): in the other order, messages published in between are added to the lag.
 pub const REPORTED_EVERY: u64 = REPORT_EVERY;
 
 /// One subscriber's entry in the control file. The subscriber wrote it, and nothing checks that it is true.

@@ -1,10 +1,12 @@
 //! One look at a table: its rows, and which of them changed since the look before.
 
+use std::path::Path;
+
 use feed_ring::inspect::{Table, Unread};
 use serde_json::json;
 
 use super::shape::Shape;
-use crate::format::{count, printable, rate};
+use crate::format::{count, printable, printable_name, rate};
 use crate::survey::{Rates, TableSnapshot};
 
 /// The most rows that may be unreadable. Each costs many attempts, and whoever may write to a table can spoil them all.
@@ -55,7 +57,7 @@ impl<'a> Reader<'a> {
     /// If the table was cut short or has holes, or too many of its rows cannot be read.
     pub(super) fn look(&mut self, table: &Table) -> anyhow::Result<Look> {
         let path = table.path().display().to_string();
-        let mut snapshot = TableSnapshot::of(&path, table)?;
+        let mut snapshot = TableSnapshot::of(&name(table.path(), table.is_sealed()), table)?;
         self.rates.apply(std::slice::from_mut(&mut snapshot));
         let nonce = table.facts().nonce;
         let since = self.before.filter(|before| before.0 == nonce).map(|(_, stores)| stores);
@@ -94,13 +96,23 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// The name of the table in this directory, or behind this socket.
+fn name(path: &Path, is_sealed: bool) -> String {
+    let name = if is_sealed { None } else { path.file_stem() };
+    printable_name(name.unwrap_or(path.as_os_str()))
+}
+
 impl Look {
     /// What is true of the whole table, in a line.
     pub(super) fn heading(&self) -> String {
-        let TableSnapshot { path, rows, capacity, stores, writer, .. } = &self.table;
-        let rate = self.table.rate.map_or(String::new(), |now| format!(" ({})", rate(now)));
-        let (rows, capacity, stores) = (count(*rows), count(*capacity), count(*stores));
-        format!("{}: {rows} of {capacity} rows, {stores} stores{rate}, writer {writer}", printable(path))
+        let TableSnapshot { name, key, rows, capacity, stores, writer, rate: now, .. } = &self.table;
+        let now = now.map_or(String::new(), |now| format!(" ({})", rate(now)));
+        let rows = match key {
+            Some(_) => format!(" {} of {} rows,", count(*rows), count(*capacity)),
+            None => String::new(),
+        };
+        let plural = if *stores == 1 { "" } else { "s" };
+        format!("{}: writer {writer},{rows} {} store{plural}{now}", printable(name), count(*stores))
     }
 
     /// The first of the symbols that were asked for that no row has.
@@ -115,9 +127,9 @@ impl Look {
 
     /// One JSON object: the table, and its rows; only the changed ones unless `all`.
     pub(super) fn json(&self, all: bool) -> String {
-        let TableSnapshot { kind, stores, rows, capacity, writer, epoch, rate, nonce, .. } = &self.table;
+        let TableSnapshot { name, kind, stores, rows, capacity, writer, epoch, rate, nonce, .. } = &self.table;
         let head = json!({
-            "path": self.table.path, "kind": kind, "nonce": nonce, "writer": writer, "epoch": epoch, "stores": stores,
+            "name": name, "path": self.table.path, "kind": kind, "nonce": nonce, "writer": writer, "epoch": epoch, "stores": stores,
             "rate": rate, "keys": rows, "capacity": capacity, "first": self.is_first,
         });
         let shown = self.rows.iter().filter(|row| all || row.changed);

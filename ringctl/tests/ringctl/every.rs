@@ -19,9 +19,10 @@ use crate::machine::Machine;
 use crate::rings::{Quote, closed, dead, live, options, publish_twenty, put, quote, slot, stable, superseded};
 
 /// The commands that end by themselves. Each runs with and without `--json`.
-const COMMANDS: [&[&str]; 8] = [
+const COMMANDS: [&[&str]; 9] = [
     &["list", "--sample", "0"],
     &["stat", "q"],
+    &["table", "q"],
     &["tail", "q", "-n", "2"],
     &["dump", "q", "--sequence", "18..20"],
     &["dump", "q", "--sequence", "19", "--hex"],

@@ -3,12 +3,13 @@
 use std::fs::File;
 use std::process::{Command, Stdio};
 
+use feed_ring::CellWriter;
 use feed_testing::{Finished, PrivateRoot, after, on_a_full_disk};
 
 use crate::rings::live;
 
 /// Every command, and what clap prints.
-const COMMANDS: [&[&str]; 16] = [
+const COMMANDS: [&[&str]; 18] = [
     &["list"],
     &["stat", "q"],
     &["stat", "q", "--watch", "1"],
@@ -16,6 +17,8 @@ const COMMANDS: [&[&str]; 16] = [
     &["tail", "q", "-f"],
     &["dump", "q"],
     &["dump", "q", "--hex"],
+    &["table", "t"],
+    &["table", "t", "--watch"],
     &["verify"],
     &["doctor"],
     &["clean", "--dry-run"],
@@ -41,6 +44,7 @@ fn full(root: &PrivateRoot, arguments: &[&str]) -> Finished {
 fn every_command_reports_a_full_disk() {
     let root = PrivateRoot::new();
     let _publisher = live(&root, "q");
+    let _cell = CellWriter::<u64>::options("t").root(&root).create_cell().unwrap();
     let says =
         "cannot write to standard output: No space left on device (os error 28): make room, or send it elsewhere";
     for arguments in COMMANDS {

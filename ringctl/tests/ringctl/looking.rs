@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::process::{Command, Stdio};
 
-use feed_ring::{CellWriter, Join, Subscriber, TableWriter};
+use feed_ring::{Join, Subscriber};
 use feed_testing::{PrivateRoot, skipped};
 
 use serde_json::Value;
@@ -335,19 +335,4 @@ fn five_hundred_empty_directories_are_not_waited_for_one_by_one() {
         assert!(said.contains("quotes"), "{said}");
         assert!(sleeps < 400, "{arguments:?}: {sleeps} sleeps for 500 directories");
     }
-}
-
-/// Tables and cells are in the same folder, and nothing is wrong with them.
-#[test]
-fn tables_and_cells_are_named_and_not_taken_for_damage() {
-    let root = PrivateRoot::new();
-    let _ring = live(&root, "q");
-    let _table = TableWriter::<u64, u64>::options("q.table").root(&root).capacity(10).create_table().unwrap();
-    let _cell = CellWriter::<u64>::options("q.book").root(&root).create_cell().unwrap();
-    let list = fine(&root, &["list"]);
-    assert!(list.contains("\nq.book: a cell of ") && list.contains("\nq.table: a table of "), "{list}");
-    assert_eq!(fine(&root, &["verify"]).lines().count(), 1, "only the ring");
-    assert!(fine(&root, &["verify"]).starts_with("q: fine"));
-    let (code, stdout, _) = run(&root, &["verify", "q.table"]);
-    assert!(code == 1 && stdout.contains("a table, this program expects a ring of messages"), "{stdout}");
 }

@@ -11,4 +11,5 @@ mod messages;
 mod rings;
 mod rules;
 mod sealed;
+mod tables;
 mod terminal;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use feed_ring::{Join, Subscriber};
+use feed_ring::{CellWriter, Join, Subscriber};
 use feed_testing::PrivateRoot;
 
 use crate::exporter::Exporter;
@@ -49,6 +49,7 @@ fn exported() -> BTreeMap<String, BTreeSet<String>> {
     dead(&root, "dead");
     no_rings(&root);
     let _subscriber = Subscriber::<Quote>::options("live").root(&root).join(Join::Oldest).open().unwrap();
+    let _cell = CellWriter::<u64>::options("cell").root(&root).create_cell().unwrap();
     let exporter = Exporter::start(&root);
     let mut metrics = BTreeMap::<String, BTreeSet<String>>::new();
     for series in exporter.scrape().keys() {

@@ -6,7 +6,8 @@ use feed_ring::{Join, Subscriber};
 use feed_testing::{On, PrivateRoot, Terminal};
 use rustix::process::Signal;
 
-use crate::rings::{Quote, busy, closed, dead, live, options, publish_twenty, run};
+use crate::rings::{Quote, busy, closed, dead, live, options, publish_twenty, run, stable};
+use crate::tables::board;
 
 /// `ringctl` on a terminal.
 fn start(root: &PrivateRoot, arguments: &[&str], size: (u16, u16)) -> Terminal {
@@ -179,6 +180,79 @@ fn without_a_terminal() {
     assert_eq!((code, &*stdout), (1, ""));
     assert!(stderr.contains("top needs a terminal: use top --json"), "{stderr}");
     assert_eq!(run(&root, &["top", "--root", "/nowhere"]).0, 1);
+}
+
+/// The screen without the root's name.
+fn stable_screen(root: &PrivateRoot, terminal: &Terminal) -> String {
+    stable(root, &terminal.text()).lines().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+#[test]
+fn the_board_on_wide_and_narrow_terminals() {
+    let root = PrivateRoot::new();
+    let _board = board(&root);
+    // A second look, an hour away, would show a rate.
+    let mut wide = start(&root, &["table", "feed", "--watch=3600"], (7, 100));
+    wide.until_contains("TIME");
+    insta::assert_snapshot!(stable_screen(&root, &wide), @r"
+    feed.table: writer alive, 3 of 1,000 rows, 4 stores
+    SYMBOL   BID SIZE      BID    ASK  ASK SIZE      LAST  SIZE  TRADES  MESSAGES      TIME
+    ESH4            -        -      -         -   5166.25     2       1         1  01:00:00
+    BTCUSDT     0.015  61000.5  61001         -  61000.75     2       1         2  01:00:00
+    9               -        -      -         -    -0.001     2       1         1  01:00:00
+
+    q ends  arrows and pages scroll
+    ");
+    wide.press("q");
+    assert_eq!(wide.end().0.code(), Some(0));
+    assert!(!wide.screen().alternate_screen() && !wide.screen().hide_cursor(), "the terminal is as it was");
+    let mut narrow = start(&root, &["table", "feed.table", "--watch=3600"], (7, 40));
+    narrow.until_contains("q ends");
+    insta::assert_snapshot!(stable_screen(&root, &narrow), @r"
+    feed.table: writer alive, 3 of 1,000 row
+    SYMBOL       BID    ASK      LAST
+    ESH4           -      -   5166.25
+    BTCUSDT  61000.5  61001  61000.75
+    9              -      -    -0.001
+
+    q ends  arrows and pages scroll
+    ");
+    narrow.press("\x03");
+    assert_eq!(narrow.end().0.code(), Some(0), "Ctrl-C ends it as q does");
+}
+
+#[test]
+fn the_board_live() {
+    let root = PrivateRoot::new();
+    let mut board = board(&root);
+    let mut live = start(&root, &["table", "feed", "--watch=0.05"], (4, 100));
+    live.until_contains("ESH4");
+    live.press("\x1b[B");
+    live.until("the next row", |text| text.contains("BTCUSDT") && !text.contains("ESH4"));
+    live.press("\x1b[6~");
+    live.until("the last row", |text| text.contains("\n9 ") && !text.contains("BTCUSDT"));
+    live.press("\x1b[H");
+    board.trade(0, 5_167_000_000_000);
+    let text = live.until("the next price", |text| text.contains("5167"));
+    assert!(text.contains("ESH4") && text.contains("5 stores"), "{text}");
+    live.press("q");
+    assert_eq!(live.end().0.code(), Some(0));
+}
+
+#[test]
+fn a_board_that_is_gone_stays_on_the_screen() {
+    let root = PrivateRoot::new();
+    let board = board(&root);
+    let mut live = start(&root, &["table", "feed", "--watch=0.05"], (9, 100));
+    live.until_contains("writer alive");
+    drop(board);
+    let text = live.until_contains("no such ring");
+    assert!(text.contains("ESH4") && text.contains("5166"), "the last rows stay: {text}");
+    let again = self::board(&root);
+    live.until_contains("writer alive");
+    live.signal(Signal::TERM);
+    assert_eq!(live.end().0.code(), Some(0));
+    drop(again);
 }
 
 #[test]

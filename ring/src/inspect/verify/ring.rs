@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Finding, Verdict, describe};
+use super::verdict::{Finding, Verdict, describe};
 use crate::format::layout::{MAX_SEQUENCE, word};
 use crate::inspect::ring::Ring;
 use crate::protocol::{end, slot};

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Verdict, describe};
+use super::verdict::{Verdict, describe};
 use crate::format::layout::{MAX_SEQUENCE, word};
 use crate::format::rows::row_word;
 use crate::inspect::segment::parse;
