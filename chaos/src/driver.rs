@@ -1,22 +1,19 @@
 //! The driver: starts the child processes, kills and stops them at random, and adds up their counts.
 
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use feed_testing::{PrivateRoot, sleeps};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde::Serialize;
 
-use crate::roles::Counts;
+use crate::child::{ChildProcess, Counting, Result, start_and_watch, wait_until_ready};
+use crate::roles::{Counts, RING};
 use crate::segment::Segment;
-
-type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+use crate::tables::{self, Tables};
 
 /// Number of subscribers.
 const SUBSCRIBERS: usize = 4;
@@ -24,31 +21,53 @@ const SUBSCRIBERS: usize = 4;
 /// The result of a run, printed as JSON.
 #[derive(Debug, Serialize)]
 pub(crate) struct Outcome {
-    /// Publishers killed.
-    pub(crate) kills: u64,
-    /// Takeovers that found words of two messages in the marked slot.
-    pub(crate) half_written_found: u64,
-    /// Takeovers.
-    pub(crate) takeovers: u64,
-    /// Messages received, by all subscribers.
-    pub(crate) messages: u64,
-    /// Messages lost, as the ring reported.
-    pub(crate) lost: u64,
-    /// Torn reads.
-    pub(crate) torn: u64,
-    /// Messages received twice.
-    pub(crate) duplicated: u64,
-    /// Messages received after a later one.
-    pub(crate) out_of_order: u64,
-    /// Messages neither received nor counted as lost.
-    pub(crate) unaccounted: u64,
+    #[serde(flatten)]
+    ring: RingOutcome,
+    #[serde(flatten)]
+    tables: Tables,
     /// The seed, which reproduces the run's decisions.
-    pub(crate) seed: u64,
+    seed: u64,
 }
 
 impl Outcome {
     /// The reason why the run failed; `None` if it passed.
     pub(crate) fn failure(&self) -> Option<&'static str> {
+        self.ring.failure().or_else(|| self.tables.failure())
+    }
+}
+
+/// Half of the `seconds` goes to a ring, the other half to tables.
+pub(crate) fn run(seconds: u64, seed: u64) -> Result<Outcome> {
+    let half = Duration::from_secs(seconds) / 2;
+    Ok(Outcome { ring: run_ring(half, seed)?, tables: tables::run(half, seed)?, seed })
+}
+
+/// What became of a ring and its messages.
+#[derive(Debug, Serialize)]
+struct RingOutcome {
+    /// Publishers killed.
+    kills: u64,
+    /// Takeovers that found words of two messages in the marked slot.
+    half_written_found: u64,
+    /// Takeovers.
+    takeovers: u64,
+    /// Messages received, by all subscribers.
+    messages: u64,
+    /// Messages lost, as the ring reported.
+    lost: u64,
+    /// Torn reads.
+    torn: u64,
+    /// Messages received twice.
+    duplicated: u64,
+    /// Messages received after a later one.
+    out_of_order: u64,
+    /// Messages neither received nor counted as lost.
+    unaccounted: u64,
+}
+
+impl RingOutcome {
+    /// The reason why the run failed; `None` if it passed.
+    fn failure(&self) -> Option<&'static str> {
         if self.torn + self.duplicated + self.out_of_order + self.unaccounted > 0 {
             Some("a message was torn, duplicated, out of order or unaccounted for")
         } else if self.half_written_found == 0 {
@@ -59,103 +78,18 @@ impl Outcome {
     }
 }
 
-/// A child process, killed when dropped.
-struct ChildProcess {
-    process: Child,
-    listener: Option<JoinHandle<()>>,
-}
-
-impl ChildProcess {
-    /// Starts this program in `role`. `on_line` gets each line that it prints.
-    fn start(role: &[&str], root: &Path, mut on_line: impl FnMut(&str) + Send + 'static) -> Result<Self> {
-        let mut command = Command::new(std::env::current_exe()?);
-        command.args(role).arg("--root").arg(root).stdin(Stdio::null()).stdout(Stdio::piped());
-        let mut process = command.spawn()?;
-        let output = BufReader::new(process.stdout.take().ok_or("no output")?);
-        let listener = std::thread::spawn(move || {
-            for line in output.lines().map_while(std::result::Result::ok) {
-                on_line(&line);
-            }
-        });
-        Ok(ChildProcess { process, listener: Some(listener) })
-    }
-
-    fn signal(&self, signal: Signal) {
-        if let Some(pid) = i32::try_from(self.process.id()).ok().and_then(Pid::from_raw) {
-            let _ = kill_process(pid, signal);
-        }
-    }
-
-    /// Whether the process ended by itself. None should.
-    fn has_ended(&mut self) -> bool {
-        matches!(self.process.try_wait(), Ok(Some(_)))
-    }
-}
-
-impl Drop for ChildProcess {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-        if let Some(listener) = self.listener.take() {
-            let _ = listener.join();
-        }
-    }
-}
-
-/// Starts a child process that prints a line once it is ready.
-fn start_and_watch(role: &[&str], root: &Path) -> Result<(ChildProcess, Arc<Mutex<bool>>)> {
-    let ready = Arc::new(Mutex::new(false));
-    let shared = Arc::clone(&ready);
-    let on_line = move |_: &str| *shared.lock().unwrap_or_else(PoisonError::into_inner) = true;
-    Ok((ChildProcess::start(role, root, on_line)?, ready))
-}
-
 fn start_publisher(root: &Path, number: u64) -> Result<(ChildProcess, Arc<Mutex<bool>>)> {
     start_and_watch(&["publish", "--number", &number.to_string()], root)
 }
 
-/// Waits until the child process is ready.
-fn wait_until_ready(child: &mut ChildProcess, ready: &Mutex<bool>) -> Result<()> {
-    while !*ready.lock().unwrap_or_else(PoisonError::into_inner) {
-        if child.has_ended() {
-            return Err("a child process ended by itself".into());
-        }
-        std::thread::sleep(Duration::from_micros(200));
-    }
-    Ok(())
+/// Starts a subscriber. Those with an odd number block while there is no message, the others yield.
+fn start_subscriber(root: &Path, which: usize) -> Result<Counting<Counts>> {
+    Counting::start(if which.is_multiple_of(2) { &["subscribe"] } else { &["subscribe", "--block"] }, root)
 }
 
-/// A subscriber process and the counts that it last printed.
-struct SubscriberProcess {
-    child: ChildProcess,
-    counts: Arc<Mutex<Counts>>,
-    stopped: bool,
-}
-
-impl SubscriberProcess {
-    /// Starts a subscriber. Those with an odd number block while there is no message, the others yield.
-    fn start(root: &Path, which: usize) -> Result<Self> {
-        let role: &[&str] = if which.is_multiple_of(2) { &["subscribe"] } else { &["subscribe", "--block"] };
-        let counts = Arc::new(Mutex::new(Counts::default()));
-        let shared = Arc::clone(&counts);
-        let child = ChildProcess::start(role, root, move |line| {
-            if let Ok(now) = serde_json::from_str(line) {
-                *shared.lock().unwrap_or_else(PoisonError::into_inner) = now;
-            }
-        })?;
-        Ok(SubscriberProcess { child, counts, stopped: false })
-    }
-
-    /// Kills the process and returns its counts.
-    fn end(self) -> Counts {
-        drop(self.child);
-        *self.counts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Kills, stops and starts processes at random for `seconds`, and on until a kill has fallen into the middle of a
-/// message. How often one does depends on the processor. Gives up after ten times `seconds`.
-pub(crate) fn run(seconds: u64, seed: u64) -> Result<Outcome> {
+/// Kills, stops and starts processes at random for `time`, and on until a kill has fallen into the middle of a message. How
+/// often one does depends on the processor. Gives up after ten times `time`.
+fn run_ring(time: Duration, seed: u64) -> Result<RingOutcome> {
     let root = PrivateRoot::new();
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut total = Counts::default();
@@ -164,19 +98,16 @@ pub(crate) fn run(seconds: u64, seed: u64) -> Result<Outcome> {
     let (mut publisher, ready) = start_publisher(root.path(), number)?;
     wait_until_ready(&mut publisher, &ready)?;
     let mut subscribers =
-        (0..SUBSCRIBERS).map(|which| SubscriberProcess::start(root.path(), which)).collect::<Result<Vec<_>>>()?;
+        (0..SUBSCRIBERS).map(|which| start_subscriber(root.path(), which)).collect::<Result<Vec<_>>>()?;
     let begin = Instant::now();
-    let continues = |half_written| {
-        let end = if half_written == 0 { 10 * seconds } else { seconds };
-        begin.elapsed() < Duration::from_secs(end)
-    };
+    let continues = |half_written| begin.elapsed() < if half_written == 0 { 10 * time } else { time };
     while continues(half_written) {
         std::thread::sleep(Duration::from_micros(random.random_range(1_000..60_000)));
         match random.random_range(0..10) {
             0..4 => {
                 drop(publisher); // SIGKILL
                 kills += 1;
-                half_written += u64::from(Segment::open(root.path())?.is_half_written(number)?);
+                half_written += u64::from(Segment::open(root.path(), RING)?.is_half_written(number)?);
                 std::thread::sleep(Duration::from_micros(random.random_range(0..5_000)));
                 number += 1;
                 let (next, ready) = start_publisher(root.path(), number)?;
@@ -184,28 +115,23 @@ pub(crate) fn run(seconds: u64, seed: u64) -> Result<Outcome> {
                 wait_until_ready(&mut publisher, &ready)?;
                 takeovers += 1;
             }
-            4..8 => {
-                let subscriber = &mut subscribers[random.random_range(0..SUBSCRIBERS)];
-                subscriber.child.signal(if subscriber.stopped { Signal::CONT } else { Signal::STOP });
-                subscriber.stopped = !subscriber.stopped;
-            }
+            4..8 => subscribers[random.random_range(0..SUBSCRIBERS)].stop_or_continue(),
             _ => {
                 let which = random.random_range(0..SUBSCRIBERS);
-                let old = std::mem::replace(&mut subscribers[which], SubscriberProcess::start(root.path(), which)?);
+                let old = std::mem::replace(&mut subscribers[which], start_subscriber(root.path(), which)?);
                 total.add(&old.end());
             }
         }
-        if publisher.has_ended() || subscribers.iter_mut().any(|subscriber| subscriber.child.has_ended()) {
+        if publisher.has_ended() || subscribers.iter_mut().any(Counting::has_ended) {
             return Err("a child process ended by itself: see above".into());
         }
     }
     for subscriber in subscribers {
-        subscriber.child.signal(Signal::CONT);
-        std::thread::sleep(Duration::from_millis(50));
+        subscriber.let_finish();
         total.add(&subscriber.end());
     }
     let Counts { messages, lost, torn, duplicated, out_of_order, unaccounted, .. } = total;
-    Ok(Outcome {
+    Ok(RingOutcome {
         kills,
         half_written_found: half_written,
         takeovers,
@@ -215,7 +141,6 @@ pub(crate) fn run(seconds: u64, seed: u64) -> Result<Outcome> {
         duplicated,
         out_of_order,
         unaccounted,
-        seed,
     })
 }
 
@@ -231,7 +156,7 @@ impl TimedPublisher {
         let root = PrivateRoot::new();
         let (mut publisher, ready) = start_and_watch(&["publish-small"], root.path())?;
         wait_until_ready(&mut publisher, &ready)?;
-        let segment = Segment::open(root.path())?;
+        let segment = Segment::open(root.path(), RING)?;
         publisher.signal(Signal::STOP);
         Ok(TimedPublisher { publisher, segment, root })
     }

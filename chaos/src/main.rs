@@ -1,23 +1,27 @@
-//! `feed-chaos`: kills, stops and restarts a publisher and four subscribers at random; every message checks itself.
+//! `feed-chaos`: kills, stops and restarts publishers, writers, subscribers and readers at random; every message checks itself.
 //!
 //! The publisher publishes at full rate. Signals stop and continue the subscribers. The last line of the output is one
 //! JSON object.
 
+mod child;
 mod driver;
+mod keyed;
 mod message;
 mod roles;
+mod rows;
 mod segment;
+mod tables;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Kills and stops a publisher and its subscribers at random, and counts what the subscribers see
+/// Kills and stops publishers, subscribers, writers and readers at random, and counts what those see that receive and read
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Options {
-    /// Seconds to run; longer if no kill has fallen into the middle of a message by then
+    /// Seconds to run, half of them with tables; longer if no kill has fallen into the middle of a message by then
     #[arg(long, default_value_t = 120)]
     seconds: u64,
     /// Reproduces the decisions of an earlier run
@@ -58,6 +62,42 @@ enum Role {
         #[arg(long)]
         root: PathBuf,
     },
+    /// Run as the publisher of a ring with its table (for the driver)
+    #[command(hide = true)]
+    PublishKeyed {
+        #[arg(long)]
+        root: PathBuf,
+        #[arg(long)]
+        number: u64,
+    },
+    /// Run as a subscriber from the start of the ring with its table (for the driver)
+    #[command(hide = true)]
+    FromTheStart {
+        #[arg(long)]
+        root: PathBuf,
+    },
+    /// Run as a subscriber that comes late again and again (for the driver)
+    #[command(hide = true)]
+    ComeLate {
+        #[arg(long)]
+        root: PathBuf,
+        #[arg(long)]
+        seed: u64,
+    },
+    /// Run as the writer of a table and a cell (for the driver)
+    #[command(hide = true)]
+    Store {
+        #[arg(long)]
+        root: PathBuf,
+        #[arg(long)]
+        number: u64,
+    },
+    /// Run as a reader of the table and the cell (for the driver)
+    #[command(hide = true)]
+    Read {
+        #[arg(long)]
+        root: PathBuf,
+    },
 }
 
 fn main() -> ExitCode {
@@ -71,6 +111,11 @@ fn main() -> ExitCode {
                 Role::Subscribe { root, block } => roles::subscribe(root, *block),
                 Role::PublishSmall { root } => roles::publish_small(root),
                 Role::Sleep { root } => roles::sleep(root),
+                Role::PublishKeyed { root, number } => keyed::publish(root, *number),
+                Role::FromTheStart { root } => keyed::from_the_start(root),
+                Role::ComeLate { root, seed } => keyed::come_late(root, *seed),
+                Role::Store { root, number } => rows::store(root, *number),
+                Role::Read { root } => rows::read(root),
             }
         }
         None => drive(options.seconds, options.seed.unwrap_or_else(driver::random_seed)),

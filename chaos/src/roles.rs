@@ -130,7 +130,7 @@ pub(crate) fn subscribe(root: &Path, block: bool) -> Result<(), Box<dyn std::err
 }
 
 /// Prints a line for the driver. Exits if the driver is gone.
-fn print_line(line: &str) {
+pub(crate) fn print_line(line: &str) {
     let mut output = std::io::stdout().lock();
     if writeln!(output, "{line}").and_then(|()| output.flush()).is_err() {
         std::process::exit(0);

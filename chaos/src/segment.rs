@@ -1,4 +1,4 @@
-//! Reads the segment of a ring whose publisher was killed: did the kill leave a half-written slot?
+//! Reads the segment of a ring or a table whose writer was killed: did the kill leave something half written?
 
 use std::fs::File;
 use std::io;
@@ -6,7 +6,6 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use crate::message::{WORDS, word};
-use crate::roles::RING;
 
 // Word indices of the header in the segment, ABI 1.
 const EVENT: u64 = 32;
@@ -14,15 +13,17 @@ const SLOTS_AT: u64 = 48;
 const SLOT_SIZE: u64 = 49;
 const CAPACITY: u64 = 50;
 const PUBLISHED: u64 = 64;
+// Of a table or a cell, whose rows are where a ring has slots: ABI 2.
+const COPIES: u64 = 59;
 
 /// The segment, open for reading.
 #[derive(Debug)]
 pub(crate) struct Segment(File);
 
 impl Segment {
-    /// Opens the ring's segment under `root`.
-    pub(crate) fn open(root: &Path) -> io::Result<Self> {
-        File::open(root.join(format!("{RING}.ring/segment"))).map(Segment)
+    /// Opens the segment of this name under `root`.
+    pub(crate) fn open(root: &Path, name: &str) -> io::Result<Self> {
+        File::open(root.join(format!("{name}.ring/segment"))).map(Segment)
     }
 
     fn word(&self, index: u64) -> io::Result<u64> {
@@ -65,5 +66,16 @@ impl Segment {
             }
         }
         Ok(new > 0 && old > 0)
+    }
+
+    /// Whether a copy of a row of the table or cell is marked: its store was not completed.
+    pub(crate) fn is_half_stored(&self) -> io::Result<bool> {
+        let (rows, copy_size, copies) = (self.word(SLOTS_AT)? / 8, self.word(SLOT_SIZE)? / 8, self.word(COPIES)?);
+        for copy in 0..self.word(CAPACITY)? * copies {
+            if self.word(rows + copy * copy_size)? % 2 == 1 {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
