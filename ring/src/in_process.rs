@@ -38,7 +38,7 @@ use crate::transport::heap::Heap;
 pub fn in_process<T: Payload>(capacity: usize) -> Result<(Publisher<T>, InProcess<T>), CreateError> {
     check_message(&MessageFormat::of::<T>())?;
     check_capacity(capacity as u64)?;
-    check_memory((capacity as u64).saturating_mul(8 * slot_words(size_of::<T>()) as u64))?;
+    check_memory("a ring within the process", (capacity as u64).saturating_mul(8 * slot_words(size_of::<T>()) as u64))?;
     let heap = Heap::new(Layout::in_process(slot_words(size_of::<T>()), capacity as u64));
     let ring = InProcess { heap, message: std::marker::PhantomData };
     let publisher = ring.take_over().expect("nobody else can have this ring yet");
@@ -49,11 +49,12 @@ pub fn in_process<T: Payload>(capacity: usize) -> Result<(Publisher<T>, InProces
 /// small ring more than all else.
 const LARGE: u64 = 64 << 20;
 
-fn check_memory(needed: u64) -> Result<(), CreateError> {
+/// Checks that there is memory for `what`, if it is large. Without this the process would end in the allocation, or later.
+pub(crate) fn check_memory(what: &str, needed: u64) -> Result<(), CreateError> {
     if needed < LARGE {
         return Ok(());
     }
-    let path = Path::new("a ring within the process");
+    let path = Path::new(what);
     let too_little = |free| CreateError::NoMemory { path: path.to_owned(), needed, free };
     room::check(path, needed, room::available(), || Ok(true), too_little)
 }

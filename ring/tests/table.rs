@@ -286,3 +286,19 @@ fn a_ring_and_a_table_of_one_name_replace_each_other() {
     assert_eq!(reader.wait(2, Duration::from_secs(10)), Err(WaitError::Superseded));
     assert_eq!(reader.get(row).unwrap().unwrap().value, 5);
 }
+
+#[test]
+fn a_table_or_a_cell_that_no_machine_has_room_for_is_an_error() {
+    let refused = |made: Result<(), CreateError>, named: &str, least: u64| match made {
+        Err(
+            ref error @ (CreateError::NoMemory { needed, ref path, .. }
+            | CreateError::MemoryLimit { needed, ref path, .. }),
+        ) => assert!(needed >= least && path.to_str() == Some(named), "{error}"),
+        other => panic!("{other:?}"),
+    };
+    // 32 TiB: 2^24 rows in two copies of 1 MiB.
+    let table = in_process_table::<u64, [u64; 1 << 17]>(1 << 24).map(|_| ());
+    refused(table, "a table within the process", 1 << 45);
+    let cell = in_process_cell::<[u8; 1 << 44]>().map(|_| ());
+    refused(cell, "a cell within the process", 1 << 45);
+}

@@ -189,7 +189,8 @@ impl<T: 'static> std::fmt::Debug for CellReader<T> {
 /// Makes a cell on the heap. Returns its writer, and the handle that readers are made with.
 ///
 /// # Errors
-/// [`CreateError::Message`] if `T` cannot be a value.
+/// [`CreateError::Message`] if `T` cannot be a value. [`CreateError::NoMemory`] and [`CreateError::MemoryLimit`] if a cell of
+/// 64 MiB or more finds too little memory.
 pub fn in_process_cell<T: Payload>() -> Result<(CellWriter<T>, InProcessCell<T>), CreateError> {
     let cell = InProcessCell { heap: heap_of::<T>(&RowsGeometry::cell(), 1)?, value: PhantomData };
     let writer = cell.take_over().expect("nobody else can have this cell yet");

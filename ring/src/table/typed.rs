@@ -14,7 +14,8 @@ use crate::error::{CloseError, CreateError};
 use crate::format::layout::{Layout, slot_words};
 use crate::format::message::MessageFormat;
 use crate::format::payload::Payload;
-use crate::format::rows::RowsGeometry;
+use crate::format::rows::{Kind, RowsGeometry};
+use crate::in_process::check_memory;
 use crate::memory::Memory;
 use crate::protocol::copy;
 use crate::protocol::rows::Rows;
@@ -327,6 +328,10 @@ fn key<K: Payload, S: Stride>(rows: &Rows<Word, S>, row: Row, keys: usize) -> Op
 pub(super) fn heap_of<V: Payload>(rows: &RowsGeometry, capacity: u64) -> Result<Heap, CreateError> {
     check_message(&MessageFormat::of::<V>())?;
     check_rows(rows, capacity)?;
+    let copies = (8 * slot_words(size_of::<V>()) as u64).saturating_mul(rows.copies as u64);
+    let key = rows.kind.key().map_or(0, MessageFormat::size) as u64;
+    let what = if rows.kind == Kind::Cell { "a cell within the process" } else { "a table within the process" };
+    check_memory(what, capacity.saturating_mul(copies.saturating_add(key)))?;
     Ok(Heap::new(Layout::rows_in_process(rows, slot_words(size_of::<V>()), capacity)))
 }
 
@@ -334,6 +339,7 @@ pub(super) fn heap_of<V: Payload>(rows: &RowsGeometry, capacity: u64) -> Result<
 ///
 /// # Errors
 /// [`CreateError::Rows`] if there is no table of that many rows, [`CreateError::Message`] if `K` or `V` cannot be used.
+/// [`CreateError::NoMemory`] and [`CreateError::MemoryLimit`] if a table of 64 MiB or more finds too little memory.
 #[expect(clippy::type_complexity, reason = "two handles, or an error")]
 pub fn in_process_table<K: Payload, V: Payload>(
     capacity: usize,
