@@ -6,7 +6,7 @@ use std::time::Duration;
 use feed_ring::keyed::{Holds, SnapshotError};
 use feed_ring::{
     CreateError, Join, KeyedPublisher, KeyedSubscriber, OpenError, Payload, Publisher, RecvError, Subscriber,
-    TableReader, TryRecvError, in_process_keyed,
+    TableReader, TableWriter, TryRecvError, in_process_keyed,
 };
 use feed_testing::PrivateRoot;
 
@@ -142,6 +142,95 @@ fn a_publisher_without_the_table_makes_it_worthless_and_that_is_said() {
     assert_eq!(late.snapshot().unwrap_err(), SnapshotError::Superseded, "that table was replaced");
     publish(&mut feed, 9);
     assert_eq!(state_of(&mut join(&root)), (State::from([(9, 3)]), 4));
+}
+
+/// More takeovers than the ring's header knows beginnings, which publish nothing and leave the table alone: as those do that
+/// are killed after they have taken the ring over, and before they have the table.
+fn pass_by(root: &PrivateRoot, takeovers: u64) {
+    for _ in 0..takeovers {
+        Publisher::<Quote>::options("q").root(root).capacity(SLOTS).create().unwrap().leave();
+    }
+}
+
+/// Stores a row without its message, as a publisher does that is killed between the two.
+fn store_alone(root: &PrivateRoot, quote: &Quote) {
+    let mut table = TableWriter::<u64, Quote>::options("q.table").root(root).capacity(100).create_table().unwrap();
+    let row = table.row(&quote.key).unwrap();
+    assert_eq!(table.store(row, quote), quote.number);
+    table.leave();
+}
+
+fn publish_alone(root: &PrivateRoot, quote: &Quote) {
+    let mut other = Publisher::<Quote>::options("q").root(root).capacity(SLOTS).create().unwrap();
+    other.publish(quote);
+    other.leave();
+}
+
+/// What the table's last publisher left, what came after it, and what is to become of the table.
+#[test]
+fn takeovers_that_never_had_the_table_do_not_lose_it_however_many() {
+    type Left = fn(&PrivateRoot, Feed);
+    let whole: Left = |_, feed| feed.leave();
+    let without_row: Left = |_, mut feed| {
+        feed.publish_without_row(&quote(99, 3));
+        feed.leave();
+    };
+    let without_message: Left = |root, feed| {
+        feed.leave();
+        store_alone(root, &quote(2, 3));
+    };
+    let another_message: Left = |root, feed| {
+        feed.leave();
+        publish_alone(root, &quote(2, 3));
+    };
+    let message_of_another: Left = |root, feed| {
+        feed.leave();
+        store_alone(root, &quote(2, 3));
+        publish_alone(root, &quote(1, 3));
+    };
+    let the_same_message: Left = |root, feed| {
+        feed.leave();
+        store_alone(root, &quote(2, 3));
+        publish_alone(root, &quote(2, 3));
+    };
+    let one_more: Left = |root, feed| {
+        feed.leave();
+        store_alone(root, &quote(2, 3));
+        publish_alone(root, &quote(2, 3));
+        publish_alone(root, &quote(1, 4));
+    };
+    let kept = |second: u64| Some(State::from([(1, 2), (2, second)]));
+    let cases = [
+        ("nothing unfinished", whole, kept(1), kept(1)),
+        ("a message without a row", without_row, kept(1), kept(1)),
+        ("a row without its message", without_message, kept(3), kept(3)),
+        ("another publisher's message", another_message, None, None),
+        ("a row, and another's message of its number", message_of_another, None, None),
+        // Whether it was another's can be told from where that one began, and without that does not matter.
+        ("a row, and the same message of another", the_same_message, None, kept(3)),
+        ("a row, its message and one more of another", one_more, None, None),
+    ];
+    for takeovers in [0, 1, 5, 6, 7, 8, 20] {
+        for (name, leave, known, unknown) in &cases {
+            let root = PrivateRoot::new();
+            let mut feed = publisher(&root);
+            for key in [1, 2, 1] {
+                publish(&mut feed, key);
+            }
+            leave(&root, feed);
+            pass_by(&root, takeovers);
+            let mut feed = publisher(&root);
+            // Those of the cases that are another's took over themselves.
+            let others = feed.ring().epoch() - 2;
+            let expected = if others > 6 { unknown } else { known };
+            let context = format!("{name}, {others} takeovers without the table");
+            assert_eq!(feed.table().epoch() > 1, expected.is_some(), "{context}");
+            assert_eq!(feed.table().stores(), feed.ring().published(), "{context}");
+            let state = state_of(&mut join(&root)).0;
+            assert_eq!(state, expected.clone().unwrap_or_default(), "{context}");
+            publish(&mut feed, 1);
+        }
+    }
 }
 
 #[test]

@@ -57,8 +57,9 @@ impl<K: Payload, V: Holds<T>, T: Payload> PublisherOptions<Keyed<K, V, T>> {
     /// Takes over the ring and its table, or makes them. All other options are for both.
     ///
     /// A table is taken over only with its ring, and only if every message since was published with it. Otherwise a new
-    /// one is made, which knows of no message before. If the publisher before this one was killed between a row and its
-    /// message, this publishes the message.
+    /// one is made, which knows of no message before. A new one is also made if that cannot be told: a publisher was killed
+    /// right behind a [message without a row](KeyedPublisher::publish_without_row), and seven or more after it while they took
+    /// over. If the publisher before this one was killed between a row and its message, this publishes the message.
     ///
     /// # Errors
     /// [`CreateError`] of the ring or of the table. A ring that was made for it is removed then; one that was taken over,
@@ -89,7 +90,7 @@ impl<K: Payload, V: Holds<T>, T: Payload> PublisherOptions<Keyed<K, V, T>> {
 }
 
 /// Takes over the ring's table, or makes it.
-fn create_table<K: Payload, V: Payload, T: Payload>(
+fn create_table<K: Payload, V: Holds<T>, T: Payload>(
     options: PublisherOptions<Table<K, V>>,
     ring: &Publisher<T>,
 ) -> Result<TableWriter<K, V>, CreateError> {
@@ -119,16 +120,38 @@ fn create_table<K: Payload, V: Payload, T: Payload>(
 
 /// Whether a table that was taken over has a row for every message of its ring. The ring was taken over before, and nothing
 /// was published since.
-fn is_in_step<K: Payload, V: Payload, T: Payload>(table: &TableWriter<K, V>, ring: &Publisher<T>) -> bool {
-    let (words, next) = (table.words(), ring.published());
+///
+/// The table's last publisher ended before a message, between a row and its message, or between a message without a row and
+/// its count. Publishers after it may have been killed while they took over. One that published left a message. Where the
+/// ring does not know any more where each of them began, the last store tells.
+fn is_in_step<K: Payload, V: Holds<T>, T: Payload>(table: &TableWriter<K, V>, ring: &Publisher<T>) -> bool {
+    let (words, next, epoch) = (table.words(), ring.published(), ring.epoch());
     let kept_in = words[row_word::RING_EPOCH].load();
-    // Publishers in between may have been killed while they took over. One that published left a message.
-    let began = ring.begin(kept_in.wrapping_add(1));
-    words[row_word::RING].load() == ring.words()[word::NONCE].load()
-        && (1..EPOCHS - 1).contains(&ring.epoch().saturating_sub(kept_in))
-        && began == next
-        // A message without a row that was not counted, or a store without its message, or neither.
-        && (next.saturating_sub(1)..=next + 1).contains(&table.stores())
+    if words[row_word::RING].load() != ring.words()[word::NONCE].load() || kept_in >= epoch {
+        return false;
+    }
+    let (after, oldest_known) = (kept_in + 1, epoch.saturating_sub(EPOCHS - 2));
+    let are_all_known = after >= oldest_known;
+    let published_none = ring.begin(after.max(oldest_known)) == next;
+    published_none
+        && match table.stores() {
+            // A store without its message. Had another publisher published, the ring would be as far as the table.
+            stores if stores == next + 1 => true,
+            // Neither, unless it was a store without its message, and another publisher gave its number to another message.
+            stores if stores == next => are_all_known || is_last_store_published(table, ring),
+            // A message without a row that was not counted, or one of a publisher without the table.
+            stores => stores + 1 == next && are_all_known,
+        }
+}
+
+/// Whether the ring's last message is the one in the row of the same number. A message without a row has no such row.
+fn is_last_store_published<K: Payload, V: Holds<T>, T: Payload>(
+    table: &TableWriter<K, V>,
+    ring: &Publisher<T>,
+) -> bool {
+    let Some(last) = ring.published().checked_sub(1) else { return true };
+    let mut rows = table.rows().filter_map(|row| table.get(row));
+    rows.find(|stored| stored.number == last).is_none_or(|stored| ring.holds(last, stored.value.message()))
 }
 
 impl<K: Payload, V: Holds<T>, T: Payload> KeyedSubscriber<K, V, T> {

@@ -133,6 +133,13 @@ impl<T: Payload> Publisher<T> {
         self.writer.begin(epoch)
     }
 
+    /// Whether message `sequence` is in the ring and has the same bytes as this one.
+    pub(crate) fn holds(&self, sequence: u64, message: &T) -> bool {
+        let mut found = T::zeroed();
+        self.writer.read(sequence, |words| copy::load_over(words, &mut found))
+            && copy::bytes_of(&found) == copy::bytes_of(message)
+    }
+
     /// Ends the ring. Subscribers read it to its end and then receive `Closed`. Its files are removed, unless the
     /// options say to keep them.
     ///

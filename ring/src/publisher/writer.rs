@@ -6,8 +6,9 @@ use crate::format::layout::Layout;
 use crate::memory::Pinned;
 use crate::protocol::slot;
 use crate::protocol::slots::{Slots, Stride};
+use crate::protocol::view::View;
 use crate::protocol::wake::Wake;
-use crate::sync::{WriteWord, on};
+use crate::sync::{Word, WriteWord, on};
 use crate::transport::host::Made;
 
 /// The one writer of a ring. `S` is the stride between its slots.
@@ -73,6 +74,12 @@ impl<S> Writer<S> {
 
     pub(super) fn begin(&self, epoch: u64) -> u64 {
         self.slots.memory()[self.layout.begin(epoch)].load()
+    }
+
+    /// Reads message `sequence` with `copy`. False if it is overwritten. Nobody else stores, so what is there is whole.
+    pub(super) fn read(&self, sequence: u64, copy: impl FnOnce(&[Word])) -> bool {
+        let view = View::new(&self.slots.memory().reader(), self.layout);
+        slot::read(view.slot(sequence), sequence, copy).is_ok()
     }
 
     pub(super) fn slots(&self) -> &Slots<WriteWord, S> {
