@@ -9,10 +9,14 @@ fn a_few_seconds_of_chaos() {
     let last = text.lines().last().unwrap_or_default();
     assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
     let outcome: serde_json::Value = serde_json::from_str(last).unwrap();
-    for count in ["torn", "duplicated", "out_of_order", "unaccounted"] {
+    for count in ["torn", "duplicated", "out_of_order", "unaccounted", "state_differences", "table_torn", "table_back"]
+    {
         assert_eq!(outcome[count], 0, "{last}");
     }
-    for count in ["kills", "takeovers", "messages", "half_written_found"] {
+    let of_ring = ["kills", "takeovers", "messages", "half_written_found"];
+    let of_tables =
+        ["keyed_kills", "table_kills", "late_joins", "positions_compared", "table_reads", "half_stored_found"];
+    for count in of_ring.into_iter().chain(of_tables) {
         assert!(outcome[count].as_u64() > Some(0), "{last}");
     }
 }
