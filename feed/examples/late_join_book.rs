@@ -2,18 +2,20 @@
 //!
 //! A book of orders is too large for a message and too long in the making to be rebuilt. So one thread, in practice a
 //! process of its own, follows the ring, keeps the book, and stores it into a cell now and then with the sequence number
-//! that it is as of. Whoever comes late takes the newest book from the cell and reads the ring from that number on. Here
-//! several come late while a file is replayed, and each ends with the book of one that was there from the start.
+//! that it is as of. Whoever comes late takes the newest book from the cell and reads the ring from that number on. A keeper
+//! that is started again does the same. Here several come late while a file is replayed, and each ends with the book of one
+//! that was there from the start.
 
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use feed::message::{Kind, Message};
 use feed::source::Source;
 use feed::source::input::open;
+use feed_ring::table::WaitError;
 use feed_ring::{CellReader, CellWriter, Join, Payload, Publisher, RecvError, Subscriber};
 
 /// The most orders of a book. A cell has room for this many, used or not.
@@ -125,25 +127,48 @@ fn mixed(order: &Order) -> u64 {
         .fold(0xcbf2_9ce4_8422_2325, |hash: u64, word| (hash ^ word).wrapping_mul(0x0100_0000_01b3).rotate_left(17))
 }
 
-/// Follows the ring from its oldest message to its end, and stores the book into the cell after every `every` messages.
+/// How long a publisher, or the first book, is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Receives the next message. `None` at the ring's end. If the publisher died, this waits for the one that takes the ring over.
 ///
-/// # Errors
-/// If messages are lost: the book would be wrong from there on.
-pub fn keep(root: &Path, every: u64) -> Result<Book, Box<dyn Error + Send + Sync>> {
-    let mut ring = Subscriber::<Message>::options("orders").root(root).join(Join::Oldest).open()?;
-    let mut cell = CellWriter::<Snapshot>::options("orders.book").root(root).keep(true).create_cell()?;
-    let (mut book, mut snapshot) = (Book::default(), Snapshot::zeroed_box());
+/// That one must go on with the message after the last that was published, as one can that replays a file. Then a restart
+/// changes nothing. One that cannot must publish a `Kind::Clear` first.
+fn next(ring: &mut Subscriber<Message>) -> Result<Option<Message>, RecvError> {
     loop {
         match ring.recv() {
-            Ok(message) => book.apply(&message),
-            Err(RecvError::Closed) => return Ok(book),
-            Err(error) => return Err(error.into()),
+            Ok(message) => return Ok(Some(message)),
+            Err(RecvError::Closed) => return Ok(None),
+            Err(RecvError::Restarted { .. } | RecvError::RestartsUnknown { .. }) => {}
+            Err(RecvError::PublisherDead) if ring.wait_for_publisher(PATIENCE) => {}
+            Err(error) => return Err(error),
         }
+    }
+}
+
+/// Follows the ring to its end, and stores the book into the cell after every `every` messages. Goes on with the book that a
+/// keeper before this one stored last, or begins with the ring's oldest message.
+///
+/// # Errors
+/// If messages are lost: the book would be wrong from there on. The ring must be large enough for what is published between
+/// two stores, and while a keeper is started again.
+pub fn keep(root: &Path, every: u64) -> Result<Book, Box<dyn Error + Send + Sync>> {
+    let mut cell = CellWriter::<Snapshot>::options("orders.book").root(root).keep(true).create_cell()?;
+    let mut snapshot = Snapshot::zeroed_box();
+    let stored = CellReader::<Snapshot>::options("orders.book").root(root).open_cell()?.get_into(&mut snapshot)?;
+    let (mut book, from) = match stored {
+        Some(_) => (Book::load(&snapshot), Join::Sequence(snapshot.as_of)),
+        None => (Book::default(), Join::Oldest),
+    };
+    let mut ring = Subscriber::<Message>::options("orders").root(root).join(from).open_timeout(PATIENCE).open()?;
+    while let Some(message) = next(&mut ring)? {
+        book.apply(&message);
         if ring.sequence().is_multiple_of(every) {
             book.save(ring.sequence(), &mut snapshot)?;
             cell.store(&snapshot);
         }
     }
+    Ok(book)
 }
 
 /// Comes late: takes the newest book from the cell, waiting for the first, and goes on with the ring to its end. Calls
@@ -152,28 +177,43 @@ pub fn keep(root: &Path, every: u64) -> Result<Book, Box<dyn Error + Send + Sync
 /// # Errors
 /// If the ring or the cell cannot be read.
 pub fn join(root: &Path, mut at: impl FnMut(u64, &Book)) -> Result<Book, Box<dyn Error + Send + Sync>> {
-    let cell = CellReader::<Snapshot>::options("orders.book").root(root).open_timeout(Duration::from_secs(10));
+    let cell = CellReader::<Snapshot>::options("orders.book").root(root).open_timeout(PATIENCE);
     let mut cell = cell.open_cell()?;
     let mut snapshot = Snapshot::zeroed_box();
+    let mut stores = 0;
     'from_the_cell: loop {
-        while cell.get_into(&mut snapshot)?.is_none() {
-            cell.wait(0, Duration::from_secs(10))?;
-        }
+        wait_for_store(&mut cell, stores)?;
+        let Some(number) = cell.get_into(&mut snapshot)? else { continue };
+        stores = number + 1;
         let mut book = Book::load(&snapshot);
         let mut ring =
             Subscriber::<Message>::options("orders").root(root).join(Join::Sequence(snapshot.as_of)).open()?;
         at(snapshot.as_of, &book);
         loop {
-            match ring.recv() {
-                Ok(message) => book.apply(&message),
-                Err(RecvError::Closed) => return Ok(book),
-                // The ring has overwritten what came after this snapshot. A newer one is in the cell.
+            match next(&mut ring) {
+                Ok(Some(message)) => book.apply(&message),
+                Ok(None) => return Ok(book),
+                // The ring has overwritten what came after this snapshot. A newer one is in the cell, or will be.
                 Err(RecvError::Lagged { .. }) => continue 'from_the_cell,
                 Err(error) => return Err(error.into()),
             }
             at(ring.sequence(), &book);
         }
     }
+}
+
+/// Waits until there were more stores than these. A keeper that died is waited for as well.
+fn wait_for_store(cell: &mut CellReader<Snapshot>, stores: u64) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let begin = Instant::now();
+    while cell.stores() <= stores {
+        match cell.wait(stores, PATIENCE.saturating_sub(begin.elapsed())) {
+            Ok(true) => {}
+            Err(WaitError::WriterDead) if begin.elapsed() < PATIENCE => std::thread::sleep(Duration::from_millis(1)),
+            Ok(false) => return Err("no book was stored: is its keeper running?".into()),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
 }
 
 fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
