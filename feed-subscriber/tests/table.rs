@@ -6,7 +6,9 @@ use std::io::Write;
 use std::process::{ChildStdin, Command, Stdio};
 
 use common::{assert_conserved, assert_one_line, number, publisher, rows, subscriber, summary};
+use feed::board::Row;
 use feed::sample::{self, Prefix};
+use feed_ring::TableReader;
 use feed_testing::{Finished, PrivateRoot, Program, market_data};
 use serde_json::Value;
 
@@ -172,9 +174,14 @@ fn a_full_table_costs_its_messages_nothing_but_the_row() {
     let (_, received) = ended(follower);
     assert_same_table(&received, &published);
     for summary in [&published, &received] {
-        assert_eq!(["messages", "without_row", "symbols"].map(|field| number(summary, field)), [1_000, 500, 1]);
+        assert_eq!(["without_row", "symbols"].map(|field| number(summary, field)), [500, 1]);
     }
-    assert_eq!(received["digest"], published["digest"]);
+    // The first messages may be in its snapshot already, and then they are skipped.
+    let skipped = number(&received, "skipped");
+    assert_eq!((number(&published, "messages"), number(&received, "messages") + skipped), (1_000, 1_000));
+    if skipped == 0 {
+        assert_eq!(received["digest"], published["digest"]);
+    }
 
     let (strict, mut stdin) = fed(&root, &["--rows", "1", "--strict"]);
     stdin.write_all(&sample::dbn(3, "mbo", 1_000)).unwrap();
@@ -184,9 +191,24 @@ fn a_full_table_costs_its_messages_nothing_but_the_row() {
     assert_eq!(number(&summary(&strict), "messages"), 2);
 }
 
-/// Kills a publisher in the midst of an input, and lets the next one publish another with these arguments. Returns the
-/// publisher's summary and those of a subscriber from before and one from after.
-fn takeover(second: &[u8], arguments: &[&str]) -> (Value, [Value; 2]) {
+/// The publisher's summary, those of a subscriber from before and one from after, and the table at the end: its rows and the
+/// number of stores.
+struct TakenOver {
+    published: Value,
+    received: [Value; 2],
+    rows: Vec<Row>,
+    stores: u64,
+}
+
+impl TakenOver {
+    /// The number of messages in the rows.
+    fn messages(&self) -> u64 {
+        self.rows.iter().map(|row| row.messages).sum()
+    }
+}
+
+/// Kills a publisher in the midst of an input, and lets the next one publish another with these arguments.
+fn takeover(second: &[u8], arguments: &[&str]) -> TakenOver {
     let root = PrivateRoot::new();
     let input = sample::csv(2_000);
     let (mut publisher, mut stdin) = fed(&root, &[]);
@@ -196,40 +218,49 @@ fn takeover(second: &[u8], arguments: &[&str]) -> (Value, [Value; 2]) {
     publisher.kill();
     before.wait_for_error("waiting for the next one");
     let (publisher, mut stdin) = fed(&root, arguments);
-    stdin.write_all(&second[..second.len() / 2]).unwrap();
+    // The header alone, so that the subscriber from before copies the table as the first publisher left it.
+    let (header, rows) = second.split_at(second.iter().position(|&byte| byte == b'\n').unwrap() + 1);
+    stdin.write_all(header).unwrap();
     before.wait_for_error("epoch 2 begins");
     if !arguments.is_empty() {
         before.wait_for_error("its table was replaced: opened the new one");
     }
+    let mut table = TableReader::<u32, Row>::options("feed.table").root(&root).open_table().unwrap();
+    stdin.write_all(&rows[..rows.len() / 2]).unwrap();
     let mut after = follow(&root, &["--snapshot", "--output", "csv"]);
     after.wait_for(",1\n");
-    stdin.write_all(&second[second.len() / 2..]).unwrap();
+    stdin.write_all(&rows[rows.len() / 2..]).unwrap();
     drop(stdin);
     let (_, published) = ended(publisher);
     let received = [before, after].map(|program| ended(program).1);
+    received.iter().for_each(|received| assert_same_table(received, &published));
     assert_eq!(root.names(), [""; 0]);
-    (published, received)
+    let rows = table.rows().filter_map(|row| table.get(row).unwrap()).map(|stored| stored.value).collect();
+    TakenOver { published, received, rows, stores: table.stores() }
 }
 
 #[test]
 fn a_publisher_that_takes_over_goes_on_with_the_table() {
-    let (published, received) = takeover(&sample::csv(2_000), &[]);
-    received.iter().for_each(|received| assert_same_table(received, &published));
-    assert_eq!(["restarts", "reopened"].map(|field| number(&received[0], field)), [1, 0]);
+    let over = takeover(&sample::csv(2_000), &[]);
+    // On a busy machine the subscriber may have opened the ring again, because the takeover took so long.
+    assert_eq!(number(&over.received[0], "restarts"), 1);
+    assert_eq!(over.messages(), over.stores, "the table was not made anew");
+    assert!(over.stores >= 2_900, "{}", over.stores);
 }
 
 #[test]
 fn a_publisher_that_takes_over_may_know_other_symbols() {
     let input = String::from_utf8(sample::csv(2_000)).unwrap();
-    let (published, received) = takeover(input.replace("SYN", "NEW").as_bytes(), &[]);
-    received.iter().for_each(|received| assert_same_table(received, &published));
+    let over = takeover(input.replace("SYN", "NEW").as_bytes(), &[]);
+    assert_eq!(over.messages(), over.stores);
+    assert!(over.rows.iter().all(|row| row.symbol.as_str().starts_with("NEW")), "{:?}", over.rows);
 }
 
 #[test]
 fn a_table_that_was_replaced_is_opened_again() {
-    let (published, received) = takeover(&sample::csv(2_000), &["--rows", "100"]);
-    received.iter().for_each(|received| assert_same_table(received, &published));
-    assert_eq!(["restarts", "reopened"].map(|field| number(&received[0], field)), [1, 1]);
+    let over = takeover(&sample::csv(2_000), &["--rows", "100"]);
+    assert_eq!(["restarts", "reopened"].map(|field| number(&over.received[0], field)), [1, 1]);
+    assert_eq!(over.messages(), number(&over.published, "messages"), "the new table knows of no message before");
 }
 
 #[test]
