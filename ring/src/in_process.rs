@@ -1,7 +1,5 @@
 //! A ring for threads of one process.
 
-use std::path::Path;
-
 use crate::error::{CreateError, OpenError};
 use crate::format::layout::{Layout, slot_words};
 use crate::format::message::MessageFormat;
@@ -38,25 +36,14 @@ use crate::transport::heap::Heap;
 pub fn in_process<T: Payload>(capacity: usize) -> Result<(Publisher<T>, InProcess<T>), CreateError> {
     check_message(&MessageFormat::of::<T>())?;
     check_capacity(capacity as u64)?;
-    check_memory("a ring within the process", (capacity as u64).saturating_mul(8 * slot_words(size_of::<T>()) as u64))?;
+    room::check_heap(
+        "a ring within the process",
+        (capacity as u64).saturating_mul(8 * slot_words(size_of::<T>()) as u64),
+    )?;
     let heap = Heap::new(Layout::in_process(slot_words(size_of::<T>()), capacity as u64));
     let ring = InProcess { heap, message: std::marker::PhantomData };
     let publisher = ring.take_over().expect("nobody else can have this ring yet");
     Ok((publisher, ring))
-}
-
-/// From this size on the machine's memory is looked at. It is read from `/proc` and the cgroup's files, which would cost a
-/// small ring more than all else.
-const LARGE: u64 = 64 << 20;
-
-/// Checks that there is memory for `what`, if it is large. Without this the process would end in the allocation, or later.
-pub(crate) fn check_memory(what: &str, needed: u64) -> Result<(), CreateError> {
-    if needed < LARGE {
-        return Ok(());
-    }
-    let path = Path::new(what);
-    let too_little = |free| CreateError::NoMemory { path: path.to_owned(), needed, free };
-    room::check(path, needed, room::available(), || Ok(true), too_little)
 }
 
 /// A ring within the process. Subscribers join with it, and a new publisher takes over with it.

@@ -33,6 +33,21 @@ pub(crate) fn check(
     }
 }
 
+/// From this size on the machine's memory is looked at. It is read from `/proc` and the cgroup's files, which would cost a
+/// small ring more than all else.
+const LARGE: u64 = 64 << 20;
+
+/// Checks that there is memory on the heap for `what`, if it is large. Without this the process would end in the allocation, or
+/// later.
+pub(crate) fn check_heap(what: &str, needed: u64) -> Result<(), CreateError> {
+    if needed < LARGE {
+        return Ok(());
+    }
+    let path = Path::new(what);
+    let too_little = |free| CreateError::NoMemory { path: path.to_owned(), needed, free };
+    check(path, needed, available(), || Ok(true), too_little)
+}
+
 /// Bytes reserved in one call. Before Linux 6.13 a signal undoes the whole interrupted call. In one call, a program
 /// with a timer could never reserve a large ring.
 const PIECE: usize = 2 << 20;

@@ -15,7 +15,6 @@ use crate::format::layout::{Layout, slot_words};
 use crate::format::message::MessageFormat;
 use crate::format::payload::Payload;
 use crate::format::rows::{Kind, RowsGeometry};
-use crate::in_process::check_memory;
 use crate::memory::Memory;
 use crate::protocol::copy;
 use crate::protocol::rows::Rows;
@@ -23,6 +22,7 @@ use crate::protocol::slots::{Stride, StrideOf};
 use crate::protocol::wait::{Interrupter, WaitStrategy};
 use crate::protocol::wake::Wake;
 use crate::publisher::options::{check_message, check_rows};
+use crate::segment::room;
 use crate::sync::{Word, WriteWord};
 use crate::transport::attachment::Opened;
 use crate::transport::heap::Heap;
@@ -331,7 +331,7 @@ pub(super) fn heap_of<V: Payload>(rows: &RowsGeometry, capacity: u64) -> Result<
     let copies = (8 * slot_words(size_of::<V>()) as u64).saturating_mul(rows.copies as u64);
     let key = rows.kind.key().map_or(0, MessageFormat::size) as u64;
     let what = if rows.kind == Kind::Cell { "a cell within the process" } else { "a table within the process" };
-    check_memory(what, capacity.saturating_mul(copies.saturating_add(key)))?;
+    room::check_heap(what, capacity.saturating_mul(copies.saturating_add(key)))?;
     Ok(Heap::new(Layout::rows_in_process(rows, slot_words(size_of::<V>()), capacity)))
 }
 
