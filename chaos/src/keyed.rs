@@ -48,7 +48,7 @@ impl Holds<Tick> for Last {
     }
 }
 
-/// Some microseconds.
+/// Turns of that pause.
 const PAUSE: usize = 50;
 
 fn tick(number: u64, publisher: u64, count: u64) -> Tick {
