@@ -1,5 +1,6 @@
 //! The list of contenders: all rows of the report, in the report's order.
 
+use crate::newest::measurement::Newest;
 use crate::row::Row;
 
 /// All rows, in the order of the report.
@@ -12,14 +13,24 @@ pub fn all() -> Vec<Row> {
     rows
 }
 
+/// All rows of the newest value, in the order of the report.
+pub fn newest() -> Vec<Row<Newest>> {
+    #[cfg_attr(not(feature = "peers"), expect(unused_mut, reason = "the peers are added"))]
+    let mut rows = crate::newest::rows();
+    #[cfg(feature = "peers")]
+    rows.extend(crate::peers::newest_rows());
+    rows
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn names_are_unique() {
-        let rows = all();
-        let names: std::collections::HashSet<_> = rows.iter().map(|row| row.name.as_str()).collect();
-        assert_eq!(names.len(), rows.len());
+        let names: Vec<_> =
+            all().into_iter().map(|row| row.name).chain(newest().into_iter().map(|row| row.name)).collect();
+        let unique: std::collections::HashSet<_> = names.iter().collect();
+        assert_eq!(unique.len(), names.len());
     }
 }

@@ -3,6 +3,9 @@
 use crate::harness::contender::Contender;
 use crate::harness::measurement::Measurement;
 use crate::harness::pair::{self, Session};
+use crate::newest::contender::Keeper;
+use crate::newest::measurement::Newest;
+use crate::newest::pair as newest_pair;
 
 /// The kind of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -12,6 +15,8 @@ pub enum Kind {
     Limit,
     /// This project's ring.
     Ring,
+    /// This project's table, or its cell.
+    Table,
     /// A mechanism of the kernel or the C library.
     Kernel,
     /// Another project, measured between two processes.
@@ -26,6 +31,7 @@ impl Kind {
         match self {
             Kind::Limit => "limit",
             Kind::Ring => "ring",
+            Kind::Table => "table",
             Kind::Kernel => "kernel",
             Kind::Peer => "peer",
             Kind::PeerThreads => "peer-threads",
@@ -33,21 +39,21 @@ impl Kind {
     }
 }
 
-type Measure = Box<dyn Fn(&Session) -> anyhow::Result<Measurement>>;
+type Measure<M> = Box<dyn Fn(&Session) -> anyhow::Result<M>>;
 
-/// One row.
-pub struct Row {
+/// One row. `M` is what is measured.
+pub struct Row<M = Measurement> {
     /// The name of the row, unique in the report.
     pub name: String,
     /// The kind of the row.
     pub kind: Kind,
     /// Bytes in a message.
     pub payload: usize,
-    /// Messages that the contender holds, if its capacity is a number of messages.
+    /// Messages or rows that the contender holds, if its capacity is a number of them.
     pub capacity: Option<usize>,
     /// Whether a quick report includes the row.
     pub quick: bool,
-    measure: Measure,
+    measure: Measure<M>,
 }
 
 impl Row {
@@ -71,8 +77,23 @@ impl Row {
         let measure = move |session: &Session| pair::threads(&contender, session);
         Self::of(Kind::PeerThreads, name.into(), W * 8, capacity, Box::new(measure))
     }
+}
 
-    fn of(kind: Kind, name: String, payload: usize, capacity: Option<usize>, measure: Measure) -> Self {
+impl Row<Newest> {
+    /// A row of the newest value, measured between two processes.
+    pub fn newest<C: Keeper<W> + 'static, const W: usize>(
+        kind: Kind,
+        name: impl Into<String>,
+        capacity: usize,
+        contender: C,
+    ) -> Self {
+        let measure = move |session: &Session| newest_pair::processes(&contender, session);
+        Self::of(kind, name.into(), W * 8, Some(capacity), Box::new(measure))
+    }
+}
+
+impl<M> Row<M> {
+    fn of(kind: Kind, name: String, payload: usize, capacity: Option<usize>, measure: Measure<M>) -> Self {
         Self { name, kind, payload, capacity, quick: true, measure }
     }
 
@@ -86,7 +107,7 @@ impl Row {
     ///
     /// # Errors
     /// The contender's.
-    pub fn measure(&self, session: &Session) -> anyhow::Result<Measurement> {
+    pub fn measure(&self, session: &Session) -> anyhow::Result<M> {
         (self.measure)(session)
     }
 }

@@ -16,8 +16,10 @@ fn main() -> ExitCode {
     let options = Options::parse();
     if options.list {
         let mut output = std::io::stdout().lock();
+        let messages = options.select(contenders::all()).into_iter().map(|row| row.name);
+        let newest = options.select(contenders::newest()).into_iter().map(|row| row.name);
         // A closed pipe is no error: the reader has read enough.
-        let _ = options.select(contenders::all()).iter().try_for_each(|row| writeln!(output, "{}", row.name));
+        let _ = messages.chain(newest).try_for_each(|name| writeln!(output, "{name}"));
         return ExitCode::SUCCESS;
     }
     match run(&options) {

@@ -9,7 +9,8 @@ const PUBLISHER: usize = 0;
 const LOST_CORE: usize = 4 * WORDS_PER_LINE;
 const SUBSCRIBER: usize = 8 * WORDS_PER_LINE;
 const REPEATED: usize = 12 * WORDS_PER_LINE;
-const CALIBRATION: usize = 16 * WORDS_PER_LINE;
+const ENOUGH: usize = 16 * WORDS_PER_LINE;
+const CALIBRATION: usize = 20 * WORDS_PER_LINE;
 const APART: usize = 5 * WORDS_PER_LINE;
 const WORDS: usize = CALIBRATION + CALIBRATION_LINES * APART;
 
@@ -80,6 +81,22 @@ impl Barrier {
     /// Whether the round is repeated.
     pub fn is_repeated(&self) -> bool {
         self.words.word(REPEATED).load(Ordering::Relaxed) != 0
+    }
+
+    /// The subscriber says that it has seen enough.
+    pub fn tell_enough(&self) {
+        self.words.word(ENOUGH).store(1, Ordering::Relaxed);
+    }
+
+    /// Whether the subscriber has seen enough. A yes is given once.
+    #[inline(always)]
+    pub fn is_enough(&self) -> bool {
+        let word = self.words.word(ENOUGH);
+        let is_enough = word.load(Ordering::Relaxed) != 0;
+        if is_enough {
+            word.store(0, Ordering::Relaxed);
+        }
+        is_enough
     }
 
     /// The word that calibration hands back and forth on line `line`, one of [`CALIBRATION_LINES`].

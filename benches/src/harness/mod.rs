@@ -15,4 +15,5 @@ pub mod priority;
 pub mod private_dir;
 pub mod publisher;
 pub mod quantiles;
+pub mod round;
 pub mod subscriber;

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context as _;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use signal_hook::consts::SIGCHLD;
 
 use super::barrier::{self, Barrier};
@@ -18,6 +20,7 @@ use super::fork;
 use super::measurement::{Measurement, Plan, SubscriberResults};
 use super::private_dir::PrivateDir;
 use super::publisher::{PublisherSide, add_subscriber_results};
+use super::round::{Follows as _, Leads as _};
 use super::subscriber::SubscriberSide;
 use crate::sys::words::Memory;
 
@@ -40,29 +43,42 @@ pub const SUBSCRIBER_ENDED: i32 = 3;
 /// Measures a contender with the subscriber in a process of its own.
 ///
 /// # Errors
-/// The contender's. If the subscriber fails, this process exits at once with [`SUBSCRIBER_ENDED`]: the publisher may be
-/// waiting for a message that will never come.
+/// As [`in_two_processes`].
 pub fn processes<C: Contender<W>, const W: usize>(contender: &C, session: &Session) -> anyhow::Result<Measurement> {
     let (ping, pong, memory) = links(contender, session)?;
+    let (mut measurement, results) = in_two_processes(
+        || subscriber(contender, session, &ping, &pong, &memory),
+        |about_to_end| publisher(contender, session, &ping, &pong, &memory, about_to_end),
+    )?;
+    add_subscriber_results(&mut measurement, results, C::NEVER_WAITS)?;
+    Ok(measurement)
+}
+
+/// Runs `leads` in this process and `follows` in a child. Returns the results of both. `leads` calls what it is given
+/// before it lets the other side end.
+///
+/// # Errors
+/// Those of `leads`. If the other side fails, this process exits at once with [`SUBSCRIBER_ENDED`]: this side may be
+/// waiting for a message that will never come.
+pub fn in_two_processes<L, F: Serialize + DeserializeOwned>(
+    follows: impl FnOnce() -> anyhow::Result<F>,
+    leads: impl FnOnce(&dyn Fn()) -> anyhow::Result<L>,
+) -> anyhow::Result<(L, F)> {
     let (mut ours, mut theirs) = UnixStream::pair().context("socketpair")?;
     let ends_too_early = Arc::new(AtomicBool::new(true));
     signal_hook::flag::register_conditional_shutdown(SIGCHLD, SUBSCRIBER_ENDED, Arc::clone(&ends_too_early))?;
     let child = fork::child(|| {
-        // A contender may start children of its own in the subscriber. Their end must not end the subscriber.
+        // A contender may start children of its own on this side. Their end must not end this side.
         ends_too_early.store(false, Ordering::SeqCst);
-        let results = subscriber(contender, session, &ping, &pong, &memory)?;
-        theirs.write_all(&serde_json::to_vec(&results)?).context("reporting to the publisher")
+        let results = follows()?;
+        theirs.write_all(&serde_json::to_vec(&results)?).context("reporting to the side that leads")
     })?;
     drop(theirs);
-    let mut measurement = publisher(contender, session, &ping, &pong, &memory, || {
-        ends_too_early.store(false, Ordering::SeqCst);
-    })?;
+    let led = leads(&|| ends_too_early.store(false, Ordering::SeqCst))?;
     let mut results = Vec::new();
-    ours.read_to_end(&mut results).context("the subscriber's results")?;
+    ours.read_to_end(&mut results).context("the other side's results")?;
     child.wait()?;
-    let results = serde_json::from_slice(&results).context("the subscriber's results")?;
-    add_subscriber_results(&mut measurement, results, C::NEVER_WAITS)?;
-    Ok(measurement)
+    Ok((led, serde_json::from_slice(&results).context("the other side's results")?))
 }
 
 /// Measures a contender with the subscriber in a thread of this process.
@@ -81,7 +97,7 @@ pub fn threads<C: Contender<W> + Sync, const W: usize>(
                 std::process::exit(SUBSCRIBER_ENDED)
             })
         });
-        let mut measurement = publisher(contender, session, &ping, &pong, &memory, || ()).unwrap_or_else(|error| {
+        let mut measurement = publisher(contender, session, &ping, &pong, &memory, &|| ()).unwrap_or_else(|error| {
             // Returning would join the other thread, which may be waiting for this one.
             print_error(&error);
             std::process::exit(1)
@@ -117,7 +133,7 @@ fn publisher<C: Contender<W>, const W: usize>(
     ping: &C::Link,
     pong: &C::Link,
     memory: &Memory,
-    about_to_end: impl FnOnce(),
+    about_to_end: &dyn Fn(),
 ) -> anyhow::Result<Measurement> {
     pin(session.cores.publisher)?;
     let barrier = Barrier::publisher(memory).context("memory of the barrier")?;
@@ -126,7 +142,7 @@ fn publisher<C: Contender<W>, const W: usize>(
     let mut side = PublisherSide::new(sender, receiver, barrier, &session.plan, session.ticks);
     let measurement = side.measure(C::NEVER_WAITS)?;
     about_to_end();
-    side.barrier.wait();
+    side.lead().barrier.wait();
     Ok(measurement)
 }
 
@@ -144,6 +160,6 @@ fn subscriber<C: Contender<W>, const W: usize>(
     let shares_core = contender.shares_core();
     let mut side = SubscriberSide::new(receiver, sender, barrier, &session.plan, session.ticks, shares_core);
     let results = side.measure(C::NEVER_WAITS)?;
-    side.barrier.wait();
+    side.follow().barrier.wait();
     Ok(results)
 }

@@ -6,9 +6,9 @@ use super::barrier::Barrier;
 use super::calibrate;
 use super::clock::{self, Ticks};
 use super::contender::{Receiver, Sender};
-use super::measurement::{Dropped, Measurement, Paced, Plan, Round, Samples, Stream, SubscriberResults};
+use super::measurement::{Measurement, Paced, Plan, Samples, Stream, SubscriberResults};
 use super::message::{self, Header, Message};
-use super::preempted;
+use super::round::{Lead, Leads};
 
 /// Round trips between two readings of the clock.
 const BATCH: u64 = 16;
@@ -22,27 +22,30 @@ pub struct PublisherSide<'a, S, R, const W: usize> {
     pub sender: S,
     /// Receives the replies.
     pub receiver: R,
-    /// Waits for the subscriber between rounds.
-    pub barrier: Barrier,
+    /// The rounds so far.
+    lead: Lead,
     /// The length of the rounds.
     pub plan: &'a Plan,
-    /// The length of a tick.
-    pub ticks: Ticks,
     /// The message that was sent last.
     message: Message<W>,
     /// The number of the next message.
     next: u64,
     /// The number of the next reply.
     next_reply: u64,
-    /// Rounds that may still be repeated.
-    repeats: u32,
+}
+
+impl<S, R, const W: usize> Leads for PublisherSide<'_, S, R, W> {
+    #[inline]
+    fn lead(&mut self) -> &mut Lead {
+        &mut self.lead
+    }
 }
 
 impl<'a, S: Sender<W>, R: Receiver<W>, const W: usize> PublisherSide<'a, S, R, W> {
     /// A side that has not sent yet.
     pub fn new(sender: S, receiver: R, barrier: Barrier, plan: &'a Plan, ticks: Ticks) -> Self {
-        let (message, repeats) = (message::pattern(0, 0), plan.repeats);
-        Self { sender, receiver, barrier, plan, ticks, message, next: 0, next_reply: 0, repeats }
+        let (message, lead) = (message::pattern(0, 0), Lead::new(barrier, plan, ticks));
+        Self { sender, receiver, lead, plan, message, next: 0, next_reply: 0 }
     }
 
     /// The whole measurement, without the results that only the subscriber knows.
@@ -52,48 +55,17 @@ impl<'a, S: Sender<W>, R: Receiver<W>, const W: usize> PublisherSide<'a, S, R, W
     pub fn measure(&mut self, never_waits: bool) -> anyhow::Result<Measurement> {
         self.check().context("checking messages before timing")?;
         self.check_burst().context("checking messages before timing")?;
-        let mut before = self.calibrate();
-        let ping = self.round(&mut before, Self::ping)?;
-        let single = self.round(&mut before, Self::single)?;
+        self.lead.begin();
+        let ping = self.round(Self::ping)?;
+        let single = self.round(Self::single)?;
         let mut paced = Vec::new();
         for interval in self.plan.paced.clone() {
-            paced.push(self.round(&mut before, |side| side.paced(interval))?);
+            paced.push(self.round(|side| side.paced(interval))?);
         }
-        let stream = self.round(&mut before, Self::stream)?;
-        let alone = if never_waits { Some(self.round(&mut before, Self::alone)?) } else { None };
-        self.barrier.wait();
+        let stream = self.round(Self::stream)?;
+        let alone = if never_waits { Some(self.round(Self::alone)?) } else { None };
+        self.lead.barrier.wait();
         Ok(Measurement { ping, single, paced, stream, alone })
-    }
-
-    fn calibrate(&mut self) -> f64 {
-        self.barrier.wait();
-        calibrate::publisher(&self.barrier, self.ticks, self.plan.calibration)
-    }
-
-    /// One round between two calibrations. The calibration before it is also the one after the previous round. A round
-    /// that does not count is repeated at once, while the plan allows it.
-    fn round<T>(
-        &mut self,
-        before: &mut f64,
-        mut work: impl FnMut(&mut Self) -> anyhow::Result<T>,
-    ) -> anyhow::Result<Round<T>> {
-        let mut dropped = Dropped::default();
-        loop {
-            let switches = preempted::count()?;
-            self.barrier.wait();
-            let value = work(self)?;
-            let lost_core = preempted::count()? != switches;
-            let after = self.calibrate();
-            let preempted = lost_core || self.barrier.lost_core();
-            let round = Round { before: *before, after, preempted, dropped, value };
-            *before = after;
-            let flaw = round.flaw().filter(|_| self.repeats > 0);
-            self.barrier.tell_repeated(flaw.is_some());
-            self.barrier.wait();
-            let Some(flaw) = flaw else { return Ok(round) };
-            dropped.count(flaw);
-            self.repeats -= 1;
-        }
     }
 
     #[inline(always)]
@@ -117,7 +89,7 @@ impl<'a, S: Sender<W>, R: Receiver<W>, const W: usize> PublisherSide<'a, S, R, W
 
     /// Sends messages at full speed, not answered. The subscriber checks every word.
     fn check_burst(&mut self) -> anyhow::Result<()> {
-        self.barrier.wait();
+        self.lead.barrier.wait();
         for _ in 0..self.plan.checked {
             self.sender.send(&message::pattern(self.next, 0))?;
             self.next += 1;
@@ -137,7 +109,7 @@ impl<'a, S: Sender<W>, R: Receiver<W>, const W: usize> PublisherSide<'a, S, R, W
     }
 
     fn ping(&mut self) -> anyhow::Result<f64> {
-        let length = self.ticks.ticks(self.plan.ping);
+        let length = self.lead.ticks.ticks(self.plan.ping);
         let mut batches = Vec::with_capacity(1 << 16);
         let began = clock::now();
         let mut last = began;
@@ -150,11 +122,11 @@ impl<'a, S: Sender<W>, R: Receiver<W>, const W: usize> PublisherSide<'a, S, R, W
             last = now;
         }
         self.send(0, true)?;
-        Ok(self.ticks.ns(calibrate::median(&mut batches)) / (2 * BATCH) as f64)
+        Ok(self.lead.ticks.ns(calibrate::median(&mut batches)) / (2 * BATCH) as f64)
     }
 
     fn single(&mut self) -> anyhow::Result<Samples> {
-        let length = self.ticks.ticks(self.plan.single);
+        let length = self.lead.ticks.ticks(self.plan.single);
         let mut samples = Vec::with_capacity(1 << 20);
         let began = clock::now();
         let mut last = began;
@@ -165,11 +137,11 @@ impl<'a, S: Sender<W>, R: Receiver<W>, const W: usize> PublisherSide<'a, S, R, W
             last = now;
         }
         self.send(0, true)?;
-        Ok(Samples::of(&samples, 2.0, self.ticks))
+        Ok(Samples::of(&samples, 2.0, self.lead.ticks))
     }
 
     fn paced(&mut self, interval: std::time::Duration) -> anyhow::Result<Paced> {
-        let (step, length) = (self.ticks.ticks(interval).max(1), self.ticks.ticks(self.plan.paced_for));
+        let (step, length) = (self.lead.ticks.ticks(interval).max(1), self.lead.ticks.ticks(self.plan.paced_for));
         let began = clock::now();
         let mut due = began + step;
         let mut now = began;
@@ -209,7 +181,7 @@ impl<'a, S: Sender<W>, R: Receiver<W>, const W: usize> PublisherSide<'a, S, R, W
 
     /// Sends at full speed. Returns ns per message and the number of messages.
     fn saturate(&mut self, length: std::time::Duration) -> anyhow::Result<(f64, u64)> {
-        let length = self.ticks.ticks(length);
+        let length = self.lead.ticks.ticks(length);
         let (began, first) = (clock::now(), self.next);
         loop {
             for _ in 0..STRIDE {
@@ -218,7 +190,7 @@ impl<'a, S: Sender<W>, R: Receiver<W>, const W: usize> PublisherSide<'a, S, R, W
             let elapsed = clock::now() - began;
             if elapsed >= length {
                 let sent = self.next - first;
-                return Ok((self.ticks.ns(elapsed as f64) / sent as f64, sent));
+                return Ok((self.lead.ticks.ns(elapsed as f64) / sent as f64, sent));
             }
         }
     }

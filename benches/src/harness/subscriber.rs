@@ -3,12 +3,11 @@
 use anyhow::{Context as _, ensure};
 
 use super::barrier::Barrier;
-use super::calibrate;
 use super::clock::{self, Ticks};
 use super::contender::{Receiver, Sender};
 use super::measurement::{Plan, Samples, SubscriberResults};
 use super::message::{self, Header, Message};
-use super::preempted;
+use super::round::{Follow, Follows};
 
 /// The subscriber's side.
 pub struct SubscriberSide<'a, S, R, const W: usize> {
@@ -16,22 +15,25 @@ pub struct SubscriberSide<'a, S, R, const W: usize> {
     pub receiver: R,
     /// Sends the replies.
     pub sender: S,
-    /// Waits for the publisher between rounds.
-    pub barrier: Barrier,
+    /// The rounds so far.
+    follow: Follow,
     /// The length of the rounds.
     pub plan: &'a Plan,
-    /// The length of a tick.
-    pub ticks: Ticks,
     /// The reply that was sent last.
     reply: Message<W>,
     /// The lowest number that the next message may have.
     next: u64,
     /// The number of the next reply.
     next_reply: u64,
-    /// Whether losing its core is no flaw, because it shares the core on purpose.
-    shares_core: bool,
     /// The results so far.
     results: SubscriberResults,
+}
+
+impl<S, R, const W: usize> Follows for SubscriberSide<'_, S, R, W> {
+    #[inline]
+    fn follow(&mut self) -> &mut Follow {
+        &mut self.follow
+    }
 }
 
 impl<'a, S: Sender<W>, R: Receiver<W>, const W: usize> SubscriberSide<'a, S, R, W> {
@@ -40,13 +42,11 @@ impl<'a, S: Sender<W>, R: Receiver<W>, const W: usize> SubscriberSide<'a, S, R, 
         Self {
             receiver,
             sender,
-            barrier,
+            follow: Follow::new(barrier, ticks, shares_core),
             plan,
-            ticks,
             reply: message::pattern(0, 1),
             next: 0,
             next_reply: 0,
-            shares_core,
             results: SubscriberResults::default(),
         }
     }
@@ -58,7 +58,7 @@ impl<'a, S: Sender<W>, R: Receiver<W>, const W: usize> SubscriberSide<'a, S, R, 
     pub fn measure(&mut self, never_waits: bool) -> anyhow::Result<SubscriberResults> {
         self.check().context("checking messages before timing")?;
         self.check_burst(never_waits).context("checking messages before timing")?;
-        self.calibrate();
+        self.follow.begin();
         self.round(Self::answer)?;
         self.round(Self::answer)?;
         for interval in &self.plan.paced {
@@ -70,29 +70,8 @@ impl<'a, S: Sender<W>, R: Receiver<W>, const W: usize> SubscriberSide<'a, S, R, 
         if never_waits {
             self.round(|_| Ok(()))?;
         }
-        self.barrier.wait();
+        self.follow.barrier.wait();
         Ok(std::mem::take(&mut self.results))
-    }
-
-    fn calibrate(&mut self) {
-        self.barrier.wait();
-        calibrate::subscriber(&self.barrier);
-    }
-
-    /// One round, repeated for as long as the publisher says so. Only the last try's result is kept.
-    fn round<T>(&mut self, mut work: impl FnMut(&mut Self) -> anyhow::Result<T>) -> anyhow::Result<T> {
-        loop {
-            let switches = preempted::count()?;
-            self.barrier.wait();
-            let value = work(self)?;
-            let lost_core = preempted::count()? != switches;
-            self.barrier.tell_lost_core(lost_core && !self.shares_core);
-            self.calibrate();
-            self.barrier.wait();
-            if !self.barrier.is_repeated() {
-                return Ok(value);
-            }
-        }
     }
 
     /// The next message's header. The numbers must grow.
@@ -121,7 +100,7 @@ impl<'a, S: Sender<W>, R: Receiver<W>, const W: usize> SubscriberSide<'a, S, R, 
 
     /// Receives a burst and checks every word. The message's own number says what the words must be.
     fn check_burst(&mut self, never_waits: bool) -> anyhow::Result<()> {
-        self.barrier.wait();
+        self.follow.barrier.wait();
         let first = self.next;
         let mut received = 0;
         loop {
@@ -158,7 +137,7 @@ impl<'a, S: Sender<W>, R: Receiver<W>, const W: usize> SubscriberSide<'a, S, R, 
             let header = self.receive()?;
             let now = clock::now_after_loads();
             if header.is_last() {
-                return Ok(Samples::of(&samples, 1.0, self.ticks));
+                return Ok(Samples::of(&samples, 1.0, self.follow.ticks));
             }
             samples.push(header.age(now));
         }
@@ -172,7 +151,7 @@ impl<'a, S: Sender<W>, R: Receiver<W>, const W: usize> SubscriberSide<'a, S, R, 
             received += 1;
             header = self.receive()?;
         }
-        let seconds = self.ticks.ns((clock::now() - began) as f64) / 1e9;
+        let seconds = self.follow.ticks.ns((clock::now() - began) as f64) / 1e9;
         Ok((received, received as f64 / seconds))
     }
 }

@@ -32,15 +32,37 @@ pub(super) struct Link {
     service: String,
 }
 
+/// A link whose files and shared memory belong to the measurement.
+pub(super) fn link(dir: &PrivateDir, service: &str) -> anyhow::Result<Link> {
+    let prefix = dir.unique_name("iox2.");
+    dir.note_external(External::SharedMemory, &prefix)?;
+    let mut config = Config::default();
+    config.global.prefix = prefix.as_str().try_into().map_err(|error| anyhow::anyhow!("prefix {prefix}: {error:?}"))?;
+    let root = dir.join("iceoryx2");
+    let root = root.to_string_lossy();
+    config.global.set_root_path(&root.as_ref().try_into().map_err(|error| anyhow::anyhow!("root {root}: {error:?}"))?);
+    Ok(Link { config, service: service.to_owned() })
+}
+
 impl Link {
-    fn open<const W: usize>(&self) -> anyhow::Result<(Node<Service>, PortFactory<Service, Message<W>, ()>)> {
+    /// A node of this process.
+    pub(super) fn node(&self) -> anyhow::Result<Node<Service>> {
         set_log_level(LogLevel::Error);
-        let node = NodeBuilder::new()
+        Ok(NodeBuilder::new()
             .config(&self.config)
             .signal_handling_mode(SignalHandlingMode::Disabled)
-            .create::<Service>()?;
+            .create::<Service>()?)
+    }
+
+    /// The name of the service.
+    pub(super) fn service(&self) -> anyhow::Result<ServiceName> {
+        Ok(ServiceName::new(&self.service)?)
+    }
+
+    fn open<const W: usize>(&self) -> anyhow::Result<(Node<Service>, PortFactory<Service, Message<W>, ()>)> {
+        let node = self.node()?;
         let service = node
-            .service_builder(&ServiceName::new(&self.service)?)
+            .service_builder(&self.service()?)
             .publish_subscribe::<Message<W>>()
             .subscriber_max_buffer_size(CAPACITY)
             .enable_safe_overflow(true)
@@ -59,17 +81,7 @@ impl<const W: usize> Contender<W> for Iceoryx {
     const NEVER_WAITS: bool = true;
 
     fn link(&self, dir: &PrivateDir, direction: Direction) -> anyhow::Result<Link> {
-        let prefix = dir.unique_name("iox2.");
-        dir.note_external(External::SharedMemory, &prefix)?;
-        let mut config = Config::default();
-        config.global.prefix =
-            prefix.as_str().try_into().map_err(|error| anyhow::anyhow!("prefix {prefix}: {error:?}"))?;
-        let root = dir.join("iceoryx2");
-        let root = root.to_string_lossy();
-        config
-            .global
-            .set_root_path(&root.as_ref().try_into().map_err(|error| anyhow::anyhow!("root {root}: {error:?}"))?);
-        Ok(Link { config, service: direction.name().to_owned() })
+        link(dir, direction.name())
     }
 
     fn sender(&self, link: &Link) -> anyhow::Result<IceoryxSender<W>> {

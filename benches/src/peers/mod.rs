@@ -7,9 +7,11 @@ mod crossbeam;
 mod disruptor;
 mod halves;
 mod iceoryx;
+mod iceoryx_blackboard;
 mod photon;
 mod ringfire;
+mod ringfire_table;
 mod rows;
 mod rtrb;
 
-pub use rows::rows;
+pub use rows::{newest_rows, rows};

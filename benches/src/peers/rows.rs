@@ -1,9 +1,11 @@
 //! The rows of the peers.
 
+use crate::newest::contender::ROWS;
+use crate::newest::measurement::Newest;
 use crate::row::{Kind, Row};
 
 use super::capacity::CAPACITY;
-use super::{crossbeam, disruptor, iceoryx, photon, ringfire, rtrb};
+use super::{crossbeam, disruptor, iceoryx, iceoryx_blackboard, photon, ringfire, ringfire_table, rtrb};
 
 /// The rows for messages of 56 bytes and, in a full report, of 8, 248 and 1,016 bytes.
 pub fn rows() -> Vec<Row> {
@@ -24,5 +26,20 @@ fn of_size<const W: usize>() -> Vec<Row> {
         Row::in_threads::<_, W>(name("disruptor"), capacity, disruptor::Disruptor),
         Row::in_threads::<_, W>(name("rtrb"), capacity, rtrb::Rtrb),
         Row::in_threads::<_, W>(name("crossbeam-channel"), capacity, crossbeam::Crossbeam),
+    ]
+}
+
+/// The rows of the newest value, of 56 bytes and, in a full report, of 248 bytes.
+pub fn newest_rows() -> Vec<Row<Newest>> {
+    let mut rows = newest_of_size::<7>();
+    rows.extend(newest_of_size::<31>().into_iter().map(Row::only_full));
+    rows
+}
+
+fn newest_of_size<const W: usize>() -> Vec<Row<Newest>> {
+    let name = |peer: &str| format!("{peer} {}", W * 8);
+    vec![
+        Row::newest::<_, W>(Kind::Peer, name("ringfire table"), ROWS, ringfire_table::RingfireTable),
+        Row::newest::<_, W>(Kind::Peer, name("iceoryx2 blackboard"), ROWS, iceoryx_blackboard::Blackboard),
     ]
 }

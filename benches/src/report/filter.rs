@@ -1,7 +1,7 @@
 //! From rounds to medians: which rounds count, and how many make a figure.
 
 use crate::harness::calibrate::median;
-use crate::harness::measurement::{Measurement, Round, Samples, empty};
+use crate::harness::measurement::{Round, Samples, empty};
 
 use super::outcome::Measurements;
 
@@ -34,13 +34,13 @@ impl Filter {
     }
 
     /// The figure of each round that counts, by sweep.
-    pub fn by_sweep<'a, T: 'a>(
+    pub fn by_sweep<'a, M, T: 'a>(
         &self,
-        measurements: &'a Measurements,
-        part: impl Fn(&'a Measurement) -> Option<&'a Round<T>>,
+        measurements: &'a Measurements<M>,
+        part: impl Fn(&'a M) -> Option<&'a Round<T>>,
         figure: impl Fn(&'a Round<T>) -> f64,
     ) -> Vec<Option<f64>> {
-        let kept = |measurement: &'a Measurement| part(measurement).filter(|round| self.keeps(round)).map(&figure);
+        let kept = |measurement: &'a M| part(measurement).filter(|round| self.keeps(round)).map(&figure);
         measurements.by_sweep.iter().map(|measurement| measurement.as_ref().and_then(kept)).collect()
     }
 

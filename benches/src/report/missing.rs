@@ -112,7 +112,7 @@ pub fn publishes_alone(measurements: &Measurements) -> bool {
 }
 
 /// Whether the round counts, and the flaws of all its tries.
-fn one<T>(round: &Round<T>, filter: &Filter) -> (bool, Dropped) {
+pub(super) fn one<T>(round: &Round<T>, filter: &Filter) -> (bool, Dropped) {
     let (kept, mut dropped) = (filter.keeps(round), round.dropped);
     if let Some(flaw) = round.flaw().filter(|_| !kept) {
         dropped.count(flaw);
@@ -120,7 +120,8 @@ fn one<T>(round: &Round<T>, filter: &Filter) -> (bool, Dropped) {
     (kept, dropped)
 }
 
-fn count<'a, T: 'a>(rounds: impl Iterator<Item = &'a Round<T>>, filter: &Filter) -> (usize, Dropped) {
+/// The number of rounds that count, and the flaws of the others.
+pub(super) fn count<'a, T: 'a>(rounds: impl Iterator<Item = &'a Round<T>>, filter: &Filter) -> (usize, Dropped) {
     rounds.map(|round| one(round, filter)).fold((0, Dropped::default()), |(kept, mut all), (is_kept, dropped)| {
         all += dropped;
         (kept + usize::from(is_kept), all)

@@ -7,6 +7,7 @@ pub mod jitter;
 pub mod load;
 pub mod machine;
 pub mod missing;
+pub mod newest;
 pub mod options;
 pub mod outcome;
 pub mod plot;

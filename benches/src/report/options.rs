@@ -137,6 +137,11 @@ impl Options {
         (self.extent() == Extent::Quick).then_some(Duration::from_secs(50))
     }
 
+    /// The same for the rows of the newest value.
+    pub fn newest_budget(&self) -> Option<Duration> {
+        (self.extent() == Extent::Quick).then_some(Duration::from_secs(6))
+    }
+
     /// The cores of a pair.
     ///
     /// # Errors
@@ -146,8 +151,9 @@ impl Options {
     }
 
     /// The rows that were asked for.
-    pub fn select(&self, rows: Vec<Row>) -> Vec<Row> {
-        let named = |row: &Row| self.only.is_empty() || self.only.iter().any(|part| row.name.contains(part.as_str()));
+    pub fn select<M>(&self, rows: Vec<Row<M>>) -> Vec<Row<M>> {
+        let named =
+            |row: &Row<M>| self.only.is_empty() || self.only.iter().any(|part| row.name.contains(part.as_str()));
         rows.into_iter().filter(|row| named(row) && (self.extent() != Extent::Quick || row.quick)).collect()
     }
 }

@@ -14,26 +14,31 @@ pub enum Excluded {
 }
 
 /// The measurements of one row.
-#[derive(Debug, Default)]
-pub struct Measurements {
+#[derive(Debug)]
+pub struct Measurements<M = Measurement> {
     /// One for each sweep; `None` if the sweep did not visit the row.
-    pub by_sweep: Vec<Option<Measurement>>,
+    pub by_sweep: Vec<Option<M>>,
     /// Why the row has no more measurements.
     pub excluded: Option<Excluded>,
 }
 
-impl Measurements {
+impl<M> Measurements<M> {
+    /// Before the first sweep.
+    pub fn none() -> Self {
+        Self { by_sweep: Vec::new(), excluded: None }
+    }
+
     /// The measurements of the sweeps that visited the row.
-    pub fn present(&self) -> impl Iterator<Item = &Measurement> {
+    pub fn present(&self) -> impl Iterator<Item = &M> {
         self.by_sweep.iter().flatten()
     }
 }
 
 /// The measurements of all rows.
 #[derive(Debug)]
-pub struct Outcome {
+pub struct Outcome<M = Measurement> {
     /// In the order of the rows.
-    pub rows: Vec<Measurements>,
+    pub rows: Vec<Measurements<M>>,
     /// What else wanted the cores meanwhile.
     pub load: Load,
 }

@@ -142,7 +142,7 @@ fn draw(plot: &Plot, origin: &str, bars: &[(&Contender, f64)], path: &Path) -> a
 fn color(kind: Kind) -> RGBColor {
     match kind {
         Kind::Limit => RGBColor(150, 150, 150),
-        Kind::Ring => RGBColor(0, 114, 178),
+        Kind::Ring | Kind::Table => RGBColor(0, 114, 178),
         Kind::Kernel => RGBColor(213, 94, 0),
         Kind::Peer => RGBColor(0, 158, 115),
         Kind::PeerThreads => RGBColor(144, 208, 186),

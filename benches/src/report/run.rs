@@ -20,7 +20,9 @@ use super::{jitter, plot, rounds, summary, table};
 /// A contender failed (the report of the others is written first), SIGINT or SIGTERM came, or the file system refuses.
 pub fn run(options: &Options) -> anyhow::Result<()> {
     let rows: Vec<Row> = options.select(crate::contenders::all());
-    ensure!(!rows.is_empty(), "no contender is named like `{}`: see --list", options.only.join("` or `"));
+    let newest_rows = options.select(crate::contenders::newest());
+    let count = rows.len() + newest_rows.len();
+    ensure!(count > 0, "no contender is named like `{}`: see --list", options.only.join("` or `"));
     if cfg!(debug_assertions) && options.extent() != Extent::Smoke {
         eprintln!("warning: the times of a debug build mean nothing: use cargo run --release");
     }
@@ -34,13 +36,16 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let priority = if options.wants_real_time() { priority::take() } else { Priority::Declined };
     if options.extent() != Extent::Smoke {
         let bound = options.budget().map_or(String::new(), |_| " within a minute".into());
-        eprintln!("report: {} rows{bound}; {priority}", rows.len());
+        eprintln!("report: {count} rows{bound}; {priority}");
     }
     let dir = PrivateDir::create(&default_root())?;
     let ticks = Ticks::measure();
-    let outcome = rounds::run(&rows, &dir, cores, ticks, options, priority.is_real_time())?;
+    let visits = rounds::Visits::new(&dir, cores, ticks, options, priority.is_real_time())?;
+    let outcome = visits.messages(&rows)?;
+    let newest = visits.newest(&newest_rows)?;
     let jitter = jitter::measure(&dir, cores, ticks, options.jitter_messages())?;
-    let report = summary::Report::new(&rows, &outcome, jitter, options, cores, ticks)?;
+    let mut report = summary::Report::new(&rows, &outcome, jitter, options, cores, ticks)?;
+    report.add_newest(&newest_rows, &newest, &options.filter());
 
     let mut out = std::io::stdout().lock();
     table::print(&report, &mut out)?;
@@ -55,6 +60,6 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     }
     writeln!(out, "{}", report.sentence())?;
     let failed: Vec<_> = report.failed.iter().map(|row| format!("{}: {}", row.name, row.reason)).collect();
-    ensure!(failed.is_empty(), "{} of {} contenders failed: {}", failed.len(), rows.len(), failed.join("; "));
+    ensure!(failed.is_empty(), "{} of {} contenders failed: {}", failed.len(), count, failed.join("; "));
     Ok(())
 }

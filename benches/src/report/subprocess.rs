@@ -12,12 +12,14 @@ use anyhow::{Context as _, bail, ensure};
 use clap::Parser;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, getpid, pidfd_open};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::harness::clock::Ticks;
 use crate::harness::contender::Unavailable;
 use crate::harness::cores::Cores;
 use crate::harness::fork;
-use crate::harness::measurement::{Measurement, Plan};
+use crate::harness::measurement::Plan;
 use crate::harness::pair::{Session, print_error};
 use crate::harness::priority;
 use crate::harness::private_dir::PrivateDir;
@@ -57,16 +59,18 @@ pub fn run(args: &Args) -> u8 {
     let measurement = || -> anyhow::Result<()> {
         fork::die_with_parent(Pid::from_raw(args.parent).context("no parent")?)?;
         priority::step_down().context("stepping down below the report")?;
-        let row = crate::contenders::all().into_iter().find(|row| row.name == args.contender);
-        let row = row.with_context(|| format!("no contender `{}`", args.contender))?;
         let session = Session {
             dir: PrivateDir::existing(args.dir.clone()),
             cores: args.cores,
             plan: serde_json::from_str(&args.plan).context("the plan")?,
             ticks: Ticks::from_per_ns(args.ticks_per_ns),
         };
-        let measurement = row.measure(&session)?;
-        serde_json::to_writer(std::io::stdout().lock(), &measurement).context("standard output")
+        if measure_if_among(crate::contenders::all(), &args.contender, &session)?
+            || measure_if_among(crate::contenders::newest(), &args.contender, &session)?
+        {
+            return Ok(());
+        }
+        bail!("no contender `{}`", args.contender)
     };
     match measurement() {
         Ok(()) => 0,
@@ -77,18 +81,25 @@ pub fn run(args: &Args) -> u8 {
     }
 }
 
+/// Measures the row of this name, if it is one of `rows`, and prints the measurement.
+fn measure_if_among<M: Serialize>(rows: Vec<Row<M>>, name: &str, session: &Session) -> anyhow::Result<bool> {
+    let Some(row) = rows.into_iter().find(|row| row.name == name) else { return Ok(false) };
+    serde_json::to_writer(std::io::stdout().lock(), &row.measure(session)?).context("standard output")?;
+    Ok(true)
+}
+
 /// The parent: measures a row in a subprocess.
 ///
 /// # Errors
 /// The measurement failed, or `interrupted` was set; [`Unavailable`] if this machine does not offer the mechanism.
-pub fn measure(
-    row: &Row,
+pub fn measure<M: DeserializeOwned>(
+    row: &Row<M>,
     dir: &PrivateDir,
     cores: Cores,
     plan: &Plan,
     ticks: Ticks,
     interrupted: &AtomicBool,
-) -> anyhow::Result<Measurement> {
+) -> anyhow::Result<M> {
     let (output, errors) = (dir.join("measurement.json"), dir.join("measurement.err"));
     let mut child = Command::new(std::env::current_exe().context("this program's path")?)
         .arg(SUBCOMMAND)

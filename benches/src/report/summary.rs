@@ -6,16 +6,19 @@ use serde::Serialize;
 
 use crate::harness::clock::Ticks;
 use crate::harness::cores::Cores;
+use crate::newest::measurement::Newest;
 use crate::row::Row;
 
 use super::contender::Contender;
 use super::copies::{self, Copies};
+use super::filter::Filter;
 use super::jitter::Jitter;
 use super::load::Load;
 use super::machine::{self, Machine};
 use super::missing::{Cause, Circumstances};
+use super::newest::{self, NewestRow};
 use super::options::{Extent, Options};
-use super::outcome::{Excluded, Outcome};
+use super::outcome::{Excluded, Measurements, Outcome};
 use super::verdict::{self, Verdict, Void};
 
 /// The row to which the paced latencies "over line" refer.
@@ -52,6 +55,8 @@ pub struct Report {
     pub verdict: Verdict,
     /// The rows with figures.
     pub contenders: Vec<Contender>,
+    /// The rows of the newest value with figures.
+    pub newest: Vec<NewestRow>,
     /// The cost of copying, compared with memcpy.
     pub copies: Vec<Copies>,
     /// How a sleeping subscriber disturbs its publisher.
@@ -117,26 +122,43 @@ impl Report {
             load: outcome.load.clone(),
             verdict: Verdict::of(&[]),
             contenders: Vec::new(),
+            newest: Vec::new(),
             copies: copies::measure(ticks),
             wake_jitter,
             skipped: Vec::new(),
             failed: Vec::new(),
         };
         for (row, measurements) in rows.iter().zip(&outcome.rows) {
-            let missing = |reason: &str| Missing { name: row.name.clone(), reason: reason.to_owned() };
-            match &measurements.excluded {
-                Some(Excluded::Skipped(reason)) => report.skipped.push(missing(reason)),
-                Some(Excluded::Failed(reason)) => report.failed.push(missing(reason)),
-                None => {
-                    let contender = Contender::new(row, measurements, &filter, ring, line);
-                    report.rounds_kept += contender.rounds_kept;
-                    report.rounds_dropped += contender.rounds_dropped;
-                    report.contenders.push(contender);
-                }
+            if !report.notes_excluded(row, measurements) {
+                let contender = Contender::new(row, measurements, &filter, ring, line);
+                report.rounds_kept += contender.rounds_kept;
+                report.rounds_dropped += contender.rounds_dropped;
+                report.contenders.push(contender);
             }
         }
         report.verdict = Verdict::of(&report.contenders);
         Ok(report)
+    }
+
+    /// Adds the rows of the newest value. Their rounds stand with them, and not in the report's sums.
+    pub fn add_newest(&mut self, rows: &[Row<Newest>], outcome: &Outcome<Newest>, filter: &Filter) {
+        for (row, measurements) in rows.iter().zip(&outcome.rows) {
+            if !self.notes_excluded(row, measurements) {
+                let reference = newest::reference(rows, row).map(|index| &outcome.rows[index]);
+                self.newest.push(NewestRow::new(row, measurements, filter, reference));
+            }
+        }
+    }
+
+    /// Whether the row has no figures because it was skipped or failed. Notes that then.
+    fn notes_excluded<M>(&mut self, row: &Row<M>, measurements: &Measurements<M>) -> bool {
+        let missing = |reason: &str| Missing { name: row.name.clone(), reason: reason.to_owned() };
+        match &measurements.excluded {
+            Some(Excluded::Skipped(reason)) => self.skipped.push(missing(reason)),
+            Some(Excluded::Failed(reason)) => self.failed.push(missing(reason)),
+            None => return false,
+        }
+        true
     }
 
     /// The last sentence.

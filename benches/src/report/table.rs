@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use super::contender::Contender;
-use super::missing;
 use super::summary::Report;
+use super::{missing, newest};
 
 /// Prints the table.
 ///
@@ -54,6 +54,7 @@ pub fn print(report: &Report, out: &mut impl Write) -> io::Result<()> {
     }
     missing_figures(report, out)?;
     placements(report, out, width)?;
+    newest::print(&report.newest, report.rounds_needed, out)?;
     writeln!(out)?;
     for copies in &report.copies {
         writeln!(
@@ -150,7 +151,7 @@ fn cells(row: &Contender) -> Vec<String> {
 }
 
 /// Formats a figure with about three digits.
-fn figure(value: Option<f64>) -> String {
+pub(super) fn figure(value: Option<f64>) -> String {
     match value {
         None => "-".into(),
         Some(value) if value >= 100.0 => format!("{value:.0}"),
