@@ -36,12 +36,12 @@ fn every_contender_works() {
         let rows = json[part].as_array().expect(part);
         rows.iter().map(|row| row["name"].as_str().expect("a name").to_owned()).collect()
     };
-    let (visited, missing) = (named("contenders"), named("skipped"));
+    let (visited, newest, missing) = (named("contenders"), named("newest"), named("skipped"));
     for row in json["skipped"].as_array().expect("skipped") {
         skipped(&format!("{}: {}", row["name"], row["reason"]));
     }
     for name in list.lines() {
-        assert!(visited.iter().chain(&missing).any(|row| row == name), "{name} is not in the report");
+        assert!(visited.iter().chain(&newest).chain(&missing).any(|row| row == name), "{name} is not in the report");
     }
     assert!(visited.iter().any(|name| name.starts_with("feed-ring ")), "the ring is not in the report");
     for row in json["contenders"].as_array().expect("contenders") {
@@ -49,6 +49,14 @@ fn every_contender_works() {
             assert!(row[field].is_f64(), "{}: {field} is {}", row["name"], row[field]);
         }
         assert!(row["publish_ns"].is_f64() || row["publish_ns"].is_null());
+    }
+    assert!(newest.iter().any(|name| name == "feed-ring table ro 56"), "the table is not in the report");
+    for row in json["newest"].as_array().expect("newest") {
+        for field in ["store_ns", "read_ns", "read_beside_ns", "read_beside_p999_ns", "store_beside_ns"] {
+            assert!(row[field].is_f64(), "{}: {field} is {}", row["name"], row[field]);
+        }
+        let tells = row["most_attempts"].as_u64().is_some_and(|attempts| attempts > 0);
+        assert_eq!(tells, row["kind"] == "table", "{}: attempts {}", row["name"], row["most_attempts"]);
     }
     for plot in ["latency", "paced", "stream", "throughput"] {
         let svg = std::fs::read_to_string(root.path().join(format!("{plot}.svg"))).expect(plot);

@@ -118,3 +118,49 @@ impl<'a, T: Reader<W>, const W: usize> ReaderSide<'a, T, W> {
 fn went_back(found: u64, least: u64) -> anyhow::Error {
     anyhow::anyhow!("read value {found} after value {least}: went back")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::harness::barrier;
+
+    /// Reads these values one after the other.
+    struct Values(std::vec::IntoIter<Message<7>>);
+
+    impl Reader<7> for Values {
+        fn read<R>(&mut self, look: impl FnOnce(&Message<7>) -> R) -> anyhow::Result<R> {
+            Ok(look(&self.0.next().context("no more values")?))
+        }
+    }
+
+    fn numbered(number: u64) -> Message<7> {
+        let mut value = message::pattern(0, 0);
+        Header::new(number, 0, false).write(&mut value);
+        value
+    }
+
+    /// What the side says of the last of these values, having said nothing of those before.
+    fn last_of(values: Vec<Message<7>>) -> String {
+        let memory = barrier::memory().expect("memory of the barrier");
+        let barrier = Barrier::subscriber(&memory).expect("a barrier");
+        let (count, plan) = (values.len(), Plan::smoke());
+        let mut side = ReaderSide::new(Values(values.into_iter()), barrier, &plan, Ticks::from_per_ns(1.0));
+        for _ in 1..count {
+            side.read().expect("a value that is right");
+        }
+        side.read().expect_err("a value that is wrong").to_string()
+    }
+
+    #[test]
+    fn an_older_value_is_noticed_and_the_same_one_is_not() {
+        let values = [5, 5, 6, 5].map(numbered).to_vec();
+        assert_eq!(last_of(values), "read value 5 after value 6: went back");
+    }
+
+    #[test]
+    fn a_torn_value_is_noticed() {
+        let mut torn = numbered(6);
+        torn[6] = numbered(5)[6];
+        assert!(last_of(vec![numbered(5), torn]).starts_with("received a torn message"));
+    }
+}

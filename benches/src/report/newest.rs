@@ -8,10 +8,13 @@ use crate::harness::measurement::Dropped;
 use crate::newest::measurement::Newest;
 use crate::row::{Kind, Row};
 
+use super::contender::Contender;
 use super::filter::Filter;
 use super::missing::{count, one};
 use super::outcome::Measurements;
+use super::summary::Report;
 use super::table::figure;
+use super::verdict;
 
 /// The row of this project's table to which the ratios refer, for values of 56 bytes.
 pub const TABLE: &str = "feed-ring table ro 56";
@@ -127,6 +130,12 @@ impl NewestRow {
     }
 }
 
+/// Time of a store into this project's table, divided by that of publishing on its ring. Both without a reader.
+pub fn store_over_publish(rows: &[NewestRow], contenders: &[Contender]) -> Option<f64> {
+    let store = rows.iter().find(|row| row.name == TABLE)?.store_ns?;
+    Some(store / contenders.iter().find(|row| row.name == verdict::RING)?.publish_ns?)
+}
+
 /// The number of rounds of all kinds that count, and of those that were dropped.
 fn rounds(measurements: &Measurements<Newest>, filter: &Filter) -> (usize, usize) {
     let of = |newest: &Newest| -> [(bool, Dropped); 4] {
@@ -145,7 +154,8 @@ fn rounds(measurements: &Measurements<Newest>, filter: &Filter) -> (usize, usize
 ///
 /// # Errors
 /// Those of `out`.
-pub fn print(rows: &[NewestRow], needed: usize, out: &mut impl Write) -> io::Result<()> {
+pub fn print(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    let (rows, needed) = (&report.newest, report.rounds_needed);
     if rows.is_empty() {
         return Ok(());
     }
@@ -177,6 +187,9 @@ pub fn print(rows: &[NewestRow], needed: usize, out: &mut impl Write) -> io::Res
         writeln!(out, " {attempts:>12}")?;
     }
     writeln!(out, "beside: reads and stores of one row, both at full speed; attempts: of the read that took the most")?;
+    if let Some(ratio) = report.store_over_publish {
+        writeln!(out, "a store into {TABLE} takes {ratio:.2} times a publish of {}", verdict::RING)?;
+    }
     let lacks = |row: &&NewestRow| {
         [row.store_ns, row.read_ns, row.read_beside_ns, row.read_beside_p999_ns].iter().any(Option::is_none)
     };
@@ -189,4 +202,72 @@ pub fn print(rows: &[NewestRow], needed: usize, out: &mut impl Write) -> io::Res
         )?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::contenders;
+    use crate::harness::clock::Ticks;
+    use crate::harness::measurement::{Round, Samples};
+    use crate::newest::measurement::Beside;
+
+    use super::*;
+
+    const FILTER: Filter = Filter { needed: 2, tail: 1_000, keep_all: false };
+
+    fn round<T>(value: T) -> Round<T> {
+        Round { before: 100.0, after: 100.0, preempted: false, dropped: Dropped::default(), value }
+    }
+
+    /// A measurement in which every round counts, and each figure is a multiple of `unit`.
+    fn newest(unit: f64, most_attempts: u32) -> Newest {
+        Newest {
+            store: round(unit),
+            read: round(2.0 * unit),
+            beside: round(Beside { store: 3.0 * unit, read: 4.0 * unit }),
+            single: round(Samples::of(&[100; 500], 1.0, Ticks::from_per_ns(1.0))),
+            most_attempts: Some(most_attempts),
+        }
+    }
+
+    fn of(by_sweep: Vec<Option<Newest>>) -> Measurements<Newest> {
+        Measurements { by_sweep, excluded: None }
+    }
+
+    fn row_named(name: &str) -> Row<Newest> {
+        contenders::newest().into_iter().find(|row| row.name == name).expect("a row of this name")
+    }
+
+    #[test]
+    fn ratios_are_of_one_sweep_and_the_most_attempts_are_of_all() {
+        let table = of(vec![Some(newest(1.0, 2)), Some(newest(10.0, 1)), Some(newest(100.0, 1))]);
+        let mut disturbed = newest(2.0, 3);
+        disturbed.store.preempted = true;
+        let own = of(vec![Some(disturbed), Some(newest(30.0, 1)), Some(newest(300.0, 1))]);
+        let row = NewestRow::new(&row_named(TABLE), &own, &FILTER, Some(&table));
+        assert_eq!((row.store_ns, row.store_over_table), (Some(165.0), Some(3.0)));
+        assert_eq!((row.read_ns, row.read_over_table), (Some(60.0), Some(3.0)));
+        assert_eq!((row.read_beside_ns, row.store_beside_ns), (Some(120.0), Some(90.0)));
+        assert_eq!((row.most_attempts, row.rounds_kept, row.rounds_dropped), (Some(3), 11, 1));
+    }
+
+    #[test]
+    fn a_row_lacks_a_figure_if_too_few_rounds_or_samples_count() {
+        let mut disturbed = newest(1.0, 1);
+        disturbed.beside.after = 130.0;
+        assert!(!lacks(&of(vec![Some(newest(1.0, 1)), Some(newest(1.0, 1))]), &FILTER));
+        assert!(lacks(&of(vec![Some(newest(1.0, 1)), None]), &FILTER));
+        assert!(lacks(&of(vec![Some(newest(1.0, 1)), Some(disturbed)]), &FILTER));
+        assert!(lacks(&of(vec![Some(newest(1.0, 1)), Some(newest(1.0, 1))]), &Filter { tail: 1_001, ..FILTER }));
+    }
+
+    #[test]
+    fn the_reference_is_the_table_with_values_of_the_same_size() {
+        let rows = contenders::newest();
+        for row in &rows {
+            let reference = reference(&rows, row).map(|index| &rows[index]).expect("a reference");
+            assert_eq!((reference.payload, reference.kind), (row.payload, Kind::Table));
+        }
+        assert_eq!(row_named(TABLE).payload, 56);
+    }
 }

@@ -44,8 +44,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let outcome = visits.messages(&rows)?;
     let newest = visits.newest(&newest_rows)?;
     let jitter = jitter::measure(&dir, cores, ticks, options.jitter_messages())?;
-    let mut report = summary::Report::new(&rows, &outcome, jitter, options, cores, ticks)?;
-    report.add_newest(&newest_rows, &newest, &options.filter());
+    let report = summary::Report::new((&rows, &outcome), (&newest_rows, &newest), jitter, options, cores, ticks)?;
 
     let mut out = std::io::stdout().lock();
     table::print(&report, &mut out)?;

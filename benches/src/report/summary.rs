@@ -11,7 +11,6 @@ use crate::row::Row;
 
 use super::contender::Contender;
 use super::copies::{self, Copies};
-use super::filter::Filter;
 use super::jitter::Jitter;
 use super::load::Load;
 use super::machine::{self, Machine};
@@ -57,6 +56,8 @@ pub struct Report {
     pub contenders: Vec<Contender>,
     /// The rows of the newest value with figures.
     pub newest: Vec<NewestRow>,
+    /// Time of a store into a row, divided by that of publishing as many bytes without a reader.
+    pub store_over_publish: Option<f64>,
     /// The cost of copying, compared with memcpy.
     pub copies: Vec<Copies>,
     /// How a sleeping subscriber disturbs its publisher.
@@ -88,13 +89,13 @@ pub struct Spread {
 }
 
 impl Report {
-    /// Summarises all measurements.
+    /// Summarises all measurements: those of messages, and those of the newest value.
     ///
     /// # Errors
     /// There is no measurement.
     pub fn new(
-        rows: &[Row],
-        outcome: &Outcome,
+        (rows, outcome): (&[Row], &Outcome),
+        (newest_rows, newest_outcome): (&[Row<Newest>], &Outcome<Newest>),
         wake_jitter: Vec<Jitter>,
         options: &Options,
         cores: Cores,
@@ -103,6 +104,8 @@ impl Report {
         let filter = options.filter();
         let find = |name: &str| rows.iter().position(|row| row.name == name).map(|index| &outcome.rows[index]);
         let (ring, line) = (find(verdict::RING), find(LINE));
+        let messages = outcome.rows.iter().flat_map(Measurements::present).map(|measured| measured.ping.c2c());
+        let newest = newest_outcome.rows.iter().flat_map(Measurements::present).map(|measured| measured.store.c2c());
         let mut report = Self {
             machine: Machine::current(),
             kernel: machine::kernel(),
@@ -115,14 +118,15 @@ impl Report {
                 env!("CARGO_PKG_VERSION"),
                 if cfg!(debug_assertions) { "debug" } else { "release" }
             ),
-            c2c_ns: spread(outcome.rows.iter().flat_map(|measurements| measurements.present()).map(|v| v.ping.c2c())),
+            c2c_ns: spread(messages.chain(newest)),
             rounds_kept: 0,
             rounds_dropped: 0,
             rounds_needed: filter.needed,
-            load: outcome.load.clone(),
+            load: if rows.is_empty() { newest_outcome.load.clone() } else { outcome.load.clone() },
             verdict: Verdict::of(&[]),
             contenders: Vec::new(),
             newest: Vec::new(),
+            store_over_publish: None,
             copies: copies::measure(ticks),
             wake_jitter,
             skipped: Vec::new(),
@@ -136,18 +140,18 @@ impl Report {
                 report.contenders.push(contender);
             }
         }
-        report.verdict = Verdict::of(&report.contenders);
-        Ok(report)
-    }
-
-    /// Adds the rows of the newest value. Their rounds stand with them, and not in the report's sums.
-    pub fn add_newest(&mut self, rows: &[Row<Newest>], outcome: &Outcome<Newest>, filter: &Filter) {
-        for (row, measurements) in rows.iter().zip(&outcome.rows) {
-            if !self.notes_excluded(row, measurements) {
-                let reference = newest::reference(rows, row).map(|index| &outcome.rows[index]);
-                self.newest.push(NewestRow::new(row, measurements, filter, reference));
+        for (row, measurements) in newest_rows.iter().zip(&newest_outcome.rows) {
+            if !report.notes_excluded(row, measurements) {
+                let table = newest::reference(newest_rows, row).map(|index| &newest_outcome.rows[index]);
+                let row = NewestRow::new(row, measurements, &filter, table);
+                report.rounds_kept += row.rounds_kept;
+                report.rounds_dropped += row.rounds_dropped;
+                report.newest.push(row);
             }
         }
+        report.verdict = Verdict::of(&report.contenders);
+        report.store_over_publish = newest::store_over_publish(&report.newest, &report.contenders);
+        Ok(report)
     }
 
     /// Whether the row has no figures because it was skipped or failed. Notes that then.

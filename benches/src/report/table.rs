@@ -30,31 +30,10 @@ pub fn print(report: &Report, out: &mut impl Write) -> io::Result<()> {
     for line in report.load.lines() {
         writeln!(out, "{line}")?;
     }
-    writeln!(out)?;
-    let width = report.contenders.iter().map(|row| row.name.len()).max().unwrap_or(0).max(9);
-    let head =
-        ["latency", "ns", "p99 ns", "p99.9 ns", "1us", "10us", "100us", "publish ns", "stream", "received/s", "lost %"];
-    write!(out, "{:width$} {:>12}", "contender", "kind")?;
-    for title in head {
-        write!(out, " {title:>10}")?;
+    if !report.contenders.is_empty() {
+        messages(report, out)?;
     }
-    writeln!(out)?;
-    for row in &report.contenders {
-        write!(out, "{:width$} {:>12}", row.name, row.kind.name())?;
-        for cell in cells(row) {
-            write!(out, " {cell:>10}")?;
-        }
-        writeln!(out)?;
-    }
-    if report.contenders.iter().any(|row| !row.publishes_alone) {
-        writeln!(out, "n/a: its publisher waits for readers, so it cannot publish without one")?;
-    }
-    if report.contenders.iter().any(|row| row.paced.iter().any(|paced| !paced.kept_pace)) {
-        writeln!(out, "* the publisher did not keep the pace, so the latency is that of a growing backlog")?;
-    }
-    missing_figures(report, out)?;
-    placements(report, out, width)?;
-    newest::print(&report.newest, report.rounds_needed, out)?;
+    newest::print(report, out)?;
     writeln!(out)?;
     for copies in &report.copies {
         writeln!(
@@ -83,6 +62,34 @@ pub fn print(report: &Report, out: &mut impl Write) -> io::Result<()> {
         )?;
     }
     Ok(())
+}
+
+/// Prints the rows that move messages.
+fn messages(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out)?;
+    let width = report.contenders.iter().map(|row| row.name.len()).max().unwrap_or(0).max(9);
+    let head =
+        ["latency", "ns", "p99 ns", "p99.9 ns", "1us", "10us", "100us", "publish ns", "stream", "received/s", "lost %"];
+    write!(out, "{:width$} {:>12}", "contender", "kind")?;
+    for title in head {
+        write!(out, " {title:>10}")?;
+    }
+    writeln!(out)?;
+    for row in &report.contenders {
+        write!(out, "{:width$} {:>12}", row.name, row.kind.name())?;
+        for cell in cells(row) {
+            write!(out, " {cell:>10}")?;
+        }
+        writeln!(out)?;
+    }
+    if report.contenders.iter().any(|row| !row.publishes_alone) {
+        writeln!(out, "n/a: its publisher waits for readers, so it cannot publish without one")?;
+    }
+    if report.contenders.iter().any(|row| row.paced.iter().any(|paced| !paced.kept_pace)) {
+        writeln!(out, "* the publisher did not keep the pace, so the latency is that of a growing backlog")?;
+    }
+    missing_figures(report, out)?;
+    placements(report, out, width)
 }
 
 /// Prints the rows that lack figures, why, and what to do.
