@@ -1,6 +1,6 @@
 //! The list of contenders: all rows of the report, in the report's order.
 
-use crate::newest::measurement::Newest;
+use crate::harness::newest::measurement::Newest;
 use crate::row::Row;
 
 /// All rows, in the order of the report.
@@ -16,7 +16,7 @@ pub fn all() -> Vec<Row> {
 /// All rows of the newest value, in the order of the report.
 pub fn newest() -> Vec<Row<Newest>> {
     #[cfg_attr(not(feature = "peers"), expect(unused_mut, reason = "the peers are added"))]
-    let mut rows = crate::newest::rows();
+    let mut rows = crate::table::rows();
     #[cfg(feature = "peers")]
     rows.extend(crate::peers::newest_rows());
     rows

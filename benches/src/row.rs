@@ -2,10 +2,10 @@
 
 use crate::harness::contender::Contender;
 use crate::harness::measurement::Measurement;
+use crate::harness::newest::contender::Keeper;
+use crate::harness::newest::measurement::Newest;
+use crate::harness::newest::pair as newest_pair;
 use crate::harness::pair::{self, Session};
-use crate::newest::contender::Keeper;
-use crate::newest::measurement::Newest;
-use crate::newest::pair as newest_pair;
 
 /// The kind of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

@@ -27,7 +27,7 @@ const BENCHES: &[&[&str]] = &[
     &["sys"],
     &["harness"],
     &["row"],
-    &["kernel", "limits", "peers", "ring"],
+    &["kernel", "limits", "peers", "ring", "table"],
     &["contenders"],
     &["report", "hostile"],
     &["lib"],

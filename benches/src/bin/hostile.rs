@@ -1,4 +1,4 @@
-//! `make hostile`: measures how long a publish takes beside each attack of docs/reliability.md.
+//! `make hostile`: measures how long a publish, or a store into a table, takes beside each attack of docs/reliability.md.
 
 use std::process::ExitCode;
 

@@ -8,6 +8,7 @@ pub mod cores;
 pub mod fork;
 pub mod measurement;
 pub mod message;
+pub mod newest;
 pub mod pair;
 pub mod patience;
 pub mod preempted;

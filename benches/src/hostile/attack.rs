@@ -7,12 +7,13 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use anyhow::{Context as _, bail};
-use feed_ring::{RecvError, Subscriber, WaitStrategy};
+use feed_ring::WaitStrategy;
 use rustix::fs::{FallocateFlags, FlockOperation, fallocate, fcntl_lock};
 use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 use rustix::thread::{MembarrierCommand, membarrier};
 
-use super::case::{Attack, Case, Message, Place};
+use super::case::{Attack, Case, Place};
+use super::reader::Reader;
 use crate::sys::words::Memory;
 
 /// The index of the word in a control file that sleepers set: `control::SLEEPERS` of the ring's layout.
@@ -24,15 +25,13 @@ const SLEEPERS: usize = 16;
 /// The attack cannot be made.
 pub fn run(case: &Case, directory: &Path) -> anyhow::Result<()> {
     end_with_parent();
-    let attack = || case.place.subscriber(directory, WaitStrategy::Spin).open();
+    let attack = |wait| Reader::open(case, directory, wait);
     match case.attack {
-        Attack::Spinning => follow(attack()?),
-        Attack::Sleeping => follow(case.place.subscriber(directory, WaitStrategy::Block).open()?),
+        Attack::Spinning => follow(attack(WaitStrategy::Spin)?),
+        Attack::Sleeping => follow(attack(WaitStrategy::Block)?),
         Attack::Sleepers => {
-            let one = || case.place.subscriber(directory, WaitStrategy::Block).open();
-            let subscribers = (0..100).map(|_| one()).collect::<Result<Vec<_>, _>>()?;
-            let threads: Vec<_> =
-                subscribers.into_iter().map(|subscriber| std::thread::spawn(|| follow(subscriber))).collect();
+            let readers = (0..100).map(|_| attack(WaitStrategy::Block)).collect::<Result<Vec<_>, _>>()?;
+            let threads: Vec<_> = readers.into_iter().map(|reader| std::thread::spawn(|| follow(reader))).collect();
             threads.into_iter().try_for_each(|thread| thread.join().unwrap_or(Ok(())))
         }
         Attack::Flag => {
@@ -76,11 +75,11 @@ pub fn run(case: &Case, directory: &Path) -> anyhow::Result<()> {
             }
         }
         Attack::Joins => {
-            attack()?;
+            attack(WaitStrategy::Spin)?;
             ready()?;
             loop {
                 // Refused when too many of its own former connections are still to be noticed.
-                let _ = attack();
+                let _ = attack(WaitStrategy::Spin);
             }
         }
         Attack::Membarrier => {
@@ -108,15 +107,11 @@ fn end_with_parent() {
     });
 }
 
-/// Receives until the ring ends.
-fn follow(mut subscriber: Subscriber<Message>) -> anyhow::Result<()> {
+/// Receives or reads until the ring or the table ends.
+fn follow(reader: Reader) -> anyhow::Result<()> {
     ready()?;
-    loop {
-        match subscriber.recv() {
-            Ok(_) | Err(RecvError::Lagged { .. }) => {}
-            Err(_) => return Ok(()),
-        }
-    }
+    reader.follow();
+    Ok(())
 }
 
 /// The control file, as a subscriber may open it.
@@ -125,16 +120,16 @@ fn control(case: &Case, directory: &Path) -> anyhow::Result<File> {
         let path = directory.join("hostile.ring/control");
         return OpenOptions::new().read(true).write(true).open(&path).with_context(|| path.display().to_string());
     }
-    let subscriber = case.place.subscriber(directory, WaitStrategy::Spin).open()?;
+    let reader = Reader::open(case, directory, WaitStrategy::Spin)?;
     let this = pidfd_open(getpid(), PidfdFlags::empty())?;
     for entry in std::fs::read_dir("/proc/self/fd")? {
         let entry = entry?;
         let is_control = std::fs::read_link(entry.path()).is_ok_and(|to| to.to_string_lossy().contains(" control"));
         if is_control && let Ok(number) = entry.file_name().to_string_lossy().parse() {
             let file: OwnedFd = pidfd_getfd(&this, number, PidfdGetfdFlags::empty())?;
-            std::mem::forget(subscriber); // a client as long as it attacks
+            std::mem::forget(reader); // a client as long as it attacks
             return Ok(file.into());
         }
     }
-    bail!("a client of a sealed ring without a control file")
+    bail!("a client of what is sealed without a control file")
 }

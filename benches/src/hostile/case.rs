@@ -1,13 +1,29 @@
-//! The attacks, the rings they are made on, and whether docs/reliability.md says that they can delay a publisher.
+//! The attacks, the rings and tables they are made on, and whether docs/reliability.md says that they can delay a publisher.
 
 use std::path::Path;
 
-use feed_ring::{Publisher, PublisherOptions, Subscriber, SubscriberOptions, WaitStrategy};
+use feed_ring::table::Table;
+use feed_ring::{Publisher, PublisherOptions, Subscriber, SubscriberOptions, TableReader, TableWriter, WaitStrategy};
 
-/// The messages: of 56 bytes, as in the report.
+/// The messages, and the values of rows: of 56 bytes, as in the report.
 pub type Message = [u64; 7];
 
-/// Where a ring is, and whom it admits.
+/// The name of the ring or the table.
+const NAME: &str = "hostile";
+
+/// The key of the row that is stored and read.
+pub const KEY: u64 = 7;
+
+/// What is published to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A ring: a publish is measured.
+    Ring,
+    /// A table: a store into a row is measured.
+    Table,
+}
+
+/// Where a ring or a table is, and whom it admits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     /// On disk, for its own user.
@@ -21,9 +37,9 @@ pub enum Place {
 /// What is done beside the publisher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Attack {
-    /// No attack: a subscriber that spins.
+    /// No attack: a subscriber that spins, or a reader.
     Spinning,
-    /// No attack: a subscriber that sleeps after each message.
+    /// No attack: a subscriber or a reader that sleeps after each message.
     Sleeping,
     /// The sleepers' flag is set again as soon as it is cleared.
     Flag,
@@ -31,11 +47,11 @@ pub enum Attack {
     Holes,
     /// The control file is cut short and made longer again.
     Truncate,
-    /// A hundred subscribers fall asleep after each message.
+    /// A hundred subscribers or readers fall asleep after each message.
     Sleepers,
-    /// The entries of all subscribers are locked and unlocked.
+    /// The entries of all subscribers or readers are locked and unlocked.
     Locks,
-    /// Subscribers join and leave.
+    /// Subscribers or readers join and leave.
     Joins,
     /// `membarrier` in a loop. It needs no permission.
     Membarrier,
@@ -45,12 +61,12 @@ impl Attack {
     /// Its name in the table.
     pub const fn name(self) -> &'static str {
         match self {
-            Attack::Spinning => "a subscriber that spins",
-            Attack::Sleeping => "a subscriber that sleeps",
+            Attack::Spinning => "a reader that spins",
+            Attack::Sleeping => "a reader that sleeps",
             Attack::Flag => "sets the sleepers' flag",
             Attack::Holes => "punches holes into control",
             Attack::Truncate => "cuts control short",
-            Attack::Sleepers => "100 subscribers that sleep",
+            Attack::Sleepers => "100 readers that sleep",
             Attack::Locks => "locks all entries",
             Attack::Joins => "joins and leaves",
             Attack::Membarrier => "calls membarrier",
@@ -58,10 +74,12 @@ impl Attack {
     }
 }
 
-/// An attack on a ring.
+/// An attack on a ring or a table.
 #[derive(Clone, Copy, Debug)]
 pub struct Case {
-    /// The ring.
+    /// What is published to.
+    pub target: Target,
+    /// Where that is.
     pub place: Place,
     /// The attack.
     pub attack: Attack,
@@ -70,11 +88,15 @@ pub struct Case {
 }
 
 const fn harmless(place: Place, attack: Attack) -> Case {
-    Case { place, attack, harmless: true }
+    Case { target: Target::Ring, place, attack, harmless: true }
 }
 
 const fn harmful(place: Place, attack: Attack) -> Case {
-    Case { place, attack, harmless: false }
+    Case { target: Target::Ring, place, attack, harmless: false }
+}
+
+const fn on_table(case: Case) -> Case {
+    Case { target: Target::Table, ..case }
 }
 
 /// All cases.
@@ -100,7 +122,26 @@ pub const ALL: &[Case] = &[
     harmful(Place::Own, Attack::Flag),
     harmful(Place::Own, Attack::Holes),
     harmful(Place::Own, Attack::Membarrier),
+    on_table(harmless(Place::Sealed, Attack::Spinning)),
+    on_table(harmless(Place::Sealed, Attack::Flag)),
+    on_table(harmless(Place::Sealed, Attack::Sleepers)),
+    on_table(harmless(Place::Admitting, Attack::Spinning)),
+    on_table(harmless(Place::Admitting, Attack::Flag)),
+    on_table(harmless(Place::Admitting, Attack::Truncate)),
+    on_table(harmless(Place::Admitting, Attack::Sleepers)),
+    on_table(harmless(Place::Own, Attack::Spinning)),
+    on_table(harmful(Place::Own, Attack::Flag)),
 ];
+
+impl Target {
+    /// Its name in the table.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Target::Ring => "ring",
+            Target::Table => "table",
+        }
+    }
+}
 
 impl Place {
     /// Its name in the table.
@@ -114,20 +155,37 @@ impl Place {
 
     /// A publisher with the defaults of such a ring.
     pub fn publisher(self, directory: &Path) -> PublisherOptions<Message> {
-        let options = Publisher::options("hostile").capacity(65_536);
-        match self {
-            Place::Own => options.root(directory),
-            Place::Admitting => options.root(directory).mode(0o644),
-            Place::Sealed => options.serve(directory.join("hostile")),
-        }
+        self.made(Publisher::options(NAME).capacity(65_536), directory)
+    }
+
+    /// A writer with the defaults of such a table.
+    pub fn writer(self, directory: &Path) -> PublisherOptions<Table<u64, Message>> {
+        self.made(TableWriter::options(NAME), directory)
     }
 
     /// A subscriber.
     pub fn subscriber(self, directory: &Path, wait: WaitStrategy) -> SubscriberOptions<Message> {
         let options = match self {
-            Place::Sealed => Subscriber::connect(directory.join("hostile")),
-            Place::Own | Place::Admitting => Subscriber::options("hostile").root(directory),
+            Place::Sealed => Subscriber::connect(directory.join(NAME)),
+            Place::Own | Place::Admitting => Subscriber::options(NAME).root(directory),
         };
         options.wait(wait)
+    }
+
+    /// A reader.
+    pub fn reader(self, directory: &Path, wait: WaitStrategy) -> SubscriberOptions<Table<u64, Message>> {
+        let options = match self {
+            Place::Sealed => TableReader::connect(directory.join(NAME)),
+            Place::Own | Place::Admitting => TableReader::options(NAME).root(directory),
+        };
+        options.wait(wait)
+    }
+
+    fn made<T>(self, options: PublisherOptions<T>, directory: &Path) -> PublisherOptions<T> {
+        match self {
+            Place::Own => options.root(directory),
+            Place::Admitting => options.root(directory).mode(0o644),
+            Place::Sealed => options.serve(directory.join(NAME)),
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! How long a publish takes beside each attack that docs/reliability.md speaks of, and without it.
+//! How long a publish, or a store into a table, takes beside each attack that docs/reliability.md speaks of, and without it.
 //!
 //! Each measurement runs in a process of its own, because `membarrier` stays with a process. The publisher has one core,
 //! and the attackers have the other: that they take processor time away is not measured.
@@ -6,6 +6,7 @@
 pub mod attack;
 pub mod case;
 pub mod options;
+mod reader;
 mod table;
 mod victim;
 
@@ -34,7 +35,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
             role => victim::run(options, case, directory, cores, role == Role::Attacked),
         };
     }
-    let wanted = |case: &Case| options.only.as_ref().is_none_or(|part| case.attack.name().contains(part.as_str()));
+    let named = |case: &Case, part: &str| case.target.name() == part || case.attack.name().contains(part);
+    let wanted = |case: &Case| options.only.as_ref().is_none_or(|part| named(case, part));
     let directory = PrivateDir::create("/dev/shm".as_ref())?;
     let mut rows = Vec::new();
     for (number, case) in case::ALL.iter().enumerate().filter(|(_, case)| wanted(case)) {

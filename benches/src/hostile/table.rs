@@ -32,17 +32,19 @@ impl fmt::Display for Table<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "Duration of a publish in ns, one message each microsecond; publisher on core {}, all others on core {}.\n",
+            "Duration of a publish, or of a store into a row, in ns, one each microsecond; publisher on core {}, all others on \
+             core {}.\n",
             self.cores.publisher, self.cores.subscriber
         )?;
-        writeln!(f, "{:14} {:27} {:^23}  {:^23}", "", "", "alone", "beside it")?;
+        writeln!(f, "{:5} {:14} {:24} {:^23}  {:^23}", "", "", "", "alone", "beside it")?;
         let quantiles = format!("{:>7} {:>7} {:>7}", "50 %", "99 %", "99.9 %");
-        writeln!(f, "{:14} {:27} {quantiles}  {quantiles}  ratio", "ring", "beside it")?;
+        writeln!(f, "{:5} {:14} {:24} {quantiles}  {quantiles}  ratio", "into", "where", "beside it")?;
         for row in self.rows {
             let figures = |Quantiles { p50, p99, p999 }| format!("{p50:>7} {p99:>7} {p999:>7}");
             writeln!(
                 f,
-                "{:14} {:27} {}  {}  {:5.1}{}",
+                "{:5} {:14} {:24} {}  {}  {:5.1}{}",
+                row.case.target.name(),
                 row.case.place.name(),
                 row.case.attack.name(),
                 figures(row.alone),

@@ -1,4 +1,4 @@
-//! The publisher that is measured: one message each microsecond, and the duration of each publish.
+//! The publisher that is measured: one message, or one store into a row, each microsecond, and the duration of each.
 
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
@@ -11,7 +11,7 @@ use anyhow::{Context as _, ensure};
 use feed_ring::placement::pin_to_cpu;
 use hdrhistogram::Histogram;
 
-use super::case::{Attack, Case, Place};
+use super::case::{Attack, Case, KEY, Place, Target};
 use super::options::{Options, Role};
 use crate::harness::clock::{self, Ticks};
 use crate::harness::cores::Cores;
@@ -27,7 +27,7 @@ const WARM_UP: u64 = 20_000;
 /// A user who owns nothing.
 const NOBODY: u32 = 65_534;
 
-/// Publishes and prints the quantiles.
+/// Publishes or stores, and prints the quantiles.
 pub(super) fn run(
     options: &Options,
     case: &Case,
@@ -35,12 +35,36 @@ pub(super) fn run(
     cores: Cores,
     attacked: bool,
 ) -> anyhow::Result<()> {
-    let ticks = Ticks::measure();
     // Before the publisher is made, as docs/performance.md advises.
     pin_to_cpu(cores.publisher)?;
     feed_ring::guard::install()?;
-    let mut publisher = case.place.publisher(directory).create()?;
-    let mut attacker = attacked.then(|| Attacker::start(options, case, directory, cores)).transpose()?;
+    let attacker = || attacked.then(|| Attacker::start(options, case, directory, cores)).transpose();
+    let quantiles = match case.target {
+        Target::Ring => {
+            let mut publisher = case.place.publisher(directory).create()?;
+            let quantiles = quantiles(options, attacker()?, |number| publisher.publish(&[number; 7]))?;
+            publisher.close()?;
+            quantiles
+        }
+        Target::Table => {
+            let mut writer = case.place.writer(directory).create_table()?;
+            let row = writer.row(&KEY)?;
+            let quantiles = quantiles(options, attacker()?, |number| writer.store(row, &[number; 7]))?;
+            writer.close()?;
+            quantiles
+        }
+    };
+    println!("{}", serde_json::to_string(&quantiles)?);
+    Ok(())
+}
+
+/// The quantiles of the durations of `publish`, which is given the number of the message. The attack ends afterwards.
+fn quantiles(
+    options: &Options,
+    attacker: Option<Attacker>,
+    mut publish: impl FnMut(u64) -> u64,
+) -> anyhow::Result<Quantiles> {
+    let ticks = Ticks::measure();
     let mut durations = Histogram::<u64>::new_with_max(10_000_000_000, 3)?;
     let interval = ticks.ticks(INTERVAL);
     let mut due = clock::now();
@@ -50,7 +74,7 @@ pub(super) fn run(
             std::hint::spin_loop();
         }
         let begun = clock::now_after_loads();
-        publisher.publish(&[number; 7]);
+        publish(number);
         let ended = clock::now_after_loads();
         if number >= WARM_UP {
             durations.saturating_record(ticks.ns((ended - begun) as f64) as u64);
@@ -58,12 +82,10 @@ pub(super) fn run(
         // What came too late is not made up for: that would be another pace.
         due = due.max(ended);
     }
-    if let Some(attacker) = &mut attacker {
+    if let Some(mut attacker) = attacker {
         attacker.end()?;
     }
-    println!("{}", serde_json::to_string(&Quantiles::of(&durations))?);
-    publisher.close()?;
-    Ok(())
+    Ok(Quantiles::of(&durations))
 }
 
 /// One measurement, in a process of its own.
@@ -74,7 +96,7 @@ pub(super) fn measure_in_child(
     directory: &PrivateDir,
     cores: Cores,
 ) -> anyhow::Result<Quantiles> {
-    let directory = directory.subdir("ring")?;
+    let directory = directory.subdir("target")?;
     for path in [directory.path(), directory.path().parent().unwrap_or(directory.path())] {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755))?;
     }

@@ -6,8 +6,8 @@ use iceoryx2::port::writer::EntryHandleMut;
 use iceoryx2::service::ipc::Service;
 
 use crate::harness::message::{self, Message};
+use crate::harness::newest::contender::{KEY, Keeper, ROWS, Reader, Writer};
 use crate::harness::private_dir::PrivateDir;
-use crate::newest::contender::{KEY, Keeper, ROWS, Reader, Writer};
 
 use super::iceoryx::{self, Link};
 

@@ -8,8 +8,8 @@ use anyhow::Context as _;
 use ringfire::{BlackboardConsumer, BlackboardProducer};
 
 use crate::harness::message::Message;
+use crate::harness::newest::contender::{KEY, Keeper, ROWS, Reader, Writer};
 use crate::harness::private_dir::PrivateDir;
-use crate::newest::contender::{KEY, Keeper, ROWS, Reader, Writer};
 
 /// A table with its defaults.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! The rows of the peers.
 
-use crate::newest::contender::ROWS;
-use crate::newest::measurement::Newest;
+use crate::harness::newest::contender::ROWS;
+use crate::harness::newest::measurement::Newest;
 use crate::row::{Kind, Row};
 
 use super::capacity::CAPACITY;

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use crate::harness::measurement::Dropped;
-use crate::newest::measurement::Newest;
+use crate::harness::newest::measurement::Newest;
 use crate::row::{Kind, Row};
 
 use super::contender::Contender;
@@ -209,7 +209,7 @@ mod tests {
     use crate::contenders;
     use crate::harness::clock::Ticks;
     use crate::harness::measurement::{Round, Samples};
-    use crate::newest::measurement::Beside;
+    use crate::harness::newest::measurement::Beside;
 
     use super::*;
 

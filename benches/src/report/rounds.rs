@@ -12,8 +12,8 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use crate::harness::clock::Ticks;
 use crate::harness::contender::Unavailable;
 use crate::harness::cores::Cores;
+use crate::harness::newest::measurement::Newest;
 use crate::harness::private_dir::PrivateDir;
-use crate::newest::measurement::Newest;
 use crate::row::Row;
 
 use super::filter::Filter;

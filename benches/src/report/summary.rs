@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::harness::clock::Ticks;
 use crate::harness::cores::Cores;
-use crate::newest::measurement::Newest;
+use crate::harness::newest::measurement::Newest;
 use crate::row::Row;
 
 use super::contender::Contender;

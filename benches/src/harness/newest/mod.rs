@@ -7,8 +7,4 @@ pub mod contender;
 pub mod measurement;
 pub mod pair;
 mod reader;
-mod rows;
-mod table;
 mod writer;
-
-pub use rows::rows;

@@ -7,19 +7,37 @@ use anyhow::Context as _;
 use feed_ring::table::{ReadError, Row};
 use feed_ring::{CellReader, CellWriter, Mapping, TableReader, TableWriter};
 
-use super::contender::{KEY, Keeper, ROWS, Reader, Writer};
 use crate::harness::message::Message;
+use crate::harness::newest::contender::{KEY, Keeper, ROWS, Reader, Writer};
+use crate::harness::newest::measurement::Newest;
 use crate::harness::private_dir::PrivateDir;
+use crate::row::{self, Kind};
 
 const NAME: &str = "newest";
 
 const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The rows for values of 56 bytes and, in a full report, of 248 bytes.
+pub fn rows() -> Vec<row::Row<Newest>> {
+    let mut rows = of_size::<7>();
+    rows.extend(of_size::<31>().into_iter().map(row::Row::only_full));
+    rows
+}
+
+fn of_size<const W: usize>() -> Vec<row::Row<Newest>> {
+    let name = |what: &str| format!("feed-ring {what} {}", W * 8);
+    vec![
+        row::Row::newest::<_, W>(Kind::Table, name("table ro"), ROWS, Table { mapping: Mapping::ReadOnly }),
+        row::Row::newest::<_, W>(Kind::Table, name("table rw"), ROWS, Table { mapping: Mapping::ReadWrite }),
+        row::Row::newest::<_, W>(Kind::Table, name("cell ro"), 1, Cell),
+    ]
+}
+
 /// A table of [`ROWS`] rows. The writer and the reader look the key up once.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Table {
+struct Table {
     /// Whether the reader maps the table read-only or read-write.
-    pub(super) mapping: Mapping,
+    mapping: Mapping,
 }
 
 impl<const W: usize> Keeper<W> for Table {
@@ -58,7 +76,7 @@ impl<const W: usize> Writer<W> for (TableWriter<u64, Message<W>>, Row) {
 
 /// A reader of one row.
 #[derive(Debug)]
-pub(super) struct RowReader<const W: usize> {
+struct RowReader<const W: usize> {
     table: TableReader<u64, Message<W>>,
     row: Row,
     value: Message<W>,
@@ -80,7 +98,7 @@ impl<const W: usize> Reader<W> for RowReader<W> {
 
 /// A cell.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Cell;
+struct Cell;
 
 impl<const W: usize> Keeper<W> for Cell {
     type Link = PathBuf;
@@ -111,7 +129,7 @@ impl<const W: usize> Writer<W> for CellWriter<Message<W>> {
 
 /// A reader of a cell.
 #[derive(Debug)]
-pub(super) struct CellOf<const W: usize> {
+struct CellOf<const W: usize> {
     cell: CellReader<Message<W>>,
     value: Message<W>,
     /// The most attempts of a read that found each copy overwritten.
