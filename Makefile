@@ -77,7 +77,7 @@ report: ## this ring beside every other way to move a message: target/report (QU
 	$(CARGO) run --release --locked -p feed-ring-benches $(if $(filter 0,$(PEERS)),,--features peers) --bin report -- $(if $(QUICK),--quick)
 
 .PHONY: hostile
-hostile: ## how long a publish takes beside hostile subscribers and users, and without them (2 minutes)
+hostile: ## how long a publish, or a store into a table, takes beside hostile readers and users, and without them (3 minutes)
 	$(CARGO) run --quiet --release --locked -p feed-ring-benches --bin hostile
 
 .PHONY: bench

@@ -27,8 +27,14 @@ pub fn rows() -> Vec<row::Row<Newest>> {
 fn of_size<const W: usize>() -> Vec<row::Row<Newest>> {
     let name = |what: &str| format!("feed-ring {what} {}", W * 8);
     vec![
-        row::Row::newest::<_, W>(Kind::Table, name("table ro"), ROWS, Table { mapping: Mapping::ReadOnly }),
-        row::Row::newest::<_, W>(Kind::Table, name("table rw"), ROWS, Table { mapping: Mapping::ReadWrite }),
+        row::Row::newest::<_, W>(Kind::Table, name("table ro"), ROWS, DEFAULTS),
+        row::Row::newest::<_, W>(
+            Kind::Table,
+            name("table rw"),
+            ROWS,
+            Table { mapping: Mapping::ReadWrite, ..DEFAULTS },
+        ),
+        row::Row::newest::<_, W>(Kind::Table, name("table x4 ro"), ROWS, Table { copies: 4, ..DEFAULTS }),
         row::Row::newest::<_, W>(Kind::Table, name("cell ro"), 1, Cell),
     ]
 }
@@ -38,7 +44,12 @@ fn of_size<const W: usize>() -> Vec<row::Row<Newest>> {
 struct Table {
     /// Whether the reader maps the table read-only or read-write.
     mapping: Mapping,
+    /// The copies of each row.
+    copies: usize,
 }
+
+/// The settings of a row whose name says nothing else.
+const DEFAULTS: Table = Table { mapping: Mapping::ReadOnly, copies: 2 };
 
 impl<const W: usize> Keeper<W> for Table {
     type Link = PathBuf;
@@ -50,7 +61,7 @@ impl<const W: usize> Keeper<W> for Table {
     }
 
     fn writer(&self, root: &PathBuf) -> anyhow::Result<Self::Writer> {
-        let mut table = TableWriter::options(NAME).root(root).capacity(ROWS).create_table()?;
+        let mut table = TableWriter::options(NAME).root(root).capacity(ROWS).copies(self.copies).create_table()?;
         for key in 0..ROWS as u64 {
             table.row(&key)?;
         }

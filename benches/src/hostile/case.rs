@@ -122,14 +122,15 @@ pub const ALL: &[Case] = &[
     harmful(Place::Own, Attack::Flag),
     harmful(Place::Own, Attack::Holes),
     harmful(Place::Own, Attack::Membarrier),
-    on_table(harmless(Place::Sealed, Attack::Spinning)),
+    // Readers take the cache lines that a store needs.
+    on_table(harmful(Place::Sealed, Attack::Spinning)),
     on_table(harmless(Place::Sealed, Attack::Flag)),
-    on_table(harmless(Place::Sealed, Attack::Sleepers)),
-    on_table(harmless(Place::Admitting, Attack::Spinning)),
+    on_table(harmful(Place::Sealed, Attack::Sleepers)),
+    on_table(harmful(Place::Admitting, Attack::Spinning)),
     on_table(harmless(Place::Admitting, Attack::Flag)),
     on_table(harmless(Place::Admitting, Attack::Truncate)),
-    on_table(harmless(Place::Admitting, Attack::Sleepers)),
-    on_table(harmless(Place::Own, Attack::Spinning)),
+    on_table(harmful(Place::Admitting, Attack::Sleepers)),
+    on_table(harmful(Place::Own, Attack::Spinning)),
     on_table(harmful(Place::Own, Attack::Flag)),
 ];
 

@@ -16,13 +16,17 @@ use crate::harness::round::{Lead, Leads};
 /// Stores between two looks at the clock or at the reader.
 const STRIDE: u64 = 64;
 
+/// Values that take turns. Each is written half as many stores before it is stored. A contender that loads several words at
+/// once would otherwise wait for the words that were written just before, and one that loads them singly would not.
+const VALUES: usize = 16;
+
 /// The writer's side.
 pub(super) struct WriterSide<'a, T, const W: usize> {
     writer: T,
     lead: Lead,
     plan: &'a Plan,
-    /// The value that was stored last.
-    value: Message<W>,
+    /// The next values, and those that were stored last.
+    values: [Message<W>; VALUES],
     /// The number of the next value.
     next: u64,
 }
@@ -37,12 +41,15 @@ impl<T, const W: usize> Leads for WriterSide<'_, T, W> {
 impl<'a, T: Writer<W>, const W: usize> WriterSide<'a, T, W> {
     /// A side that has stored value 0.
     pub(super) fn new(writer: T, barrier: Barrier, plan: &'a Plan, ticks: Ticks) -> Self {
-        Self { writer, lead: Lead::new(barrier, plan, ticks), plan, value: message::pattern(0, 0), next: 1 }
+        Self { writer, lead: Lead::new(barrier, plan, ticks), plan, values: [message::pattern(0, 0); VALUES], next: 1 }
     }
 
     /// The whole measurement, without the results that only the reader knows.
     pub(super) fn measure(&mut self) -> anyhow::Result<Newest> {
         self.check().context("checking values before timing")?;
+        for number in self.next..self.next + VALUES as u64 / 2 {
+            self.prepare(number);
+        }
         self.lead.begin();
         let store = self.round(|side| side.alone(side.plan.alone))?;
         let read = self.round(|_| Ok(0.0))?;
@@ -64,9 +71,15 @@ impl<'a, T: Writer<W>, const W: usize> WriterSide<'a, T, W> {
 
     #[inline(always)]
     fn store(&mut self) -> anyhow::Result<()> {
-        Header::new(self.next, 0, false).write(&mut self.value);
+        self.prepare(self.next + VALUES as u64 / 2);
+        let value = &self.values[self.next as usize % VALUES];
         self.next += 1;
-        self.writer.store(black_box(&self.value))
+        self.writer.store(black_box(value))
+    }
+
+    #[inline(always)]
+    fn prepare(&mut self, number: u64) {
+        Header::new(number, 0, false).write(&mut self.values[number as usize % VALUES]);
     }
 
     /// Stores at full speed. Returns ns per store.
