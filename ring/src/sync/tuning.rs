@@ -28,8 +28,8 @@ mod real {
     /// A lapped subscriber resumes at most `1 / MARGIN_PART` of the ring after the oldest message.
     pub(crate) const MARGIN_PART: u64 = 8;
 
-    /// Attempts to read a row whose copies are overwritten meanwhile. A writer at full speed was never seen to cause more than
-    /// three: docs/performance.md.
+    /// Attempts to read a row whose copies are overwritten meanwhile. A writer at full speed was seen to cause 9 with values of
+    /// 56 bytes, and 33 with 248: docs/performance.md.
     pub(crate) const ROW_ATTEMPTS: u32 = 1 << 16;
 
     /// Rounds of polls before a blocking subscriber sleeps. They take about 10 µs, as long as falling asleep and
