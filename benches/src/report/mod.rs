@@ -2,12 +2,14 @@
 
 pub mod contender;
 pub mod copies;
+mod figure;
 pub mod filter;
 pub mod jitter;
 pub mod load;
 pub mod machine;
 pub mod missing;
 pub mod newest;
+mod newest_table;
 pub mod options;
 pub mod outcome;
 pub mod plot;

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use super::contender::Contender;
+use super::figure::figure;
 use super::summary::Report;
-use super::{missing, newest};
+use super::{missing, newest_table};
 
 /// Prints the table.
 ///
@@ -33,7 +34,7 @@ pub fn print(report: &Report, out: &mut impl Write) -> io::Result<()> {
     if !report.contenders.is_empty() {
         messages(report, out)?;
     }
-    newest::print(report, out)?;
+    newest_table::print(report, out)?;
     writeln!(out)?;
     for copies in &report.copies {
         writeln!(
@@ -157,27 +158,6 @@ fn cells(row: &Contender) -> Vec<String> {
     cells
 }
 
-/// Formats a figure with about three digits.
-pub(super) fn figure(value: Option<f64>) -> String {
-    match value {
-        None => "-".into(),
-        Some(value) if value >= 100.0 => format!("{value:.0}"),
-        Some(value) if value >= 10.0 => format!("{value:.1}"),
-        Some(value) if value >= 0.1 => format!("{value:.2}"),
-        Some(value) => format!("{value:.3}"),
-    }
-}
-
 fn millions(value: f64) -> String {
     format!("{:.2} M", value / 1e6)
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn figures_have_about_three_digits() {
-        let figures = [0.012_3, 0.5, 1.234, 12.34, 1234.5].map(|value| super::figure(Some(value)));
-        assert_eq!(figures, ["0.012", "0.50", "1.23", "12.3", "1234"]);
-        assert_eq!(super::figure(None), "-");
-    }
 }
