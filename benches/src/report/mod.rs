@@ -9,7 +9,7 @@ pub mod load;
 pub mod machine;
 pub mod missing;
 pub mod newest;
-mod newest_table;
+pub mod newest_table;
 pub mod options;
 pub mod outcome;
 pub mod plot;
