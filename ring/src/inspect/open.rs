@@ -50,13 +50,13 @@ impl Inspected {
     /// # Errors
     /// As [`Ring::connect`].
     pub fn connect(path: impl AsRef<Path>) -> Result<Self, OpenError> {
-        Self::of(Segment::connect(path.as_ref())?)
+        Segment::connect(path.as_ref()).map(Self::of)
     }
 
-    fn of(segment: Segment) -> Result<Self, OpenError> {
+    fn of(segment: Segment) -> Self {
         match segment.facts.kind {
-            SegmentKind::Ring => Ring::of(segment).map(Inspected::Ring),
-            SegmentKind::Table | SegmentKind::Cell => Table::of(segment).map(Inspected::Table),
+            SegmentKind::Ring => Inspected::Ring(Ring::of(segment)),
+            SegmentKind::Table | SegmentKind::Cell => Inspected::Table(Table::of(segment)),
         }
     }
 
@@ -99,6 +99,33 @@ impl Ring {
     pub fn open(root: impl AsRef<Path>, name: &str) -> Result<Self, OpenError> {
         Inspected::open(root, name)?.ring()
     }
+
+    /// Opens, for inspection, the sealed ring that a publisher serves at the socket `path`, whoever the publisher is:
+    /// see [`PublisherOptions::serve`](crate::PublisherOptions::serve).
+    ///
+    /// The publisher decides whom it serves, as for a subscriber. The connection is closed at once, so an inspection
+    /// takes no client's place.
+    ///
+    /// ```no_run
+    /// use feed_ring::{Publisher, inspect};
+    ///
+    /// fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     let path = "/dev/shm/quotes.sock";
+    ///     let mut publisher = Publisher::<u64>::options("quotes").capacity(8).serve(path).create()?;
+    ///     publisher.publish(&7);
+    ///     let ring = inspect::Ring::connect(path)?; // in another process
+    ///     assert_eq!((ring.held(), ring.is_sealed()), (0..1, true));
+    ///     assert_eq!(publisher.subscribers()?, 0);
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// [`OpenError`]: nobody serves there, or the publisher does not serve this user; the file is not such a socket;
+    /// what the publisher sends is not sealed, or not a ring.
+    pub fn connect(path: impl AsRef<Path>) -> Result<Self, OpenError> {
+        Inspected::connect(path)?.ring()
+    }
 }
 
 impl Table {
@@ -108,6 +135,15 @@ impl Table {
     /// [`OpenError`]: there is no such table, it may not be read, it is a ring, or its header is damaged.
     pub fn open(root: impl AsRef<Path>, name: &str) -> Result<Self, OpenError> {
         Inspected::open(root, name)?.table()
+    }
+
+    /// Opens, for inspection, the sealed table or cell that a writer serves at the socket `path`: see
+    /// [`Ring::connect`](super::Ring::connect).
+    ///
+    /// # Errors
+    /// As [`Ring::connect`](super::Ring::connect).
+    pub fn connect(path: impl AsRef<Path>) -> Result<Self, OpenError> {
+        Inspected::connect(path)?.table()
     }
 }
 
@@ -148,7 +184,7 @@ fn look(root: &Path, name: &str) -> Look<Result<Inspected, OpenError>> {
         Err(error) => return Look::Settled(Err(error)),
     };
     let path = ring.path.clone();
-    match Segment::open_once(ring).and_then(Inspected::of) {
+    match Segment::open_once(ring).map(Inspected::of) {
         Ok(found) if is_in_motion(found.segment()) => Look::InMotion(Ok(found)),
         Err(OpenError::NotFound { .. }) => {
             let found = "a directory without a segment".to_owned();

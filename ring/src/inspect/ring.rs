@@ -1,13 +1,10 @@
 //! One ring under inspection: its messages, beside what every segment has.
 
 use std::ops::{Deref, Range};
-use std::path::Path;
 
 use super::facts::Unread;
 use super::segment::Segment;
-use crate::error::OpenError;
 use crate::format::layout::MAX_SEQUENCE;
-use crate::format::rows::SegmentKind;
 use crate::protocol::end;
 use crate::protocol::epochs::Epochs;
 use crate::protocol::slot::{self, Absence};
@@ -28,40 +25,10 @@ impl Deref for Ring {
 }
 
 impl Ring {
-    /// Opens, for inspection, the sealed ring that a publisher serves at the socket `path`, whoever the publisher is:
-    /// see [`PublisherOptions::serve`](crate::PublisherOptions::serve).
-    ///
-    /// The publisher decides whom it serves, as for a subscriber. The connection is closed at once, so an inspection
-    /// takes no client's place.
-    ///
-    /// ```no_run
-    /// use feed_ring::{Publisher, inspect};
-    ///
-    /// fn main() -> Result<(), Box<dyn std::error::Error>> {
-    ///     let path = "/dev/shm/quotes.sock";
-    ///     let mut publisher = Publisher::<u64>::options("quotes").capacity(8).serve(path).create()?;
-    ///     publisher.publish(&7);
-    ///     let ring = inspect::Ring::connect(path)?; // in another process
-    ///     assert_eq!((ring.held(), ring.is_sealed()), (0..1, true));
-    ///     assert_eq!(publisher.subscribers()?, 0);
-    ///     Ok(())
-    /// }
-    /// ```
-    ///
-    /// # Errors
-    /// [`OpenError`]: nobody serves there, or the publisher does not serve this user; the file is not such a socket;
-    /// what the publisher sends is not sealed, or not a ring.
-    pub fn connect(path: impl AsRef<Path>) -> Result<Self, OpenError> {
-        Self::of(Segment::connect(path.as_ref())?)
-    }
-
-    /// The ring in this segment.
-    pub(super) fn of(segment: Segment) -> Result<Self, OpenError> {
-        if segment.facts.kind != SegmentKind::Ring {
-            return Err(segment.is_no(SegmentKind::Ring));
-        }
+    /// The ring in this segment, which holds one.
+    pub(super) fn of(segment: Segment) -> Self {
         let view = View::new(segment.memory(), segment.layout());
-        Ok(Ring { segment, view })
+        Ring { segment, view }
     }
 
     /// The epochs that the header knows, the newest last, each with its first sequence. At most seven.

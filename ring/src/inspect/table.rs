@@ -1,11 +1,9 @@
 //! One table or cell under inspection: its keys and rows, beside what every segment has.
 
 use std::ops::Deref;
-use std::path::Path;
 
 use super::facts::{KeyFacts, Unread};
 use super::segment::{Segment, parse};
-use crate::error::OpenError;
 use crate::format::fields::{MessageType, SchemaError};
 use crate::format::layout::MAX_SEQUENCE;
 use crate::format::rows::{SegmentKind, row_word};
@@ -47,22 +45,10 @@ impl Deref for Table {
 }
 
 impl Table {
-    /// Opens, for inspection, the sealed table or cell that a writer serves at the socket `path`: see
-    /// [`Ring::connect`](super::Ring::connect).
-    ///
-    /// # Errors
-    /// As [`Ring::connect`](super::Ring::connect).
-    pub fn connect(path: impl AsRef<Path>) -> Result<Self, OpenError> {
-        Self::of(Segment::connect(path.as_ref())?)
-    }
-
-    /// The table or cell in this segment.
-    pub(super) fn of(segment: Segment) -> Result<Self, OpenError> {
-        if segment.facts.kind == SegmentKind::Ring {
-            return Err(segment.is_no(SegmentKind::Table));
-        }
+    /// The table or cell in this segment, which holds one.
+    pub(super) fn of(segment: Segment) -> Self {
         let rows = Rows::new(segment.memory().clone(), segment.layout());
-        Ok(Table { segment, rows })
+        Table { segment, rows }
     }
 
     /// Whether it is a cell.

@@ -42,6 +42,6 @@ mod subscriber;
 
 pub use holds::Holds;
 pub use in_process::{InProcessKeyed, in_process_keyed};
-pub use options::{Keyed, TABLE_SUFFIX};
+pub use options::{Keyed, table_name, table_socket};
 pub use publisher::KeyedPublisher;
 pub use subscriber::{KeyedSubscriber, Numbered, Snapshot, SnapshotError};

@@ -27,15 +27,17 @@ pub struct Keyed<K, V, T = V> {
 }
 
 /// The table's name, or its socket's path, is the ring's with this behind it.
-pub const TABLE_SUFFIX: &str = ".table";
+const SUFFIX: &str = ".table";
 
-fn table_name(name: &str) -> String {
-    format!("{name}{TABLE_SUFFIX}")
+/// The name of the table beside the ring of this name.
+pub fn table_name(name: &str) -> String {
+    format!("{name}{SUFFIX}")
 }
 
-fn table_socket(ring: &Path) -> PathBuf {
+/// The socket of the table beside the ring that is served at this one.
+pub fn table_socket(ring: &Path) -> PathBuf {
     let mut path = ring.as_os_str().to_owned();
-    path.push(TABLE_SUFFIX);
+    path.push(SUFFIX);
     path.into()
 }
 

@@ -107,11 +107,12 @@ impl Segment {
             let found = format!("owned by uid {}", self.stat.st_uid);
             verdict.note("segment", found, format!("uid {}, which owns the directory", directory.st_uid));
         }
+        let published = self.word(word::PUBLISHED);
         for entry in self.entries().ok().flatten().unwrap_or_default() {
             // A subscriber may wait for a sequence far ahead, but no publisher can reach this one.
             if entry.held && entry.sequence >= MAX_SEQUENCE {
                 let place = format!("control, entry {} (pid {})", entry.index, entry.pid);
-                verdict.note(place, entry.sequence, "a sequence");
+                verdict.note(place, entry.sequence, format!("a sequence; {published} are published"));
             }
         }
     }
