@@ -4,16 +4,39 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use ratatui::crossterm::event::{self, Event};
+use feed_program::{remedy, stop};
+use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyModifiers};
 use ratatui::layout::{Constraint, Rect};
 use ratatui::style::{Modifier, Style};
 use ratatui::text::Line;
 use ratatui::widgets::{Cell, Row, Table};
 
+use crate::outcome::Outcome;
 use crate::table::{Column, GAP, fitting, widths};
 
 /// A signal is noticed this late.
 const SIGNAL_NOTICED: Duration = Duration::from_millis(50);
+
+/// Runs `show` on the terminal, which is as it was afterwards. A signal is told by the flag: unhandled, it would leave the terminal
+/// without lines, echo and cursor.
+pub(crate) fn on_terminal(
+    show: impl FnOnce(&AtomicBool, &mut ratatui::DefaultTerminal) -> anyhow::Result<()>,
+) -> anyhow::Result<Outcome> {
+    let stop = stop::on_signals().map_err(remedy::failed("handle signals"))?;
+    let mut terminal = ratatui::try_init()?;
+    let result = show(&stop, &mut terminal);
+    ratatui::try_restore()?;
+    result.map(|()| Outcome::Fine)
+}
+
+/// Whether a key ends what is shown: q, Esc or Ctrl-C.
+pub(crate) fn ends(key: &KeyEvent) -> bool {
+    match key.code {
+        KeyCode::Char('q') | KeyCode::Esc => true,
+        KeyCode::Char('c') => key.modifiers.contains(KeyModifiers::CONTROL),
+        _ => false,
+    }
+}
 
 /// What ended a wait.
 pub(crate) enum Woken {

@@ -1,12 +1,11 @@
 //! The rows of a table live on a terminal.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use feed_program::stdout::OutputError;
-use feed_program::{remedy, stop};
 use ratatui::Frame;
-use ratatui::crossterm::event::{Event, KeyCode, KeyEventKind, KeyModifiers};
+use ratatui::crossterm::event::{Event, KeyCode, KeyEventKind};
 use ratatui::layout::{Constraint, Layout};
 use ratatui::style::{Color, Modifier, Style, Stylize};
 use ratatui::text::Line;
@@ -38,12 +37,7 @@ pub(super) fn run(
     mut look: impl FnMut() -> anyhow::Result<Look>,
 ) -> anyhow::Result<Outcome> {
     let mut state = State { look: first, problem: None, offset: 0, room: 1 };
-    // Unhandled, a signal would leave the terminal without lines, echo and cursor.
-    let stop = stop::on_signals().map_err(remedy::failed("handle signals"))?;
-    let mut terminal = ratatui::try_init()?;
-    let result = show(&mut state, interval, &mut look, &stop, &mut terminal);
-    ratatui::try_restore()?;
-    result.map(|()| Outcome::Fine)
+    screen::on_terminal(|stop, terminal| show(&mut state, interval, &mut look, stop, terminal))
 }
 
 fn show(
@@ -54,13 +48,12 @@ fn show(
     terminal: &mut ratatui::DefaultTerminal,
 ) -> anyhow::Result<()> {
     let mut next = Instant::now() + interval;
-    while !stop.load(Ordering::Relaxed) {
+    loop {
         terminal.draw(|frame| state.draw(frame)).map_err(OutputError::from)?;
         match screen::wait(next, stop)? {
             Woken::Signal => return Ok(()),
             Woken::Event(Event::Key(key)) if key.kind != KeyEventKind::Release => match key.code {
-                KeyCode::Char('q') | KeyCode::Esc => return Ok(()),
-                KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => return Ok(()),
+                _ if screen::ends(&key) => return Ok(()),
                 KeyCode::Down | KeyCode::Char('j') => state.scroll(1),
                 KeyCode::Up | KeyCode::Char('k') => state.scroll(-1),
                 KeyCode::PageDown | KeyCode::Char(' ') => state.scroll(state.room as isize),
@@ -80,7 +73,6 @@ fn show(
             }
         }
     }
-    Ok(())
 }
 
 impl State {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use feed_program::say::say;
 use feed_ring::inspect::{Inspected, Table};
-use feed_ring::keyed::TABLE_SUFFIX;
+use feed_ring::keyed::{table_name, table_socket};
 
 use self::look::{Look, Reader};
 use crate::args::{RingArg, TableArgs};
@@ -22,7 +22,8 @@ use crate::table::render;
 
 pub(crate) fn run(root: &Path, args: &TableArgs, out: &mut Output) -> anyhow::Result<Outcome> {
     let mut reader = Reader::new(&args.symbols);
-    let first = reader.look(&open(root, &args.ring)?)?;
+    let mut look = || reader.look(&open(root, &args.ring)?);
+    let first = look()?;
     let Some(interval) = args.watch else {
         let outcome = once(&first, out)?;
         if let Some(symbol) = first.missing(&args.symbols) {
@@ -32,9 +33,9 @@ pub(crate) fn run(root: &Path, args: &TableArgs, out: &mut Output) -> anyhow::Re
         return Ok(outcome);
     };
     if !out.json && io::stdout().is_terminal() && io::stdin().is_terminal() {
-        return live::run(first, interval, || reader.look(&open(root, &args.ring)?));
+        return live::run(first, interval, look);
     }
-    watch(first, interval, out, || reader.look(&open(root, &args.ring)?))
+    watch(first, interval, out, look)
 }
 
 /// Opens the table that a command line names, or the table beside the ring that it names.
@@ -43,12 +44,8 @@ fn open(root: &Path, arg: &RingArg) -> anyhow::Result<Table> {
         Inspected::Table(table) => Ok(table),
         ring => {
             let beside = match (&arg.connect, &arg.name) {
-                (Some(path), _) => {
-                    let mut path = path.as_os_str().to_owned();
-                    path.push(TABLE_SUFFIX);
-                    Table::connect(Path::new(&path))
-                }
-                (None, name) => Table::open(root, &format!("{}{TABLE_SUFFIX}", name.as_deref().unwrap_or_default())),
+                (Some(path), _) => Table::connect(table_socket(path)),
+                (None, name) => Table::open(root, &table_name(name.as_deref().unwrap_or_default())),
             };
             // Why it is none says more than that there is no other.
             beside.or_else(|_| ring.table()).map_err(|error| anyhow::anyhow!(explain(&error, arg.connect.is_some())))

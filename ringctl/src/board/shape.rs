@@ -1,5 +1,7 @@
 //! What a table's rows look like: the board of `feed-publisher --table`, or the fields of any other table's schemas.
 
+use std::fmt::Display;
+
 use feed::board::Row;
 use feed::decimal::{Price, Size};
 use feed::line::time_of_day;
@@ -149,18 +151,16 @@ impl Prices {
 
 fn board_cells(key: &[u8], row: &Row) -> [String; BOARD.len()] {
     let Prices { bid, ask, last } = Prices::of(row);
-    let price = |price: Option<Price>| price.map_or_else(|| "-".to_owned(), |price| price.to_string());
-    let size = |size: Option<Size>| size.map_or_else(|| "-".to_owned(), |size| size.to_string());
     // To the second: a board is looked at, and other programs have JSON.
     let time = time_of_day(row.last().ts_event);
     [
         short(&board_name(key, row)),
-        size(bid.1),
-        price(bid.0),
-        price(ask.0),
-        size(ask.1),
-        price(last.0),
-        size(last.1),
+        or_dash(bid.1),
+        or_dash(bid.0),
+        or_dash(ask.0),
+        or_dash(ask.1),
+        or_dash(last.0),
+        or_dash(last.1),
         count(row.trades),
         count(row.messages),
         time.split('.').next().unwrap_or_default().to_owned(),
@@ -169,16 +169,22 @@ fn board_cells(key: &[u8], row: &Row) -> [String; BOARD.len()] {
 
 fn board_json(index: u64, number: u64, instrument: u32, row: &Row) -> Value {
     let Prices { bid, ask, last } = Prices::of(row);
-    let price = |price: Option<Price>| price.map(|price| price.to_string());
-    let size = |size: Option<Size>| size.map(|size| size.to_string());
     let symbol = Some(row.symbol.as_str()).filter(|symbol| !symbol.is_empty());
     let time = Some(row.last().ts_event).filter(|time| *time != UNDEFINED_TIME);
     json!({
         "row": index, "store": number, "key": instrument, "symbol": symbol, "messages": row.messages,
         "trades": row.trades, "ts_event": time,
-        "bid": price(bid.0), "bid_size": size(bid.1), "ask": price(ask.0), "ask_size": size(ask.1),
-        "last": price(last.0), "last_size": size(last.1),
+        "bid": text(bid.0), "bid_size": text(bid.1), "ask": text(ask.0), "ask_size": text(ask.1),
+        "last": text(last.0), "last_size": text(last.1),
     })
+}
+
+fn text(value: Option<impl Display>) -> Option<String> {
+    value.map(|value| value.to_string())
+}
+
+fn or_dash(value: Option<impl Display>) -> String {
+    text(value).unwrap_or_else(|| "-".to_owned())
 }
 
 /// The value of a field; a text without its quotation marks.

@@ -8,12 +8,11 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use feed_program::stdout::OutputError;
-use feed_program::{remedy, stop};
-use ratatui::crossterm::event::{Event, KeyCode, KeyEventKind, KeyModifiers};
+use ratatui::crossterm::event::{Event, KeyCode, KeyEventKind};
 
 use crate::outcome::Outcome;
 use crate::output::Output;
-use crate::screen::{Woken, next as next_look, wait};
+use crate::screen::{Woken, ends, next as next_look, on_terminal, wait};
 use crate::survey::{Rates, Survey, Targets};
 use crate::top::state::State;
 
@@ -29,12 +28,7 @@ pub(crate) fn run(mut targets: Targets<'_>, interval: Duration, out: &mut Output
     );
     let mut state = State::new(targets.root().display().to_string());
     state.update(first);
-    // Unhandled, a signal would leave the terminal without lines, echo and cursor.
-    let stop = stop::on_signals().map_err(remedy::failed("handle signals"))?;
-    let mut terminal = ratatui::try_init()?;
-    let result = show(&mut targets, interval, &mut state, &stop, &mut terminal);
-    ratatui::try_restore()?;
-    result.map(|()| Outcome::Fine)
+    on_terminal(|stop, terminal| show(&mut targets, interval, &mut state, stop, terminal))
 }
 
 fn survey(targets: &mut Targets<'_>) -> anyhow::Result<Survey> {
@@ -68,18 +62,14 @@ fn show(
         // Keys do not delay the next survey.
         match wait(next, stop)? {
             Woken::Signal => return Ok(()),
-            Woken::Event(Event::Key(key)) if key.kind != KeyEventKind::Release => {
-                let control = key.modifiers.contains(KeyModifiers::CONTROL);
-                match key.code {
-                    KeyCode::Char('q') | KeyCode::Esc => return Ok(()),
-                    KeyCode::Char('c') if control => return Ok(()),
-                    KeyCode::Char('s') => state.sort_by_next(),
-                    KeyCode::Char('r') => state.reverse(),
-                    KeyCode::Down | KeyCode::Char('j') => state.select(1),
-                    KeyCode::Up | KeyCode::Char('k') => state.select(-1),
-                    _ => {}
-                }
-            }
+            Woken::Event(Event::Key(key)) if key.kind != KeyEventKind::Release => match key.code {
+                _ if ends(&key) => return Ok(()),
+                KeyCode::Char('s') => state.sort_by_next(),
+                KeyCode::Char('r') => state.reverse(),
+                KeyCode::Down | KeyCode::Char('j') => state.select(1),
+                KeyCode::Up | KeyCode::Char('k') => state.select(-1),
+                _ => {}
+            },
             Woken::Event(_) => {}
             Woken::Due => {
                 state.update(survey(targets)?);
