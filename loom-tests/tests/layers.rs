@@ -17,7 +17,7 @@ const RING: &[&[&str]] = &[
     &["segment"],
     &["transport"],
     &["publisher", "subscriber"],
-    &["in_process", "inspect", "raw", "table"],
+    &["in_process", "inspect", "raw", "records", "table"],
     &["keyed"],
     &["lib"],
 ];

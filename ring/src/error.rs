@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::format::layout::{ABI, MAX_CAPACITY, MAX_SEQUENCE};
 use crate::format::name::NameError;
+use crate::format::records::{MAX_SLOT, SLOT};
 use crate::format::rows::{self, MAX_COPIES, SegmentKind};
 use crate::placement::PlacementError;
 
@@ -36,6 +37,14 @@ pub enum CreateError {
     Copies {
         /// The number asked for.
         found: usize,
+    },
+    /// The slot of a ring of records is not of a power of two bytes from 64 to 4,096.
+    #[error("slots of {found} bytes: must be a power of two from {SLOT} to {MAX_SLOT}; the nearest is {nearest}")]
+    SlotSize {
+        /// The size asked for in bytes.
+        found: usize,
+        /// The nearest valid size: the next larger one if there is one.
+        nearest: usize,
     },
     /// The message has size 0, or its schema is too long for a header.
     #[error("message {name}: {found} bytes of {what}, {expected} expected: change the message")]

@@ -4,7 +4,7 @@ use crate::error::{CreateError, OpenError};
 use crate::format::layout::{Layout, slot_words};
 use crate::format::message::MessageFormat;
 use crate::format::payload::Payload;
-use crate::protocol::cursor::Join;
+use crate::protocol::join::Join;
 use crate::protocol::wait::WaitStrategy;
 use crate::protocol::wake::Wake;
 use crate::publisher::handle::Publisher;

@@ -113,6 +113,7 @@ pub mod inspect;
 pub mod keyed;
 pub mod placement;
 pub mod raw;
+pub mod records;
 pub mod table;
 
 mod error;
@@ -140,10 +141,11 @@ pub use memory::{guard, mapping::Mapping};
 pub use placement::{Placement, PlacementError};
 #[doc(hidden)]
 pub use protocol::copy::Alone as CopyAlone;
-pub use protocol::cursor::Join;
+pub use protocol::join::Join;
 pub use protocol::wait::{Interrupter, WaitStrategy};
 pub use protocol::wake::Wake;
 pub use publisher::{ahead::Ahead, handle::Publisher, options::PublisherOptions};
+pub use records::{InProcessRecords, RecordPublisher, RecordSubscriber, in_process_records};
 pub use subscriber::{handle::Subscriber, notify::Notifier, options::SubscriberOptions};
 pub use table::{
     CellReader, CellWriter, InProcessCell, InProcessTable, TableReader, TableWriter, in_process_cell, in_process_table,

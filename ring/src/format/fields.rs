@@ -45,6 +45,16 @@ pub enum SchemaError {
     },
 }
 
+impl SchemaError {
+    /// The same error, where the schema begins so many lines further down in a text.
+    pub(super) fn further_down(self, lines: usize) -> Self {
+        match self {
+            SchemaError::Line { line, found, expected } => SchemaError::Line { line: line + lines, found, expected },
+            error => error,
+        }
+    }
+}
+
 /// A message as its schema describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MessageType {

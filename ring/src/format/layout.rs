@@ -18,6 +18,7 @@ use crossbeam_utils::CachePadded;
 
 use super::message::MessageFormat;
 use super::payload::fingerprint;
+use super::records;
 use super::rows::{self, RowsGeometry, RowsLayout, SegmentKind, row_word};
 use crate::sync::{EPOCHS, LINE_WORDS, PAD_WORDS, WriteWord, base};
 
@@ -196,8 +197,22 @@ pub(crate) struct Layout {
     pub(crate) capacity: u64,
     /// The first sequence number of this ring.
     pub(crate) base: u64,
-    /// The parts of a table or a cell. Its rows are where a ring has slots, and a slot is one copy of a row.
-    pub(crate) rows: Option<RowsLayout>,
+    /// What the slots hold, and where its other parts are.
+    pub(crate) parts: Parts,
+}
+
+/// What the slots of a segment hold, and where the words are that only such a segment has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Parts {
+    /// A message each.
+    Messages,
+    /// Records, each in as many slots as it needs.
+    Records {
+        /// Word index of the position of the last record.
+        place: usize,
+    },
+    /// The copies of the rows of a table or a cell.
+    Rows(RowsLayout),
 }
 
 impl Layout {
@@ -206,7 +221,7 @@ impl Layout {
         let life = (word::WAKE + 1 - word::STATE).next_multiple_of(PAD_WORDS);
         let (event, published) = (life, life + PAD_WORDS);
         let slots = published + PAD_WORDS;
-        Layout { life: 0, event, published, slots, slot_words, capacity, base: base(), rows: None }
+        Layout { life: 0, event, published, slots, slot_words, capacity, base: base(), parts: Parts::Messages }
     }
 
     /// The layout of a table or a cell within one process.
@@ -216,7 +231,16 @@ impl Layout {
         let key_count = ring.published + 1;
         let keys = (key_count + 1).next_multiple_of(PAD_WORDS);
         let (parts, slots) = rows.layout(key_count, keys, capacity);
-        Layout { slots, rows: Some(parts), ..ring }
+        Layout { slots, parts: Parts::Rows(parts), ..ring }
+    }
+
+    /// The layout of a ring of records within one process.
+    pub(crate) fn records_in_process(slot_words: usize, capacity: u64) -> Self {
+        let ring = Self::in_process(slot_words, capacity);
+        // In the line of the count, as in a segment. A model's line has no room for it.
+        let place = if PAD_WORDS > 1 { ring.published + 1 } else { ring.slots };
+        let slots = if PAD_WORDS > 1 { ring.slots } else { ring.slots + 1 };
+        Layout { slots, parts: Parts::Records { place }, ..ring }
     }
 
     /// Whether the segment has a header. It has none within a process.
@@ -226,7 +250,15 @@ impl Layout {
 
     /// Words from slot 0 to the end.
     pub(crate) fn words_of_slots(&self) -> usize {
-        self.capacity as usize * self.slot_words * self.rows.map_or(1, |rows| rows.copies)
+        self.capacity as usize * self.slot_words * self.rows().map_or(1, |rows| rows.copies)
+    }
+
+    /// The parts of a table or a cell. `None` for a ring.
+    pub(crate) fn rows(&self) -> Option<RowsLayout> {
+        match self.parts {
+            Parts::Rows(rows) => Some(rows),
+            Parts::Messages | Parts::Records { .. } => None,
+        }
     }
 
     #[inline]
@@ -260,8 +292,45 @@ pub(crate) struct Geometry {
     pub(crate) payload_align: usize,
     pub(crate) fingerprint: u64,
     pub(crate) schema: String,
-    /// What a table or a cell has beside that. `None` for a ring of messages.
-    pub(crate) rows: Option<RowsGeometry>,
+    pub(crate) body: Body,
+}
+
+/// What a segment holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Body {
+    /// Messages of one size.
+    Messages,
+    /// Records, each as long as it is. The payload's size is that of the longest.
+    Records,
+    /// A table, or a cell, which has more beside that.
+    Rows(RowsGeometry),
+}
+
+impl Body {
+    /// What a table or a cell has. `None` for a ring.
+    pub(crate) fn rows(&self) -> Option<&RowsGeometry> {
+        match self {
+            Body::Rows(rows) => Some(rows),
+            Body::Messages | Body::Records => None,
+        }
+    }
+
+    /// The version of the layout of such a segment.
+    pub(crate) fn abi(&self) -> u64 {
+        match self {
+            Body::Messages => ABI,
+            Body::Records | Body::Rows(_) => rows::ABI,
+        }
+    }
+
+    /// What a segment of it is.
+    pub(crate) fn kind(&self) -> SegmentKind {
+        match self {
+            Body::Messages => SegmentKind::Ring,
+            Body::Records => SegmentKind::Records,
+            Body::Rows(rows) => rows.kind.of_segment(),
+        }
+    }
 }
 
 impl Geometry {
@@ -276,13 +345,20 @@ impl Geometry {
             payload_align: message.align(),
             fingerprint: fingerprint(&schema),
             schema,
-            rows: None,
+            body: Body::Messages,
         }
+    }
+
+    /// The geometry of a ring of records of this format, of `capacity` slots of `slot_size` bytes.
+    pub(crate) fn of_records(schema: String, slot_size: usize, capacity: u64) -> Self {
+        let longest = records::longest(capacity, slot_size / 8);
+        let format = MessageFormat::from_parts(longest, 1, schema);
+        Geometry { slot_size, body: Body::Records, ..Geometry::new(&format, capacity) }
     }
 
     /// The geometry of a table or a cell of `capacity` rows with values of this format.
     pub(crate) fn of_rows(rows: RowsGeometry, value: &MessageFormat, capacity: u64) -> Self {
-        let mut geometry = Geometry { rows: Some(rows), ..Geometry::new(value, capacity) };
+        let mut geometry = Geometry { body: Body::Rows(rows), ..Geometry::new(value, capacity) };
         geometry.fingerprint = fingerprint(&geometry.schemas());
         geometry.slots_at = geometry.rows_layout().map_or(geometry.slots_at, |(_, first)| first * 8);
         geometry
@@ -290,12 +366,12 @@ impl Geometry {
 
     /// The text behind the header: the schema, and the key's if there are keys.
     pub(crate) fn schemas(&self) -> String {
-        self.rows.as_ref().map_or_else(|| self.schema.clone(), |rows| rows.schemas(&self.schema))
+        self.body.rows().map_or_else(|| self.schema.clone(), |rows| rows.schemas(&self.schema))
     }
 
     /// Where the parts of a table or a cell are, and the word index of its first row. `None` for a ring.
     pub(crate) fn rows_layout(&self) -> Option<(RowsLayout, usize)> {
-        let rows = self.rows.as_ref()?;
+        let rows = self.body.rows()?;
         let keys = (word::SCHEMA * 8 + self.schemas().len()).next_multiple_of(PAGE) / 8;
         Some(rows.layout(row_word::KEYS, keys, self.capacity))
     }
@@ -310,33 +386,41 @@ impl Geometry {
             slot_words: self.slot_size / 8,
             capacity: self.capacity,
             base,
-            rows: self.rows_layout().map(|(parts, _)| parts),
+            parts: match (&self.body, self.rows_layout()) {
+                (Body::Records, _) => Parts::Records { place: records::PLACE },
+                (_, Some((rows, _))) => Parts::Rows(rows),
+                (_, None) => Parts::Messages,
+            },
         }
     }
 
     /// Bytes of the whole segment. `None` if they exceed `isize::MAX`.
     pub(crate) fn bytes(&self) -> Option<usize> {
-        let copies = self.rows.as_ref().map_or(1, |rows| rows.copies);
+        let copies = self.body.rows().map_or(1, |rows| rows.copies);
         let slots = usize::try_from(self.capacity).ok()?.checked_mul(self.slot_size)?.checked_mul(copies)?;
         slots.checked_add(self.slots_at).filter(|bytes| isize::try_from(*bytes).is_ok())
     }
 
     /// What kind of segment it is.
     pub(crate) fn kind(&self) -> SegmentKind {
-        self.rows.as_ref().map_or(SegmentKind::Ring, |rows| rows.kind.of_segment())
+        self.body.kind()
     }
 
     /// Writes a new segment's header. The slots stay zero; `takeover::begin_epoch` marks the first.
     pub(crate) fn write(&self, words: &[WriteWord], nonce: u64, base: u64, created: u64) {
-        let key = self.rows.as_ref().and_then(|rows| rows.kind.key());
+        let key = self.body.rows().and_then(|rows| rows.kind.key());
         for (word, bytes) in words[word::SCHEMA..].iter().zip(self.schemas().as_bytes().chunks(8)) {
             let mut eight = [0; 8];
             eight[..bytes.len()].copy_from_slice(bytes);
             word.store(u64::from_ne_bytes(eight));
         }
-        if let Some(rows) = &self.rows {
-            words[row_word::KIND].store(rows.kind.number());
-            words[row_word::COPIES].store(rows.copies as u64);
+        match &self.body {
+            Body::Messages => {}
+            Body::Records => words[row_word::KIND].store(records::KIND),
+            Body::Rows(rows) => {
+                words[row_word::KIND].store(rows.kind.number());
+                words[row_word::COPIES].store(rows.copies as u64);
+            }
         }
         if let Some(key) = key {
             words[row_word::KEY_SIZE].store(key.size() as u64);
@@ -345,7 +429,7 @@ impl Geometry {
         }
         for (index, value) in [
             (word::MAGIC, MAGIC),
-            (word::ABI, if self.rows.is_some() { rows::ABI } else { ABI }),
+            (word::ABI, self.body.abi()),
             (word::SLOTS_AT, self.slots_at as u64),
             (word::SLOT_SIZE, self.slot_size as u64),
             (word::CAPACITY, self.capacity),

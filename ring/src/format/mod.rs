@@ -7,5 +7,6 @@ pub(crate) mod message;
 pub(crate) mod name;
 pub(crate) mod padding;
 pub mod payload;
+pub(crate) mod records;
 pub(crate) mod rows;
 pub(crate) mod text;

@@ -14,7 +14,7 @@ use std::fmt;
 use super::message::MessageFormat;
 use crate::sync::{LEAST_LOG, PAD_WORDS};
 
-/// The version of a segment of rows. A program that knows only rings refuses it by this.
+/// The version of a segment of rows, or of records. A program that knows only rings of messages refuses it by this.
 pub(crate) const ABI: u64 = 2;
 
 /// The most rows of a table (16,777,216).
@@ -28,7 +28,7 @@ pub(crate) const MAX_KEY: usize = 4096;
 
 /// Word indices of the header that only segments of rows use.
 pub(crate) mod row_word {
-    /// What kind of rows: see `Kind::number`.
+    /// What kind of segment: see `Kind::number`; 3 for a ring of records.
     pub(crate) const KIND: usize = 58;
     pub(crate) const COPIES: usize = 59;
     pub(crate) const KEY_SIZE: usize = 60;
@@ -48,6 +48,8 @@ pub(crate) mod row_word {
 pub enum SegmentKind {
     /// A ring of messages.
     Ring,
+    /// A ring of records: see [`records`](crate::records).
+    Records,
     /// A table: see [`table`](crate::table).
     Table,
     /// A cell: see [`CellWriter`](crate::CellWriter).
@@ -58,6 +60,7 @@ impl fmt::Display for SegmentKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             SegmentKind::Ring => "a ring of messages",
+            SegmentKind::Records => "a ring of records",
             SegmentKind::Table => "a table",
             SegmentKind::Cell => "a cell",
         })

@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_millis(20);
 /// What was found under a name.
 #[derive(Debug)]
 pub enum Inspected {
-    /// A ring of messages.
+    /// A ring, of messages or of records.
     Ring(Ring),
     /// A table or a cell.
     Table(Table),
@@ -55,7 +55,7 @@ impl Inspected {
 
     fn of(segment: Segment) -> Self {
         match segment.facts.kind {
-            SegmentKind::Ring => Inspected::Ring(Ring::of(segment)),
+            SegmentKind::Ring | SegmentKind::Records => Inspected::Ring(Ring::of(segment)),
             SegmentKind::Table | SegmentKind::Cell => Inspected::Table(Table::of(segment)),
         }
     }

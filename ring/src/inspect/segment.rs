@@ -11,8 +11,8 @@ use super::entries::{Control, Entry};
 use super::facts::{Facts, FileFacts, KeyFacts, Life, State};
 use crate::error::OpenError;
 use crate::format::fields::{MessageType, SchemaError};
-use crate::format::layout::{ABI, Layout, state, wake, word};
-use crate::format::rows::{self, SegmentKind};
+use crate::format::layout::{Layout, state, wake, word};
+use crate::format::rows::SegmentKind;
 use crate::memory::{Mapping, Memory};
 use crate::placement::PlacementRequest;
 use crate::presence::liveness::Liveness;
@@ -74,12 +74,12 @@ impl Segment {
         live: Result<Liveness, String>,
     ) -> Self {
         let geometry = &header.geometry;
-        let key = geometry.rows.as_ref().and_then(|rows| rows.kind.key());
+        let key = geometry.body.rows().and_then(|rows| rows.kind.key());
         let facts = Facts {
             kind: geometry.kind(),
-            abi: if geometry.rows.is_some() { rows::ABI } else { ABI }, // Header::read accepts no other
+            abi: geometry.body.abi(), // Header::read accepts no other
             capacity: geometry.capacity,
-            copies: geometry.rows.as_ref().map_or(1, |rows| rows.copies),
+            copies: geometry.body.rows().map_or(1, |rows| rows.copies),
             slot_size: geometry.slot_size,
             slots_at: geometry.slots_at,
             payload_size: geometry.payload_size,

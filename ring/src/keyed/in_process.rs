@@ -6,7 +6,7 @@ use super::subscriber::KeyedSubscriber;
 use crate::error::CreateError;
 use crate::format::payload::Payload;
 use crate::in_process::{InProcess, in_process};
-use crate::protocol::cursor::Join;
+use crate::protocol::join::Join;
 use crate::subscriber::handle::Subscriber;
 use crate::table::{InProcessTable, in_process_table};
 

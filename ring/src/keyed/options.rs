@@ -8,7 +8,7 @@ use super::holds::Holds;
 use super::publisher::KeyedPublisher;
 use super::subscriber::{KeyedSubscriber, TAKEOVER_LOOKS};
 use crate::error::{CreateError, OpenError};
-use crate::format::layout::word;
+use crate::format::layout::{Body, word};
 use crate::format::message::MessageFormat;
 use crate::format::payload::Payload;
 use crate::format::rows::{RowsGeometry, row_word};
@@ -71,7 +71,7 @@ impl<K: Payload, V: Holds<T>, T: Payload> PublisherOptions<Keyed<K, V, T>> {
         let table = self.clone().of_table();
         // Before the ring is taken over, which begins an epoch.
         table.check()?;
-        let ring = self.of::<T>(format, None, slots).create()?;
+        let ring = self.of::<T>(format, Body::Messages, slots).create()?;
         match create_table(table, &ring) {
             Ok(table) => Ok(KeyedPublisher::new(ring, table)),
             Err(error) => {
@@ -87,7 +87,7 @@ impl<K: Payload, V: Holds<T>, T: Payload> PublisherOptions<Keyed<K, V, T>> {
     /// The same options for the table.
     fn of_table(self) -> PublisherOptions<Table<K, V>> {
         let (rows, capacity) = (RowsGeometry::table(MessageFormat::of::<K>()), self.table_rows as u64);
-        self.of(MessageFormat::of::<V>(), Some(rows), capacity).renamed(table_name, table_socket)
+        self.of(MessageFormat::of::<V>(), Body::Rows(rows), capacity).renamed(table_name, table_socket)
     }
 }
 

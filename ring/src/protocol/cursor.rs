@@ -14,39 +14,16 @@
 //!
 //! At every moment `first + received + lost + skipped = next`.
 
-use super::end;
 use super::epochs::{EpochOf, Epochs};
+use super::join::Join;
 use super::pending::Told;
-use super::slot::{self, Absence};
+use super::place::{Place, Settled, Unfound};
+use super::slot::Absence;
 use super::view::View;
-use crate::error::{Corrupt, OpenError, TryRecvError};
-use crate::format::layout::{MAX_SEQUENCE, state};
+use crate::error::{Corrupt, TryRecvError};
+use crate::format::layout::state;
 use crate::memory::Pinned;
-use crate::sync::tuning::{MARGIN, MARGIN_PART};
 use crate::sync::{Ordering, Word, fence, on};
-
-/// Where a subscriber begins to read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Join {
-    /// At the oldest message that the ring still holds.
-    Oldest,
-    /// At the first message that is published after joining.
-    #[default]
-    Latest,
-    /// At the message with this sequence number. If it is not published yet, the subscriber waits for it. If it was
-    /// overwritten, it counts as lost, and so does every later message that was overwritten too.
-    Sequence(u64),
-}
-
-impl Join {
-    /// Refuses a sequence that no ring can reach. Its sequence word would wrap and look like that of another message.
-    pub(crate) fn check(self) -> Result<(), OpenError> {
-        match self {
-            Join::Sequence(found) if found >= MAX_SEQUENCE => Err(OpenError::Sequence { found }),
-            _ => Ok(()),
-        }
-    }
-}
 
 /// What [`Cursor::resolve`] found in place of an error.
 pub(crate) enum Resolution {
@@ -56,11 +33,12 @@ pub(crate) enum Resolution {
     Nothing,
 }
 
-/// A reader's position in a ring.
-pub(crate) struct Cursor {
+/// A reader's position in a ring. `P` is the place of its next message.
+pub(crate) struct Cursor<P> {
     view: View,
     epoch_word: Pinned<Word>,
     next: u64,
+    place: P,
     received: u64,
     epoch: u64,
     lost: u64,
@@ -77,19 +55,16 @@ pub(crate) struct Cursor {
     wants_newest: bool,
 }
 
-impl Cursor {
+impl<P: Place> Cursor<P> {
     /// Joins a ring.
     pub(crate) fn join(view: View, join: Join) -> Self {
-        let first = match join {
-            Join::Sequence(sequence) => sequence,
-            Join::Latest => end::next_of_running(&view),
-            Join::Oldest => oldest(&view, end::next_of_running(&view)),
-        };
+        let (first, place) = P::join(&view, join);
         let epoch_word = view.epoch_word();
         let mut cursor = Cursor {
             view,
             epoch_word,
             next: first,
+            place,
             received: 0,
             epoch: 0,
             lost: 0,
@@ -123,6 +98,12 @@ impl Cursor {
         self.next
     }
 
+    /// Its place.
+    #[inline(always)]
+    pub(crate) fn place(&self) -> P {
+        self.place
+    }
+
     pub(crate) fn first(&self) -> u64 {
         self.first
     }
@@ -146,17 +127,22 @@ impl Cursor {
 
     /// Number of messages that are published and not yet received.
     pub(crate) fn lag(&self) -> u64 {
-        end::next_of_running(&self.view).saturating_sub(self.next)
+        P::published(&self.view).saturating_sub(self.next)
     }
 
     /// What the caller was told so far. Used to sleep until the next message.
     pub(crate) fn told(&self) -> Told {
-        Told { sequence: self.next, epoch: self.seen_epoch, state: state::LIVE }
+        self.told_with(state::LIVE)
     }
 
     /// What the caller was told so far. Used to wait, after an end, until a publisher takes over.
     pub(crate) fn told_of_end(&self) -> Told {
-        Told { sequence: self.next, epoch: self.seen_epoch, state: self.reported_state }
+        self.told_with(self.reported_state)
+    }
+
+    fn told_with(&self, state: u64) -> Told {
+        let position = self.place.position(self.next);
+        Told { sequence: self.next, position, epoch: self.seen_epoch, state }
     }
 
     /// True if the header's epoch is the one reported last. Then a message that was just read is of that epoch.
@@ -166,10 +152,11 @@ impl Cursor {
         self.epoch_word.load() == self.epoch || !on("V2")
     }
 
-    /// Counts the next message as received.
+    /// Counts the next message as received. `behind` is the place of the one behind it.
     #[inline(always)]
-    pub(crate) fn advance(&mut self) {
+    pub(crate) fn advance(&mut self, behind: P) {
         self.next += 1;
+        self.place = behind;
         self.received += 1;
     }
 
@@ -188,7 +175,7 @@ impl Cursor {
             // The first message since another epoch began: report the epoch before the message.
             return self.report_epoch().map(|()| Resolution::Message);
         };
-        match slot::why_absent(seen, self.next, self.view.mask()) {
+        match self.place.why_absent(&self.view, self.next, seen) {
             Absence::Lapped { published } => Err(self.lapped(published, goes_on)),
             Absence::Corrupt => Err(self.corrupt(seen)),
             Absence::NotYet => self.not_yet(goes_on),
@@ -198,7 +185,7 @@ impl Cursor {
     /// Why a message could not be read that was there a moment ago. It may have been overwritten since.
     #[inline]
     pub(crate) fn why_missed(&mut self, seen: u64, goes_on: impl Fn() -> bool) -> TryRecvError {
-        match slot::why_absent(seen, self.next, self.view.mask()) {
+        match self.place.why_absent(&self.view, self.next, seen) {
             Absence::Lapped { published } => self.lapped(published, goes_on),
             Absence::Corrupt => self.corrupt(seen),
             Absence::NotYet => TryRecvError::Empty,
@@ -225,19 +212,12 @@ impl Cursor {
 
     /// Counts the lost messages and moves the cursor past them. `published` is the count that the slot implies.
     fn lapped(&mut self, published: u64, goes_on: impl Fn() -> bool) -> TryRecvError {
-        // The header's count may be ahead of the slot.
-        let count = self.view.published_count();
-        // L2. No publisher can reach such a count; believing it would report a false loss.
-        let published = if count < MAX_SEQUENCE || !on("L2") { published.max(count) } else { published };
-        let oldest = oldest(&self.view, published);
-        // L3. The oldest message is overwritten next: without a margin the reader would be lapped again at once.
-        let margin = if on("L3") { (self.view.window() / MARGIN_PART).min(MARGIN) } else { 0 };
-        // L4. The first messages of the ring are not about to be overwritten, and once nobody publishes no message is.
-        // A margin there would count them as lost.
-        let ring_has_wrapped = oldest > self.view.layout().base || !on("L4");
-        let margin =
-            if margin > 0 && ring_has_wrapped && self.view.state() == state::LIVE && goes_on() { margin } else { 0 };
-        let resume = oldest + margin;
+        let goes_on = || self.view.state() == state::LIVE && goes_on();
+        let (resume, place) = match P::resume(&self.view, self.next, published, goes_on) {
+            Ok(found) => found,
+            Err(Unfound::Overtaken) => return TryRecvError::Empty, // nothing is counted: the next call looks again
+            Err(Unfound::Corrupt(found)) => return self.corrupt(found),
+        };
         let missed = resume.saturating_sub(self.next).max(1);
         // L1. Every message that the cursor passes over counts as lost.
         if on("L1") {
@@ -247,16 +227,18 @@ impl Cursor {
             *counted = counted.wrapping_add(missed);
         }
         self.next = self.next.wrapping_add(missed);
+        self.place = place;
         TryRecvError::Lagged { missed }
     }
 
     /// The slot has no message yet. Checks whether the ring ended or an epoch began.
     #[inline]
     fn not_yet(&mut self, goes_on: impl Fn() -> bool) -> Result<Resolution, TryRecvError> {
-        // L5. This ring never gets a message from before its base: waiting for one would never end.
-        let base = self.view.layout().base;
-        if self.next < base && on("L5") {
-            return Err(self.lapped(base, goes_on));
+        match self.place.settle(&self.view, self.next) {
+            Settled::Waiting => {}
+            Settled::Here => return self.report_epoch().map(|()| Resolution::Message),
+            Settled::Lapped { published } => return Err(self.lapped(published, goes_on)),
+            Settled::Corrupt(found) => return Err(self.corrupt(found)),
         }
         let now = self.view.state();
         if now != state::LIVE {
@@ -274,7 +256,7 @@ impl Cursor {
         // E3. A message may have been published between the first look and the end. Without this look it would never be
         // received.
         if on("E3") {
-            match slot::read(self.view.slot(self.next), self.next, |_| ()) {
+            match self.place.look(&self.view, self.next) {
                 // V3. Another publisher may have taken over since, and this may be its first message. Its epoch is
                 // reported first.
                 Ok(()) if on("V3") => return self.report_epoch(),
@@ -305,17 +287,18 @@ impl Cursor {
     /// # Errors
     /// `Restarted`, with the cursor at that epoch's first message, or where it was if that is further on.
     pub(crate) fn skip_to_newest(&mut self) -> Result<(), TryRecvError> {
-        let newest = end::next_of_running(&self.view).saturating_sub(1);
+        let Some((newest, place)) = P::newest(&self.view) else { return Ok(()) };
         // V7. Pairs with P1 and P2: a reader that sees how far the publisher is also sees, below, the epoch that it
         // publishes in.
         fence("V7", Ordering::Acquire);
         if newest > self.next {
             // V4. The skip stops where an epoch begins, so a caller that then reads one by one gets all its messages.
             if let Some(restart) = self.unreported(newest).filter(|_| on("V4")) {
-                self.skip_to(restart.begin().clamp(self.next, newest));
+                let begin = restart.begin().clamp(self.next, newest);
+                self.skip_to(begin, if begin == newest { place } else { P::locate(&self.view, begin) });
                 return Err(self.report(restart));
             }
-            self.skip_to(newest);
+            self.skip_to(newest, place);
         }
         Ok(())
     }
@@ -325,9 +308,10 @@ impl Cursor {
         self.wants_newest = wanted;
     }
 
-    fn skip_to(&mut self, sequence: u64) {
+    fn skip_to(&mut self, sequence: u64, place: P) {
         self.skipped += sequence - self.next;
         self.next = sequence;
+        self.place = place;
     }
 
     /// Reports what was not reported of the epochs up to the next message.
@@ -380,10 +364,4 @@ impl Cursor {
             }
         }
     }
-}
-
-/// The oldest sequence that a ring holds when `published` is the next to be published.
-fn oldest(view: &View, published: u64) -> u64 {
-    // J3. A ring that replaced another does not begin at 0. A join before its base would begin with a false loss.
-    published.saturating_sub(view.window()).max(if on("J3") { view.layout().base } else { 0 })
 }

@@ -34,7 +34,7 @@ impl<W, S: Stride> Rows<W, S> {
     /// If the layout is a ring's, or has another stride, or its parts do not lie within `memory`. Callers must check the header
     /// first.
     pub(crate) fn with_stride(memory: Memory<W>, layout: Layout, stride: S) -> Self {
-        let parts = layout.rows.expect("the layout of a table or a cell");
+        let parts = layout.rows().expect("the layout of a table or a cell");
         let entries = parts.log_entries;
         assert!(entries == 0 || entries.is_power_of_two(), "a log of {entries} entries");
         let copies = Slots::of_rows(memory, &layout, stride);

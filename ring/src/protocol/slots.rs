@@ -95,7 +95,7 @@ impl<W, S: Stride> Slots<W, S> {
     pub(crate) fn new(memory: Memory<W>, layout: &Layout, stride: S) -> Self {
         let capacity = layout.capacity;
         assert!(capacity.is_power_of_two() && capacity >= 2, "a capacity of {capacity}");
-        assert!(layout.rows.is_none(), "rows, which are no slots");
+        assert!(layout.rows().is_none(), "rows, which are no slots");
         Self::within(memory, layout, stride, capacity)
     }
 
@@ -104,7 +104,7 @@ impl<W, S: Stride> Slots<W, S> {
     /// # Panics
     /// As [`new`](Self::new), or if the layout is a ring's.
     pub(crate) fn of_rows(memory: Memory<W>, layout: &Layout, stride: S) -> Self {
-        let copies = layout.rows.expect("the layout of a table or a cell").copies as u64;
+        let copies = layout.rows().expect("the layout of a table or a cell").copies as u64;
         assert!(copies >= 2 && layout.capacity >= 1, "{} rows of {copies} copies", layout.capacity);
         Self::within(memory, layout, stride, layout.capacity.saturating_mul(copies))
     }

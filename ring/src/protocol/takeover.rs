@@ -8,46 +8,77 @@
 //! find the same next sequence whatever was already stored.
 
 use super::rows::Rows;
-use super::slot;
 use super::slots::{DynamicStride, Slots};
-use super::{end, view::View};
-use crate::format::layout::{Layout, MAX_SEQUENCE, state};
+use super::view::View;
+use super::{end, record, records, slot};
+use crate::format::layout::{Layout, MAX_SEQUENCE, Parts, state};
 use crate::memory::Memory;
 use crate::sync::{Ordering, Word, WriteWord, fence, on};
+
+/// What the next writer of a segment begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Next {
+    /// The number of its first message, or of its first store.
+    pub(crate) sequence: u64,
+    /// The position of its first slot: of a record, or, where a message is where its number says, that number.
+    pub(crate) position: u64,
+}
+
+impl Next {
+    /// The beginning of a new segment.
+    pub(crate) fn of_new(layout: &Layout) -> Self {
+        match layout.parts {
+            Parts::Records { .. } => Next { sequence: layout.base, position: 0 },
+            Parts::Messages | Parts::Rows(_) => Self::of_messages(layout.base),
+        }
+    }
+
+    fn of_messages(sequence: u64) -> Self {
+        Next { sequence, position: sequence }
+    }
+}
 
 /// The next sequence of a ring, from its slots, or the next store's number of a table or a cell, from its rows. `None` if it
 /// is higher than any publisher can reach. The caller must know that the last publisher is gone: from the kernel's lock or,
 /// within a process, from the word that replaces it.
-pub(crate) fn next_sequence(memory: &Memory<Word>, layout: &Layout) -> Option<u64> {
+pub(crate) fn next_sequence(memory: &Memory<Word>, layout: &Layout) -> Option<Next> {
     // T1. Pairs with C2. This publisher sees below all that the last publisher stored, and its own stores come after.
     // For a ring on disk the kernel's lock has the same effect.
     fence("T1", Ordering::Acquire);
     if !on("T5") {
         // A wrong answer, for the models to catch: the count is stored after the slot and may be too low.
-        return Some(memory[layout.published].load());
+        return Some(Next::of_messages(memory[layout.published].load()));
     }
-    let next = match layout.rows {
-        None => end::next_of_stopped(&View::new(memory, *layout)),
-        Some(_) => Rows::new(memory.clone(), *layout).next_of_stopped(),
+    let next = match layout.parts {
+        Parts::Messages => Next::of_messages(end::next_of_stopped(&View::new(memory, *layout))),
+        Parts::Rows(_) => Next::of_messages(Rows::new(memory.clone(), *layout).next_of_stopped()),
+        Parts::Records { .. } => {
+            let next = records::next_of_stopped(&View::new(memory, *layout))?;
+            Next { sequence: next.number, position: next.position }
+        }
     };
     // T7. Beyond this, sequence numbers would run out.
-    (next < MAX_SEQUENCE || !on("T7")).then_some(next)
+    (next.sequence < MAX_SEQUENCE || !on("T7")).then_some(next)
 }
 
-/// Begins a new epoch at sequence `next`. From here on the ring belongs to this publisher.
-pub(crate) fn begin_epoch(memory: &Memory<WriteWord>, layout: &Layout, next: u64) {
+/// Begins a new epoch at `next`. From here on the ring belongs to this publisher.
+pub(crate) fn begin_epoch(memory: &Memory<WriteWord>, layout: &Layout, next: Next) {
+    let Next { sequence, position } = next;
     // T3. Marks the slot even if it may be marked already: the last publisher may have died between publishing a
     // message and marking the next slot. Without it a reader could accept a torn message.
     // A table has no slot for the next store: its writer marks a copy when it begins to overwrite it.
-    if layout.rows.is_none() && on("T3") {
-        slot::mark(Slots::new(memory.clone(), layout, DynamicStride::of(layout)).at(next), next);
+    let slots = || Slots::new(memory.clone(), layout, DynamicStride::of(layout));
+    match layout.parts {
+        Parts::Messages if on("T3") => slot::mark(slots().at(position), position),
+        Parts::Records { .. } if on("T3") => record::mark(slots().at(position), position),
+        Parts::Messages | Parts::Records { .. } | Parts::Rows(_) => {}
     }
     let epoch = memory[layout.epoch()].load().wrapping_add(1).max(1);
     // T8. Pairs with V8. A reader that finds this beginning in the place of an older one sees that an epoch began since,
     // because the publisher before this one stored it.
-    memory[layout.begin(epoch)].store_ordered("T8", Ordering::Release, next);
+    memory[layout.begin(epoch)].store_ordered("T8", Ordering::Release, sequence);
     // T2. Pairs with V1. A reader that sees the epoch sees where it begins.
     memory[layout.epoch()].store_ordered("T2", Ordering::Release, epoch);
-    memory[layout.published].store(next);
+    memory[layout.published].store(sequence);
     memory[layout.state()].store(state::LIVE);
 }

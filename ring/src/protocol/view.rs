@@ -1,7 +1,8 @@
 //! Read access to the words of a ring, whatever its message type.
 
 use super::slots::{DynamicStride, Slots};
-use crate::format::layout::Layout;
+use crate::format::layout::{Layout, Parts};
+use crate::format::records::MAX_POSITION;
 use crate::memory::{Memory, Pinned};
 use crate::sync::Word;
 
@@ -53,6 +54,25 @@ impl View {
     #[inline]
     pub(crate) fn slot(&self, sequence: u64) -> &[Word] {
         self.slots.at(sequence)
+    }
+
+    #[inline]
+    pub(crate) fn slots(&self) -> &Slots<Word, DynamicStride> {
+        &self.slots
+    }
+
+    /// The word of the slot at `position` of a ring of records.
+    #[inline]
+    pub(crate) fn first_word(&self, position: u64) -> u64 {
+        self.slots.at(position)[0].load()
+    }
+
+    /// The position of the record that was published last, as the header says. In another ring it is 0.
+    pub(crate) fn last_position(&self) -> u64 {
+        match self.layout.parts {
+            Parts::Records { place } => self.memory()[place].load().min(MAX_POSITION - 1),
+            Parts::Messages | Parts::Rows(_) => 0,
+        }
     }
 
     /// The sequence word of the slot of message `sequence`.

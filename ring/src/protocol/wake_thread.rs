@@ -10,10 +10,12 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use super::end::next_of_running;
+use super::place::Place;
+use super::position::Position;
 use super::sleepers::Sleepers;
 use super::slot;
 use super::view::View;
-use crate::format::layout::Layout;
+use crate::format::layout::{Layout, Parts};
 use crate::memory::{Memory, OwnThread, Pinned};
 use crate::sync::{Ordering, Word, WriteWord, fence, nap, on, sleep, spawn_unpinned, wake};
 
@@ -40,9 +42,10 @@ pub(super) struct WakeThread {
 impl WakeThread {
     pub(super) fn start(memory: Memory<Word>, layout: Layout, sleepers: Sleepers) -> io::Result<Self> {
         let stop = Memory::heap(1);
-        let published = match layout.rows {
-            None => Published::Ring(View::new(&memory, layout)),
-            Some(_) => Published::Rows(Pinned::new(&memory, layout.published)),
+        let published = match layout.parts {
+            Parts::Messages => Published::Ring(View::new(&memory, layout)),
+            Parts::Records { .. } => Published::Records(View::new(&memory, layout)),
+            Parts::Rows(_) => Published::Rows(Pinned::new(&memory, layout.published)),
         };
         let run = Run { published, sleepers, stop: stop.clone() };
         let thread = spawn_unpinned("feed-ring wake", move || run.until_stopped())?;
@@ -96,6 +99,8 @@ impl Run {
 enum Published {
     /// The slots of a ring.
     Ring(View),
+    /// The slots of a ring of records.
+    Records(View),
     /// The count of a table or a cell.
     Rows(Pinned<Word>),
 }
@@ -105,12 +110,13 @@ impl Published {
     fn next(&self) -> u64 {
         match self {
             Published::Ring(view) => next_of_running(view),
+            Published::Records(view) => Position::published(view),
             Published::Rows(count) => count.load(),
         }
     }
 
     /// Whether this thread sees the message before `next` published. It always does in a table: there the count is what
-    /// sleepers wait for.
+    /// sleepers wait for. Of records it has read the last one.
     fn is_last_seen(&self, next: u64) -> bool {
         let Published::Ring(view) = self else { return true };
         let Some(last) = next.checked_sub(1).filter(|&last| last >= view.layout().base) else { return true };

@@ -6,10 +6,11 @@ use super::ahead::Ahead;
 use super::handle::Publisher;
 use super::raw::RawPublisher;
 use crate::error::CreateError;
-use crate::format::layout::{Geometry, MAX_CAPACITY, MAX_SCHEMA};
+use crate::format::layout::{Body, Geometry, MAX_CAPACITY, MAX_SCHEMA};
 use crate::format::message::MessageFormat;
 use crate::format::name::{self, DEFAULT_ROOT};
 use crate::format::payload::Payload;
+use crate::format::records::{SLOT, nearest_slot};
 use crate::format::rows::{MAX_COPIES, MAX_KEY, MAX_ROWS, RowsGeometry};
 use crate::placement::PlacementRequest;
 use crate::protocol::wake::Wake;
@@ -41,8 +42,9 @@ pub(crate) const ROWS: usize = 4096;
 pub struct PublisherOptions<T> {
     name: String,
     format: MessageFormat,
-    /// What a table or a cell has beside its values. `None` for a ring.
-    rows: Option<RowsGeometry>,
+    body: Body,
+    /// Bytes of a slot of a ring of records.
+    slot_size: usize,
     /// Rows of the table that a ring is kept with.
     pub(crate) table_rows: usize,
     /// The first sequence of a new ring on disk. `None` for the one after the old ring's last.
@@ -69,7 +71,8 @@ impl<T> PublisherOptions<T> {
         PublisherOptions {
             name: name.to_owned(),
             format,
-            rows: None,
+            body: Body::Messages,
+            slot_size: SLOT,
             table_rows: ROWS,
             base: None,
             capacity: 65_536,
@@ -89,17 +92,28 @@ impl<T> PublisherOptions<T> {
 
     /// Options for a table or a cell of `capacity` rows.
     pub(crate) fn for_rows(name: &str, format: MessageFormat, rows: RowsGeometry, capacity: usize) -> Self {
-        PublisherOptions { rows: Some(rows), capacity: capacity as u64, ..PublisherOptions::new(name, format) }
+        let body = Body::Rows(rows);
+        PublisherOptions { body, capacity: capacity as u64, ..PublisherOptions::new(name, format) }
+    }
+
+    /// Options for a ring of records. The format has the text of theirs.
+    pub(crate) fn for_records(name: &str, format: MessageFormat) -> Self {
+        PublisherOptions { body: Body::Records, ..PublisherOptions::new(name, format) }
+    }
+
+    pub(crate) fn with_slot_size(self, slot_size: usize) -> Self {
+        PublisherOptions { slot_size, ..self }
     }
 
     /// The same options for something else.
-    pub(crate) fn of<U>(self, format: MessageFormat, rows: Option<RowsGeometry>, capacity: u64) -> PublisherOptions<U> {
+    pub(crate) fn of<U>(self, format: MessageFormat, body: Body, capacity: u64) -> PublisherOptions<U> {
         let PublisherOptions { name, mode, group, root, keep, fresh, socket, sealed, wake, ahead, .. } = self;
-        let (table_rows, placement) = (self.table_rows, self.placement);
+        let (slot_size, table_rows, placement) = (self.slot_size, self.table_rows, self.placement);
         PublisherOptions {
             name,
             format,
-            rows,
+            body,
+            slot_size,
             table_rows,
             base: None,
             capacity,
@@ -134,7 +148,7 @@ impl<T> PublisherOptions<T> {
     }
 
     pub(crate) fn with_copies(mut self, copies: usize) -> Self {
-        if let Some(rows) = &mut self.rows {
+        if let Body::Rows(rows) = &mut self.body {
             rows.copies = copies;
         }
         self
@@ -316,12 +330,17 @@ impl<T> PublisherOptions<T> {
         if self.mode & 0o600 != 0o600 || self.mode & !0o666 != 0 {
             return Err(CreateError::Mode { found: self.mode });
         }
-        Ok(match &self.rows {
-            None => {
+        Ok(match &self.body {
+            Body::Messages => {
                 check_capacity(self.capacity)?;
                 Geometry::new(&self.format, self.capacity)
             }
-            Some(rows) => {
+            Body::Records => {
+                check_capacity(self.capacity)?;
+                check_slot_size(self.slot_size)?;
+                Geometry::of_records(self.format.schema().to_owned(), self.slot_size, self.capacity)
+            }
+            Body::Rows(rows) => {
                 check_rows(rows, self.capacity)?;
                 let schemas = rows.schemas(self.format.schema()).len();
                 if schemas > MAX_SCHEMA {
@@ -417,6 +436,12 @@ impl RawPublisher {
 pub(crate) fn check_capacity(found: u64) -> Result<(), CreateError> {
     let nearest = found.clamp(2, MAX_CAPACITY).next_power_of_two();
     if found == nearest { Ok(()) } else { Err(CreateError::Capacity { found, nearest }) }
+}
+
+/// Checks that there can be slots of this many bytes for records.
+pub(crate) fn check_slot_size(found: usize) -> Result<(), CreateError> {
+    let nearest = nearest_slot(found);
+    if found == nearest { Ok(()) } else { Err(CreateError::SlotSize { found, nearest }) }
 }
 
 /// Checks that there can be a table, or a cell, of this many rows.

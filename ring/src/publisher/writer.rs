@@ -25,6 +25,7 @@ impl<S: Stride> Writer<S> {
     /// Writes to a ring in which a new epoch has begun.
     pub(super) fn new(made: Made, stride: S, wake: Wake) -> Self {
         let Made { memory, layout, next, sleepers, host } = made;
+        let next = next.sequence;
         Writer {
             life: Life::new(&memory, &layout, sleepers, host, wake),
             ahead: Ahead::One,

@@ -11,7 +11,7 @@ use crate::error::CreateError;
 use crate::format::layout::{ABI, CONTROL_MAGIC, Geometry, Layout, control, word};
 use crate::memory::Memory;
 use crate::placement::{PlacementRequest, beyond_memlock, max_file_size};
-use crate::protocol::takeover;
+use crate::protocol::takeover::{self, Next};
 use crate::sync::WriteWord;
 
 /// Sets a new file's size, maps it, and reserves and touches its memory. `reserve` does the reserving. `path` is for
@@ -96,7 +96,7 @@ pub(crate) fn segment(memory: &Memory<WriteWord>, geometry: &Geometry, nonce: u6
     geometry.write(memory, nonce, base, created);
     memory[word::PUBLISHER_PID].store(u64::from(std::process::id()));
     let layout = geometry.layout(base);
-    takeover::begin_epoch(memory, &layout, base);
+    takeover::begin_epoch(memory, &layout, Next::of_new(&layout));
     layout
 }
 

@@ -6,10 +6,11 @@ use std::path::Path;
 use crate::error::OpenError;
 use crate::format::difference::difference;
 use crate::format::layout::{
-    ABI, Geometry, Layout, MAGIC, MAX_CAPACITY, MAX_SCHEMA, MAX_SEQUENCE, PAGE, slot_words, word,
+    ABI, Body, Geometry, Layout, MAGIC, MAX_CAPACITY, MAX_SCHEMA, MAX_SEQUENCE, PAGE, slot_words, word,
 };
 use crate::format::message::MessageFormat;
 use crate::format::payload::fingerprint;
+use crate::format::records::{self, RecordsFormat};
 use crate::format::rows::{self, Kind, MAX_COPIES, MAX_KEY, MAX_ROWS, RowsGeometry, SegmentKind, row_word};
 use crate::sync::Word;
 
@@ -18,6 +19,8 @@ use crate::sync::Word;
 pub(crate) enum Contents<'a> {
     /// A ring of such messages. `None` for any.
     Messages(Option<&'a MessageFormat>),
+    /// A ring of such records. `None` for any.
+    Records(Option<&'a RecordsFormat>),
     /// A cell of such a value.
     Cell(&'a MessageFormat),
     /// A table of such keys and values.
@@ -53,10 +56,12 @@ impl Header {
             true => Ok(()),
             false => Err(OpenError::Geometry { path: path.to_owned(), what, found, expected }),
         };
+        let holds_records = abi == rows::ABI && word(row_word::KIND) == records::KIND;
+        let holds_rows = abi == rows::ABI && !holds_records;
         let capacity = word(word::CAPACITY);
-        let nearest = match abi {
-            ABI => capacity.clamp(2, MAX_CAPACITY).next_power_of_two(),
-            _ => capacity.clamp(1, MAX_ROWS),
+        let nearest = match holds_rows {
+            false => capacity.clamp(2, MAX_CAPACITY).next_power_of_two(),
+            true => capacity.clamp(1, MAX_ROWS),
         };
         check(capacity == nearest, "the capacity", capacity, nearest)?;
 
@@ -64,15 +69,23 @@ impl Header {
         let slot_size = word(word::SLOT_SIZE);
         // A payload is smaller than its file. Without this bound slot_words below could overflow.
         check((1..bytes as u64).contains(&payload_size), "the payload's size", payload_size, bytes as u64 - 1)?;
-        let expected = slot_words(payload_size as usize) as u64 * 8;
+        let expected = match holds_records {
+            false => slot_words(payload_size as usize) as u64 * 8,
+            true => records::nearest_slot(usize::try_from(slot_size).unwrap_or(usize::MAX)) as u64,
+        };
         check(slot_size == expected, "the slot's size", slot_size, expected)?;
+        if holds_records {
+            let longest = records::longest(capacity, slot_size as usize / 8) as u64;
+            check(payload_size == longest, "the longest record's size", payload_size, longest)?;
+        }
 
         let schema_bytes = word(word::SCHEMA_BYTES);
         let room = (bytes - word::SCHEMA * 8).min(MAX_SCHEMA) as u64;
         check(schema_bytes <= room, "the schema's length", schema_bytes, room)?;
-        let rows = match abi {
-            ABI => None,
-            _ => Some(read_rows(words, schema_bytes as usize, room, check)?),
+        let body = match (holds_records, holds_rows) {
+            (true, _) => Body::Records,
+            (_, true) => Body::Rows(read_rows(words, schema_bytes as usize, room, check)?),
+            (false, false) => Body::Messages,
         };
         let schema = text(words, 0, schema_bytes as usize);
         let found = word(word::FINGERPRINT);
@@ -86,7 +99,7 @@ impl Header {
             payload_align: usize::try_from(word(word::PAYLOAD_ALIGN)).unwrap_or(0),
             fingerprint: found,
             schema,
-            rows,
+            body,
         };
         // Before the lengths are used: a text that is no UTF-8 has another length here.
         let schemas = geometry.schemas();
@@ -107,6 +120,7 @@ impl Header {
         let found = &self.geometry;
         let (kind, value, key) = match expected {
             Contents::Messages(message) => (SegmentKind::Ring, message, None),
+            Contents::Records(format) => return self.expect_records(format, path),
             Contents::Cell(value) => (SegmentKind::Cell, Some(value), None),
             Contents::Table { key, value } => (SegmentKind::Table, Some(value), Some(key)),
         };
@@ -114,10 +128,25 @@ impl Header {
         let Some(value) = value else { return self.expect_no_contradiction(path) };
         let carries = MessageFormat::from_parts(found.payload_size, found.payload_align, found.schema.clone());
         expect_format(&carries, value, path)?;
-        match (found.rows.as_ref().and_then(|rows| rows.kind.key()), key) {
+        match (found.body.rows().and_then(|rows| rows.kind.key()), key) {
             (Some(found), Some(key)) => expect_format(found, key, path),
             _ => Ok(()),
         }
+    }
+
+    fn expect_records(&self, expected: Option<&RecordsFormat>, path: &Path) -> Result<(), OpenError> {
+        self.expect_kind(SegmentKind::Records, path)?;
+        let (Some(expected), found) = (expected, &self.geometry.schema) else { return Ok(()) };
+        if *found == expected.text() {
+            return Ok(());
+        }
+        let describe = |format: &RecordsFormat| format.describe();
+        Err(OpenError::Payload {
+            path: path.to_owned(),
+            found: RecordsFormat::parse(found).as_ref().map_or_else(ToString::to_string, describe),
+            expected: describe(expected),
+            difference: difference(found, &expected.text()),
+        })
     }
 
     /// Checks what kind of segment it is.

@@ -11,8 +11,9 @@ use crate::format::payload::Payload;
 use crate::memory::Memory;
 use crate::placement::{Placement, Side, look::look};
 use crate::protocol::copy;
-use crate::protocol::cursor::Join;
-use crate::protocol::slots::StrideOf;
+use crate::protocol::join::Join;
+use crate::protocol::place::BySequence;
+use crate::protocol::slots::{Slots, StrideOf};
 use crate::protocol::wait::{Interrupter, WaitStrategy};
 use crate::sync::Word;
 use crate::transport::attachment::Opened;
@@ -46,13 +47,15 @@ use crate::transport::attachment::Opened;
 ///
 /// A loop that handles everything that can happen is in `ring/examples/subscriber.rs`.
 pub struct Subscriber<T> {
-    pub(super) receiver: Receiver<StrideOf<T>>,
+    pub(super) receiver: Receiver<Slots<Word, StrideOf<T>>, BySequence>,
 }
 
 impl<T: Payload> Subscriber<T> {
     /// Joins an opened ring.
     pub(crate) fn new(opened: Opened, join: Join, wait: WaitStrategy) -> Self {
-        Subscriber { receiver: Receiver::new(opened, StrideOf::STRIDE, join, wait) }
+        Subscriber {
+            receiver: Receiver::new(opened, |memory, layout| Slots::new(memory, layout, StrideOf::STRIDE), join, wait),
+        }
     }
 
     /// Receives the next message, if there is one.

@@ -9,14 +9,13 @@
 
 use std::time::{Duration, Instant};
 
-use crate::protocol::slot;
 use crate::protocol::view::View;
 use crate::sync::spin_loop;
 
 /// Messages between two checks of how far ahead the publisher is.
 const EVERY: u64 = 64;
 
-/// How many messages the publisher gets ahead. On Zen 4, less than 200 gained little.
+/// How many slots the publisher gets ahead. On Zen 4, less than 200 gained little.
 const DISTANCE: u64 = 256;
 
 /// A stream is at full speed if [`EVERY`] messages come within this time.
@@ -36,8 +35,8 @@ const FIRST_PAUSES: u32 = 4;
 const PAUSES: u32 = 16;
 
 /// What a subscriber remembers in order to decide whether to hold back.
-pub(super) struct HoldBack {
-    pub(super) wanted: bool,
+pub(crate) struct HoldBack {
+    pub(crate) wanted: bool,
     /// Whether this ring is large enough to gain from it.
     pays: bool,
     /// The sequence number of the last message that the subscriber had to wait for.
@@ -62,25 +61,32 @@ impl HoldBack {
 
     /// Holds back before message `next` if that is worth it. `waits` tells whether the caller would wait for the
     /// message. Returns the sequence number at which to call again.
-    pub(super) fn hold_back_before(&mut self, view: &View, next: u64, waits: bool) -> u64 {
+    /// `is_published` tells whether the slot so many after the next message's was published.
+    pub(super) fn hold_back_before(
+        &mut self,
+        view: &View,
+        next: u64,
+        waits: bool,
+        is_published: impl Fn(u64) -> bool,
+    ) -> u64 {
         if !self.pays {
             return u64::MAX;
         }
-        if waits && self.wanted && self.is_right_behind(view, next) {
-            self.let_publisher_get_ahead(view, next);
+        if waits && self.wanted && self.is_right_behind(next, &is_published) {
+            self.let_publisher_get_ahead(view, &is_published);
         }
         next.saturating_add(EVERY)
     }
 
     /// Whether message `next` and the [`EVERY`] before it were there at once, and the publisher is not far ahead.
-    fn is_right_behind(&mut self, view: &View, next: u64) -> bool {
-        if !is_published(view, next) {
+    fn is_right_behind(&mut self, next: u64, is_published: impl Fn(u64) -> bool) -> bool {
+        if !is_published(0) {
             self.caught_up(next);
         }
-        next.saturating_sub(self.caught_up) > EVERY && !is_far_ahead(view, next)
+        next.saturating_sub(self.caught_up) > EVERY && !is_far_ahead(is_published)
     }
 
-    fn let_publisher_get_ahead(&mut self, view: &View, next: u64) {
+    fn let_publisher_get_ahead(&mut self, view: &View, is_published: impl Fn(u64) -> bool) {
         let begun = Instant::now();
         if begun.saturating_duration_since(self.last_near) < AT_FULL_SPEED {
             let pause = |times: u32| (0..times).for_each(|_| spin_loop());
@@ -89,7 +95,7 @@ impl HoldBack {
             // A publisher that stands still gets no further ahead, so waiting for it gains nothing.
             if view.published_count() != published {
                 self.times += 1;
-                while begun.elapsed() < LONGEST && !is_far_ahead(view, next) {
+                while begun.elapsed() < LONGEST && !is_far_ahead(&is_published) {
                     pause(PAUSES);
                 }
             }
@@ -98,14 +104,9 @@ impl HoldBack {
     }
 }
 
-/// Whether the publisher is [`DISTANCE`] messages ahead of a subscriber that reads `next`.
-fn is_far_ahead(view: &View, next: u64) -> bool {
-    is_published(view, next.saturating_add(DISTANCE - 1))
-}
-
-/// Whether this message, or a later one in its slot, was published.
-fn is_published(view: &View, sequence: u64) -> bool {
-    view.sequence_word(sequence) >= slot::published(sequence)
+/// Whether the publisher is [`DISTANCE`] slots ahead of a subscriber.
+fn is_far_ahead(is_published: impl Fn(u64) -> bool) -> bool {
+    is_published(DISTANCE - 1)
 }
 
 #[cfg(all(test, not(loom)))]
@@ -113,6 +114,7 @@ mod tests {
     use std::time::Duration;
 
     use super::HoldBack;
+    use crate::protocol::slot;
     use crate::{Join, Subscriber, WaitStrategy, in_process};
 
     #[test]
@@ -131,7 +133,8 @@ mod tests {
             (0..publish).for_each(|_| _ = publisher.publish(&0));
             (0..receive).for_each(|_| _ = subscriber.recv().unwrap());
             let (view, next) = (subscriber.receiver.cursor().view().clone(), subscriber.sequence());
-            subscriber.receiver.hold_back.is_right_behind(&view, next)
+            let is_published = |ahead| view.sequence_word(next + ahead) >= slot::published(next + ahead);
+            subscriber.receiver.hold_back.is_right_behind(next, is_published)
         };
         assert!(!go_on(&mut subscriber, 100, 64), "only 64 in a row");
         assert!(go_on(&mut subscriber, 0, 1));

@@ -5,4 +5,4 @@ mod hold_back;
 pub(crate) mod notify;
 pub(crate) mod options;
 pub(crate) mod raw;
-mod receiver;
+pub(crate) mod receiver;

@@ -11,7 +11,7 @@ use crate::format::name::{self, DEFAULT_ROOT};
 use crate::format::payload::Payload;
 use crate::memory::Mapping;
 use crate::placement::PlacementRequest;
-use crate::protocol::cursor::Join;
+use crate::protocol::join::Join;
 use crate::protocol::wait::WaitStrategy;
 use crate::segment::header::Contents;
 use crate::transport;
@@ -164,6 +164,14 @@ impl<T> SubscriberOptions<T> {
 
     pub(crate) fn wait_strategy(&self) -> WaitStrategy {
         self.wait
+    }
+
+    pub(crate) fn join_at(&self) -> Join {
+        self.join
+    }
+
+    pub(crate) fn holds_back(&self) -> bool {
+        self.hold_back
     }
 
     fn open_messages(&self) -> Result<Opened, OpenError> {

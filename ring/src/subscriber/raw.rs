@@ -6,10 +6,13 @@ use std::time::Duration;
 use super::notify::Notifier;
 use super::receiver::Receiver;
 use crate::error::{RecvError, TryRecvError};
+use crate::format::layout::Layout;
 use crate::format::message::MessageFormat;
 use crate::protocol::copy;
-use crate::protocol::cursor::Join;
-use crate::protocol::slots::DynamicStride;
+use crate::protocol::cursor::Cursor;
+use crate::protocol::join::Join;
+use crate::protocol::place::{BySequence, Place};
+use crate::protocol::slots::{DynamicStride, Slots};
 use crate::protocol::wait::{Interrupter, WaitStrategy};
 use crate::sync::Word;
 use crate::transport::attachment::Opened;
@@ -19,7 +22,7 @@ use crate::transport::attachment::Opened;
 /// It returns the same messages and events, in the same order, as a typed [`Subscriber`](crate::Subscriber) of the same
 /// ring.
 pub struct RawSubscriber {
-    pub(super) receiver: Receiver<DynamicStride>,
+    pub(super) receiver: Receiver<Slots<Word, DynamicStride>, BySequence>,
     format: MessageFormat,
 }
 
@@ -41,12 +44,25 @@ pub struct Account {
     pub epoch: u64,
 }
 
+impl Account {
+    pub(crate) fn of<P: Place>(cursor: &Cursor<P>) -> Self {
+        Account {
+            first: cursor.first(),
+            received: cursor.received(),
+            lost: cursor.lost(),
+            skipped: cursor.skipped(),
+            sequence: cursor.next(),
+            epoch: cursor.epoch(),
+        }
+    }
+}
+
 impl RawSubscriber {
     pub(super) fn new(opened: Opened, join: Join, wait: WaitStrategy) -> Self {
-        let stride = DynamicStride::of(&opened.layout);
         let (geometry, _) = opened.found.as_ref().expect("an untyped subscriber opens rings with a header only");
         let format = MessageFormat::from_parts(geometry.payload_size, geometry.payload_align, geometry.schema.clone());
-        RawSubscriber { receiver: Receiver::new(opened, stride, join, wait), format }
+        let slots = |memory, layout: &Layout| Slots::new(memory, layout, DynamicStride::of(layout));
+        RawSubscriber { receiver: Receiver::new(opened, slots, join, wait), format }
     }
 
     /// The format of the ring's messages.
@@ -128,15 +144,7 @@ impl RawSubscriber {
 
     /// Its position, and what became of every message.
     pub fn account(&self) -> Account {
-        let cursor = self.receiver.cursor();
-        Account {
-            first: cursor.first(),
-            received: cursor.received(),
-            lost: cursor.lost(),
-            skipped: cursor.skipped(),
-            sequence: cursor.next(),
-            epoch: cursor.epoch(),
-        }
+        Account::of(self.receiver.cursor())
     }
 
     /// Number of messages that are published and not yet received: see [`Subscriber::lag`](crate::Subscriber::lag).

@@ -7,8 +7,11 @@ use std::time::{Duration, Instant};
 use super::hold_back::HoldBack;
 use super::notify::{Armed, Notifier, Watched};
 use crate::error::{RecvError, TryRecvError};
+use crate::format::layout::Layout;
 use crate::memory::Memory;
-use crate::protocol::cursor::{Cursor, Join, Resolution};
+use crate::protocol::cursor::{Cursor, Resolution};
+use crate::protocol::join::Join;
+use crate::protocol::place::{BySequence, Place};
 use crate::protocol::slot;
 use crate::protocol::slots::{Slots, Stride};
 use crate::protocol::view::View;
@@ -20,16 +23,87 @@ use crate::transport::attachment::{Attachment, Opened};
 /// Number of attempts that [`Receiver::latest`] makes if the publisher overtakes it.
 const LATEST_ATTEMPTS: u32 = 16;
 
-/// One subscriber of a ring. `S` is the stride between the slots.
-pub(super) struct Receiver<S> {
-    slots: Slots<Word, S>,
-    cursor: Cursor,
+/// The messages of a ring, as they are read.
+pub(crate) trait Messages {
+    /// Where a message is.
+    type Place: Place;
+    /// What a copy is made of.
+    type Source<'a>;
+
+    fn memory(&self) -> &Memory<Word>;
+
+    /// Whether a message is within one line, so that polling for it and reading it are one.
+    fn is_one_line(&self) -> bool;
+
+    /// The word that a subscriber polls.
+    fn polled(&self, sequence: u64, place: Self::Place) -> &Word;
+
+    /// What that word is at least once the message is there.
+    fn awaited(sequence: u64, place: Self::Place) -> u64;
+
+    /// Whether the slot that comes `ahead` slots after the message's was published.
+    fn is_published(&self, sequence: u64, place: Self::Place, ahead: u64) -> bool;
+
+    /// Reads message `sequence`. The place of the message behind it comes with it. The error is the word that was there
+    /// instead.
+    fn read<C>(
+        &self,
+        sequence: u64,
+        place: Self::Place,
+        copy: impl FnOnce(Self::Source<'_>) -> C,
+    ) -> Result<(C, Self::Place), u64>;
+}
+
+impl<S: Stride> Messages for Slots<Word, S> {
+    type Place = BySequence;
+    type Source<'a> = &'a [Word];
+
+    #[inline(always)]
+    fn memory(&self) -> &Memory<Word> {
+        Slots::memory(self)
+    }
+
+    #[inline(always)]
+    fn is_one_line(&self) -> bool {
+        self.words() == LINE_WORDS
+    }
+
+    #[inline(always)]
+    fn polled(&self, sequence: u64, _: BySequence) -> &Word {
+        &self.at(sequence)[0]
+    }
+
+    #[inline(always)]
+    fn awaited(sequence: u64, _: BySequence) -> u64 {
+        slot::published(sequence)
+    }
+
+    fn is_published(&self, sequence: u64, _: BySequence, ahead: u64) -> bool {
+        let sequence = sequence.saturating_add(ahead);
+        self.at(sequence)[0].load() >= slot::published(sequence)
+    }
+
+    #[inline(always)]
+    fn read<C>(
+        &self,
+        sequence: u64,
+        place: BySequence,
+        copy: impl FnOnce(&[Word]) -> C,
+    ) -> Result<(C, BySequence), u64> {
+        slot::read(self.at(sequence), sequence, copy).map(|copied| (copied, place))
+    }
+}
+
+/// One subscriber of a ring, which has the messages `M`.
+pub(crate) struct Receiver<M, P> {
+    messages: M,
+    cursor: Cursor<P>,
     wait: WaitStrategy,
     /// The sequence number at which to call `attend` before reading.
     attend_at: u64,
     /// The sequence number at which to record the position next.
     record_at: u64,
-    pub(super) hold_back: HoldBack,
+    pub(crate) hold_back: HoldBack,
     /// Number of empty polls since the clock was last read.
     polls: u32,
     /// When the kernel was last asked whether the publisher lives.
@@ -40,9 +114,14 @@ pub(super) struct Receiver<S> {
     attachment: Attachment,
 }
 
-impl<S: Stride> Receiver<S> {
-    /// Joins an opened ring.
-    pub(super) fn new(opened: Opened, stride: S, join: Join, wait: WaitStrategy) -> Self {
+impl<M: Messages<Place = P>, P: Place> Receiver<M, P> {
+    /// Joins an opened ring. `messages` makes its messages of its memory.
+    pub(crate) fn new(
+        opened: Opened,
+        messages: impl FnOnce(Memory<Word>, &Layout) -> M,
+        join: Join,
+        wait: WaitStrategy,
+    ) -> Self {
         let Opened { memory, layout, sleepers, mut attachment, .. } = opened;
         let cursor = Cursor::join(View::new(&memory, layout), join);
         attachment.claim_entry(cursor.next());
@@ -50,7 +129,7 @@ impl<S: Stride> Receiver<S> {
         hold_back.caught_up(cursor.next());
         Receiver {
             sleeper: Sleeper::new(&memory, &layout, sleepers),
-            slots: Slots::new(memory, &layout, stride),
+            messages: messages(memory, &layout),
             cursor,
             wait,
             attend_at: 0,
@@ -66,10 +145,14 @@ impl<S: Stride> Receiver<S> {
     /// Receives the next message if it is there, or returns why not. `waits` tells whether the caller would wait for
     /// it.
     #[inline(always)]
-    pub(super) fn attempt<C>(&mut self, waits: bool, mut copy: impl FnMut(&[Word]) -> C) -> Result<C, TryRecvError> {
+    pub(crate) fn attempt<C>(
+        &mut self,
+        waits: bool,
+        mut copy: impl FnMut(M::Source<'_>) -> C,
+    ) -> Result<C, TryRecvError> {
         match self.look(waits, &mut copy) {
-            Ok(copied) if self.cursor.is_of_this_epoch() => {
-                self.cursor.advance();
+            Ok((copied, behind)) if self.cursor.is_of_this_epoch() => {
+                self.cursor.advance(behind);
                 Ok(copied)
             }
             read => self.look_again(read.err(), copy),
@@ -78,7 +161,7 @@ impl<S: Stride> Receiver<S> {
 
     /// Waits for the next message or event and returns it.
     #[inline(always)]
-    pub(super) fn receive<C>(&mut self, mut copy: impl FnMut(&[Word]) -> C) -> Result<C, RecvError> {
+    pub(crate) fn receive<C>(&mut self, mut copy: impl FnMut(M::Source<'_>) -> C) -> Result<C, RecvError> {
         let mut rounds = 0;
         loop {
             if let Some(copied) = self.poll(&mut copy) {
@@ -91,10 +174,10 @@ impl<S: Stride> Receiver<S> {
     }
 
     /// The same, for at most `timeout`.
-    pub(super) fn receive_within<C>(
+    pub(crate) fn receive_within<C>(
         &mut self,
         timeout: Duration,
-        mut copy: impl FnMut(&[Word]) -> C,
+        mut copy: impl FnMut(M::Source<'_>) -> C,
     ) -> Result<C, TryRecvError> {
         match self.attempt(!timeout.is_zero(), &mut copy) {
             Err(TryRecvError::Empty) => self.hold_back.caught_up(self.cursor.next()),
@@ -116,24 +199,40 @@ impl<S: Stride> Receiver<S> {
 
     /// Receives as many of the next messages as there are, up to one for each of `copies`. Returns how many.
     #[inline(always)]
-    pub(super) fn receive_batch<C: FnMut(&[Word])>(
+    pub(crate) fn receive_batch<C: FnMut(M::Source<'_>)>(
         &mut self,
         copies: impl Iterator<Item = C>,
     ) -> Result<usize, TryRecvError> {
         let mut count = 0;
         for mut copy in copies {
-            match self.look(false, &mut copy) {
-                Ok(()) if self.cursor.is_of_this_epoch() => self.cursor.advance(),
-                _ if count > 0 => break,
-                read => self.look_again(read.err(), &mut copy)?,
+            match self.receive_one_of_a_batch(count == 0, &mut copy)? {
+                Some(()) => count += 1,
+                None => break,
             }
-            count += 1;
         }
         Ok(count)
     }
 
+    /// Receives one message of a batch. Only for the first it finds out why there is none; for any other that is left to the
+    /// next call.
+    #[inline(always)]
+    pub(crate) fn receive_one_of_a_batch<C>(
+        &mut self,
+        is_first: bool,
+        mut copy: impl FnMut(M::Source<'_>) -> C,
+    ) -> Result<Option<C>, TryRecvError> {
+        match self.look(false, &mut copy) {
+            Ok((copied, behind)) if self.cursor.is_of_this_epoch() => {
+                self.cursor.advance(behind);
+                Ok(Some(copied))
+            }
+            _ if !is_first => Ok(None),
+            read => self.look_again(read.err(), copy).map(Some),
+        }
+    }
+
     /// Receives the newest message, if it was not received yet.
-    pub(super) fn latest<C>(&mut self, mut copy: impl FnMut(&[Word]) -> C) -> Result<C, TryRecvError> {
+    pub(crate) fn latest<C>(&mut self, mut copy: impl FnMut(M::Source<'_>) -> C) -> Result<C, TryRecvError> {
         let mut attempts = 1..LATEST_ATTEMPTS;
         loop {
             self.cursor.skip_to_newest()?;
@@ -152,19 +251,19 @@ impl<S: Stride> Receiver<S> {
     /// through nothing else. A message of several lines is polled for once and then left to [`wait`](Self::wait), which
     /// measurements showed to be faster.
     #[inline(always)]
-    fn poll<C>(&mut self, mut copy: impl FnMut(&[Word]) -> C) -> Option<C> {
-        let (awaited, mut polls) = (slot::published(self.cursor.next()), 0);
+    fn poll<C>(&mut self, mut copy: impl FnMut(M::Source<'_>) -> C) -> Option<C> {
+        let (awaited, mut polls) = (M::awaited(self.cursor.next(), self.cursor.place()), 0);
         loop {
             match self.look(true, &mut copy) {
-                Ok(copied) if self.cursor.is_of_this_epoch() => {
+                Ok((copied, behind)) if self.cursor.is_of_this_epoch() => {
                     if polls > 0 {
                         self.hold_back.caught_up(self.cursor.next());
                     }
-                    self.cursor.advance();
+                    self.cursor.advance(behind);
                     return Some(copied);
                 }
                 // Not published yet, most likely.
-                Err(seen) if seen < awaited && polls < SPINS && self.slots.words() == LINE_WORDS => {
+                Err(seen) if seen < awaited && polls < SPINS && self.messages.is_one_line() => {
                     polls += 1;
                     spin_loop();
                 }
@@ -180,13 +279,14 @@ impl<S: Stride> Receiver<S> {
         &mut self,
         rounds: &mut u32,
         until: Until,
-        copy: impl FnMut(&[Word]) -> C,
+        copy: impl FnMut(M::Source<'_>) -> C,
     ) -> Result<Option<C>, RecvError> {
         self.hold_back.caught_up(self.cursor.next());
-        if self.slots.words() > LINE_WORDS {
-            let (slot, awaited) = (self.slots.at(self.cursor.next()), slot::published(self.cursor.next()));
+        if !self.messages.is_one_line() {
+            let (next, place) = (self.cursor.next(), self.cursor.place());
+            let (word, awaited) = (self.messages.polled(next, place), M::awaited(next, place));
             for _ in 0..SPINS {
-                if slot[0].load() >= awaited {
+                if word.load() >= awaited {
                     break;
                 }
                 spin_loop();
@@ -207,13 +307,13 @@ impl<S: Stride> Receiver<S> {
     /// Reads the next message, if it is there. The error is the sequence word that was there instead. `waits` tells
     /// whether the caller would wait for it.
     #[inline(always)]
-    fn look<C>(&mut self, waits: bool, copy: impl FnOnce(&[Word]) -> C) -> Result<C, u64> {
+    fn look<C>(&mut self, waits: bool, copy: impl FnOnce(M::Source<'_>) -> C) -> Result<(C, P), u64> {
         if self.cursor.next() >= self.attend_at {
             self.attend(waits);
         }
         // Loads the number again, so that no register has to keep it across that call.
         let next = self.cursor.next();
-        slot::read(self.slots.at(next), next, copy)
+        self.messages.read(next, self.cursor.place(), copy)
     }
 
     /// The work between messages: records the position, and holds back.
@@ -222,7 +322,9 @@ impl<S: Stride> Receiver<S> {
         if self.cursor.next() >= self.record_at {
             self.record_position();
         }
-        let hold_back_at = self.hold_back.hold_back_before(self.cursor.view(), self.cursor.next(), waits);
+        let (next, place) = (self.cursor.next(), self.cursor.place());
+        let is_published = |ahead| self.messages.is_published(next, place, ahead);
+        let hold_back_at = self.hold_back.hold_back_before(self.cursor.view(), next, waits, is_published);
         self.attend_at = hold_back_at.min(self.record_at);
     }
 
@@ -230,7 +332,7 @@ impl<S: Stride> Receiver<S> {
     /// the sequence word of its slot, or `None` if the message is there but the epoch has changed.
     #[cold]
     #[inline(never)]
-    fn look_again<C>(&mut self, seen: Option<u64>, copy: impl FnOnce(&[Word]) -> C) -> Result<C, TryRecvError> {
+    fn look_again<C>(&mut self, seen: Option<u64>, copy: impl FnOnce(M::Source<'_>) -> C) -> Result<C, TryRecvError> {
         let alive = || !self.attachment.liveness().is_dead();
         let result = match self.cursor.resolve(seen, alive) {
             Ok(Resolution::Message) => Ok(()),
@@ -238,8 +340,8 @@ impl<S: Stride> Receiver<S> {
             Err(error) => Err(error),
         };
         let result = result.and_then(|()| match self.look(false, copy) {
-            Ok(copied) => {
-                self.cursor.advance();
+            Ok((copied, behind)) => {
+                self.cursor.advance(behind);
                 Ok(copied)
             }
             Err(seen) => Err(self.cursor.why_missed(seen, || !self.attachment.liveness().is_dead())),
@@ -269,7 +371,7 @@ impl<S: Stride> Receiver<S> {
     fn ask_kernel(&mut self) -> Result<(), TryRecvError> {
         self.asked = Instant::now();
         // If the segment was cut short, its publisher may live, but its messages no longer arrive here.
-        if self.slots.memory().look_if_cut_short() {
+        if self.messages.memory().look_if_cut_short() {
             return Err(TryRecvError::CutShort);
         }
         self.dead = self.attachment.liveness().is_dead();
@@ -297,9 +399,9 @@ impl<S: Stride> Receiver<S> {
     }
 }
 
-impl<S> Receiver<S> {
+impl<M, P: Place> Receiver<M, P> {
     /// Waits until a publisher takes the ring over, or there is another event to return.
-    pub(super) fn wait_for_publisher(&mut self, timeout: Duration) -> bool {
+    pub(crate) fn wait_for_publisher(&mut self, timeout: Duration) -> bool {
         let deadline = Instant::now().checked_add(timeout);
         self.record_position();
         let (told, view, liveness) = (self.cursor.told_of_end(), self.cursor.view(), self.attachment.liveness());
@@ -316,7 +418,7 @@ impl<S> Receiver<S> {
     }
 
     /// Makes a descriptor that becomes readable when there is something to receive.
-    pub(super) fn notifier(&self) -> io::Result<Notifier> {
+    pub(crate) fn notifier(&self) -> io::Result<Notifier> {
         Notifier::start(Watched {
             view: self.cursor.view().clone(),
             liveness: self.attachment.liveness().try_clone()?,
@@ -324,29 +426,29 @@ impl<S> Receiver<S> {
         })
     }
 
-    pub(super) fn interrupter(&self) -> Interrupter {
+    pub(crate) fn interrupter(&self) -> Interrupter {
         self.sleeper.interrupter()
     }
 
     #[inline]
-    pub(super) fn cursor(&self) -> &Cursor {
+    pub(crate) fn cursor(&self) -> &Cursor<P> {
         &self.cursor
     }
 
-    pub(super) fn memory(&self) -> &Memory<Word> {
-        self.slots.memory()
+    pub(crate) fn memory(&self) -> &Memory<Word> {
+        self.cursor.view().memory()
     }
 
-    pub(super) fn publisher_is_alive(&self) -> bool {
+    pub(crate) fn publisher_is_alive(&self) -> bool {
         !self.attachment.liveness().is_dead()
     }
 
-    pub(super) fn without_entry(&self) -> Option<&str> {
+    pub(crate) fn without_entry(&self) -> Option<&str> {
         self.attachment.without_entry()
     }
 
     /// Records the position for tools.
-    pub(super) fn write_position(&self) {
+    pub(crate) fn write_position(&self) {
         self.attachment.report(self.cursor.next(), self.cursor.lost());
     }
 
@@ -360,13 +462,13 @@ impl<S> Receiver<S> {
 
 impl Notifier {
     /// Waits for anything that the subscriber's caller was not told.
-    pub(super) fn arm_for_receiver<S>(&self, receiver: &Receiver<S>) {
+    pub(crate) fn arm_for_receiver<M, P: Place>(&self, receiver: &Receiver<M, P>) {
         receiver.write_position();
         self.arm_for(Armed::Anything(receiver.cursor.told()));
     }
 
     /// Waits for a publisher, or for anything else that the caller was not told.
-    pub(super) fn arm_receiver_for_publisher<S>(&self, receiver: &Receiver<S>) {
+    pub(crate) fn arm_receiver_for_publisher<M, P: Place>(&self, receiver: &Receiver<M, P>) {
         receiver.write_position();
         self.arm_for(Armed::Publisher(receiver.cursor.told_of_end()));
     }

@@ -30,8 +30,8 @@ pub(crate) use modelled::model::thread_wakes;
 #[cfg(loom)]
 pub(crate) use modelled::{
     atomic::{
-        EPOCHS, LEAST_LOG, LINE_WORDS, MAPPABLE, PAD_WORDS, base, compiler_fence, fence, on, panicking, spin_loop,
-        yield_now,
+        EPOCHS, LEAST_LOG, LINE_WORDS, MAPPABLE, PAD_WORDS, RECORD_PART, base, compiler_fence, fence, on, panicking,
+        spin_loop, yield_now,
     },
     park::{
         Thread, barrier_on_all, nap, naps, register_for_barriers, remember_unpinned, sleep, spawn, spawn_unpinned, wake,
@@ -46,8 +46,8 @@ pub(crate) use park::{
 pub(crate) use point::fault_point;
 #[cfg(not(loom))]
 pub(crate) use real::{
-    EPOCHS, LEAST_LOG, LINE_WORDS, MAPPABLE, PAD_WORDS, base, compiler_fence, fence, on, panicking, spin_loop,
-    thread_wakes, yield_now,
+    EPOCHS, LEAST_LOG, LINE_WORDS, MAPPABLE, PAD_WORDS, RECORD_PART, base, compiler_fence, fence, on, panicking,
+    spin_loop, thread_wakes, yield_now,
 };
 pub(crate) use signals::without_signals;
 pub(crate) use word::{Word, WriteWord};

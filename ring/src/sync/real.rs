@@ -17,6 +17,9 @@ pub(crate) const EPOCHS: u64 = 8;
 /// The fewest entries of a table's log of stores.
 pub(crate) const LEAST_LOG: u64 = 64;
 
+/// A record takes at most so small a part of its ring.
+pub(crate) const RECORD_PART: u64 = 4;
+
 /// The first sequence of a ring within one process.
 pub(crate) const fn base() -> u64 {
     0

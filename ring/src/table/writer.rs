@@ -28,6 +28,7 @@ impl<S: Stride> Writer<S> {
     /// Writes to a table or a cell in which a new epoch has begun. Keys are of `key_size` bytes.
     pub(super) fn new(made: Made, stride: S, wake: Wake, key_size: usize) -> Self {
         let Made { memory, layout, next, sleepers, host } = made;
+        let next = next.sequence;
         let stored = Rows::with_stride(memory.reader(), layout, stride);
         let mut keys = Keys::new(key_size);
         keys.learn(&stored);

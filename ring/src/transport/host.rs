@@ -6,14 +6,15 @@ use std::path::Path;
 use crate::error::CloseError;
 use crate::format::layout::Layout;
 use crate::memory::{Memory, Pinned};
+use crate::protocol::takeover::Next;
 use crate::sync::WriteWord;
 
 /// A ring that was just made or taken over, with a new epoch that begins at `next`.
 pub(crate) struct Made {
     pub(crate) memory: Memory<WriteWord>,
     pub(crate) layout: Layout,
-    /// The sequence of the next message.
-    pub(crate) next: u64,
+    /// Where its writer begins.
+    pub(crate) next: Next,
     /// The sleepers' flag, which sleeping subscribers set.
     pub(crate) sleepers: Pinned<WriteWord>,
     pub(crate) host: Box<dyn Host>,

@@ -14,7 +14,7 @@ use crate::format::layout::{Geometry, Layout, MAGIC, MAX_SEQUENCE, control, stat
 use crate::memory::{CreatorPid, Memory, Pinned};
 use crate::placement::PlacementRequest;
 use crate::presence::lock::try_lock;
-use crate::protocol::takeover;
+use crate::protocol::takeover::{self, Next};
 use crate::segment::fill::{check_limit, not_mapped};
 use crate::segment::header::Header;
 use crate::segment::{check, fill, room};
@@ -51,8 +51,8 @@ pub(crate) fn make(root: &Path, request: &Request<'_>) -> Result<Made, CreateErr
     }
 }
 
-/// Returns the ring's files, its layout and the sequence of the next message.
-fn take_over_or_make(ring: &Directory, request: &Request<'_>) -> Result<(OpenFiles, Layout, u64), CreateError> {
+/// Returns the ring's files, its layout and where its publisher begins.
+fn take_over_or_make(ring: &Directory, request: &Request<'_>) -> Result<(OpenFiles, Layout, Next), CreateError> {
     let old = OldSegment::find(ring, request.placement)?;
     // What a killed publisher left takes room that this ring may need. The lock is held, so nobody else is preparing files.
     for name in [file::SEGMENT, file::CONTROL] {
@@ -68,10 +68,10 @@ fn take_over_or_make(ring: &Directory, request: &Request<'_>) -> Result<(OpenFil
         return Ok((reused, layout, next));
     }
     let (new, layout) = make_new(ring, request, old.as_ref())?;
-    Ok((new, layout, layout.base))
+    Ok((new, layout, Next::of_new(&layout)))
 }
 
-fn made(files: RingFiles, ring: OpenFiles, layout: Layout, next: u64, keep: bool) -> Made {
+fn made(files: RingFiles, ring: OpenFiles, layout: Layout, next: Next, keep: bool) -> Made {
     let OpenFiles { memory, control, control_file, live } = ring;
     let sleepers = Pinned::new(&control, control::SLEEPERS);
     let host = DiskHost { files, keep, control: control_file, _live: live };
@@ -130,8 +130,10 @@ struct OldSegment {
     /// The whole segment, or only the prefix if the file's size does not fit this version.
     memory: Memory<WriteWord>,
     header: Option<Header>,
-    /// The sequence after its last message, if it can be found.
-    next: Option<u64>,
+    /// Where its next publisher begins, if its slots say so.
+    next: Option<Next>,
+    /// The first sequence of a ring that replaces it, if it can be told.
+    base_after: Option<u64>,
 }
 
 impl OldSegment {
@@ -159,18 +161,19 @@ impl OldSegment {
             return Err(not_a_ring(format!("a file that begins with {:#018x}", memory[word::MAGIC].load())));
         }
         let header = if whole { Header::read(&memory.reader(), &path).ok() } else { None };
-        let next = match &header {
-            Some(header) => takeover::next_sequence(&memory.reader(), &header.layout()),
+        let next = header.as_ref().and_then(|header| takeover::next_sequence(&memory.reader(), &header.layout()));
+        let base_after = match next {
+            Some(next) => Some(next.sequence),
             // Of another version, or damaged: only its count is left. The publisher may have died after a message and
             // before its count, so a subscriber may have seen one message more. Hence the + 1.
             None if whole => memory[word::PUBLISHED].load().checked_add(1).filter(|&next| next < MAX_SEQUENCE),
             None => None,
         };
-        Ok(Some(OldSegment { file, memory, header, next }))
+        Ok(Some(OldSegment { file, memory, header, next, base_after }))
     }
 
     /// The layout and the next sequence, if a publisher of this geometry can take the segment over.
-    fn resume_point(&self, geometry: &Geometry) -> Option<(Layout, u64)> {
+    fn resume_point(&self, geometry: &Geometry) -> Option<(Layout, Next)> {
         let header = self.header.as_ref().filter(|header| header.geometry == *geometry)?;
         if self.memory[word::STATE].load() == state::SUPERSEDED {
             return None;
@@ -250,7 +253,7 @@ fn make_new(
     check_room(ring, (bytes as u64).saturating_add(control::BYTES as u64))?;
     let nonce = fill::nonce();
     // The new ring begins after the old ring's sequences. Otherwise a subscriber of both could see a sequence twice.
-    let base = request.base.or_else(|| old.and_then(|old| old.next)).unwrap_or(0);
+    let base = request.base.or_else(|| old.and_then(|old| old.base_after)).unwrap_or(0);
     ring.admit(access)?;
     let live = open_live(ring, access)?;
 

@@ -14,6 +14,7 @@ use crate::error::{CloseError, CreateError};
 use crate::format::layout::control;
 use crate::memory::Pinned;
 use crate::presence::entries;
+use crate::protocol::takeover::Next;
 use crate::segment::{fill, room};
 use crate::transport::files::has_proc;
 use crate::transport::host::{Host, Made};
@@ -51,7 +52,7 @@ pub(crate) fn make(path: &Path, request: &Request<'_>) -> Result<Made, CreateErr
     let server = Server::start(socket, listener, offer, alive)?;
     let sleepers = Pinned::new(&words, control::SLEEPERS);
     let host = Box::new(SealedHost { server, control: counted });
-    Ok(Made { memory, layout, next: layout.base, sleepers, host })
+    Ok(Made { memory, layout, next: Next::of_new(&layout), sleepers, host })
 }
 
 /// A publisher's resources of a sealed ring.

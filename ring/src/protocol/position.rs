@@ -1,0 +1,131 @@
+//! The place of a record, for the cursor.
+
+use super::join::Join;
+use super::place::{Place, Settled, Unfound};
+use super::record;
+use super::records::{self, Located, Spot};
+use super::slot::Absence;
+use super::view::View;
+use crate::format::layout::MAX_SEQUENCE;
+use crate::format::records::{MAX_POSITION, longest};
+
+/// A record's position, or that of another record if its own is not known.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Position {
+    /// The position. With [`ELSEWHERE`] it is that of record `number`.
+    at: u64,
+    number: u64,
+}
+
+/// Added to a position that is not the record's own: no slot's word names such a one, so nothing is read there.
+const ELSEWHERE: u64 = MAX_POSITION;
+
+impl Position {
+    /// The position to read at.
+    #[inline(always)]
+    pub(crate) fn at(self) -> u64 {
+        self.at
+    }
+
+    /// The same place, for the record that begins at `position`.
+    #[inline(always)]
+    pub(crate) fn here(position: u64) -> Self {
+        Position { at: position, number: 0 }
+    }
+
+    fn elsewhere(spot: Spot) -> Self {
+        Position { at: spot.position | ELSEWHERE, number: spot.number }
+    }
+
+    fn is_elsewhere(self) -> bool {
+        self.at >= ELSEWHERE
+    }
+
+    fn of(located: Located) -> Self {
+        match located {
+            Located::Here(spot) => Position::here(spot.position),
+            Located::Behind(spot) | Located::Gone(spot) => Position::elsewhere(spot),
+        }
+    }
+
+    /// Nothing was found: whoever looks here next looks for it again.
+    const UNFOUND: Self = Position { at: ELSEWHERE, number: 0 };
+}
+
+/// Whether the slot at `position` decides what becomes of the record that is waited for.
+pub(crate) fn is_decided(view: &View, position: u64) -> bool {
+    let own = position & !ELSEWHERE;
+    let seen = view.first_word(own);
+    seen == record::published(own) || record::why_absent(seen, own, view.mask()) != Absence::NotYet
+}
+
+impl Place for Position {
+    fn published(view: &View) -> u64 {
+        records::next_of_running(view).map_or_else(|_| view.published_count(), |next| next.number)
+    }
+
+    fn join(view: &View, join: Join) -> (u64, Self) {
+        let found = match join {
+            Join::Sequence(number) => return (number, Self::locate(view, number)),
+            Join::Latest => records::next_of_running(view),
+            Join::Oldest => records::oldest(view),
+        };
+        match found {
+            Ok(spot) => (spot.number, Position::here(spot.position)),
+            Err(_) => (view.published_count().clamp(view.layout().base, MAX_SEQUENCE), Position::UNFOUND),
+        }
+    }
+
+    fn newest(view: &View) -> Option<(u64, Self)> {
+        let (newest, _) = records::newest(view).ok()?;
+        newest.map(|spot| (spot.number, Position::here(spot.position)))
+    }
+
+    fn locate(view: &View, number: u64) -> Self {
+        records::locate(view, number).map_or(Position::UNFOUND, Position::of)
+    }
+
+    fn why_absent(&self, view: &View, number: u64, seen: u64) -> Absence {
+        if !self.is_elsewhere() {
+            return record::why_absent(seen, self.at, view.mask());
+        }
+        if self.number > number { Absence::Lapped { published: 0 } } else { Absence::NotYet }
+    }
+
+    fn settle(&mut self, view: &View, number: u64) -> Settled {
+        if !self.is_elsewhere() || !is_decided(view, self.at) {
+            return Settled::Waiting;
+        }
+        let located = records::locate(view, number);
+        *self = located.map_or(Position::UNFOUND, Position::of);
+        match located {
+            Ok(Located::Here(_)) => Settled::Here,
+            Ok(Located::Gone(_)) => Settled::Lapped { published: 0 },
+            Ok(Located::Behind(_)) | Err(Unfound::Overtaken) => Settled::Waiting,
+            Err(Unfound::Corrupt(found)) => Settled::Corrupt(found),
+        }
+    }
+
+    fn look(&mut self, view: &View, number: u64) -> Result<(), u64> {
+        if self.is_elsewhere() {
+            self.settle(view, number);
+        }
+        let longest = longest(view.capacity(), view.layout().slot_words);
+        let is_expected = |head: record::Head| head.number == number as u32;
+        record::read(view.slots(), self.at, longest, is_expected, |_| ()).map(|_| ())
+    }
+
+    fn resume(view: &View, number: u64, _: u64, goes_on: impl Fn() -> bool) -> Result<(u64, Self), Unfound> {
+        let spot = records::resume(view, goes_on)?;
+        // What is further on has a higher number.
+        if spot.number > number {
+            Ok((spot.number, Position::here(spot.position)))
+        } else {
+            Err(Unfound::Corrupt(view.first_word(spot.position)))
+        }
+    }
+
+    fn position(&self, _: u64) -> u64 {
+        self.at
+    }
+}

@@ -1,0 +1,247 @@
+//! The seqlock protocol of one record, which takes as many slots as it needs. This file alone prevents torn records.
+//!
+//! Slots have positions, counted from 0 and never used again: position `p` is in slot `p & mask`. A slot's first word names
+//! its position and says what is there:
+//!
+//! ```text
+//! 0         never written
+//! 4p + 1    a record will begin here, or is being written
+//! 4p + 2    a record begins here
+//! 4p + 3    a record goes on here
+//! ```
+//!
+//! The slot behind the last record is always marked with `4p + 1`. Positions are written in order. So whoever writes into any
+//! slot of an old record has stored a new word in its first slot before, with a release fence between: one second look, at
+//! the first slot, tells whether any byte of the record changed.
+//!
+//! The names `"Q1"`, … are the sites of docs/protocol.md.
+
+use super::copy;
+use super::slot::Absence;
+use super::slots::{Slots, Stride};
+use crate::format::records::{MAX_POSITION, in_first, in_further, slots_of};
+use crate::sync::{LINE_WORDS, Ordering, Word, WriteWord, fence, on};
+
+/// The word of a slot where a record will begin.
+#[inline(always)]
+pub(crate) fn marked(position: u64) -> u64 {
+    named(position).wrapping_mul(4).wrapping_add(1)
+}
+
+/// The word of a slot where a record begins.
+#[inline(always)]
+pub(crate) fn published(position: u64) -> u64 {
+    named(position).wrapping_mul(4).wrapping_add(2)
+}
+
+/// The word of a slot where a record goes on.
+#[inline(always)]
+fn continued(position: u64) -> u64 {
+    named(position).wrapping_mul(4).wrapping_add(3)
+}
+
+/// Q1. The position in the word. Without it a slot looks the same on every lap.
+#[inline(always)]
+fn named(position: u64) -> u64 {
+    if on("Q1") { position } else { 0 }
+}
+
+/// The position that a word names, if a record begins there.
+#[inline(always)]
+pub(crate) fn begins(word: u64) -> Option<u64> {
+    (word % 4 == 2).then_some(word / 4)
+}
+
+/// The second word of a record's first slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Head {
+    /// The low half of the record's number.
+    pub(crate) number: u32,
+    /// Bytes of the record: less than 2^24.
+    pub(crate) length: usize,
+    pub(crate) kind: u8,
+}
+
+impl Head {
+    #[inline(always)]
+    fn word(self) -> u64 {
+        u64::from(self.number) | (self.length as u64) << 32 | u64::from(self.kind) << 56
+    }
+
+    #[inline(always)]
+    fn of(word: u64) -> Self {
+        Head { number: word as u32, length: (word >> 32) as usize & 0xff_ffff, kind: (word >> 56) as u8 }
+    }
+}
+
+/// Publishes a record at `position`, whose slot is already marked, and marks the slot behind it. Returns that slot's
+/// position.
+#[inline(always)]
+pub(crate) fn publish<S: Stride>(
+    slots: &Slots<WriteWord, S>,
+    position: u64,
+    (number, kind): (u64, u8),
+    bytes: &[u8],
+) -> u64 {
+    let words = slots.words();
+    let end = position + slots_of(bytes.len(), words);
+    for further in position + 1..end {
+        // Q2. The old record that began here is gone from now on. A reader that is still copying it finds this word when it
+        // looks again.
+        if on("Q2") {
+            slots.at(further)[0].store(continued(further));
+        }
+    }
+    // Q3. Pairs with Q9. The words above and the marker were stored before this fence, and the record's bytes are stored after
+    // it. A reader that copied a byte of this record, and then looks again behind its own fence, sees those words.
+    fence("Q3", Ordering::Release);
+    let first = slots.at(position);
+    let (head, rest) = bytes.split_at(bytes.len().min(in_first(words)));
+    // Further slots first, so that the line which a waiting subscriber polls is touched once.
+    for (further, bytes) in (position + 1..end).zip(rest.chunks(in_further(words))) {
+        copy::store_bytes(&slots.at(further)[1..], bytes);
+    }
+    first[1].store(Head { number: number as u32, length: bytes.len(), kind }.word());
+    copy::store_bytes(&first[2..], head);
+    // Q4. Pairs with Q8. A reader that sees the record published sees all of it.
+    first[0].store_ordered("Q4", Ordering::Release, published(position));
+    mark(slots.at(end), end);
+    end
+}
+
+/// Marks a slot: a record will begin there.
+#[inline(always)]
+pub(crate) fn mark(slot: &[WriteWord], position: u64) {
+    // Q5. The old record that began here is gone from now on, as by Q2.
+    if on("Q5") {
+        slot[0].store(marked(position));
+    }
+    if slot.len() > LINE_WORDS {
+        // Q6. Pairs with Q9, as Q3. The stores below are the first into the next record.
+        fence("Q6", Ordering::Release);
+        // They bring each further line to this core before the record comes. What they store does not matter.
+        for line in slot[LINE_WORDS..].chunks_exact(LINE_WORDS) {
+            line[0].store(0);
+        }
+    }
+}
+
+/// A record that is being read. What it says may be torn until the second look.
+#[derive(Clone, Copy)]
+pub(crate) struct Record<'a, S> {
+    slots: &'a Slots<Word, S>,
+    position: u64,
+    pub(crate) head: Head,
+}
+
+impl<S: Stride> Record<'_, S> {
+    /// Copies the bytes to the beginning of `bytes`, which grows if it is too short.
+    #[inline(always)]
+    pub(crate) fn copy_to(&self, bytes: &mut Vec<u8>) {
+        let length = self.head.length;
+        if bytes.len() < length {
+            grow(bytes, length);
+        }
+        self.copy_into(&mut bytes[..length]);
+    }
+
+    /// Copies the bytes to `bytes`, which is as long as the record.
+    #[inline(always)]
+    pub(crate) fn copy_into(&self, bytes: &mut [u8]) {
+        let words = self.slots.words();
+        let (head, rest) = bytes.split_at_mut(bytes.len().min(in_first(words)));
+        copy::load_over_bytes(&self.slots.at(self.position)[2..], head);
+        for (position, bytes) in (self.position + 1..).zip(rest.chunks_mut(in_further(words))) {
+            copy::load_over_bytes(&self.slots.at(position)[1..], bytes);
+        }
+    }
+}
+
+#[cold]
+fn grow(bytes: &mut Vec<u8>, length: usize) {
+    bytes.resize(length, 0);
+}
+
+/// Reads the record at `position`. `copy` copies what it needs; its result may be torn and is returned only if the word did
+/// not change. The position behind the record comes with it. The error is the word that was there instead: [`why_absent`]
+/// says what it means. `longest` is the longest record that the ring can have.
+#[inline(always)]
+pub(crate) fn read<S: Stride, C>(
+    slots: &Slots<Word, S>,
+    position: u64,
+    longest: usize,
+    is_expected: impl FnOnce(Head) -> bool,
+    copy: impl FnOnce(Record<'_, S>) -> C,
+) -> Result<(C, u64), u64> {
+    let first = slots.at(position);
+    let seen = first[0].load();
+    // Q7. A record that begins exactly here. Any other word says that it is still to come, or is gone.
+    if seen != published(position) && (on("Q7") || begins(seen).is_none()) {
+        return Err(seen);
+    }
+    // Q8. Pairs with Q4. The copy gets the record that this word announced, or newer words.
+    fence("Q8", Ordering::Acquire);
+    let head = Head::of(first[1].load());
+    // Q10. A length is bounded before it is used. Whoever writes to the file can forge one.
+    let length = if on("Q10") { head.length.min(longest) } else { head.length };
+    let copied = copy(Record { slots, position, head: Head { length, ..head } });
+    // Q9. Pairs with Q3 and Q6. If any word of the copy is newer than the record, so is the word read below.
+    fence("Q9", Ordering::Acquire);
+    let again = first[0].load();
+    // Q11. The word is unchanged, so every word of the copy belongs to this record. If not, the copy is thrown away.
+    if again != seen && on("Q11") {
+        return Err(again);
+    }
+    // Q12. Another number, or a length that no publisher wrote: the slot is corrupt, which its word then says.
+    if (!is_expected(head) || head.length > longest) && on("Q12") {
+        return Err(seen);
+    }
+    Ok((copied, position + slots_of(length, slots.words())))
+}
+
+/// Why no record was read at `position`, where the word `seen` was found instead.
+#[inline]
+pub(crate) fn why_absent(seen: u64, position: u64, mask: u64) -> Absence {
+    let (found, what) = (seen / 4, seen % 4);
+    if seen == 0 {
+        return Absence::NotYet;
+    }
+    // Q13. A position can be only in its slot, and no publisher reaches the last of them.
+    if (found & mask != position & mask || found >= MAX_POSITION || what == 0) && on("Q13") {
+        return Absence::Corrupt;
+    }
+    match found.cmp(&position) {
+        std::cmp::Ordering::Less => Absence::NotYet,
+        // Marked, or left by a publisher that died when it had begun a longer record before this one.
+        std::cmp::Ordering::Equal if what == 1 || what == 3 => Absence::NotYet,
+        // It is there and was refused.
+        std::cmp::Ordering::Equal => Absence::Corrupt,
+        std::cmp::Ordering::Greater => Absence::Lapped { published: 0 },
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_is_read_back() {
+        for head in [
+            Head { number: 0, length: 0, kind: 0 },
+            Head { number: u32::MAX, length: 0xff_ffff, kind: 255 },
+            Head { number: 7, length: 1 << 23, kind: 1 },
+        ] {
+            assert_eq!(Head::of(head.word()), head);
+        }
+    }
+
+    #[test]
+    fn a_word_tells_not_yet_from_lapped_and_corrupt() {
+        let said = |seen| why_absent(seen, 6, 3);
+        let lapped = Absence::Lapped { published: 0 };
+        assert_eq!([0, marked(6), continued(6), published(2), continued(2)].map(said), [Absence::NotYet; 5]);
+        assert_eq!([marked(10), published(10), continued(10)].map(said), [lapped; 3]);
+        let wrong = [published(7), published(6), 4 * 6, marked(MAX_POSITION + 2), u64::MAX];
+        assert_eq!(wrong.map(said), [Absence::Corrupt; 5]);
+    }
+}

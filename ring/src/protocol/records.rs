@@ -1,0 +1,252 @@
+//! Where the records of a ring are: its end, the oldest, one of a given number. Each record says how long it is, so the next
+//! one is found from it; the one before it is not.
+//!
+//! The header names the position of the record that was published last. From there a reader follows the slots. All that is
+//! read may be overwritten meanwhile, or be forged: every walk is bounded by the ring, and a record's number is taken only
+//! with a second look.
+
+use super::place::Unfound;
+use super::record::{self, Head};
+use super::slot::Absence;
+use super::view::View;
+use crate::format::layout::MAX_SEQUENCE;
+use crate::format::records::{MAX_POSITION, longest};
+use crate::sync::tuning::{MARGIN, MARGIN_PART};
+use crate::sync::{Ordering, fence, on};
+
+/// The number of a record and the position of its first slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Spot {
+    pub(crate) number: u64,
+    pub(crate) position: u64,
+}
+
+/// Attempts to find the end while the publisher overtakes every look. It needs a ring as small as a record, or a reader that
+/// is kept from running.
+const ATTEMPTS: u32 = 16;
+
+/// A lapped subscriber goes on at most so many slots after the oldest.
+const MARGIN_SLOTS: u64 = 8 * MARGIN;
+
+/// Looks at the record at `position`. Returns its number, and the record behind it.
+fn look(view: &View, position: u64) -> Result<(u64, Spot), u64> {
+    let (layout, count) = (view.layout(), || view.published_count());
+    let read = record::read(
+        view.slots(),
+        position,
+        longest(view.capacity(), layout.slot_words),
+        |_| true,
+        |record| {
+            // Between the two looks: the count is at least the record's number, and less than a ring ahead of it.
+            (record.head, count())
+        },
+    );
+    let ((head, count), end) = read?;
+    let found = number(head, position, layout.base, count).ok_or_else(|| record::published(position))?;
+    Ok((found, Spot { number: found + 1, position: end }))
+}
+
+/// The number of the record at `position` in a ring that began with number `base`. `None` if there is no such record.
+fn number(head: Head, position: u64, base: u64, count: u64) -> Option<u64> {
+    let found = if position >> 32 == 0 {
+        // Each record has a position, so no more than `position` come before it.
+        base + u64::from(head.number.wrapping_sub(base as u32))
+    } else {
+        count.wrapping_sub(u64::from((count as u32).wrapping_sub(head.number)))
+    };
+    // Q14. The count may be forged, and so may the head.
+    let possible = found >= base && found - base <= position && found < MAX_SEQUENCE;
+    (possible || !on("Q14")).then_some(found)
+}
+
+/// The next record to be published of a ring that may have a running publisher.
+///
+/// # Errors
+/// [`Unfound`].
+pub(crate) fn next_of_running(view: &View) -> Result<Spot, Unfound> {
+    newest(view).map(|(_, next)| next)
+}
+
+/// The record that was published last, if there is one, and the one behind it.
+///
+/// # Errors
+/// [`Unfound`].
+pub(crate) fn newest(view: &View) -> Result<(Option<Spot>, Spot), Unfound> {
+    for _ in 0..ATTEMPTS {
+        let position = view.last_position();
+        // Q15. Pairs with Q16. A reader that sees the position sees the record that begins there.
+        fence("Q15", Ordering::Acquire);
+        match look(view, position) {
+            Ok((number, next)) => return Ok(follow(view, Spot { number, position }, next)),
+            Err(seen) => match record::why_absent(seen, position, view.mask()) {
+                Absence::Lapped { .. } => {}
+                // Nothing was published since the ring was made.
+                Absence::NotYet if position == 0 => {
+                    return Ok((None, Spot { number: view.layout().base, position: 0 }));
+                }
+                Absence::NotYet | Absence::Corrupt => return Err(Unfound::Corrupt(seen)),
+            },
+        }
+    }
+    Err(Unfound::Overtaken)
+}
+
+/// Goes on from a record to the last one that is published. The header names that one only after it was published, and its
+/// publisher may have died in between. If the header moves meanwhile, a publisher is running, and following it could take a
+/// lap.
+fn follow(view: &View, mut last: Spot, mut next: Spot) -> (Option<Spot>, Spot) {
+    let named = view.last_position();
+    let limit = last.position + view.capacity();
+    // Q17. Without it the last record of a publisher that was killed would be missed.
+    while next.position < limit && on("Q17") {
+        let Ok((_, behind)) = look(view, next.position) else { break };
+        (last, next) = (next, Spot { number: next.number + 1, position: behind.position });
+        if view.last_position() != named {
+            break;
+        }
+    }
+    (Some(last), next)
+}
+
+/// The next record of a ring without a running publisher, from its slots. `None` if they make no sense.
+pub(crate) fn next_of_stopped(view: &View) -> Option<Spot> {
+    let is_in_place = |(index, position): (u64, u64)| {
+        let fits = position & view.mask() == index && position < MAX_POSITION;
+        fits.then_some(position)
+    };
+    let starts = (0..view.capacity()).filter_map(|index| Some((index, record::begins(view.first_word(index))?)));
+    let Some(last) = starts.filter_map(is_in_place).max() else {
+        return Some(Spot { number: view.layout().base, position: 0 });
+    };
+    look(view, last).ok().map(|(_, next)| next).filter(|next| next.position < MAX_POSITION)
+}
+
+/// The first record that begins at `from` or behind it, and before `end`.
+fn first_from(view: &View, from: u64, end: Spot) -> Option<Spot> {
+    let mut position = from;
+    while position < end.position {
+        let word = view.first_word(position);
+        let found = word / 4;
+        if record::begins(word) == Some(position) {
+            if let Ok((number, _)) = look(view, position) {
+                // A number that the end does not bear out is no number: the count was forged, or a head.
+                return (number < end.number).then_some(Spot { number, position });
+            }
+            position += 1;
+        } else if found > position && found & view.mask() == position & view.mask() {
+            // Overwritten, and so is what was written before this slot.
+            position = (found + 1).saturating_sub(view.capacity()).clamp(position + 1, end.position);
+        } else {
+            position += 1;
+        }
+    }
+    None
+}
+
+/// The oldest position that may still be there when the next record begins at `end`.
+fn oldest_position(view: &View, end: u64) -> u64 {
+    // The slot of the next record is marked.
+    (end + 1).saturating_sub(view.capacity())
+}
+
+/// The oldest record, or the next one if there is none.
+///
+/// # Errors
+/// [`Unfound`].
+pub(crate) fn oldest(view: &View) -> Result<Spot, Unfound> {
+    let end = next_of_running(view)?;
+    Ok(first_from(view, oldest_position(view, end.position), end).unwrap_or(end))
+}
+
+/// Where a lapped subscriber goes on: see [`Place::resume`](super::place::Place::resume).
+///
+/// # Errors
+/// [`Unfound`].
+pub(crate) fn resume(view: &View, goes_on: impl Fn() -> bool) -> Result<Spot, Unfound> {
+    let end = next_of_running(view)?;
+    let oldest = oldest_position(view, end.position);
+    // Q18. As L3 and L4, in slots.
+    let wanted = if on("Q18") { (view.window() / MARGIN_PART).min(MARGIN_SLOTS) } else { 0 };
+    let margin = if wanted > 0 && oldest > 0 && goes_on() { wanted } else { 0 };
+    Ok(first_from(view, oldest + margin, end).unwrap_or(end))
+}
+
+/// Where a record was looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Located {
+    /// It is here, or will be: it is the next one.
+    Here(Spot),
+    /// It comes some time after this one, which is the next.
+    Behind(Spot),
+    /// It is overwritten. This one is not, and comes after it.
+    Gone(Spot),
+}
+
+/// Where record `number` is.
+///
+/// # Errors
+/// [`Unfound`].
+pub(crate) fn locate(view: &View, number: u64) -> Result<Located, Unfound> {
+    for _ in 0..ATTEMPTS {
+        let end = next_of_running(view)?;
+        if number >= end.number {
+            return Ok(if number == end.number { Located::Here(end) } else { Located::Behind(end) });
+        }
+        if let Some(located) = locate_before(view, end, number) {
+            return Ok(located);
+        }
+    }
+    Err(Unfound::Overtaken)
+}
+
+/// The same for a record before `end`. `None` if a walk was overtaken, which says nothing of the record.
+fn locate_before(view: &View, end: Spot, number: u64) -> Option<Located> {
+    let oldest = oldest_position(view, end.position);
+    // So many records back are at least as many slots back. A walk from the oldest would be overtaken in a running ring, so
+    // it begins as near as it can.
+    let mut back = end.number - number;
+    loop {
+        let from = end.position.saturating_sub(back).max(oldest);
+        match first_from(view, from, end) {
+            Some(found) if found.number <= number => return walk(view, found, number).map(Located::Here),
+            // Records are in the order of their numbers, so this one is overwritten.
+            found if from == oldest => return Some(Located::Gone(found.unwrap_or(end))),
+            _ => back = back.saturating_mul(2),
+        }
+    }
+}
+
+/// Walks from a record to one of a higher number.
+fn walk(view: &View, from: Spot, number: u64) -> Option<Spot> {
+    let mut spot = from;
+    while spot.number < number {
+        let (_, next) = look(view, spot.position).ok()?;
+        spot = Spot { number: spot.number + 1, position: next.position };
+    }
+    Some(spot)
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_follows_from_its_low_half() {
+        let head = |number: u64| Head { number: number as u32, length: 0, kind: 0 };
+        let (near, far) = (1 << 20, 1 << 40);
+        for base in [0, 1, 5 << 31, (9 << 32) - 3] {
+            for behind in [0, 1, 1000, 1 << 20] {
+                assert_eq!(number(head(base + behind), near, base, 0), Some(base + behind), "whatever the count says");
+            }
+            for behind in [1 << 33, (7 << 32) - 1, 7 << 32, (7 << 32) + 1] {
+                for ahead in [0, 1, 1 << 31] {
+                    let count = base + behind + ahead;
+                    assert_eq!(number(head(base + behind), far, base, count), Some(base + behind), "{base} {ahead}");
+                }
+            }
+        }
+        assert_eq!(number(head(7), 6, 0, 7), None, "the seventh slot has at most the seventh record");
+        assert_eq!(number(head(7), far, 100, 7), None, "from before the ring");
+        assert_eq!(number(head(7), far, 0, MAX_SEQUENCE + 8), None);
+    }
+}

@@ -1,0 +1,164 @@
+//! The publisher of records.
+
+use std::io;
+use std::path::Path;
+
+use super::error::TooLong;
+use crate::error::CloseError;
+use crate::format::layout::Parts;
+use crate::format::records::longest;
+use crate::memory::Pinned;
+use crate::placement::{Placement, Side, look::look};
+use crate::protocol::record;
+use crate::protocol::slots::{DynamicStride, Slots};
+use crate::protocol::wake::Wake;
+use crate::publisher::life::Life;
+use crate::sync::{Ordering, WriteWord};
+use crate::transport::host::Made;
+
+/// The one publisher of a ring of [records](crate::records). It ends as a [`Publisher`](crate::Publisher) does, and what is said
+/// there of a fork holds here.
+pub struct RecordPublisher {
+    slots: Slots<WriteWord, DynamicStride>,
+    published: Pinned<WriteWord>,
+    place: Pinned<WriteWord>,
+    next: u64,
+    position: u64,
+    longest: usize,
+    life: Life,
+    /// What [`publish_with`](Self::publish_with) fills.
+    buffer: Vec<u8>,
+}
+
+impl RecordPublisher {
+    /// Publishes on a ring in which a new epoch has begun.
+    pub(super) fn new(made: Made, wake: Wake) -> Self {
+        let Made { memory, layout, next, sleepers, host } = made;
+        let Parts::Records { place } = layout.parts else { unreachable!("a ring of records was asked for") };
+        RecordPublisher {
+            life: Life::new(&memory, &layout, sleepers, host, wake),
+            published: Pinned::new(&memory, layout.published),
+            place: Pinned::new(&memory, place),
+            slots: Slots::new(memory, &layout, DynamicStride::of(&layout)),
+            next: next.sequence,
+            position: next.position,
+            longest: longest(layout.capacity, layout.slot_words),
+            buffer: Vec::new(),
+        }
+    }
+
+    /// Publishes one record and returns its number. Wait-free: it writes the record's cache lines and does not allocate. It makes
+    /// a system call only to wake subscribers that sleep.
+    ///
+    /// # Errors
+    /// [`TooLong`]; nothing is published then.
+    #[inline]
+    pub fn publish(&mut self, kind: u8, bytes: &[u8]) -> Result<u64, TooLong> {
+        if bytes.len() > self.longest {
+            return Err(TooLong { found: bytes.len(), most: self.longest });
+        }
+        let (number, position) = (self.next, self.position);
+        self.position = record::publish(&self.slots, position, (number, kind), bytes);
+        self.next = number + 1;
+        // Q16. Pairs with Q15. Whoever sees where the last record begins sees that record.
+        self.place.store_ordered("Q16", Ordering::Release, position);
+        // Relaxed: it bounds what the slots say.
+        self.published.store(self.next);
+        self.life.waker.published();
+        Ok(number)
+    }
+
+    /// Publishes the record of `length` bytes that `fill` writes into a zeroed buffer, and returns its number. `fill` works
+    /// outside the ring, so no subscriber sees a partial record. The buffer is kept: it grows to the longest record that came
+    /// this way, and is not allocated again.
+    ///
+    /// # Errors
+    /// [`TooLong`]; nothing is published then, and `fill` is not called.
+    pub fn publish_with(&mut self, kind: u8, length: usize, fill: impl FnOnce(&mut [u8])) -> Result<u64, TooLong> {
+        if length > self.longest {
+            return Err(TooLong { found: length, most: self.longest });
+        }
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.clear();
+        buffer.resize(length, 0);
+        fill(&mut buffer);
+        let published = self.publish(kind, &buffer);
+        self.buffer = buffer;
+        published
+    }
+
+    /// The longest record in bytes: a quarter of the ring, and at most 16,777,215.
+    #[inline]
+    pub fn longest(&self) -> usize {
+        self.longest
+    }
+
+    /// The number of the next record: the number of records published since the ring began at 0.
+    #[inline]
+    pub fn published(&self) -> u64 {
+        self.next
+    }
+
+    /// The epoch: 1 for a new ring's first publisher, and one more for each publisher that took it over.
+    pub fn epoch(&self) -> u64 {
+        self.life.epoch()
+    }
+
+    /// Number of slots.
+    pub fn capacity(&self) -> usize {
+        self.slots.capacity() as usize
+    }
+
+    /// How many subscribers are attached: see [`Publisher::subscribers`](crate::Publisher::subscribers).
+    ///
+    /// # Errors
+    /// If the kernel refuses the question, for which it has no reason.
+    pub fn subscribers(&self) -> io::Result<usize> {
+        self.life.host().subscribers()
+    }
+
+    /// Whether the segment's file was cut short: see [`Publisher::is_cut_off`](crate::Publisher::is_cut_off).
+    pub fn is_cut_off(&self) -> bool {
+        self.slots.memory().is_cut_short()
+    }
+
+    /// How this publisher finds out that a subscriber sleeps: see [`Publisher::wake`](crate::Publisher::wake).
+    pub fn wake(&self) -> Wake {
+        self.life.wake()
+    }
+
+    /// The directory of the ring, or the socket of a sealed ring. `None` for a ring within the process.
+    pub fn path(&self) -> Option<&Path> {
+        self.life.host().path()
+    }
+
+    /// Where the kernel has placed the segment: see [`Publisher::placement`](crate::Publisher::placement).
+    ///
+    /// # Errors
+    /// If `/proc` cannot be read, or the ring is within the process and so has no mapping.
+    pub fn placement(&self) -> io::Result<Placement> {
+        look(self.slots.memory(), Side::Publisher)
+    }
+
+    /// Ends the ring: see [`Publisher::close`](crate::Publisher::close).
+    ///
+    /// # Errors
+    /// If the files cannot be removed. The ring is closed all the same.
+    pub fn close(mut self) -> Result<(), CloseError> {
+        self.life.end()
+    }
+
+    /// Ends this publisher and leaves the ring open for the next one: see [`Publisher::leave`](crate::Publisher::leave).
+    pub fn leave(mut self) {
+        self.life.leave();
+    }
+}
+
+impl std::fmt::Debug for RecordPublisher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RecordPublisher")
+            .field("published", &self.next)
+            .field("capacity", &self.slots.capacity())
+            .finish()
+    }
+}
