@@ -85,8 +85,10 @@ pub(crate) fn nearest_slot(bytes: usize) -> usize {
 /// ```
 /// use feed_ring::records::RecordsFormat;
 ///
-/// let format = RecordsFormat::encoded("dbn");
-/// assert_eq!((format.encoding(), format.kinds().count()), ("dbn", 0));
+/// fn main() {
+///     let format = RecordsFormat::encoded("dbn");
+///     assert_eq!((format.encoding(), format.kinds().count()), ("dbn", 0));
+/// }
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RecordsFormat {
