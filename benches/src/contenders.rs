@@ -7,6 +7,7 @@ use crate::row::Row;
 pub fn all() -> Vec<Row> {
     let mut rows = crate::limits::rows();
     rows.extend(crate::ring::rows());
+    rows.extend(crate::records::rows());
     rows.extend(crate::kernel::rows());
     #[cfg(feature = "peers")]
     rows.extend(crate::peers::rows());

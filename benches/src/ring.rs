@@ -102,6 +102,8 @@ pub fn rows() -> Vec<Row> {
         let ring = FeedRing { mapping, hold_back: false, ..DEFAULTS };
         rows.extend([ring.row::<7>(), ring.row::<31>().only_full()]);
     }
+    // The lengths of records. Compare with the ring of records.
+    rows.extend([DEFAULTS.row::<3>(), DEFAULTS.row::<6>(), FeedRing { capacity: 2_048, ..DEFAULTS }.row::<188>()]);
     // Huge pages. Compare with pages of 4 KiB, above.
     let huge = FeedRing { mapping: Mapping::ReadWrite, huge: true, ..DEFAULTS };
     rows.extend([huge.row::<7>().only_full(), huge.row::<127>().only_full()]);

@@ -2,3 +2,6 @@
 
 /// Messages that a peer's queue holds.
 pub(super) const CAPACITY: usize = 65_536;
+
+/// Bytes of a peer's queue for messages of any length: as many as the ring of records has.
+pub(super) const BYTES: usize = crate::records::BYTES;

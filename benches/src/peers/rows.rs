@@ -5,11 +5,13 @@ use crate::harness::newest::measurement::Newest;
 use crate::row::{Kind, Row};
 
 use super::capacity::CAPACITY;
-use super::{crossbeam, disruptor, iceoryx, iceoryx_blackboard, photon, ringfire, ringfire_table, rtrb};
+use super::{bcast, crossbeam, disruptor, iceoryx, iceoryx_blackboard, outcry, photon, ringfire, ringfire_table, rtrb};
 
 /// The rows for messages of 56 bytes and, in a full report, of 8, 248 and 1,016 bytes.
 pub fn rows() -> Vec<Row> {
     let mut rows = of_size::<7>();
+    rows.extend(of_length::<3>(0).into_iter().chain(of_length::<6>(0)).chain(of_length::<9>(1)));
+    rows.extend(of_length::<187>(4));
     for others in [of_size::<1>(), of_size::<31>(), of_size::<127>()] {
         rows.extend(others.into_iter().map(Row::only_full));
     }
@@ -26,6 +28,15 @@ fn of_size<const W: usize>() -> Vec<Row> {
         Row::in_threads::<_, W>(name("disruptor"), capacity, disruptor::Disruptor),
         Row::in_threads::<_, W>(name("rtrb"), capacity, rtrb::Rtrb),
         Row::in_threads::<_, W>(name("crossbeam-channel"), capacity, crossbeam::Crossbeam),
+    ]
+}
+
+/// The rows of those with messages of any length, for `W` words and `extra` bytes.
+fn of_length<const W: usize>(extra: usize) -> Vec<Row> {
+    let name = |peer: &str| format!("{peer} records {}", W * 8 + extra);
+    vec![
+        Row::new::<_, W>(Kind::Peer, name("outcry"), None, outcry::Outcry { extra }),
+        Row::new::<_, W>(Kind::Peer, name("bcast"), None, bcast::Bcast { extra }),
     ]
 }
 

@@ -40,6 +40,22 @@ pub(crate) fn bytes_of<T: Field>(value: &T) -> &[u8] {
     unsafe { std::slice::from_raw_parts(bytes.cast(), size_of::<T>()) }
 }
 
+/// The bytes of numbers, to be written.
+#[inline(always)]
+pub(crate) fn bytes_of_mut(words: &mut [u64]) -> &mut [u8] {
+    let bytes: *mut [u64] = words;
+    // SAFETY: numbers have no padding, any bytes are numbers, and they are borrowed mutably.
+    unsafe { std::slice::from_raw_parts_mut(bytes.cast(), size_of_val(words)) }
+}
+
+/// The bytes of numbers.
+#[inline(always)]
+pub(crate) fn bytes_of_words(words: &[u64]) -> &[u8] {
+    let bytes: *const [u64] = words;
+    // SAFETY: numbers have no padding, and do not change while they are borrowed.
+    unsafe { std::slice::from_raw_parts(bytes.cast(), size_of_val(words)) }
+}
+
 /// As [`store`], for a message that is bytes.
 #[inline(always)]
 pub(crate) fn store_bytes(words: &[WriteWord], bytes: &[u8]) {

@@ -135,7 +135,17 @@ pub(crate) struct Record<'a, S> {
 }
 
 impl<S: Stride> Record<'_, S> {
-    /// Copies the bytes to the beginning of `bytes`, which grows if it is too short.
+    /// Copies the bytes to the beginning of `words`, which grows if it is too short.
+    #[inline(always)]
+    pub(crate) fn copy_to_words(&self, words: &mut Vec<u64>) {
+        let length = self.head.length;
+        if words.len() * 8 < length {
+            grow(words, length.div_ceil(8));
+        }
+        self.copy_into(&mut copy::bytes_of_mut(words)[..length]);
+    }
+
+    /// The same for bytes.
     #[inline(always)]
     pub(crate) fn copy_to(&self, bytes: &mut Vec<u8>) {
         let length = self.head.length;
@@ -158,8 +168,8 @@ impl<S: Stride> Record<'_, S> {
 }
 
 #[cold]
-fn grow(bytes: &mut Vec<u8>, length: usize) {
-    bytes.resize(length, 0);
+fn grow<T: Copy + Default>(buffer: &mut Vec<T>, length: usize) {
+    buffer.resize(length, T::default());
 }
 
 /// Reads the record at `position`. `copy` copies what it needs; its result may be torn and is returned only if the word did

@@ -16,7 +16,7 @@ pub struct Record<'a> {
     pub number: u64,
     /// The kind that the publisher gave it.
     pub kind: u8,
-    /// Its bytes.
+    /// Its bytes. They begin at an address that is a multiple of 8.
     pub bytes: &'a [u8],
 }
 

@@ -7,6 +7,7 @@ use super::received::{Record, Source};
 use crate::error::{RecvError, TryRecvError};
 use crate::format::records::RecordsFormat;
 use crate::placement::{Placement, Side, look::look};
+use crate::protocol::copy::bytes_of_words;
 use crate::protocol::join::Join;
 use crate::protocol::position::Position;
 use crate::protocol::record;
@@ -43,7 +44,8 @@ pub struct RecordSubscriber {
     receiver: Receiver<Source, Position>,
     format: Option<RecordsFormat>,
     longest: usize,
-    bytes: Vec<u8>,
+    /// The copy, in words: whoever reads structs in it finds them aligned.
+    words: Vec<u64>,
 }
 
 /// What is copied beside the bytes: the kind and the length.
@@ -59,7 +61,7 @@ impl RecordSubscriber {
             longest = source.longest();
             source
         };
-        RecordSubscriber { receiver: Receiver::new(opened, source, join, wait), format, longest, bytes: Vec::new() }
+        RecordSubscriber { receiver: Receiver::new(opened, source, join, wait), format, longest, words: Vec::new() }
     }
 
     /// Receives the next record, if there is one: see [`Subscriber::try_recv`](crate::Subscriber::try_recv).
@@ -71,8 +73,8 @@ impl RecordSubscriber {
     /// [`TryRecvError`]; `Empty` if there is no record yet.
     #[inline]
     pub fn try_recv(&mut self) -> Result<Record<'_>, TryRecvError> {
-        let bytes = &mut self.bytes;
-        let copied = self.receiver.attempt(false, |record| copy(record, bytes))?;
+        let words = &mut self.words;
+        let copied = self.receiver.attempt(false, |record| copy_words(record, words))?;
         Ok(self.last(copied))
     }
 
@@ -82,8 +84,8 @@ impl RecordSubscriber {
     /// [`RecvError`].
     #[inline]
     pub fn recv(&mut self) -> Result<Record<'_>, RecvError> {
-        let bytes = &mut self.bytes;
-        let copied = self.receiver.receive(|record| copy(record, bytes))?;
+        let words = &mut self.words;
+        let copied = self.receiver.receive(|record| copy_words(record, words))?;
         Ok(self.last(copied))
     }
 
@@ -92,8 +94,8 @@ impl RecordSubscriber {
     /// # Errors
     /// [`TryRecvError`]; `Empty` if no record came in time.
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Record<'_>, TryRecvError> {
-        let bytes = &mut self.bytes;
-        let copied = self.receiver.receive_within(timeout, |record| copy(record, bytes))?;
+        let words = &mut self.words;
+        let copied = self.receiver.receive_within(timeout, |record| copy_words(record, words))?;
         Ok(self.last(copied))
     }
 
@@ -103,7 +105,11 @@ impl RecordSubscriber {
     /// # Errors
     /// As [`try_recv`](Self::try_recv).
     pub fn try_recv_into(&mut self, bytes: &mut Vec<u8>) -> Result<(u64, u8), TryRecvError> {
-        let (kind, length) = self.receiver.attempt(false, |record| copy(record, bytes))?;
+        let copy = |record: record::Record<'_, DynamicStride>| {
+            record.copy_to(bytes);
+            (record.head.kind, record.head.length)
+        };
+        let (kind, length) = self.receiver.attempt(false, copy)?;
         bytes.truncate(length);
         Ok((self.sequence() - 1, kind))
     }
@@ -114,8 +120,8 @@ impl RecordSubscriber {
     /// [`TryRecvError`], if there was no record at all. An event that ends a batch is returned by the next call.
     pub fn recv_batch(&mut self, most: usize, mut each: impl FnMut(Record<'_>)) -> Result<usize, TryRecvError> {
         for count in 0..most {
-            let bytes = &mut self.bytes;
-            match self.receiver.receive_one_of_a_batch(count == 0, |record| copy(record, bytes))? {
+            let words = &mut self.words;
+            match self.receiver.receive_one_of_a_batch(count == 0, |record| copy_words(record, words))? {
                 Some(copied) => each(self.last(copied)),
                 None => return Ok(count),
             }
@@ -128,15 +134,15 @@ impl RecordSubscriber {
     /// # Errors
     /// [`TryRecvError`].
     pub fn latest(&mut self) -> Result<Record<'_>, TryRecvError> {
-        let bytes = &mut self.bytes;
-        let copied = self.receiver.latest(|record| copy(record, bytes))?;
+        let words = &mut self.words;
+        let copied = self.receiver.latest(|record| copy_words(record, words))?;
         Ok(self.last(copied))
     }
 
     /// The record that was just received.
     #[inline(always)]
     fn last(&self, (kind, length): Copied) -> Record<'_> {
-        Record { number: self.sequence() - 1, kind, bytes: &self.bytes[..length] }
+        Record { number: self.sequence() - 1, kind, bytes: &bytes_of_words(&self.words)[..length] }
     }
 
     /// What the ring's records are, as its header says. `None` within a process, and if the header says something else.
@@ -219,8 +225,8 @@ impl RecordSubscriber {
 
 /// Copies a record. What it returns has a meaning only if the record was whole.
 #[inline(always)]
-fn copy(record: record::Record<'_, DynamicStride>, bytes: &mut Vec<u8>) -> Copied {
-    record.copy_to(bytes);
+fn copy_words(record: record::Record<'_, DynamicStride>, words: &mut Vec<u64>) -> Copied {
+    record.copy_to_words(words);
     (record.head.kind, record.head.length)
 }
 
