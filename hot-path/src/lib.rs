@@ -2,8 +2,12 @@
 //!
 //! The workspace compiles this package as a release in every profile, and with it the generic code of the ring.
 
+use feed_ring::records::{Record, TooLong};
 use feed_ring::table::{ReadError, Row};
-use feed_ring::{KeyedPublisher, Publisher, RecvError, Subscriber, TableReader, TableWriter, TryRecvError};
+use feed_ring::{
+    KeyedPublisher, Publisher, RecordPublisher, RecordSubscriber, RecvError, Subscriber, TableReader, TableWriter,
+    TryRecvError,
+};
 
 /// A message of 56 bytes: it fills one cache line together with its sequence word.
 pub type OneLine = [u64; 7];
@@ -82,4 +86,22 @@ pub fn get_into_56(
 #[inline(never)]
 pub fn publish_keyed_56(feed: &mut KeyedPublisher<u32, OneLine>, row: Row, value: &OneLine) -> u64 {
     feed.publish(row, value)
+}
+
+/// [`RecordPublisher::publish`].
+///
+/// # Errors
+/// Those of the called method.
+#[inline(never)]
+pub fn publish_record(publisher: &mut RecordPublisher, bytes: &[u8]) -> Result<u64, TooLong> {
+    publisher.publish(1, bytes)
+}
+
+/// [`RecordSubscriber::try_recv`].
+///
+/// # Errors
+/// Those of the called method.
+#[inline(never)]
+pub fn try_recv_record(subscriber: &mut RecordSubscriber) -> Result<Record<'_>, TryRecvError> {
+    subscriber.try_recv()
 }

@@ -6,16 +6,17 @@ use std::process::ExitCode;
 
 use feed_ring::{
     InProcess, Join, Payload, Publisher, Subscriber, TryRecvError, WaitStrategy, in_process, in_process_keyed,
-    in_process_table,
+    in_process_records, in_process_table,
 };
 use feed_ring_hot_path::{
-    FourLines, OneLine, get_into_56, publish_56, publish_248, publish_keyed_56, recv_56, store_56, try_recv_56,
-    try_recv_into_56, try_recv_into_248,
+    FourLines, OneLine, get_into_56, publish_56, publish_248, publish_keyed_56, publish_record, recv_56, store_56,
+    try_recv_56, try_recv_into_56, try_recv_into_248, try_recv_record,
 };
 
 const USAGE: &str = "usage: feed-ring-hot-path \
     (publish-56|try-recv-56|try-recv-into-56|recv-56|empty-56|publish-248|try-recv-into-248\
-    |publish-keyed-56|publish-store-56|get-into-56) COUNT";
+    |publish-keyed-56|publish-store-56|get-into-56\
+    |publish-record-LENGTH|try-recv-record-LENGTH) COUNT";
 
 /// Slots of the ring, and the largest COUNT, two less.
 const CAPACITY: usize = 1024;
@@ -85,9 +86,34 @@ fn run(operation: &str, count: u64) -> bool {
             );
             repeat(count, || assert_eq!(try_recv_56(&mut subscriber), Err(TryRecvError::Empty)));
         }
-        _ => return false,
+        _ => match (operation.strip_prefix("publish-record-"), operation.strip_prefix("try-recv-record-")) {
+            (Some(length), _) => return length.parse().is_ok_and(|length| records(count, length, true)),
+            (_, Some(length)) => return length.parse().is_ok_and(|length| records(count, length, false)),
+            (None, None) => return false,
+        },
     }
     println!("wake {:?}", one.wake());
+    true
+}
+
+/// Publishes `count` records of `length` bytes, or receives them. False if the ring has no room for such records.
+fn records(count: u64, length: usize, publishes: bool) -> bool {
+    let (mut publisher, ring) = in_process_records(CAPACITY).expect("a ring of records");
+    println!("wake {:?}", publisher.wake());
+    let record = black_box(vec![7; length]);
+    if length * (count as usize + 2) > CAPACITY * 48 {
+        return false;
+    }
+    if publishes {
+        repeat(count, || assert!(publish_record(&mut publisher, &record).is_ok()));
+        return true;
+    }
+    let mut subscriber = ring.subscribe_with(Join::Oldest, WaitStrategy::Spin);
+    for _ in 0..=count {
+        publisher.publish(1, &record).expect("it is short enough");
+    }
+    assert!(subscriber.try_recv().is_ok());
+    repeat(count, || assert!(try_recv_record(&mut subscriber).is_ok_and(|found| found.bytes == record)));
     true
 }
 

@@ -74,10 +74,27 @@ fn store_words(words: &[WriteWord], bytes: &[u8]) {
         word.store(u64::from_ne_bytes(*bytes));
     }
     if !tail.is_empty() {
-        let mut last = [0; 8];
-        last[..tail.len()].copy_from_slice(tail);
-        words[whole.len()].store(u64::from_ne_bytes(last));
+        words[whole.len()].store(u64::from_ne_bytes(padded(tail)));
     }
+}
+
+/// Up to seven bytes, and zeros behind them. Four, two and one at a time: a copy of a length that is not known before is a call
+/// of a function.
+#[inline(always)]
+fn padded(mut tail: &[u8]) -> [u8; 8] {
+    let (mut last, mut at) = ([0; 8], 0);
+    if let Some((four, rest)) = tail.split_first_chunk::<4>() {
+        last[..4].copy_from_slice(four);
+        (tail, at) = (rest, 4);
+    }
+    if let Some((two, rest)) = tail.split_first_chunk::<2>() {
+        last[at..at + 2].copy_from_slice(two);
+        (tail, at) = (rest, at + 2);
+    }
+    if let [one, ..] = tail {
+        last[at] = *one;
+    }
+    last
 }
 
 /// Copies the payload words of a slot out. The result may be torn: only the slot's second look tells.

@@ -2,6 +2,7 @@
 //! loom-tests run all of this code.
 
 pub(crate) mod copy;
+mod copy_slots;
 pub(crate) mod cursor;
 pub(crate) mod end;
 pub(crate) mod epochs;

@@ -3,58 +3,59 @@
 use super::join::Join;
 use super::place::{Place, Settled, Unfound};
 use super::record;
-use super::records::{self, Located, Spot};
+use super::records::{self, Located};
 use super::slot::Absence;
 use super::view::View;
 use crate::format::layout::MAX_SEQUENCE;
 use crate::format::records::{MAX_POSITION, longest};
 
-/// A record's position, or that of another record if its own is not known.
+/// A record's position, or that of another record if its own is not known: with [`ELSEWHERE`], and with [`GONE`] if the record
+/// is overwritten.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Position {
-    /// The position. With [`ELSEWHERE`] it is that of record `number`.
-    at: u64,
-    number: u64,
-}
+pub(crate) struct Position(u64);
 
 /// Added to a position that is not the record's own: no slot's word names such a one, so nothing is read there.
 const ELSEWHERE: u64 = MAX_POSITION;
+
+/// Added to that if the other record is a later one, and none before it can be read.
+const GONE: u64 = ELSEWHERE << 1;
 
 impl Position {
     /// The position to read at.
     #[inline(always)]
     pub(crate) fn at(self) -> u64 {
-        self.at
+        self.0
     }
 
-    /// The same place, for the record that begins at `position`.
+    /// The place of the record that begins at `position`.
     #[inline(always)]
     pub(crate) fn here(position: u64) -> Self {
-        Position { at: position, number: 0 }
-    }
-
-    fn elsewhere(spot: Spot) -> Self {
-        Position { at: spot.position | ELSEWHERE, number: spot.number }
+        Position(position)
     }
 
     fn is_elsewhere(self) -> bool {
-        self.at >= ELSEWHERE
+        self.0 >= ELSEWHERE
+    }
+
+    fn is_gone(self) -> bool {
+        self.0 & GONE != 0
     }
 
     fn of(located: Located) -> Self {
         match located {
             Located::Here(spot) => Position::here(spot.position),
-            Located::Behind(spot) | Located::Gone(spot) => Position::elsewhere(spot),
+            Located::Behind(spot) => Position(spot.position | ELSEWHERE),
+            Located::Gone(spot) => Position(spot.position | ELSEWHERE | GONE),
         }
     }
 
     /// Nothing was found: whoever looks here next looks for it again.
-    const UNFOUND: Self = Position { at: ELSEWHERE, number: 0 };
+    const UNFOUND: Self = Position(ELSEWHERE);
 }
 
 /// Whether the slot at `position` decides what becomes of the record that is waited for.
 pub(crate) fn is_decided(view: &View, position: u64) -> bool {
-    let own = position & !ELSEWHERE;
+    let own = position & !(ELSEWHERE | GONE);
     let seen = view.first_word(own);
     seen == record::published(own) || record::why_absent(seen, own, view.mask()) != Absence::NotYet
 }
@@ -85,15 +86,15 @@ impl Place for Position {
         records::locate(view, number).map_or(Position::UNFOUND, Position::of)
     }
 
-    fn why_absent(&self, view: &View, number: u64, seen: u64) -> Absence {
+    fn why_absent(&self, view: &View, _: u64, seen: u64) -> Absence {
         if !self.is_elsewhere() {
-            return record::why_absent(seen, self.at, view.mask());
+            return record::why_absent(seen, self.0, view.mask());
         }
-        if self.number > number { Absence::Lapped { published: 0 } } else { Absence::NotYet }
+        if self.is_gone() { Absence::Lapped { published: 0 } } else { Absence::NotYet }
     }
 
     fn settle(&mut self, view: &View, number: u64) -> Settled {
-        if !self.is_elsewhere() || !is_decided(view, self.at) {
+        if !self.is_elsewhere() || !is_decided(view, self.0) {
             return Settled::Waiting;
         }
         let located = records::locate(view, number);
@@ -112,7 +113,7 @@ impl Place for Position {
         }
         let longest = longest(view.capacity(), view.layout().slot_words);
         let is_expected = |head: record::Head| head.number == number as u32;
-        record::read(view.slots(), self.at, longest, is_expected, |_| ()).map(|_| ())
+        record::read(view.slots(), self.0, longest, is_expected, |_| ()).map(|_| ())
     }
 
     fn resume(view: &View, number: u64, _: u64, goes_on: impl Fn() -> bool) -> Result<(u64, Self), Unfound> {
@@ -126,6 +127,6 @@ impl Place for Position {
     }
 
     fn position(&self, _: u64) -> u64 {
-        self.at
+        self.0
     }
 }

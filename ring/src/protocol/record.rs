@@ -16,9 +16,11 @@
 //!
 //! The names `"Q1"`, … are the sites of docs/protocol.md.
 
-use super::copy;
+use std::ops::Range;
+
 use super::slot::Absence;
-use super::slots::{Slots, Stride};
+use super::slots::{DynamicStride, LineStride, Slots, Stride};
+use super::{copy, copy_slots};
 use crate::format::records::{MAX_POSITION, in_first, in_further, slots_of};
 use crate::sync::{LINE_WORDS, Ordering, Word, WriteWord, fence, on};
 
@@ -77,37 +79,77 @@ impl Head {
 /// Publishes a record at `position`, whose slot is already marked, and marks the slot behind it. Returns that slot's
 /// position.
 #[inline(always)]
-pub(crate) fn publish<S: Stride>(
-    slots: &Slots<WriteWord, S>,
-    position: u64,
-    (number, kind): (u64, u8),
-    bytes: &[u8],
-) -> u64 {
-    let words = slots.words();
-    let end = position + slots_of(bytes.len(), words);
+pub(crate) fn publish<S: Stride>(slots: &Slots<WriteWord, S>, position: u64, name: (u64, u8), bytes: &[u8]) -> u64 {
+    let (head, rest) = bytes.split_at(bytes.len().min(in_first(slots.words())));
+    let end = position + slots_of(bytes.len(), slots.words());
     for further in position + 1..end {
-        // Q2. The old record that began here is gone from now on. A reader that is still copying it finds this word when it
-        // looks again.
-        if on("Q2") {
-            slots.at(further)[0].store(continued(further));
-        }
+        begin_to_overwrite(slots, further);
     }
-    // Q3. Pairs with Q9. The words above and the marker were stored before this fence, and the record's bytes are stored after
-    // it. A reader that copied a byte of this record, and then looks again behind its own fence, sees those words.
-    fence("Q3", Ordering::Release);
+    before_the_bytes();
+    if !rest.is_empty() {
+        // Further slots first, so that the line which a waiting subscriber polls is touched once.
+        copy_slots::store(slots, position + 1, rest);
+    }
     let first = slots.at(position);
-    let (head, rest) = bytes.split_at(bytes.len().min(in_first(words)));
-    // Further slots first, so that the line which a waiting subscriber polls is touched once.
-    for (further, bytes) in (position + 1..end).zip(rest.chunks(in_further(words))) {
-        copy::store_bytes(&slots.at(further)[1..], bytes);
+    if slots.words() == LINE_WORDS {
+        copy_slots::store_short(&first[2..], head);
+    } else {
+        copy_slots::store_one(&first[2..], head);
     }
-    first[1].store(Head { number: number as u32, length: bytes.len(), kind }.word());
-    copy::store_bytes(&first[2..], head);
-    // Q4. Pairs with Q8. A reader that sees the record published sees all of it.
-    first[0].store_ordered("Q4", Ordering::Release, published(position));
-    mark(slots.at(end), end);
+    end_with(slots, position..end, name, bytes.len());
+    // The next record may be as long.
+    if !rest.is_empty() {
+        copy_slots::own(slots, end + 1, (end - position - 1).min(OWN_AHEAD));
+    }
     end
 }
+
+/// The same for a record that takes two slots of one line. Most records of market data take one or two.
+#[inline(always)]
+pub(crate) fn publish_in_two(
+    slots: &Slots<WriteWord, LineStride>,
+    position: u64,
+    name: (u64, u8),
+    (head, rest): (&[u8; FIRST_WORDS * 8], &[u8]),
+) -> u64 {
+    let (further, end) = (position + 1, position + 2);
+    begin_to_overwrite(slots, further);
+    before_the_bytes();
+    copy_slots::store_short(&slots.at(further)[1..], rest);
+    copy_slots::store_short(&slots.at(position)[2..], head);
+    end_with(slots, position..end, name, head.len() + rest.len());
+    copy_slots::own(slots, end + 1, 1);
+    end
+}
+
+/// Q2. The old record that began in this slot is gone from now on. A reader that is still copying it finds this word when it looks
+/// again.
+#[inline(always)]
+fn begin_to_overwrite<S: Stride>(slots: &Slots<WriteWord, S>, position: u64) {
+    if on("Q2") {
+        slots.at(position)[0].store(continued(position));
+    }
+}
+
+/// Q3. Pairs with Q9. The words of further slots and the marker were stored before this fence, and the record's bytes are stored
+/// after it. A reader that copied a byte of this record, and then looks again behind its own fence, sees those words.
+#[inline(always)]
+fn before_the_bytes() {
+    fence("Q3", Ordering::Release);
+}
+
+/// Publishes the record whose bytes were stored at these positions.
+#[inline(always)]
+fn end_with<S: Stride>(slots: &Slots<WriteWord, S>, positions: Range<u64>, (number, kind): (u64, u8), length: usize) {
+    let first = slots.at(positions.start);
+    first[1].store(Head { number: number as u32, length, kind }.word());
+    // Q4. Pairs with Q8. A reader that sees the record published sees all of it.
+    first[0].store_ordered("Q4", Ordering::Release, published(positions.start));
+    mark(slots.at(positions.end), positions.end);
+}
+
+/// Slots behind the marked one whose lines a publisher asks for, at most. The processor forgets more than so many requests.
+const OWN_AHEAD: u64 = 8;
 
 /// Marks a slot: a record will begin there.
 #[inline(always)]
@@ -128,41 +170,63 @@ pub(crate) fn mark(slot: &[WriteWord], position: u64) {
 
 /// A record that is being read. What it says may be torn until the second look.
 #[derive(Clone, Copy)]
-pub(crate) struct Record<'a, S> {
-    slots: &'a Slots<Word, S>,
+pub(crate) struct Record<'a> {
+    slots: AnySlots<'a>,
     position: u64,
     pub(crate) head: Head,
 }
 
-impl<S: Stride> Record<'_, S> {
-    /// Copies the bytes to the beginning of `words`, which grows if it is too short.
+/// The slots of a ring of records. Those of one line have a size that the compiler knows.
+#[derive(Clone, Copy)]
+pub(crate) enum AnySlots<'a> {
+    Lines(&'a Slots<Word, LineStride>),
+    Larger(&'a Slots<Word, DynamicStride>),
+}
+
+impl<'a> From<&'a Slots<Word, LineStride>> for AnySlots<'a> {
+    #[inline(always)]
+    fn from(slots: &'a Slots<Word, LineStride>) -> Self {
+        AnySlots::Lines(slots)
+    }
+}
+
+impl<'a> From<&'a Slots<Word, DynamicStride>> for AnySlots<'a> {
+    #[inline(always)]
+    fn from(slots: &'a Slots<Word, DynamicStride>) -> Self {
+        AnySlots::Larger(slots)
+    }
+}
+
+impl Record<'_> {
+    /// Copies the bytes to the beginning of `words`, which grows if it is too short. Words behind the record may be changed.
     #[inline(always)]
     pub(crate) fn copy_to_words(&self, words: &mut Vec<u64>) {
         let length = self.head.length;
-        if words.len() * 8 < length {
-            grow(words, length.div_ceil(8));
+        match self.slots {
+            AnySlots::Lines(slots) => {
+                if let Some(first) = words.first_chunk_mut::<FIRST_WORDS>()
+                    && length <= FIRST_WORDS * 8
+                {
+                    // Always as much as the slot holds: a copy of a length that is known is three loads.
+                    copy::load_over_bytes(&slots.at(self.position)[2..], copy::bytes_of_mut(first));
+                } else {
+                    load_lines(slots, self.position, length, words);
+                }
+            }
+            AnySlots::Larger(slots) => load_larger(slots, self.position, length, words),
         }
-        self.copy_into(&mut copy::bytes_of_mut(words)[..length]);
     }
 
-    /// The same for bytes.
+    /// Copies the bytes to the beginning of `bytes`, which grows if it is too short.
     #[inline(always)]
     pub(crate) fn copy_to(&self, bytes: &mut Vec<u8>) {
         let length = self.head.length;
         if bytes.len() < length {
             grow(bytes, length);
         }
-        self.copy_into(&mut bytes[..length]);
-    }
-
-    /// Copies the bytes to `bytes`, which is as long as the record.
-    #[inline(always)]
-    pub(crate) fn copy_into(&self, bytes: &mut [u8]) {
-        let words = self.slots.words();
-        let (head, rest) = bytes.split_at_mut(bytes.len().min(in_first(words)));
-        copy::load_over_bytes(&self.slots.at(self.position)[2..], head);
-        for (position, bytes) in (self.position + 1..).zip(rest.chunks_mut(in_further(words))) {
-            copy::load_over_bytes(&self.slots.at(position)[1..], bytes);
+        match self.slots {
+            AnySlots::Lines(slots) => load(slots, self.position, &mut bytes[..length]),
+            AnySlots::Larger(slots) => load(slots, self.position, &mut bytes[..length]),
         }
     }
 }
@@ -172,17 +236,54 @@ fn grow<T: Copy + Default>(buffer: &mut Vec<T>, length: usize) {
     buffer.resize(length, T::default());
 }
 
+/// Words of a record in its first slot, and in each further one, if a slot is one line.
+pub(crate) const FIRST_WORDS: usize = in_first(LINE_WORDS) / 8;
+const FURTHER_WORDS: usize = in_further(LINE_WORDS) / 8;
+
+/// Copies a record of several slots of one line each to the beginning of `words`. It always copies as much as a slot holds.
+#[inline(never)]
+fn load_lines(slots: &Slots<Word, LineStride>, position: u64, length: usize, words: &mut Vec<u64>) {
+    let further = slots_of(length, LINE_WORDS) as usize - 1;
+    let needed = FIRST_WORDS + further * FURTHER_WORDS;
+    if words.len() < needed {
+        grow(words, needed);
+    }
+    let (first, rest) = words.split_at_mut(FIRST_WORDS);
+    copy::load_over_bytes(&slots.at(position)[2..], copy::bytes_of_mut(first));
+    copy_slots::load(slots, position + 1, &mut copy::bytes_of_mut(rest)[..further * copy_slots::ONE_LINE]);
+}
+
+/// Copies a record of larger slots to the beginning of `words`.
+#[inline(never)]
+fn load_larger(slots: &Slots<Word, DynamicStride>, position: u64, length: usize, words: &mut Vec<u64>) {
+    if words.len() * 8 < length {
+        grow(words, length.div_ceil(8));
+    }
+    load(slots, position, &mut copy::bytes_of_mut(words)[..length]);
+}
+
+/// Copies the bytes of a record out.
+#[inline(always)]
+fn load<S: Stride>(slots: &Slots<Word, S>, position: u64, bytes: &mut [u8]) {
+    let (head, rest) = bytes.split_at_mut(bytes.len().min(in_first(slots.words())));
+    copy_slots::load_one(&slots.at(position)[2..], head);
+    copy_slots::load(slots, position + 1, rest);
+}
+
 /// Reads the record at `position`. `copy` copies what it needs; its result may be torn and is returned only if the word did
 /// not change. The position behind the record comes with it. The error is the word that was there instead: [`why_absent`]
 /// says what it means. `longest` is the longest record that the ring can have.
 #[inline(always)]
-pub(crate) fn read<S: Stride, C>(
-    slots: &Slots<Word, S>,
+pub(crate) fn read<'a, S: Stride, C>(
+    slots: &'a Slots<Word, S>,
     position: u64,
     longest: usize,
     is_expected: impl FnOnce(Head) -> bool,
-    copy: impl FnOnce(Record<'_, S>) -> C,
-) -> Result<(C, u64), u64> {
+    copy: impl FnOnce(Record<'a>) -> C,
+) -> Result<(C, u64), u64>
+where
+    AnySlots<'a>: From<&'a Slots<Word, S>>,
+{
     let first = slots.at(position);
     let seen = first[0].load();
     // Q7. A record that begins exactly here. Any other word says that it is still to come, or is gone.
@@ -194,7 +295,7 @@ pub(crate) fn read<S: Stride, C>(
     let head = Head::of(first[1].load());
     // Q10. A length is bounded before it is used. Whoever writes to the file can forge one.
     let length = if on("Q10") { head.length.min(longest) } else { head.length };
-    let copied = copy(Record { slots, position, head: Head { length, ..head } });
+    let copied = copy(Record { slots: slots.into(), position, head: Head { length, ..head } });
     // Q9. Pairs with Q3 and Q6. If any word of the copy is newer than the record, so is the word read below.
     fence("Q9", Ordering::Acquire);
     let again = first[0].load();
@@ -206,7 +307,18 @@ pub(crate) fn read<S: Stride, C>(
     if (!is_expected(head) || head.length > longest) && on("Q12") {
         return Err(seen);
     }
-    Ok((copied, position + slots_of(length, slots.words())))
+    Ok((copied, behind(position, length, slots.words())))
+}
+
+/// The position behind a record of `length` bytes. A branch, so that the processor goes on to the next record before it knows
+/// this one's length.
+#[inline(always)]
+fn behind(position: u64, length: usize, words: usize) -> u64 {
+    #[inline(never)]
+    fn behind_several(position: u64, length: usize, words: usize) -> u64 {
+        position + slots_of(length, words)
+    }
+    if length <= in_first(words) { position + 1 } else { behind_several(position, length, words) }
 }
 
 /// Why no record was read at `position`, where the word `seen` was found instead.

@@ -35,6 +35,9 @@ impl<T: 'static> Stride for StrideOf<T> {
     }
 }
 
+/// The stride of slots of one line.
+pub(crate) type LineStride = StrideOf<u64>;
+
 /// The stride from a ring's layout, known only at run time.
 #[derive(Clone, Copy)]
 pub(crate) struct DynamicStride(usize);
@@ -127,6 +130,18 @@ impl<W, S: Stride> Slots<W, S> {
     #[inline(always)]
     pub(crate) fn at(&self, sequence: u64) -> &[W] {
         self.slot((sequence & self.mask) as usize)
+    }
+
+    /// The slots from `sequence` on that lie one after the other in memory, and at most `most`.
+    #[inline(always)]
+    pub(crate) fn run(&self, sequence: u64, most: u64) -> &[W] {
+        let index = sequence & self.mask;
+        let count = most.min(self.capacity() - index) as usize;
+        let words = self.stride.words();
+        // SAFETY: index <= mask, as in `slot`.
+        let first = unsafe { self.base.add(index as usize * words) };
+        // SAFETY: index + count is at most the capacity, so the words lie within the slots; they live as long as `self`.
+        unsafe { NonNull::slice_from_raw_parts(first, count * words).as_ref() }
     }
 
     /// The slot of this index.

@@ -5,30 +5,59 @@ use std::path::Path;
 
 use super::error::TooLong;
 use crate::error::CloseError;
-use crate::format::layout::Parts;
-use crate::format::records::longest;
-use crate::memory::Pinned;
+use crate::format::layout::{Layout, Parts};
+use crate::format::records::{in_first, in_further, longest};
+use crate::memory::{Memory, Pinned};
 use crate::placement::{Placement, Side, look::look};
 use crate::protocol::record;
-use crate::protocol::slots::{DynamicStride, Slots};
+use crate::protocol::slots::{DynamicStride, LineStride, Slots};
 use crate::protocol::wake::Wake;
 use crate::publisher::life::Life;
-use crate::sync::{Ordering, WriteWord};
+use crate::sync::{LINE_WORDS, Ordering, WriteWord};
 use crate::transport::host::Made;
+
+/// Slots between two records that the header names.
+const NAME_EVERY: u64 = 8;
 
 /// The one publisher of a ring of [records](crate::records). It ends as a [`Publisher`](crate::Publisher) does, and what is said
 /// there of a fork holds here.
 pub struct RecordPublisher {
-    slots: Slots<WriteWord, DynamicStride>,
+    slots: AnySlots,
     published: Pinned<WriteWord>,
     place: Pinned<WriteWord>,
     next: u64,
     position: u64,
+    /// The position from which on a record is named in the header, and the slots between two such records.
+    name_at: u64,
+    name_every: u64,
     longest: usize,
+    capacity: u64,
     life: Life,
     /// What [`publish_with`](Self::publish_with) fills.
     buffer: Vec<u8>,
 }
+
+/// The slots, of which those of one line have a size that the compiler knows.
+enum AnySlots {
+    Lines(Slots<WriteWord, LineStride>),
+    Larger(Slots<WriteWord, DynamicStride>),
+}
+
+impl AnySlots {
+    fn new(memory: Memory<WriteWord>, layout: &Layout) -> Self {
+        if layout.slot_words == LINE_WORDS {
+            AnySlots::Lines(Slots::new(memory, layout, LineStride::STRIDE))
+        } else {
+            AnySlots::Larger(Slots::new(memory, layout, DynamicStride::of(layout)))
+        }
+    }
+}
+
+/// Bytes of a record in one slot of one line. Every ring takes them.
+const ONE_SLOT: usize = in_first(LINE_WORDS);
+
+/// The same of two.
+const TWO_SLOTS: usize = ONE_SLOT + in_further(LINE_WORDS);
 
 impl RecordPublisher {
     /// Publishes on a ring in which a new epoch has begun.
@@ -39,10 +68,13 @@ impl RecordPublisher {
             life: Life::new(&memory, &layout, sleepers, host, wake),
             published: Pinned::new(&memory, layout.published),
             place: Pinned::new(&memory, place),
-            slots: Slots::new(memory, &layout, DynamicStride::of(&layout)),
+            slots: AnySlots::new(memory, &layout),
             next: next.sequence,
             position: next.position,
             longest: longest(layout.capacity, layout.slot_words),
+            name_at: 0,
+            name_every: NAME_EVERY.min(layout.capacity / 8),
+            capacity: layout.capacity,
             buffer: Vec::new(),
         }
     }
@@ -52,20 +84,67 @@ impl RecordPublisher {
     ///
     /// # Errors
     /// [`TooLong`]; nothing is published then.
-    #[inline]
+    #[inline(always)]
     pub fn publish(&mut self, kind: u8, bytes: &[u8]) -> Result<u64, TooLong> {
+        match &self.slots {
+            AnySlots::Lines(slots) if bytes.len() <= ONE_SLOT => {
+                let position = self.position;
+                let end = record::publish(slots, position, (self.next, kind), bytes);
+                Ok(self.announce(position, end))
+            }
+            AnySlots::Lines(_) if bytes.len() <= TWO_SLOTS && self.longest >= TWO_SLOTS => {
+                Ok(self.publish_in_two(kind, bytes))
+            }
+            _ => self.publish_long(kind, bytes),
+        }
+    }
+
+    /// The same for a record that takes two slots of one line.
+    #[inline(never)]
+    fn publish_in_two(&mut self, kind: u8, bytes: &[u8]) -> u64 {
+        let (AnySlots::Lines(slots), Some(parts)) = (&self.slots, bytes.split_first_chunk()) else {
+            unreachable!("its length was looked at")
+        };
+        let position = self.position;
+        let end = record::publish_in_two(slots, position, (self.next, kind), parts);
+        self.announce(position, end)
+    }
+
+    /// The same for any record. Not inlined, so that a record in one slot of one line costs nothing for it.
+    #[inline(never)]
+    fn publish_long(&mut self, kind: u8, bytes: &[u8]) -> Result<u64, TooLong> {
         if bytes.len() > self.longest {
             return Err(TooLong { found: bytes.len(), most: self.longest });
         }
-        let (number, position) = (self.next, self.position);
-        self.position = record::publish(&self.slots, position, (number, kind), bytes);
-        self.next = number + 1;
-        // Q16. Pairs with Q15. Whoever sees where the last record begins sees that record.
-        self.place.store_ordered("Q16", Ordering::Release, position);
+        let position = self.position;
+        let end = match &self.slots {
+            AnySlots::Lines(slots) => record::publish(slots, position, (self.next, kind), bytes),
+            AnySlots::Larger(slots) => record::publish(slots, position, (self.next, kind), bytes),
+        };
+        Ok(self.announce(position, end))
+    }
+
+    /// Counts the record that was published from `position` up to `end`, and returns its number.
+    #[inline(always)]
+    fn announce(&mut self, position: u64, end: u64) -> u64 {
+        let number = self.next;
+        (self.next, self.position) = (number + 1, end);
+        if end >= self.name_at {
+            self.name_place(position);
+        }
         // Relaxed: it bounds what the slots say.
-        self.published.store(self.next);
+        self.published.store(number + 1);
         self.life.waker.published();
-        Ok(number)
+        number
+    }
+
+    /// Names the record at `position` in the header, as one of the last. It is named only now and then, because that is a store
+    /// more; readers go on from it.
+    #[inline]
+    fn name_place(&mut self, position: u64) {
+        // Q16. Pairs with Q15. Whoever sees this position sees the record that begins there.
+        self.place.store_ordered("Q16", Ordering::Release, position);
+        self.name_at = self.position + self.name_every;
     }
 
     /// Publishes the record of `length` bytes that `fill` writes into a zeroed buffer, and returns its number. `fill` works
@@ -106,7 +185,7 @@ impl RecordPublisher {
 
     /// Number of slots.
     pub fn capacity(&self) -> usize {
-        self.slots.capacity() as usize
+        self.capacity as usize
     }
 
     /// How many subscribers are attached: see [`Publisher::subscribers`](crate::Publisher::subscribers).
@@ -119,7 +198,7 @@ impl RecordPublisher {
 
     /// Whether the segment's file was cut short: see [`Publisher::is_cut_off`](crate::Publisher::is_cut_off).
     pub fn is_cut_off(&self) -> bool {
-        self.slots.memory().is_cut_short()
+        self.published.memory().is_cut_short()
     }
 
     /// How this publisher finds out that a subscriber sleeps: see [`Publisher::wake`](crate::Publisher::wake).
@@ -137,7 +216,7 @@ impl RecordPublisher {
     /// # Errors
     /// If `/proc` cannot be read, or the ring is within the process and so has no mapping.
     pub fn placement(&self) -> io::Result<Placement> {
-        look(self.slots.memory(), Side::Publisher)
+        look(self.published.memory(), Side::Publisher)
     }
 
     /// Ends the ring: see [`Publisher::close`](crate::Publisher::close).
@@ -156,9 +235,6 @@ impl RecordPublisher {
 
 impl std::fmt::Debug for RecordPublisher {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RecordPublisher")
-            .field("published", &self.next)
-            .field("capacity", &self.slots.capacity())
-            .finish()
+        f.debug_struct("RecordPublisher").field("published", &self.next).field("capacity", &self.capacity).finish()
     }
 }

@@ -5,9 +5,9 @@ use crate::format::records::longest;
 use crate::memory::Memory;
 use crate::protocol::position::Position;
 use crate::protocol::record::{self, Head};
-use crate::protocol::slots::{DynamicStride, Slots};
+use crate::protocol::slots::{DynamicStride, LineStride, Slots};
 use crate::subscriber::receiver::Messages;
-use crate::sync::Word;
+use crate::sync::{LINE_WORDS, Word};
 
 /// A record that was received. Its bytes are in the subscriber's own copy: nobody changes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,14 +22,33 @@ pub struct Record<'a> {
 
 /// The records of a ring, for the receiver.
 pub(super) struct Source {
-    slots: Slots<Word, DynamicStride>,
+    slots: Owned,
     longest: usize,
+}
+
+/// The slots, of which those of one line have a size that the compiler knows.
+enum Owned {
+    Lines(Slots<Word, LineStride>),
+    Larger(Slots<Word, DynamicStride>),
 }
 
 impl Source {
     pub(super) fn new(memory: Memory<Word>, layout: &Layout) -> Self {
         let longest = longest(layout.capacity, layout.slot_words);
-        Source { slots: Slots::new(memory, layout, DynamicStride::of(layout)), longest }
+        let slots = match layout.slot_words == LINE_WORDS {
+            true => Owned::Lines(Slots::new(memory, layout, LineStride::STRIDE)),
+            false => Owned::Larger(Slots::new(memory, layout, DynamicStride::of(layout))),
+        };
+        Source { slots, longest }
+    }
+
+    /// The word of the slot at `position`.
+    #[inline(always)]
+    fn word(&self, position: u64) -> &Word {
+        match &self.slots {
+            Owned::Lines(slots) => &slots.at(position)[0],
+            Owned::Larger(slots) => &slots.at(position)[0],
+        }
     }
 
     /// The longest record that the ring can have, in bytes.
@@ -40,11 +59,14 @@ impl Source {
 
 impl Messages for Source {
     type Place = Position;
-    type Source<'a> = record::Record<'a, DynamicStride>;
+    type Source<'a> = record::Record<'a>;
 
     #[inline(always)]
     fn memory(&self) -> &Memory<Word> {
-        self.slots.memory()
+        match &self.slots {
+            Owned::Lines(slots) => slots.memory(),
+            Owned::Larger(slots) => slots.memory(),
+        }
     }
 
     /// A record that fits into one slot of one line is polled for and read at once, and a longer one is as well: nothing tells
@@ -56,7 +78,7 @@ impl Messages for Source {
 
     #[inline(always)]
     fn polled(&self, _: u64, place: Position) -> &Word {
-        &self.slots.at(place.at())[0]
+        self.word(place.at())
     }
 
     #[inline(always)]
@@ -66,7 +88,7 @@ impl Messages for Source {
 
     fn is_published(&self, _: u64, place: Position, ahead: u64) -> bool {
         let position = place.at().saturating_add(ahead);
-        self.slots.at(position)[0].load() >= record::published(position)
+        self.word(position).load() >= record::published(position)
     }
 
     #[inline(always)]
@@ -77,7 +99,10 @@ impl Messages for Source {
         copy: impl FnOnce(Self::Source<'_>) -> C,
     ) -> Result<(C, Position), u64> {
         let is_expected = |head: Head| head.number == sequence as u32;
-        let (copied, behind) = record::read(&self.slots, place.at(), self.longest, is_expected, copy)?;
+        let (copied, behind) = match &self.slots {
+            Owned::Lines(slots) => record::read(slots, place.at(), self.longest, is_expected, copy)?,
+            Owned::Larger(slots) => record::read(slots, place.at(), self.longest, is_expected, copy)?,
+        };
         Ok((copied, Position::here(behind)))
     }
 }

@@ -11,7 +11,6 @@ use crate::protocol::copy::bytes_of_words;
 use crate::protocol::join::Join;
 use crate::protocol::position::Position;
 use crate::protocol::record;
-use crate::protocol::slots::DynamicStride;
 use crate::protocol::wait::{Interrupter, WaitStrategy};
 use crate::subscriber::notify::Notifier;
 use crate::subscriber::raw::Account;
@@ -105,7 +104,7 @@ impl RecordSubscriber {
     /// # Errors
     /// As [`try_recv`](Self::try_recv).
     pub fn try_recv_into(&mut self, bytes: &mut Vec<u8>) -> Result<(u64, u8), TryRecvError> {
-        let copy = |record: record::Record<'_, DynamicStride>| {
+        let copy = |record: record::Record<'_>| {
             record.copy_to(bytes);
             (record.head.kind, record.head.length)
         };
@@ -225,7 +224,7 @@ impl RecordSubscriber {
 
 /// Copies a record. What it returns has a meaning only if the record was whole.
 #[inline(always)]
-fn copy_words(record: record::Record<'_, DynamicStride>, words: &mut Vec<u64>) -> Copied {
+fn copy_words(record: record::Record<'_>, words: &mut Vec<u64>) -> Copied {
     record.copy_to_words(words);
     (record.head.kind, record.head.length)
 }
