@@ -49,11 +49,15 @@ pub(crate) fn store_short(words: &[WriteWord], bytes: &[u8]) {
     }
 }
 
-/// Stores the bytes of one slot, which has several lines.
+/// Stores the bytes of one slot, which has several lines, and begins within the first.
 #[inline(always)]
 pub(crate) fn store_one(words: &[WriteWord], bytes: &[u8]) {
-    if !bulk::store_one(words, bytes) {
-        copy::store_bytes(words, bytes);
+    // The rest of the first line by itself: from there on no store crosses lines.
+    let first = words.len() % LINE_WORDS;
+    let (head, rest) = bytes.split_at(bytes.len().min(first * 8));
+    store_short(words, head);
+    if !rest.is_empty() && !bulk::store_one(&words[first..], rest) {
+        copy::store_bytes(&words[first..], rest);
     }
 }
 
