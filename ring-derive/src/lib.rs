@@ -1,6 +1,9 @@
-//! `#[derive(Payload)]` for `feed-ring`: checks that a struct is plain data, and generates its schema.
+//! `#[derive(Payload)]` for `feed-ring`: checks that a struct is plain data, and generates its schema. `#[derive(Records)]`: an
+//! enum of such structs.
 //!
-//! Use it as `feed_ring::Payload`, not through this crate.
+//! Use them as `feed_ring::Payload` and `feed_ring::Records`, not through this crate.
+
+mod records;
 
 use proc_macro::TokenStream;
 use quote::{quote, quote_spanned};
@@ -22,6 +25,20 @@ use syn::{Attribute, Data, DeriveInput, Error, Fields, FieldsNamed, parse_macro_
 pub fn derive_payload(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     expand(&input).unwrap_or_else(|error| error.to_compile_error()).into()
+}
+
+/// Derives `feed_ring::Records` for an enum whose variants have one field each, which derives `feed_ring::Payload`. The kind of a
+/// variant is its discriminant.
+///
+/// # Errors
+/// A compile error for
+/// - a variant without a field, with several, or with a field whose type is not a `feed_ring::Payload`;
+/// - a discriminant beyond 255, or more than 256 variants;
+/// - a struct, a union, an enum without variants or with generic parameters.
+#[proc_macro_derive(Records)]
+pub fn derive_records(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    records::expand(&input).unwrap_or_else(|error| error.to_compile_error()).into()
 }
 
 fn expand(input: &DeriveInput) -> syn::Result<proc_macro2::TokenStream> {

@@ -99,10 +99,11 @@
 #[cfg(not(all(target_pointer_width = "64", target_os = "linux")))]
 compile_error!("feed-ring needs 64-bit Linux: its rings are read and written in words of eight bytes");
 
-/// What `derive(Payload)` expands to. Not part of the interface.
+/// What `derive(Payload)` and `derive(Records)` expand to. Not part of the interface.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::format::padding::assert_no_padding;
+    pub use crate::records::{bytes_of, from_bytes};
 }
 
 #[cfg(doctest)]
@@ -130,7 +131,7 @@ pub mod sync;
 mod transport;
 
 pub use error::{CloseError, Corrupt, CreateError, OpenError, RecvError, TryRecvError};
-pub use feed_ring_derive::Payload;
+pub use feed_ring_derive::{Payload, Records};
 pub use format::name::{DEFAULT_ROOT, NameError, check as check_name};
 pub use format::payload::{self, Field, FieldType, Payload, Schema, SchemaField};
 pub use format::rows::SegmentKind;
@@ -145,7 +146,7 @@ pub use protocol::join::Join;
 pub use protocol::wait::{Interrupter, WaitStrategy};
 pub use protocol::wake::Wake;
 pub use publisher::{ahead::Ahead, handle::Publisher, options::PublisherOptions};
-pub use records::{InProcessRecords, RecordPublisher, RecordSubscriber, in_process_records};
+pub use records::{InProcessRecords, RecordPublisher, RecordSubscriber, Records, in_process_records};
 pub use subscriber::{handle::Subscriber, notify::Notifier, options::SubscriberOptions};
 pub use table::{
     CellReader, CellWriter, InProcessCell, InProcessTable, TableReader, TableWriter, in_process_cell, in_process_table,

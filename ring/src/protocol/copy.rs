@@ -40,6 +40,18 @@ pub(crate) fn bytes_of<T: Field>(value: &T) -> &[u8] {
     unsafe { std::slice::from_raw_parts(bytes.cast(), size_of::<T>()) }
 }
 
+/// The value with these bytes. `None` if it has another length.
+pub(crate) fn from_bytes<T: Field>(bytes: &[u8]) -> Option<T> {
+    let mut value = MaybeUninit::<T>::uninit();
+    if bytes.len() != size_of::<T>() {
+        return None;
+    }
+    // SAFETY: as many bytes as the value has, from a slice to a value of this function's own.
+    unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), value.as_mut_ptr().cast(), bytes.len()) };
+    // SAFETY: every byte was written, and any bytes are a T (`Field`).
+    Some(unsafe { value.assume_init() })
+}
+
 /// The bytes of numbers, to be written.
 #[inline(always)]
 pub(crate) fn bytes_of_mut(words: &mut [u64]) -> &mut [u8] {

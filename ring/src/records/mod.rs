@@ -37,8 +37,9 @@
 //! # Kinds
 //!
 //! Each record has a kind, a number from 0 to 255 that the publisher chooses. [`RecordsFormat`] says in the ring's header what the
-//! records are, so that a tool can print them.
+//! records are, so that a tool can print them. Where they are structs, an enum of them is published and received: [`Records`].
 
+mod enums;
 mod error;
 mod in_process;
 mod options;
@@ -46,9 +47,12 @@ mod publisher;
 mod received;
 mod subscriber;
 
+pub use enums::{Records, UnknownRecord};
+#[doc(hidden)]
+pub use enums::{bytes_of, from_bytes};
 pub use error::TooLong;
 pub use in_process::{InProcessRecords, in_process_records};
-pub use options::Records;
+pub use options::AnyRecords;
 pub use publisher::RecordPublisher;
 pub use received::Record;
 pub use subscriber::RecordSubscriber;

@@ -13,16 +13,16 @@ use crate::subscriber::options::SubscriberOptions;
 
 /// Stands for records in [`PublisherOptions`] and [`SubscriberOptions`].
 #[derive(Clone, Copy, Debug)]
-pub enum Records {}
+pub enum AnyRecords {}
 
 impl RecordPublisher {
     /// Options for a ring of records of this name. The rules for names are those of any ring.
-    pub fn options(name: &str, format: RecordsFormat) -> PublisherOptions<Records> {
+    pub fn options(name: &str, format: RecordsFormat) -> PublisherOptions<AnyRecords> {
         PublisherOptions::for_records(name, MessageFormat::from_parts(1, 1, format.text()))
     }
 }
 
-impl PublisherOptions<Records> {
+impl PublisherOptions<AnyRecords> {
     /// Bytes of a slot: a power of two from 64, which is the default, to 4,096.
     pub fn slot_size(self, bytes: usize) -> Self {
         self.with_slot_size(bytes)
@@ -40,18 +40,18 @@ impl PublisherOptions<Records> {
 
 impl RecordSubscriber {
     /// Options for opening the ring of this name, whatever its records are.
-    pub fn options(name: &str) -> SubscriberOptions<Records> {
+    pub fn options(name: &str) -> SubscriberOptions<AnyRecords> {
         SubscriberOptions::new(name, None)
     }
 
     /// Options for joining the sealed ring that a publisher serves at the socket `path`: see
     /// [`Subscriber::connect`](crate::Subscriber::connect).
-    pub fn connect(path: impl AsRef<Path>) -> SubscriberOptions<Records> {
+    pub fn connect(path: impl AsRef<Path>) -> SubscriberOptions<AnyRecords> {
         SubscriberOptions::at_socket(path.as_ref(), None)
     }
 }
 
-impl SubscriberOptions<Records> {
+impl SubscriberOptions<AnyRecords> {
     /// Opens the ring, maps it and joins.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 
+use super::enums::Records;
 use super::error::TooLong;
 use crate::error::CloseError;
 use crate::format::layout::{Layout, Parts};
@@ -164,6 +165,15 @@ impl RecordPublisher {
         let published = self.publish(kind, &buffer);
         self.buffer = buffer;
         published
+    }
+
+    /// Publishes one of an enum's kinds: see [`Records`].
+    ///
+    /// # Errors
+    /// [`TooLong`]; nothing is published then.
+    #[inline]
+    pub fn publish_as<E: Records>(&mut self, record: &E) -> Result<u64, TooLong> {
+        self.publish(record.kind(), record.bytes())
     }
 
     /// The longest record in bytes: a quarter of the ring, and at most 16,777,215.

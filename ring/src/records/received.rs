@@ -1,5 +1,6 @@
 //! Records as a subscriber reads them: from the slots into its own copy.
 
+use super::enums::{Records, UnknownRecord};
 use crate::format::layout::Layout;
 use crate::format::records::longest;
 use crate::memory::Memory;
@@ -18,6 +19,19 @@ pub struct Record<'a> {
     pub kind: u8,
     /// Its bytes. They begin at an address that is a multiple of 8.
     pub bytes: &'a [u8],
+}
+
+impl Record<'_> {
+    /// The record as one of an enum's kinds: see [`Records`].
+    ///
+    /// # Errors
+    /// [`UnknownRecord`] if it is none of them. It cannot happen in a ring that was opened with
+    /// [`open_records_of`](crate::SubscriberOptions::open_records_of) and this enum's format.
+    pub fn read_as<E: Records>(&self) -> Result<E, UnknownRecord> {
+        let Record { kind, bytes, .. } = *self;
+        let expected = std::any::type_name::<E>();
+        E::read(kind, bytes).ok_or(UnknownRecord { kind, length: bytes.len(), expected })
+    }
 }
 
 /// The records of a ring, for the receiver.
