@@ -174,7 +174,10 @@ fn verify_beside_a_writer_at_full_speed_finds_nothing() {
         });
         let table = Table::open(&root, "t").unwrap();
         let (mut value, mut last) = (Vec::new(), 0);
-        for _ in 0..2_000 {
+        let mut rounds = 0;
+        // On a busy machine the writer may begin late.
+        while rounds < 2_000 || last == 0 {
+            rounds += 1;
             let verdict = table.verify();
             assert!(verdict.is_fine(), "{verdict:?}");
             if let Some(number) = table.read(0, &mut value).unwrap() {
@@ -184,6 +187,5 @@ fn verify_beside_a_writer_at_full_speed_finds_nothing() {
             }
         }
         over.store(true, Ordering::Relaxed);
-        assert!(last > 0);
     });
 }
