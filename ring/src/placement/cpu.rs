@@ -3,11 +3,14 @@
 use rustix::thread::CpuSet;
 
 use super::error::PlacementError;
-use crate::sync::remember_unpinned;
+use crate::sync::remember_pinned;
 
-/// Restricts the calling thread, and every thread that it starts later, to one CPU, and checks the result. The
-/// thread that wakes sleepers for a publisher ([`Wake::Thread`](crate::Wake::Thread)) stays on the CPUs that were allowed
-/// before the first call.
+/// Restricts the calling thread, and every thread that it starts later, to one CPU, and checks the result.
+///
+/// Two threads of the library's are kept apart from it: the one that wakes sleepers for a publisher
+/// ([`Wake::Thread`](crate::Wake::Thread)), and the one that serves a sealed ring. Whether they are started before this call
+/// or after it, they run on the CPUs that were allowed before the first call, without those that threads were pinned to. If
+/// that leaves none, they keep off the CPU that their starter is pinned to.
 ///
 /// Call it before large allocations: memory comes from the NUMA node of the CPU that touches it first.
 ///
@@ -27,7 +30,7 @@ pub fn pin_to_cpu(cpu: usize) -> Result<(), PlacementError> {
         .map_err(|errno| refused(format!("it does not exist, or this process may not run on it ({errno})")))?;
     match rustix::thread::sched_getaffinity(None) {
         Ok(now) if now == only => {
-            before.into_iter().for_each(remember_unpinned);
+            before.into_iter().for_each(|before| remember_pinned(before, cpu));
             Ok(())
         }
         Ok(now) => Err(refused(format!("the kernel put this process on {} instead", ranges(&now)))),

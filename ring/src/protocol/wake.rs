@@ -36,7 +36,8 @@ pub enum Wake {
     /// thread, [`Fence`](Self::Fence) is used: subscribers can then delay it, other users cannot.
     ///
     /// The thread must not share a pinned publisher's processor. Pin with
-    /// [`pin_to_cpu`](crate::placement::pin_to_cpu), or after the publisher was made. It inherits a real-time priority.
+    /// [`pin_to_cpu`](crate::placement::pin_to_cpu), which keeps the thread off it, and leave it another one. The thread
+    /// inherits a real-time priority.
     Thread,
 }
 

@@ -17,7 +17,7 @@ use super::slot;
 use super::view::View;
 use crate::format::layout::{Layout, Parts};
 use crate::memory::{Memory, OwnThread, Pinned};
-use crate::sync::{Ordering, Word, WriteWord, fence, nap, on, sleep, spawn_unpinned, wake};
+use crate::sync::{Apart, Ordering, Word, WriteWord, fence, nap, on, sleep, spawn, wake};
 
 /// Shortest pause between two looks. The kernel adds about 50 µs. Nothing makes the thread look more often, so nobody can
 /// keep its processor busy.
@@ -48,7 +48,8 @@ impl WakeThread {
             Parts::Rows(_) => Published::Rows(Pinned::new(&memory, layout.published)),
         };
         let run = Run { published, sleepers, stop: stop.clone() };
-        let thread = spawn_unpinned("feed-ring wake", move || run.until_stopped())?;
+        let apart = Apart::from_this_thread();
+        let thread = spawn("feed-ring wake", move || run.until_stopped(apart))?;
         Ok(WakeThread { stop, thread: OwnThread::new(thread) })
     }
 }
@@ -71,11 +72,12 @@ struct Run {
 }
 
 impl Run {
-    fn until_stopped(&self) {
+    fn until_stopped(&self, mut apart: Apart) {
         // The sequence after the last message that sleepers were woken for.
         let mut announced = None;
         let mut active = Instant::now();
         while self.stop[0].load() == 0 {
+            apart.keep();
             if self.sleepers.flag.load() == 0 {
                 sleep(&[(&self.sleepers.flag, 0), (&self.stop[0], 0)], Some(Instant::now() + UNWOKEN));
                 active = Instant::now();

@@ -9,6 +9,8 @@
 //! name. The models weaken one site at a time and check that a test fails. In programs a site costs nothing: the name
 //! is unused, and `on` is the constant `true`.
 
+#[cfg(not(loom))]
+mod apart;
 #[cfg(feed_ring_faults)]
 pub mod faults;
 mod futex;
@@ -25,6 +27,8 @@ mod word;
 
 pub(crate) use std::sync::atomic::Ordering;
 
+#[cfg(not(loom))]
+pub(crate) use apart::{Apart, remember_pinned};
 #[cfg(loom)]
 pub(crate) use modelled::model::thread_wakes;
 #[cfg(loom)]
@@ -33,16 +37,12 @@ pub(crate) use modelled::{
         EPOCHS, LEAST_LOG, LINE_WORDS, MAPPABLE, PAD_WORDS, RECORD_PART, base, compiler_fence, fence, on, panicking,
         spin_loop, yield_now,
     },
-    park::{
-        Thread, barrier_on_all, nap, naps, register_for_barriers, remember_unpinned, sleep, spawn, spawn_unpinned, wake,
-    },
+    park::{Apart, Thread, barrier_on_all, nap, naps, register_for_barriers, remember_pinned, sleep, spawn, wake},
 };
 #[cfg(loom)]
 pub use modelled::{model, placed::PlacedWord};
 #[cfg(not(loom))]
-pub(crate) use park::{
-    Thread, barrier_on_all, nap, naps, register_for_barriers, remember_unpinned, sleep, spawn, spawn_unpinned, wake,
-};
+pub(crate) use park::{Thread, barrier_on_all, nap, naps, register_for_barriers, sleep, spawn, wake};
 pub(crate) use point::fault_point;
 #[cfg(not(loom))]
 pub(crate) use real::{

@@ -1,10 +1,7 @@
 //! Sleeping, waking, the barrier on all processors and threads in programs: the kernel does all of it.
 
 use std::io;
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
-
-use rustix::thread::CpuSet;
 
 use super::futex;
 pub(crate) use super::futex::{sleep, wake};
@@ -47,27 +44,9 @@ pub(crate) fn nap(unless: (&Word, u64), pause: Duration) {
 /// A thread of the library's own.
 pub(crate) struct Thread(std::thread::JoinHandle<()>);
 
-/// The CPUs that the process could run on before it pinned a thread.
-static UNPINNED: OnceLock<CpuSet> = OnceLock::new();
-
-/// Remembers these CPUs, at the first call.
-pub(crate) fn remember_unpinned(cpus: CpuSet) {
-    let _ = UNPINNED.set(cpus); // the first call counts
-}
-
 /// Starts a thread, on the CPUs of this one. It takes no signals.
 pub(crate) fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<Thread> {
     without_signals(|| std::thread::Builder::new().name(name.to_owned()).spawn(run)).map(Thread)
-}
-
-/// Starts a thread that does not share the CPU that this one was pinned to.
-pub(crate) fn spawn_unpinned(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<Thread> {
-    spawn(name, move || {
-        if let Some(cpus) = UNPINNED.get() {
-            let _ = rustix::thread::sched_setaffinity(None, cpus); // refused: it stays where it is
-        }
-        run();
-    })
 }
 
 impl Thread {

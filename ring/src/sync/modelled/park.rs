@@ -61,9 +61,18 @@ pub(crate) fn nap(_unless: (&Word, u64), _pause: Duration) {
 pub(crate) struct Thread(loom::thread::JoinHandle<()>);
 
 /// Models pin no thread.
-pub(crate) fn remember_unpinned(_cpus: rustix::thread::CpuSet) {}
+pub(crate) fn remember_pinned(_before: rustix::thread::CpuSet, _cpu: usize) {}
 
-pub(crate) use spawn as spawn_unpinned;
+/// Models have no CPUs.
+pub(crate) struct Apart;
+
+impl Apart {
+    pub(crate) fn from_this_thread() -> Self {
+        Apart
+    }
+
+    pub(crate) fn keep(&mut self) {}
+}
 
 /// Starts a thread.
 pub(crate) fn spawn(_name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<Thread> {

@@ -20,7 +20,7 @@ use super::memory_file::{failed, reopen};
 use super::socket::SocketFile;
 use super::{log, peer};
 use crate::error::{CloseError, CreateError};
-use crate::sync::without_signals;
+use crate::sync::{Apart, without_signals};
 use crate::transport::files::has_proc;
 use crate::transport::request::SealedOptions;
 
@@ -54,10 +54,13 @@ impl Server {
         let flags = PipeFlags::CLOEXEC | PipeFlags::NONBLOCK;
         let (stopped, stop) = pipe_with(flags).map_err(fault("prepare to serve (pipe2)"))?;
         let serving = thread::Builder::new().name("feed-ring-serve".to_owned());
-        let thread =
-            without_signals(|| serving.spawn(move || serve(&listener, &stopped, &offer))).map_err(|source| {
-                CreateError::Io { doing: "start a thread for (clone)", path: socket.path.clone(), source }
-            })?;
+        let apart = Apart::from_this_thread();
+        let serve = move || serve(&listener, &stopped, &offer, apart);
+        let thread = without_signals(|| serving.spawn(serve)).map_err(|source| CreateError::Io {
+            doing: "start a thread for (clone)",
+            path: socket.path.clone(),
+            source,
+        })?;
         Ok(Server { socket, stop, thread: Some(thread), _alive: alive })
     }
 
@@ -209,11 +212,12 @@ fn reopen_as_owner(file: &OwnedFd, access: OFlags, mode: Mode) -> Result<OwnedFd
     })
 }
 
-/// Serves until `stop` is written.
-fn serve(listener: &OwnedFd, stop: &OwnedFd, offer: &Offer) {
+/// Serves until `stop` is written. Clients decide how often there is something to do, so it keeps off the publisher's CPU.
+fn serve(listener: &OwnedFd, stop: &OwnedFd, offer: &Offer, mut apart: Apart) {
     let mut clients: Vec<Client> = Vec::new();
     let mut paused = false;
     loop {
+        apart.keep();
         let accepting = if paused { PollFlags::empty() } else { PollFlags::IN };
         let mut polled = vec![PollFd::new(stop, PollFlags::IN), PollFd::new(listener, accepting)];
         // With no events requested, poll reports only the end of a connection, not data.
