@@ -1,11 +1,9 @@
 //! Keeping the library's own threads off the CPUs that the program pinned threads to.
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
-
-use super::Ordering;
-use super::outside_models::AtomicU64;
 
 /// The CPUs that the process could run on before it pinned a thread.
 static UNPINNED: OnceLock<CpuSet> = OnceLock::new();
