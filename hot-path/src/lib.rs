@@ -3,7 +3,7 @@
 //! The workspace compiles this package as a release in every profile, and with it the generic code of the ring.
 
 use feed_ring::records::{Record, TooLong};
-use feed_ring::table::{ReadError, Row};
+use feed_ring::table::{ReadError, Row, Stored};
 use feed_ring::{
     KeyedPublisher, Publisher, RecordPublisher, RecordSubscriber, RecvError, Subscriber, TableReader, TableWriter,
     TryRecvError,
@@ -80,6 +80,15 @@ pub fn get_into_56(
     value: &mut OneLine,
 ) -> Result<Option<u64>, ReadError> {
     table.get_into(row, value)
+}
+
+/// [`TableReader::get`] of 56 bytes.
+///
+/// # Errors
+/// Those of the called method.
+#[inline(never)]
+pub fn get_56(table: &mut TableReader<u32, OneLine>, row: Row) -> Result<Option<Stored<OneLine>>, ReadError> {
+    table.get(row)
 }
 
 /// [`KeyedPublisher::publish`] of 56 bytes.

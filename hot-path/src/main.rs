@@ -4,18 +4,19 @@
 use std::hint::black_box;
 use std::process::ExitCode;
 
+use feed_ring::table::Stored;
 use feed_ring::{
     InProcess, Join, Payload, Publisher, Subscriber, TryRecvError, WaitStrategy, in_process, in_process_keyed,
     in_process_records, in_process_table,
 };
 use feed_ring_hot_path::{
-    FourLines, OneLine, get_into_56, publish_56, publish_248, publish_keyed_56, publish_record, recv_56, store_56,
+    FourLines, OneLine, get_56, get_into_56, publish_56, publish_248, publish_keyed_56, publish_record, recv_56, store_56,
     try_recv_56, try_recv_into_56, try_recv_into_248, try_recv_record,
 };
 
 const USAGE: &str = "usage: feed-ring-hot-path \
     (publish-56|try-recv-56|try-recv-into-56|recv-56|empty-56|publish-248|try-recv-into-248\
-    |publish-keyed-56|publish-store-56|get-into-56\
+    |publish-keyed-56|publish-store-56|get-into-56|get-56\
     |publish-record-LENGTH|try-recv-record-LENGTH) COUNT";
 
 /// Slots of the ring, and the largest COUNT, two less.
@@ -61,13 +62,17 @@ fn run(operation: &str, count: u64) -> bool {
             let mut subscriber = follow(&mut four, &ring_of_four, &long, count);
             repeat(count, || assert_eq!(try_recv_into_248(&mut subscriber, &mut long), Ok(())));
         }
-        "publish-store-56" | "get-into-56" => {
+        "publish-store-56" | "get-into-56" | "get-56" => {
             let (mut table, readers) = in_process_table::<u32, OneLine>(2).expect("a table");
             let row = table.row(&7).expect("it has room");
             table.store(row, &short);
             if operation == "get-into-56" {
                 let mut reader = readers.read();
                 repeat(count, || assert_eq!(get_into_56(&mut reader, row, &mut short), Ok(Some(0))));
+            } else if operation == "get-56" {
+                let mut reader = readers.read();
+                let expected = Ok(Some(Stored { value: short, number: 0 }));
+                repeat(count, || assert_eq!(get_56(&mut reader, row), expected));
             } else {
                 repeat(count, || assert!(store_56(&mut table, row, &short) <= count));
             }

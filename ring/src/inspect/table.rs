@@ -8,7 +8,7 @@ use crate::format::fields::{MessageType, SchemaError};
 use crate::format::layout::MAX_SEQUENCE;
 use crate::format::rows::{SegmentKind, row_word};
 use crate::protocol::copy;
-use crate::protocol::row::Overtaken;
+use crate::protocol::row::{Missed, Overtaken};
 use crate::protocol::rows::Rows;
 use crate::sync::Word;
 
@@ -100,7 +100,10 @@ impl Table {
             return Ok(None);
         }
         let size = self.facts.payload_size;
-        let (result, attempts) = self.rows.read(row as u32, |words| load(words, size, bytes));
+        let (result, attempts) = self.rows.read(row as u32, Missed::NotTried, |number, words| {
+            load(words, size, bytes);
+            number
+        });
         match result {
             Ok(Some(number)) => Ok(Some(number)),
             // The guard replaced the segment by zeros, and a zero looks like a copy that was never written.

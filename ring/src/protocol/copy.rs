@@ -119,6 +119,12 @@ pub(crate) fn load<'a, T: Field>(words: &[Word], message: &'a mut MaybeUninit<T>
     unsafe { message.assume_init_mut() }
 }
 
+/// As [`load`], by value.
+#[inline(always)]
+pub(crate) fn load_value<T: Field + Copy>(words: &[Word]) -> T {
+    *load(words, &mut MaybeUninit::uninit())
+}
+
 /// As [`load`], over an existing message.
 #[inline(always)]
 pub(crate) fn load_over<T: Field>(words: &[Word], message: &mut T) {

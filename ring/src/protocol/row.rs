@@ -7,31 +7,38 @@
 use super::slot;
 use super::slots::{Slots, Stride};
 use crate::sync::tuning::ROW_ATTEMPTS;
-use crate::sync::{Ordering, Word, WriteWord, fence, on, spin_loop};
+use crate::sync::{Ordering, Word, WriteWord, fence, keep_branch, on, spin_loop};
 
 /// A row: its copies, one after the other.
 pub(crate) struct Row<'a, W, S> {
-    copies: &'a Slots<W, S>,
-    first: usize,
-    count: usize,
+    words: &'a [W],
+    stride: S,
 }
 
 impl<'a, W, S: Stride> Row<'a, W, S> {
     /// The row of `count` copies from `first` on.
+    ///
+    /// # Panics
+    /// If there are not so many.
     #[inline(always)]
     pub(crate) fn new(copies: &'a Slots<W, S>, first: usize, count: usize) -> Self {
-        Row { copies, first, count }
+        Row { words: copies.several(first, count), stride: copies.stride() }
+    }
+
+    #[inline(always)]
+    fn copies(&self) -> std::slice::ChunksExact<'a, W> {
+        self.words.chunks_exact(self.stride.words())
     }
 
     #[inline(always)]
     fn copy(&self, index: usize) -> &'a [W] {
-        self.copies.indexed(self.first + index)
+        let stride = self.stride.words();
+        &self.words[index * stride..][..stride]
     }
 }
 
 impl<S: Stride> Row<'_, Word, S> {
     /// The sequence word of a copy.
-    #[inline(always)]
     pub(crate) fn word(&self, copy: usize) -> u64 {
         self.copy(copy)[0].load()
     }
@@ -45,7 +52,7 @@ pub(crate) struct Overtaken;
 /// that it is given.
 #[inline(always)]
 pub(crate) fn store<S: Stride>(row: &Row<'_, WriteWord, S>, number: u64, copy: impl FnOnce(&[WriteWord])) {
-    let slot = row.copy(oldest(row));
+    let slot = oldest(row);
     // K1. The marker: from here on this copy's old value is gone. It needs no release: the fence P1 of the store before comes
     // before it, and behind that fence a reader finds the other copies marked or newer.
     if on("K1") {
@@ -57,32 +64,53 @@ pub(crate) fn store<S: Stride>(row: &Row<'_, WriteWord, S>, number: u64, copy: i
 /// The copy to overwrite. K2: never the newest whole one. Until the store is complete, readers take that one, and if the
 /// writer is killed they go on taking it. A copy that was left half written counts as the oldest.
 #[inline(always)]
-fn oldest<S: Stride>(row: &Row<'_, WriteWord, S>) -> usize {
+fn oldest<'a, S: Stride>(row: &Row<'a, WriteWord, S>) -> &'a [WriteWord] {
+    let mut copies = row.copies();
+    let first = copies.next().expect("a row has copies");
     if !on("K2") {
-        return 0;
+        return first;
     }
-    let mut oldest = (0, u64::MAX);
-    for index in 0..row.count {
-        let word = row.copy(index)[0].load();
-        let age = if word.is_multiple_of(2) { word } else { 0 };
+    let mut oldest = (first, age(first[0].load()));
+    for copy in copies {
+        let age = age(copy[0].load());
         if age < oldest.1 {
-            oldest = (index, age);
+            // The stores can begin before these loads have come. With a conditional move no store's address would be known
+            // until then, and the loads of the next store would wait for it.
+            keep_branch();
+            oldest = (copy, age);
         }
     }
     oldest.0
 }
 
-/// The index of the newest whole copy, and the number of its store. `None` if none was whole when it was looked at.
+/// How old what a copy holds is, by its sequence word: the lower, the older. A copy that is not whole is as old as one that was
+/// never written.
 #[inline(always)]
-pub(crate) fn newest<S: Stride>(row: &Row<'_, Word, S>) -> Option<(usize, u64)> {
-    let (mut newest, mut at) = (0, 0);
-    for index in 0..row.count {
-        let word = row.word(index);
-        if word.is_multiple_of(2) && word > newest {
-            (newest, at) = (word, index);
-        }
-    }
-    newest.checked_sub(1).map(|word| (at, word / 2))
+fn age(word: u64) -> u64 {
+    if word.is_multiple_of(2) { word } else { 0 }
+}
+
+/// The newest whole copy, and its sequence word. `None` if none was whole when it was looked at.
+#[inline(always)]
+fn newest_copy<'a, S: Stride>(row: &Row<'a, Word, S>) -> Option<(&'a [Word], u64)> {
+    let mut copies = row.copies();
+    let first = copies.next().expect("a row has copies");
+    let newest = copies.fold((first, age(first[0].load())), |newest, copy| {
+        let age = age(copy[0].load());
+        if age > newest.1 { (copy, age) } else { newest }
+    });
+    (newest.1 != 0).then_some(newest)
+}
+
+/// The number of the store whose value a whole copy holds.
+#[inline(always)]
+fn number(word: u64) -> u64 {
+    word / 2 - 1
+}
+
+/// The number of the newest store that is whole. `None` if none was whole when it was looked at.
+pub(crate) fn newest<S: Stride>(row: &Row<'_, Word, S>) -> Option<u64> {
+    newest_copy(row).map(|(_, word)| number(word))
 }
 
 /// Whether nothing was ever stored, after a look that found no whole copy and the fence behind it.
@@ -94,28 +122,55 @@ pub(crate) fn is_empty<S: Stride>(row: &Row<'_, Word, S>) -> bool {
     if !on("K4") {
         return true;
     }
-    newest(row).is_none() && (0..row.count).any(|index| row.word(index) == 0)
+    newest(row).is_none() && row.copies().any(|copy| copy[0].load() == 0)
 }
 
-/// Reads the newest value with `copy`, which is given its words, and returns the number of its store. `None` if nothing was
-/// ever stored. Only the last call of `copy` was of a whole value, and only if there is a number. The second value is the
-/// number of attempts that failed.
+/// Why an attempt to read a row came to nothing.
+#[derive(Clone, Copy)]
+pub(crate) enum Missed {
+    /// It was not made.
+    NotTried,
+    /// No copy was whole.
+    NoneWhole,
+    /// The newest whole copy was overwritten meanwhile.
+    Overwritten,
+}
+
+/// What became of a read: what `copy` returned, or `None` if nothing was ever stored. And the number of attempts that failed.
+pub(crate) type Read<C> = (Result<Option<C>, Overtaken>, u32);
+
+/// Attempts once to read the newest value with `copy`, which is given the number of its store and its words. What it returns is
+/// returned only if the value was whole.
 #[inline(always)]
-pub(crate) fn read<S: Stride>(
+pub(crate) fn attempt<S: Stride, C>(row: &Row<'_, Word, S>, copy: impl FnOnce(u64, &[Word]) -> C) -> Result<C, Missed> {
+    let whole = newest_copy(row);
+    // K3. Pairs with P1. If a copy was passed over because it was marked, the one taken is looked at again behind the
+    // marker. If the store before the marker was into that one, a caller may have seen it, and must not get an older value.
+    fence("K3", Ordering::Acquire);
+    let Some((slot, word)) = whole else { return Err(Missed::NoneWhole) };
+    slot::read_by_word(slot, word, |words| copy(number(word), words)).map_err(|_| Missed::Overwritten)
+}
+
+/// Reads the newest value in several attempts, of which the first may have been made. Apart from it, because hardly any read
+/// needs a second one.
+pub(crate) fn read<S: Stride, C>(
     row: &Row<'_, Word, S>,
-    mut copy: impl FnMut(&[Word]),
-) -> (Result<Option<u64>, Overtaken>, u32) {
+    first: Missed,
+    mut copy: impl FnMut(u64, &[Word]) -> C,
+) -> Read<C> {
     for failed in 0..ROW_ATTEMPTS {
-        let whole = newest(row);
-        // K3. Pairs with P1. If a copy was passed over because it was marked, the one taken is looked at again behind the
-        // marker. If the store before the marker was into that one, a caller may have seen it, and must not get an older value.
-        fence("K3", Ordering::Acquire);
-        match whole {
-            Some((index, number)) if slot::read(row.copy(index), number, &mut copy).is_ok() => {
-                return (Ok(Some(number)), failed);
-            }
-            None if is_empty(row) => return (Ok(None), failed),
-            _ => spin_loop(),
+        let missed = match first {
+            Missed::NoneWhole | Missed::Overwritten if failed == 0 => first,
+            _ => match attempt(row, &mut copy) {
+                Ok(read) => return (Ok(Some(read)), failed),
+                Err(missed) => missed,
+            },
+        };
+        match missed {
+            Missed::NoneWhole if is_empty(row) => return (Ok(None), failed),
+            Missed::NoneWhole => spin_loop(),
+            // The writer has just completed another copy. A pause would leave it the time to overwrite that one, too.
+            Missed::Overwritten | Missed::NotTried => {}
         }
     }
     (Err(Overtaken), ROW_ATTEMPTS)

@@ -3,16 +3,18 @@
 //! A store is written in this order: the log's entry, the row, the count. A key is written before the number of keys.
 //! Readers take the count or the number of keys first, and find everything that was stored before it.
 
-use super::row::{self, Overtaken, Row};
-use super::slots::{DynamicStride, Slots, Stride};
+use super::row::{self, Missed, Read, Row};
+use super::slots::{DynamicStride, OneWord, Slots, Stride};
 use crate::format::layout::{Layout, MAX_SEQUENCE};
 use crate::format::rows::RowsLayout;
-use crate::memory::Memory;
+use crate::memory::{Memory, Pinned};
 use crate::sync::{Ordering, Word, WriteWord, fence, on};
 
 /// A table or a cell in memory.
 pub(crate) struct Rows<W, S = DynamicStride> {
     copies: Slots<W, S>,
+    log: Option<Slots<W, OneWord>>,
+    count: Pinned<W>,
     layout: Layout,
     parts: RowsLayout,
 }
@@ -35,10 +37,8 @@ impl<W, S: Stride> Rows<W, S> {
     /// first.
     pub(crate) fn with_stride(memory: Memory<W>, layout: Layout, stride: S) -> Self {
         let parts = layout.rows().expect("the layout of a table or a cell");
-        let entries = parts.log_entries;
-        assert!(entries == 0 || entries.is_power_of_two(), "a log of {entries} entries");
-        let copies = Slots::of_rows(memory, &layout, stride);
-        Rows { copies, layout, parts }
+        let (log, count) = (Slots::of_log(memory.clone(), &parts), Pinned::new(&memory, layout.published));
+        Rows { copies: Slots::of_rows(memory, &layout, stride), log, count, layout, parts }
     }
 
     #[inline(always)]
@@ -59,10 +59,19 @@ impl<W, S: Stride> Rows<W, S> {
     /// Row `index`.
     ///
     /// # Panics
-    /// Once a copy of it is looked at, if there cannot be such a row.
+    /// If there cannot be such a row.
     #[inline(always)]
     fn row(&self, index: u32) -> Row<'_, W, S> {
         Row::new(&self.copies, index as usize * self.parts.copies, self.parts.copies)
+    }
+
+    /// Row `index`, if rows have two copies, which is the default. Its address needs no multiplication, and its copies no loop.
+    ///
+    /// # Panics
+    /// As [`row`](Self::row).
+    #[inline(always)]
+    fn row_of_two(&self, index: u32) -> Option<Row<'_, W, S>> {
+        (self.parts.copies == 2).then(|| Row::new(&self.copies, index as usize * 2, 2))
     }
 
     /// The words of the key of row `index`. Zero for a cell.
@@ -74,13 +83,7 @@ impl<W, S: Stride> Rows<W, S> {
     /// The word of the log for store `number`. `None` without a log.
     #[inline(always)]
     fn log(&self, number: u64) -> Option<&W> {
-        let mask = self.parts.log_entries.checked_sub(1)?;
-        Some(&self.memory()[self.parts.log + (number as usize & mask)])
-    }
-
-    #[inline(always)]
-    fn count(&self) -> &W {
-        &self.memory()[self.layout.published]
+        Some(&self.log.as_ref()?.at(number)[0])
     }
 }
 
@@ -98,8 +101,17 @@ impl<S: Stride> Rows<WriteWord, S> {
     #[inline(always)]
     pub(crate) fn store(&self, index: u32, number: u64, copy: impl FnOnce(&[WriteWord])) {
         self.note(number, index);
-        row::store(&self.row(index), number, copy);
+        match self.row_of_two(index) {
+            Some(row) => row::store(&row, number, copy),
+            None => self.store_into_many(index, number, copy),
+        }
         self.announce(number + 1);
+    }
+
+    /// Stores into a row of more than two copies. Apart, so that two copies need no registers for its loop.
+    #[inline(never)]
+    fn store_into_many(&self, index: u32, number: u64, copy: impl FnOnce(&[WriteWord])) {
+        row::store(&self.row(index), number, copy);
     }
 
     /// Counts store `number`, which is into no row.
@@ -121,7 +133,7 @@ impl<S: Stride> Rows<WriteWord, S> {
     #[inline(always)]
     pub(crate) fn announce(&self, count: u64) {
         // K5. Pairs with K3 and K7. A reader that sees the count finds the rows of all stores below it.
-        self.count().store_ordered("K5", Ordering::Release, count);
+        self.count.store_ordered("K5", Ordering::Release, count);
     }
 
     /// Adds a key as row `index`, the next one. `copy` stores it.
@@ -145,7 +157,7 @@ impl<S: Stride> Rows<Word, S> {
     /// The number of stores. What was stored below it is there for whoever passes K3 or K7 after this.
     #[inline(always)]
     pub(crate) fn stores(&self) -> u64 {
-        self.count().load()
+        self.count.load()
     }
 
     /// The number of keys, at most as many as there are rows. The keys below it can be read.
@@ -156,15 +168,21 @@ impl<S: Stride> Rows<Word, S> {
         count.min(self.layout.capacity) as u32
     }
 
-    /// Reads the newest value of row `index`: see [`row::read`].
+    /// Attempts once to read the newest value of row `index`, if rows have two copies: see [`row::attempt`].
     #[inline(always)]
-    pub(crate) fn read(&self, index: u32, copy: impl FnMut(&[Word])) -> (Result<Option<u64>, Overtaken>, u32) {
-        row::read(&self.row(index), copy)
+    pub(crate) fn attempt<C>(&self, index: u32, copy: impl FnOnce(u64, &[Word]) -> C) -> Result<C, Missed> {
+        let Some(row) = self.row_of_two(index) else { return Err(Missed::NotTried) };
+        row::attempt(&row, copy)
+    }
+
+    /// Reads the newest value of row `index`, after this first attempt: see [`row::read`].
+    pub(crate) fn read<C>(&self, index: u32, first: Missed, copy: impl FnMut(u64, &[Word]) -> C) -> Read<C> {
+        row::read(&self.row(index), first, copy)
     }
 
     /// The number of the newest store into row `index`, if a copy is whole.
     pub(crate) fn newest(&self, index: u32) -> Option<u64> {
-        row::newest(&self.row(index)).map(|(_, number)| number)
+        row::newest(&self.row(index))
     }
 
     /// The sequence word of a copy of row `index`.

@@ -84,9 +84,15 @@ pub(crate) fn own(slot: &[WriteWord], word: u64) {
 /// [`why_absent`] says what it means.
 #[inline(always)]
 pub(crate) fn read<C>(slot: &[Word], sequence: u64, copy: impl FnOnce(&[Word]) -> C) -> Result<C, u64> {
+    read_by_word(slot, published(sequence), copy)
+}
+
+/// As [`read`], for the message whose sequence word, once it is published, is `word`.
+#[inline(always)]
+pub(crate) fn read_by_word<C>(slot: &[Word], word: u64, copy: impl FnOnce(&[Word]) -> C) -> Result<C, u64> {
     let seen = slot[0].load();
     // R4. Exactly this message: a newer number in its slot is another message.
-    if seen != published(sequence) && (on("R4") || seen < published(sequence) || !seen.is_multiple_of(2)) {
+    if seen != word && (on("R4") || seen < word || !seen.is_multiple_of(2)) {
         return Err(seen);
     }
     // R1. Pairs with P2. The copy gets the payload that this sequence word announced, or newer words.

@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use std::ptr::NonNull;
 
 use crate::format::layout::{Layout, slot_words};
+use crate::format::rows::RowsLayout;
 use crate::memory::Memory;
 
 /// The distance in words from one slot to the next. It is constant for a ring.
@@ -37,6 +38,17 @@ impl<T: 'static> Stride for StrideOf<T> {
 
 /// The stride of slots of one line.
 pub(crate) type LineStride = StrideOf<u64>;
+
+/// The stride of single words.
+#[derive(Clone, Copy)]
+pub(crate) struct OneWord;
+
+impl Stride for OneWord {
+    #[inline(always)]
+    fn words(self) -> usize {
+        1
+    }
+}
 
 /// The stride from a ring's layout, known only at run time.
 #[derive(Clone, Copy)]
@@ -90,6 +102,18 @@ impl<W, S> Slots<W, S> {
     }
 }
 
+impl<W> Slots<W, OneWord> {
+    /// The entries of the log of the table in `memory`, found by the number of a store. `None` if it has no log.
+    ///
+    /// # Panics
+    /// As [`new`](Self::new).
+    pub(crate) fn of_log(memory: Memory<W>, parts: &RowsLayout) -> Option<Self> {
+        let entries = parts.log_entries as u64;
+        assert!(entries == 0 || entries.is_power_of_two(), "a log of {entries} entries");
+        (entries > 0).then(|| Self::within(memory, parts.log, OneWord, entries))
+    }
+}
+
 impl<W, S: Stride> Slots<W, S> {
     /// The slots of the ring in `memory`.
     ///
@@ -99,7 +123,8 @@ impl<W, S: Stride> Slots<W, S> {
         let capacity = layout.capacity;
         assert!(capacity.is_power_of_two() && capacity >= 2, "a capacity of {capacity}");
         assert!(layout.rows().is_none(), "rows, which are no slots");
-        Self::within(memory, layout, stride, capacity)
+        assert_stride(layout, stride);
+        Self::within(memory, layout.slots, stride, capacity)
     }
 
     /// The copies of the rows of the table or cell in `memory`, as slots. They are found by index, not by sequence number.
@@ -109,15 +134,16 @@ impl<W, S: Stride> Slots<W, S> {
     pub(crate) fn of_rows(memory: Memory<W>, layout: &Layout, stride: S) -> Self {
         let copies = layout.rows().expect("the layout of a table or a cell").copies as u64;
         assert!(copies >= 2 && layout.capacity >= 1, "{} rows of {copies} copies", layout.capacity);
-        Self::within(memory, layout, stride, layout.capacity.saturating_mul(copies))
+        assert_stride(layout, stride);
+        Self::within(memory, layout.slots, stride, layout.capacity.saturating_mul(copies))
     }
 
-    fn within(memory: Memory<W>, layout: &Layout, stride: S, capacity: u64) -> Self {
-        assert!(stride.words() == layout.slot_words, "slots of {} words, not {}", layout.slot_words, stride.words());
+    /// `capacity` slots from word `first` on.
+    fn within(memory: Memory<W>, first: usize, stride: S, capacity: u64) -> Self {
         let words = usize::try_from(capacity).ok().and_then(|slots| slots.checked_mul(stride.words()));
-        let end = words.and_then(|words| words.checked_add(layout.slots));
+        let end = words.and_then(|words| words.checked_add(first));
         assert!(end.is_some_and(|end| end <= memory.len()), "slots beyond the end of their memory");
-        Slots { base: NonNull::from(&memory[layout.slots]), mask: capacity - 1, stride, memory }
+        Slots { base: NonNull::from(&memory[first]), mask: capacity - 1, stride, memory }
     }
 
     /// Number of words in a slot.
@@ -144,14 +170,26 @@ impl<W, S: Stride> Slots<W, S> {
         unsafe { NonNull::slice_from_raw_parts(first, count * words).as_ref() }
     }
 
-    /// The slot of this index.
+    /// The distance from one slot to the next.
+    #[inline(always)]
+    pub(crate) fn stride(&self) -> S {
+        self.stride
+    }
+
+    /// The words of `count` slots, from this index on.
     ///
     /// # Panics
     /// If there are not so many.
     #[inline(always)]
-    pub(crate) fn indexed(&self, index: usize) -> &[W] {
-        assert!(index as u64 <= self.mask, "slot {index} of {}", self.capacity());
-        self.slot(index)
+    pub(crate) fn several(&self, index: usize, count: usize) -> &[W] {
+        let end = index.checked_add(count);
+        if end.is_none_or(|end| end as u64 > self.capacity()) {
+            beyond(index, self.capacity());
+        }
+        // SAFETY: index + count <= capacity, and `within` found as many slots to lie within the memory.
+        let first = unsafe { self.base.add(index * self.stride.words()) };
+        // SAFETY: so the words of `count` slots from there on lie within it too, and it lives as long as `self`.
+        unsafe { NonNull::slice_from_raw_parts(first, count * self.stride.words()).as_ref() }
     }
 
     /// The slot of this index, which is at most `mask`.
@@ -162,4 +200,15 @@ impl<W, S: Stride> Slots<W, S> {
         // SAFETY: the words from there to the next slot lie within it too, and it lives as long as `self`.
         unsafe { NonNull::slice_from_raw_parts(slot, self.stride.words()).as_ref() }
     }
+}
+
+fn assert_stride(layout: &Layout, stride: impl Stride) {
+    assert!(stride.words() == layout.slot_words, "slots of {} words, not {}", layout.slot_words, stride.words());
+}
+
+/// Apart from its callers, which need no registers for it.
+#[cold]
+#[inline(never)]
+fn beyond(index: usize, capacity: u64) -> ! {
+    panic!("slot {index} of {capacity}")
 }

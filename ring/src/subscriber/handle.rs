@@ -1,7 +1,6 @@
 //! The typed subscriber: a handle that reads at its own pace and accounts for every message.
 
 use std::io;
-use std::mem::MaybeUninit;
 use std::time::Duration;
 
 use super::notify::Notifier;
@@ -74,7 +73,7 @@ impl<T: Payload> Subscriber<T> {
     /// again; after all others it is not.
     #[inline]
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
-        self.receiver.attempt(false, by_value)
+        self.receiver.attempt(false, copy::load_value)
     }
 
     /// As [`try_recv`](Self::try_recv), but overwrites an existing message. A message of several cache lines is then
@@ -95,7 +94,7 @@ impl<T: Payload> Subscriber<T> {
     /// returns the same at once: see [`wait_for_publisher`](Self::wait_for_publisher).
     #[inline]
     pub fn recv(&mut self) -> Result<T, RecvError> {
-        self.receiver.receive(by_value)
+        self.receiver.receive(copy::load_value)
     }
 
     /// As [`recv`](Self::recv), but overwrites an existing message: see [`try_recv_into`](Self::try_recv_into).
@@ -114,7 +113,7 @@ impl<T: Payload> Subscriber<T> {
     /// [`TryRecvError`]; `Empty` if no message came in time. It reports the end of the ring or the publisher's death at
     /// once, and the next call does so again: see [`wait_for_publisher`](Self::wait_for_publisher).
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<T, TryRecvError> {
-        self.receiver.receive_within(timeout, by_value)
+        self.receiver.receive_within(timeout, copy::load_value)
     }
 
     /// Waits until a publisher takes the ring over, for at most `timeout`, which may be [`Duration::MAX`]. Call it
@@ -181,7 +180,7 @@ impl<T: Payload> Subscriber<T> {
     /// [`TryRecvError`], as [`try_recv`](Self::try_recv). `Lagged` in a ring so small that the publisher overtakes
     /// several attempts in a row.
     pub fn latest(&mut self) -> Result<T, TryRecvError> {
-        self.receiver.latest(by_value)
+        self.receiver.latest(copy::load_value)
     }
 
     /// The sequence number of the next message that [`try_recv`](Self::try_recv) will return if none is lost. The
@@ -283,12 +282,6 @@ impl Notifier {
     pub fn arm_for_publisher<T: Payload>(&self, subscriber: &Subscriber<T>) {
         self.arm_receiver_for_publisher(&subscriber.receiver);
     }
-}
-
-/// Copies a payload out as a value, for the receives that return the message.
-#[inline(always)]
-fn by_value<T: Payload>(words: &[Word]) -> T {
-    *copy::load(words, &mut MaybeUninit::uninit())
 }
 
 impl<T> Subscriber<T> {

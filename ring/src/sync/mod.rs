@@ -34,8 +34,8 @@ pub(crate) use modelled::model::thread_wakes;
 #[cfg(loom)]
 pub(crate) use modelled::{
     atomic::{
-        EPOCHS, LEAST_LOG, LINE_WORDS, MAPPABLE, PAD_WORDS, RECORD_PART, base, compiler_fence, fence, on, panicking,
-        spin_loop, yield_now,
+        EPOCHS, LEAST_LOG, LINE_WORDS, MAPPABLE, PAD_WORDS, RECORD_PART, base, compiler_fence, fence, keep_branch, on,
+        panicking, spin_loop, yield_now,
     },
     park::{Apart, Thread, barrier_on_all, nap, naps, register_for_barriers, remember_pinned, sleep, spawn, wake},
 };
@@ -46,8 +46,8 @@ pub(crate) use park::{Thread, barrier_on_all, nap, naps, register_for_barriers, 
 pub(crate) use point::fault_point;
 #[cfg(not(loom))]
 pub(crate) use real::{
-    EPOCHS, LEAST_LOG, LINE_WORDS, MAPPABLE, PAD_WORDS, RECORD_PART, base, compiler_fence, fence, on, panicking,
-    spin_loop, thread_wakes, yield_now,
+    EPOCHS, LEAST_LOG, LINE_WORDS, MAPPABLE, PAD_WORDS, RECORD_PART, base, compiler_fence, fence, keep_branch, on,
+    panicking, spin_loop, thread_wakes, yield_now,
 };
 pub(crate) use signals::without_signals;
 pub(crate) use word::{Word, WriteWord};

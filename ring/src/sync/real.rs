@@ -88,3 +88,11 @@ pub(crate) fn spin_loop() {
 pub(crate) fn yield_now() {
     std::thread::yield_now();
 }
+
+/// Called in one arm of a choice, keeps the compiler from making both and choosing by a conditional move. The processor then
+/// guesses, and goes on before it knows.
+#[inline(always)]
+pub(crate) fn keep_branch() {
+    // Costs nothing: it orders nothing but the compiler, and only in that arm.
+    std::sync::atomic::compiler_fence(Ordering::SeqCst);
+}

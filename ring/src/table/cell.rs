@@ -132,7 +132,7 @@ impl<T: Payload> CellReader<T> {
     /// [`ReadError`].
     #[inline]
     pub fn get(&mut self) -> Result<Option<Stored<T>>, ReadError> {
-        Stored::of(|value| self.get_into(value))
+        self.reader.read(ROW, Stored::load)
     }
 
     /// As [`get`](Self::get), over an existing value, and returns the number of the store. For values that are too large for a
@@ -142,7 +142,10 @@ impl<T: Payload> CellReader<T> {
     /// As [`get`](Self::get).
     #[inline]
     pub fn get_into(&mut self, value: &mut T) -> Result<Option<u64>, ReadError> {
-        self.reader.read(ROW, |words| copy::load_over(words, value))
+        self.reader.read(ROW, |number, words| {
+            copy::load_over(words, value);
+            number
+        })
     }
 
     /// The number of the next store. One load: it tells whether anything changed.

@@ -54,6 +54,7 @@ impl Keys {
     }
 
     /// The number of keys known.
+    #[inline]
     pub(super) fn len(&self) -> usize {
         self.known as usize
     }

@@ -6,7 +6,7 @@ use super::error::{ReadError, WaitError};
 use super::keys::Keys;
 use super::row::Row;
 use crate::format::layout::state;
-use crate::protocol::row::Overtaken;
+use crate::protocol::row::{Missed, Overtaken};
 use crate::protocol::rows::{Log, Rows};
 use crate::protocol::slots::Stride;
 use crate::protocol::wait::{Interrupter, Sleeper, Until, WaitStrategy};
@@ -46,21 +46,33 @@ impl<S: Stride> Reader<S> {
         })
     }
 
-    /// Reads the newest value of a row with `copy`, and returns the number of its store. `None` if there is none yet.
+    /// Reads the newest value of a row with `copy`, which is given the number of its store and its words. Returns what `copy`
+    /// returned of a whole value. `None` if there is none yet.
     #[inline(always)]
-    pub(super) fn read(&mut self, row: Row, copy: impl FnMut(&[Word])) -> Result<Option<u64>, ReadError> {
-        match self.rows.read(row.0, copy) {
-            (Ok(Some(number)), 0) => Ok(Some(number)),
-            (result, failed) => self.look_again(result, failed),
+    pub(super) fn read<C>(
+        &mut self,
+        row: Row,
+        mut copy: impl FnMut(u64, &[Word]) -> C,
+    ) -> Result<Option<C>, ReadError> {
+        match self.rows.attempt(row.0, &mut copy) {
+            Ok(read) => Ok(Some(read)),
+            Err(missed) => self.read_on(row, missed, copy),
         }
     }
 
-    /// What becomes of a read that found nothing, or not at once.
+    /// A read that found nothing, or not at once.
     #[cold]
-    fn look_again(&mut self, result: Result<Option<u64>, Overtaken>, failed: u32) -> Result<Option<u64>, ReadError> {
+    #[inline(never)]
+    fn read_on<C>(
+        &mut self,
+        row: Row,
+        missed: Missed,
+        copy: impl FnMut(u64, &[Word]) -> C,
+    ) -> Result<Option<C>, ReadError> {
+        let (result, failed) = self.rows.read(row.0, missed, copy);
         self.most_retries = self.most_retries.max(failed);
         match result {
-            Ok(Some(number)) => Ok(Some(number)),
+            Ok(Some(read)) => Ok(Some(read)),
             // A segment that was cut short reads as zero.
             _ if self.rows.memory().look_if_cut_short() => Err(ReadError::CutShort),
             Ok(None) => Ok(None),

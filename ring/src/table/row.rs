@@ -1,6 +1,8 @@
 //! A row, by its number, and what is read from it.
 
 use crate::format::payload::Payload;
+use crate::protocol::copy;
+use crate::sync::Word;
 
 /// The row of a key. It stays the same as long as the table exists, whoever writes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -8,6 +10,7 @@ pub struct Row(pub(super) u32);
 
 impl Row {
     /// The row's number: rows are counted from 0, in the order in which their keys were added.
+    #[inline]
     pub fn index(self) -> usize {
         self.0 as usize
     }
@@ -23,11 +26,9 @@ pub struct Stored<V> {
 }
 
 impl<V: Payload> Stored<V> {
-    /// What `read` writes over a value, with the number that it returns.
+    /// What words hold, with its number.
     #[inline(always)]
-    pub(super) fn of<E>(read: impl FnOnce(&mut V) -> Result<Option<u64>, E>) -> Result<Option<Self>, E> {
-        let mut value = V::zeroed();
-        let number = read(&mut value)?;
-        Ok(number.map(|number| Stored { value, number }))
+    pub(super) fn load(number: u64, words: &[Word]) -> Self {
+        Stored { value: copy::load_value(words), number }
     }
 }

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::marker::PhantomData;
-use std::mem::MaybeUninit;
 use std::path::Path;
 use std::time::Duration;
 
@@ -61,7 +60,9 @@ impl<K: Payload, V: Payload> TableWriter<K, V> {
     #[inline]
     pub fn store(&mut self, row: Row, value: &V) -> u64 {
         // A value in a row without a key would be found by nobody, and later under another key.
-        assert!(row.index() < self.len(), "row {} of a table with {} keys", row.index(), self.len());
+        if row.index() >= self.len() {
+            no_such_row(row, self.len());
+        }
         self.writer.store(row, |words| copy::store(words, value))
     }
 
@@ -99,6 +100,7 @@ impl<K: Payload, V: Payload> TableWriter<K, V> {
     }
 
     /// The number of keys.
+    #[inline]
     pub fn len(&self) -> usize {
         self.writer.keys()
     }
@@ -197,7 +199,7 @@ impl<K: Payload, V: Payload> TableReader<K, V> {
     /// If the row is of another table, and this one has no such row.
     #[inline]
     pub fn get(&mut self, row: Row) -> Result<Option<Stored<V>>, ReadError> {
-        Stored::of(|value| self.get_into(row, value))
+        self.reader.read(row, Stored::load)
     }
 
     /// As [`get`](Self::get), over an existing value, and returns the number of the store. `None` leaves the value as it was.
@@ -210,7 +212,10 @@ impl<K: Payload, V: Payload> TableReader<K, V> {
     /// As [`get`](Self::get).
     #[inline]
     pub fn get_into(&mut self, row: Row, value: &mut V) -> Result<Option<u64>, ReadError> {
-        self.reader.read(row, |words| copy::load_over(words, value))
+        self.reader.read(row, |number, words| {
+            copy::load_over(words, value);
+            number
+        })
     }
 
     /// The rows that have a key by now.
@@ -320,8 +325,15 @@ impl<K, V: 'static> std::fmt::Debug for TableReader<K, V> {
     }
 }
 
+/// Apart from its caller, which needs no registers for it.
+#[cold]
+#[inline(never)]
+fn no_such_row(row: Row, keys: usize) -> ! {
+    panic!("row {} of a table with {keys} keys", row.index())
+}
+
 fn key<K: Payload, S: Stride>(rows: &Rows<Word, S>, row: Row, keys: usize) -> Option<K> {
-    (row.index() < keys).then(|| *copy::load(rows.key(row.0), &mut MaybeUninit::uninit()))
+    (row.index() < keys).then(|| copy::load_value(rows.key(row.0)))
 }
 
 /// Memory on the heap for so many rows with values `V`.

@@ -5,7 +5,7 @@ use super::keys::Keys;
 use super::row::{Row, Stored};
 use crate::format::payload::Payload;
 use crate::memory::Memory;
-use crate::protocol::copy;
+use crate::protocol::row::Missed;
 use crate::protocol::rows::Rows;
 use crate::protocol::slots::Stride;
 use crate::protocol::wake::Wake;
@@ -85,7 +85,7 @@ impl<S: Stride> Writer<S> {
 
     /// The value that was stored last into a row. Nobody else stores, so the first attempt to read it succeeds.
     pub(super) fn last<V: Payload>(&self, row: Row) -> Option<Stored<V>> {
-        Stored::of(|value| self.stored.read(row.0, |words| copy::load_over(words, value)).0).ok().flatten()
+        self.stored.read(row.0, Missed::NotTried, Stored::load).0.ok().flatten()
     }
 
     /// What was stored.
@@ -94,6 +94,7 @@ impl<S: Stride> Writer<S> {
         &self.stored
     }
 
+    #[inline]
     pub(super) fn keys(&self) -> usize {
         self.keys.len()
     }

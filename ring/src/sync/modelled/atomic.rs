@@ -80,6 +80,9 @@ pub(in crate::sync) fn weakened(site: &str, ordering: Ordering) -> Ordering {
     if on(site) { ordering } else { Ordering::Relaxed }
 }
 
+/// Models have no compiler that chooses.
+pub(crate) fn keep_branch() {}
+
 pub(crate) fn spin_loop() {
     loom::hint::spin_loop();
 }
