@@ -21,16 +21,17 @@ fn first(cpus: &CpuSet) -> usize {
     (0..CpuSet::MAX_CPU).find(|&cpu| cpus.is_set(cpu)).unwrap()
 }
 
-/// The CPUs of the library's threads, by their names.
+/// The CPUs of the library's threads, by their names. Without those that end meanwhile.
 fn threads() -> Vec<(String, CpuSet)> {
-    let tasks = fs::read_dir("/proc/self/task").unwrap().map(|task| task.unwrap());
-    let named = tasks.map(|task| (fs::read_to_string(task.path().join("comm")).unwrap(), task.file_name()));
-    let own = named.filter(|(name, _)| name.starts_with("feed-ring"));
-    own.map(|(name, id)| {
-        let id = rustix::thread::Pid::from_raw(id.to_str().unwrap().parse().unwrap());
-        (name.trim_end().to_owned(), sched_getaffinity(id).unwrap())
-    })
-    .collect()
+    let tasks = fs::read_dir("/proc/self/task").unwrap();
+    tasks
+        .filter_map(|task| {
+            let task = task.ok()?;
+            let name = fs::read_to_string(task.path().join("comm")).ok()?;
+            let id = rustix::thread::Pid::from_raw(task.file_name().to_str()?.parse().ok()?);
+            Some((name.trim_end().to_owned(), sched_getaffinity(id).ok()?))
+        })
+        .collect()
 }
 
 #[test]
@@ -63,17 +64,14 @@ fn publishes() {
     };
     // The serving thread moves when a client comes.
     let mut subscriber = Subscriber::<u64>::connect(&socket).wait(WaitStrategy::Block).open().unwrap();
-    let apart = |(_, cpus): &(String, CpuSet)| *cpus == expected;
-    for _ in 0..1000 {
-        if threads().iter().filter(|thread| thread.0 != "feed-ring watch").all(apart) {
-            break;
-        }
-        thread::sleep(Duration::from_millis(10));
-    }
-    let found = threads();
     for name in ["feed-ring wake", "feed-ring-serve"] {
-        let thread = found.iter().find(|thread| thread.0 == name).expect(name);
-        assert!(apart(thread), "{name} of a publisher that is pinned to {cpu}: {:?}, not {expected:?}", thread.1);
+        // A thread names itself, and moves itself, when it begins.
+        let cpus = || threads().into_iter().find(|thread| thread.0 == name).map(|thread| thread.1);
+        let moved = (0..1000).any(|_| {
+            thread::sleep(Duration::from_millis(5));
+            cpus() == Some(expected)
+        });
+        assert!(moved, "{name} of a publisher that is pinned to {cpu}: {:?}, not {expected:?}", cpus());
     }
     // It still wakes sleepers.
     let following = thread::spawn(move || subscriber.recv());
