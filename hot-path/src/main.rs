@@ -10,8 +10,8 @@ use feed_ring::{
     in_process_records, in_process_table,
 };
 use feed_ring_hot_path::{
-    FourLines, OneLine, get_56, get_into_56, publish_56, publish_248, publish_keyed_56, publish_record, recv_56, store_56,
-    try_recv_56, try_recv_into_56, try_recv_into_248, try_recv_record,
+    FourLines, OneLine, get_56, get_into_56, publish_56, publish_248, publish_keyed_56, publish_record, recv_56,
+    store_56, try_recv_56, try_recv_into_56, try_recv_into_248, try_recv_record,
 };
 
 const USAGE: &str = "usage: feed-ring-hot-path \
