@@ -8,7 +8,7 @@ use feed_testing::{Program, skipped};
 
 /// For each operation: its name in the program, its function, its name in the documentation, and the documented number
 /// of instructions.
-const DOCUMENTED: [(&str, &str, &str, u64); 11] = [
+const DOCUMENTED: [(&str, &str, &str, u64); 13] = [
     ("publish-56", "publish_56", "`publish`, 56 bytes", 43),
     ("try-recv-56", "try_recv_56", "`try_recv`, 56 bytes", 43),
     ("try-recv-into-56", "try_recv_into_56", "`try_recv_into`, 56 bytes", 43),
@@ -19,6 +19,8 @@ const DOCUMENTED: [(&str, &str, &str, u64); 11] = [
     ("get-into-56", "get_into_56", "`TableReader::get_into`, 56 bytes", 53),
     ("get-56", "get_56", "`TableReader::get`, 56 bytes", 52),
     ("publish-keyed-56", "publish_keyed_56", "`KeyedPublisher::publish`, 56 bytes", 123),
+    ("publish-record-48", "publish_record", "`RecordPublisher::publish`, 48 bytes", 80),
+    ("try-recv-record-48", "try_recv_record", "`RecordSubscriber::try_recv`, 48 bytes", 93),
     ("empty-56", "try_recv_56", "`try_recv` that finds nothing", 96),
 ];
 
@@ -41,8 +43,10 @@ fn a_message_costs_no_more_instructions_than_documented() {
             continue;
         };
         assert!(total > 0, "callgrind did not find {function}");
-        assert_eq!(total % TIMES, 0, "{name}: not the same each time; {total} instructions for {TIMES}");
-        let found = total / TIMES;
+        // The header names every eighth slot of records, which takes a few more.
+        let is_same = total % TIMES == 0 || operation == "publish-record-48";
+        assert!(is_same, "{name}: not the same each time; {total} instructions for {TIMES}");
+        let found = total.div_ceil(TIMES);
         println!("{name}: {found} instructions, documented {documented}");
         if found > documented + MARGIN {
             exceeded.push(format!("{name}: {found} instructions, {documented} are documented"));

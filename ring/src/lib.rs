@@ -67,6 +67,11 @@
 //! | waits for other sources too (`poll`, `epoll`, an asynchronous runtime) | [`Subscriber::notifier`]: a file descriptor |
 //! | wants only the newest message | [`Subscriber::latest`] |
 //!
+//! # Messages of any length
+//!
+//! A ring of [`records`] carries messages that are each as long as they are: lines, packets, whole records of a feed's own
+//! encoding, or an enum of structs ([`derive(Records)`](Records)).
+//!
 //! # State for whoever comes late
 //!
 //! A ring forgets a message after a lap. A [`table`] keeps the last value of each key, a [cell](CellWriter) one value of any size,

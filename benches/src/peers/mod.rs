@@ -13,6 +13,7 @@ mod outcry;
 mod photon;
 mod reader_there;
 mod ringfire;
+mod ringfire_arena;
 mod ringfire_table;
 mod rows;
 mod rtrb;

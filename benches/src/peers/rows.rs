@@ -5,7 +5,10 @@ use crate::harness::newest::measurement::Newest;
 use crate::row::{Kind, Row};
 
 use super::capacity::CAPACITY;
-use super::{bcast, crossbeam, disruptor, iceoryx, iceoryx_blackboard, outcry, photon, ringfire, ringfire_table, rtrb};
+use super::{
+    bcast, crossbeam, disruptor, iceoryx, iceoryx_blackboard, outcry, photon, ringfire, ringfire_arena, ringfire_table,
+    rtrb,
+};
 
 /// The rows for messages of 56 bytes and, in a full report, of 8, 248 and 1,016 bytes.
 pub fn rows() -> Vec<Row> {
@@ -37,6 +40,7 @@ fn of_length<const W: usize>(extra: usize) -> Vec<Row> {
     vec![
         Row::new::<_, W>(Kind::Peer, name("outcry"), None, outcry::Outcry { extra }),
         Row::new::<_, W>(Kind::Peer, name("bcast"), None, bcast::Bcast { extra }),
+        Row::new::<_, W>(Kind::Peer, name("ringfire arena"), None, ringfire_arena::RingfireArena { extra }),
     ]
 }
 
