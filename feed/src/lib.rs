@@ -3,6 +3,7 @@
 //! - [`Message`]: the one message type, 56 bytes of plain data.
 //! - [`board`]: a row for each instrument, for subscribers that come late.
 //! - [`source`]: decoders and the synthetic market: Databento DBN, NASDAQ ITCH 5.0, CSV.
+//! - [`records`]: an input's own bytes instead of messages: DBN and ITCH as they are.
 //! - [`pacing`]: when each message is published.
 //! - [`summary`]: counts, sums and a digest that two programs can compare.
 //! - [`explained`]: what each field of a summary is.
@@ -30,6 +31,7 @@ pub mod line;
 pub mod message;
 pub mod pacing;
 pub mod reception;
+pub mod records;
 #[cfg(any(test, feature = "sample"))]
 pub mod sample;
 pub mod source;

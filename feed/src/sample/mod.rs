@@ -3,6 +3,7 @@
 //! Each function returns the bytes of a file, which depend on its arguments only. Every record type that a decoder
 //! distinguishes occurs, in turn.
 
+mod every_schema;
 mod exhaust;
 
 use std::ffi::c_char;
@@ -14,6 +15,7 @@ use ::dbn::{
     TradeMsg, rtype,
 };
 
+pub use self::every_schema::{RECORD_SCHEMAS, dbn_records, with_ts_out};
 pub use self::exhaust::exhaust;
 use crate::message::{Kind, Side};
 use crate::source::csv::COLUMNS;
@@ -29,10 +31,26 @@ pub const DBN_SCHEMAS: [&str; 4] = ["mbo", "mbp-1", "tbbo", "trades"];
 /// If DBN has no such version or schema.
 pub fn dbn(version: u8, schema: &str, count: u64) -> Vec<u8> {
     let schema: Schema = schema.parse().expect("the name of a DBN schema");
+    let mut encoder = DbnEncoder::new(Vec::new(), &metadata(version, Some(schema))).expect("writing into memory");
+    for n in 0..count {
+        match schema {
+            Schema::Mbo => encoder.encode_record(&mbo(n)),
+            Schema::Trades => encoder.encode_record(&trade(n)),
+            Schema::Tbbo => encoder.encode_record(&mbp1(n, b'T')),
+            Schema::Mbp1 => encoder.encode_record(&mbp1(n, b"ACMTR"[n as usize % 5])),
+            _ => break,
+        }
+        .expect("writing into memory");
+    }
+    encoder.get_ref().clone()
+}
+
+/// Metadata of this version and schema, with two symbols and their mappings.
+fn metadata(version: u8, schema: Option<Schema>) -> Metadata {
     let mut metadata = Metadata::builder()
         .version(version)
         .dataset("SYNTHETIC".to_owned())
-        .schema(Some(schema))
+        .schema(schema)
         .start(OPENING)
         .stype_in(Some(SType::RawSymbol))
         .stype_out(SType::InstrumentId)
@@ -45,18 +63,7 @@ pub fn dbn(version: u8, schema: &str, count: u64) -> Vec<u8> {
         intervals: vec![MappingInterval { start_date, end_date, symbol: id.to_string() }],
     };
     metadata.mappings = metadata.symbols.iter().zip(1..).map(mapping).collect();
-    let mut encoder = DbnEncoder::new(Vec::new(), &metadata).expect("writing into memory");
-    for n in 0..count {
-        match schema {
-            Schema::Mbo => encoder.encode_record(&mbo(n)),
-            Schema::Trades => encoder.encode_record(&trade(n)),
-            Schema::Tbbo => encoder.encode_record(&mbp1(n, b'T')),
-            Schema::Mbp1 => encoder.encode_record(&mbp1(n, b"ACMTR"[n as usize % 5])),
-            _ => break,
-        }
-        .expect("writing into memory");
-    }
-    encoder.get_ref().clone()
+    metadata
 }
 
 fn header<R: ::dbn::HasRType>(rtype: u8, n: u64) -> RecordHeader {

@@ -24,6 +24,7 @@ use super::padding;
 use super::peek::Peek;
 use super::stream::{Captured, Source};
 use crate::board::Symbol;
+use crate::records::{Encoding, Record};
 
 /// The size of a read in bytes.
 const BUFFER: usize = 256 * 1024;
@@ -87,6 +88,7 @@ impl FromStr for Format {
 pub struct Input {
     name: String,
     format: Format,
+    encoding: Option<Encoding>,
     source: Box<dyn Source>,
     bytes: Option<u64>,
     bytes_read: Arc<AtomicU64>,
@@ -108,6 +110,11 @@ impl Input {
     /// The format as which it is read.
     pub fn format(&self) -> Format {
         self.format
+    }
+
+    /// What its records are; `None` if it is read as messages.
+    pub fn encoding(&self) -> Option<Encoding> {
+        self.encoding
     }
 
     /// The size in bytes as stored (compressed), if it is a regular file.
@@ -141,6 +148,10 @@ impl Source for Input {
         self.source.next_captured()
     }
 
+    fn next_record(&mut self) -> Result<Option<Record<'_>>, SourceError> {
+        self.source.next_record()
+    }
+
     fn notes(&mut self) -> &mut Notes {
         self.source.notes()
     }
@@ -150,13 +161,30 @@ impl Source for Input {
     }
 }
 
-/// Opens a file, or standard input for `-`. Recognises the format by content if `format` is `None`.
+/// What an input is read as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum As {
+    /// Messages: [`Source::next_captured`].
+    Messages,
+    /// Its own bytes: [`Source::next_record`].
+    Records,
+}
+
+/// Opens a file, or standard input for `-`, to be read as messages. Recognises the format by content if `format` is `None`.
 ///
 /// Once `stop` is set, a read that would wait (for a pipe, a terminal) fails with [`Reason::Stopped`].
 ///
 /// # Errors
 /// An input that cannot be opened or read, has no supported format, or is malformed before its first message.
 pub fn open(path: &Path, format: Option<Format>, stop: Arc<AtomicBool>) -> Result<Input, SourceError> {
+    open_as(As::Messages, path, format, stop)
+}
+
+/// Opens a file, or standard input for `-`, to be read as messages or as records.
+///
+/// # Errors
+/// As [`open`], and of records also an input of a format that has none.
+pub fn open_as(read: As, path: &Path, format: Option<Format>, stop: Arc<AtomicBool>) -> Result<Input, SourceError> {
     let stdin = path == Path::new("-");
     let name = if stdin { "standard input".to_owned() } else { path.display().to_string() };
     let failed = |error| Reason::Open(error).at(&name, Position::Whole);
@@ -168,7 +196,7 @@ pub fn open(path: &Path, format: Option<Format>, stop: Arc<AtomicBool>) -> Resul
         return Err(failed(io::Error::from(io::ErrorKind::IsADirectory)));
     }
     let bytes = metadata.is_file().then_some(metadata.len());
-    from_reader(&name, Interruptible::new(file, stop), bytes, format)
+    from_reader_as(read, &name, Interruptible::new(file, stop), bytes, format)
 }
 
 /// Opens a file without blocking. Opening a FIFO that has no writer would wait, and not notice a stop.
@@ -182,11 +210,25 @@ fn open_at_once(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Reads from any reader. Errors begin with `name`; `bytes` is the size as stored, if known.
+/// Reads messages from any reader. Errors begin with `name`; `bytes` is the size as stored, if known.
 ///
 /// # Errors
 /// As [`open`].
 pub fn from_reader(
+    name: &str,
+    reader: impl Read + Send + 'static,
+    bytes: Option<u64>,
+    format: Option<Format>,
+) -> Result<Input, SourceError> {
+    from_reader_as(As::Messages, name, reader, bytes, format)
+}
+
+/// Reads messages or records from any reader.
+///
+/// # Errors
+/// As [`open_as`].
+pub fn from_reader_as(
+    read: As,
     name: &str,
     reader: impl Read + Send + 'static,
     bytes: Option<u64>,
@@ -216,12 +258,15 @@ pub fn from_reader(
         return Err(unrecognised(&first).at(name, position));
     };
     let plain = Box::new(plain);
-    let source: Box<dyn Source> = match format {
-        Format::Dbn => Box::new(DbnSource::new(name, plain)?),
-        Format::Itch => Box::new(ItchSource::new(name, plain)),
-        Format::Csv => Box::new(CsvSource::new(name, plain)?),
+    let (source, encoding): (Box<dyn Source>, _) = match (format, read) {
+        (Format::Dbn, As::Messages) => (Box::new(DbnSource::new(name, plain)?), None),
+        (Format::Dbn, As::Records) => (Box::new(DbnSource::of_records(name, plain)?), Some(Encoding::Dbn)),
+        (Format::Itch, As::Messages) => (Box::new(ItchSource::new(name, plain)), None),
+        (Format::Itch, As::Records) => (Box::new(ItchSource::new(name, plain)), Some(Encoding::Itch)),
+        (Format::Csv, As::Messages) => (Box::new(CsvSource::new(name, plain)?), None),
+        (Format::Csv, As::Records) => return Err(no_records().at(name, Position::Byte(0))),
     };
-    Ok(Input { name: name.to_owned(), format, source, bytes, bytes_read, padding })
+    Ok(Input { name: name.to_owned(), format, encoding, source, bytes, bytes_read, padding })
 }
 
 /// The first bytes: at least so many, unless there are fewer, and more if they are there.
@@ -248,6 +293,13 @@ fn unrecognised(first: &[u8]) -> Reason {
         return Reason::Unrecognised("is compressed twice: decompress it once (gzip -dc, zstd -dc)".to_owned());
     }
     Reason::Unrecognised(format!("{}, which no known format does: {REMEDY}", foreign::shown(first)))
+}
+
+fn no_records() -> Reason {
+    Reason::Unsupported(
+        "is CSV, whose rows are text and no records: expected DBN or ITCH; publish its rows as messages (--as messages)"
+            .to_owned(),
+    )
 }
 
 /// A reader that counts the bytes read, and repeats interrupted reads.

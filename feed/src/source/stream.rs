@@ -4,6 +4,7 @@ use super::error::SourceError;
 use super::notes::Notes;
 use crate::board::Symbol;
 use crate::message::Message;
+use crate::records::Record;
 
 /// A message, and when it was captured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +29,15 @@ pub trait Source: Send {
     /// record that cannot become a message; with file, position and reason. The source has yielded every message before
     /// that position, and yields no other after it.
     fn next_captured(&mut self) -> Result<Option<Captured>, SourceError>;
+
+    /// The next record as the input has it; `None` at the end of the input, and of one that has no records of its own. Every
+    /// record is one, whether it could become a message or not. Call either this or [`next_captured`](Self::next_captured).
+    ///
+    /// # Errors
+    /// An input that cannot be read, or in which the next record cannot be found.
+    fn next_record(&mut self) -> Result<Option<Record<'_>>, SourceError> {
+        Ok(None)
+    }
 
     /// What was noted so far.
     fn notes(&mut self) -> &mut Notes;

@@ -56,28 +56,30 @@ impl Frames {
         self.fsm.last_record().expect("the state machine holds the record it announced")
     }
 
-    /// Reads the metadata with which a stream begins.
-    pub(super) fn metadata(&mut self) -> Result<Metadata, Reason> {
+    /// Reads the metadata with which a stream begins, also as the bytes that it is.
+    pub(super) fn metadata(&mut self) -> Result<(Metadata, Vec<u8>), Reason> {
         self.have(PRELUDE)?;
-        let length = metadata::check(self.fsm.data())?;
+        let length = PRELUDE + metadata::check(self.fsm.data())? as usize;
         // The state machine takes metadata only when it is new. What was read on from here is given to it again.
-        let ahead = self.fsm.data().to_vec();
+        let mut ahead = self.fsm.data().to_vec();
+        if let Some(missing) = length.checked_sub(ahead.len()) {
+            // Not more room than there are bytes: the length is only a claim.
+            (&mut self.reader).take(missing as u64).read_to_end(&mut ahead).map_err(read_failed)?;
+        }
+        if ahead.len() < length {
+            return Err(Reason::Malformed(metadata::ENDS_WITHIN.to_owned()));
+        }
         self.fsm.reset();
         self.fsm.write_all(&ahead);
-        let metadata = loop {
-            match self.fsm.process() {
-                ProcessResult::Metadata(metadata) => break metadata,
-                ProcessResult::ReadMore(_) => {
-                    if self.fill()? == 0 {
-                        return Err(Reason::Malformed(metadata::ENDS_WITHIN.to_owned()));
-                    }
-                }
-                ProcessResult::Err(error) => return Err(metadata::failed(error)),
-                ProcessResult::Record(()) => unreachable!("the state machine yields metadata before records"),
-            }
+        let metadata = match self.fsm.process() {
+            ProcessResult::Metadata(metadata) => metadata,
+            ProcessResult::Err(error) => return Err(metadata::failed(error)),
+            ProcessResult::ReadMore(_) => return Err(Reason::Malformed(metadata::ENDS_WITHIN.to_owned())),
+            ProcessResult::Record(()) => unreachable!("the state machine yields metadata before records"),
         };
-        self.byte += PRELUDE as u64 + u64::from(length);
-        Ok(metadata)
+        self.byte += length as u64;
+        ahead.truncate(length);
+        Ok((metadata, ahead))
     }
 
     /// Finds what comes next.

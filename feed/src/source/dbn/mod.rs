@@ -13,6 +13,8 @@
 //! A record of another type is passed over: its length says where the next one begins. If no record begins there, nothing
 //! does, and the input ends in an error where the first of them stands. Behind the last record another file may begin,
 //! joined with `cat`, or zero bytes may fill up a block.
+//!
+//! Read as [records](crate::records), every record of every type is one, byte for byte, and so is the metadata of each file.
 
 mod frames;
 mod metadata;
@@ -21,9 +23,10 @@ mod symbols;
 
 use std::io::BufRead;
 
-use ::dbn::{RecordRef, Schema, rtype};
+use ::dbn::{Record as _, RecordRef, Schema, rtype};
 
 use self::frames::{Frame, Frames};
+pub(crate) use self::record::{has_ts_out, is_of_a_length};
 use self::symbols::Symbols;
 use super::error::{Position, Reason, SourceError};
 use super::notes::Notes;
@@ -31,7 +34,8 @@ use super::padding;
 use super::stream::{Captured, Source};
 use super::times::{self, Unit};
 use crate::board::Symbol;
-use crate::message::{Message, UNDEFINED_TIME};
+use crate::message::UNDEFINED_TIME;
+use crate::records::{METADATA, Record};
 
 /// Decodes decompressed DBN.
 pub struct DbnSource {
@@ -44,25 +48,43 @@ pub struct DbnSource {
     notes: Notes,
     /// The first of the records passed over that no record of a known type and length has followed yet, and what it is.
     unproven: Option<(Position, String)>,
+    /// The last record that was read as one: its kind and its bytes. First it is the metadata.
+    record: (u8, Vec<u8>),
+    /// No record was read as one yet.
+    is_new: bool,
     ended: bool,
 }
 
 impl DbnSource {
-    /// Reads the metadata.
+    /// Reads the metadata of an input of messages.
     ///
     /// # Errors
     /// An input that does not begin with DBN metadata of versions 1 to 3, or has an unsupported schema.
     pub fn new(file: &str, reader: Box<dyn BufRead + Send>) -> Result<Self, SourceError> {
+        Self::begin(file, reader, |schema| match schema {
+            None | Some(Schema::Mbo | Schema::Mbp1 | Schema::Tbbo | Schema::Trades) => Ok(()),
+            Some(schema) => Err(Reason::Unsupported(format!("holds DBN schema {schema}: {}", record::SUPPORTED))),
+        })
+    }
+
+    /// Reads the metadata of an input of records, of whatever schema.
+    ///
+    /// # Errors
+    /// An input that does not begin with DBN metadata of versions 1 to 3.
+    pub fn of_records(file: &str, reader: Box<dyn BufRead + Send>) -> Result<Self, SourceError> {
+        Self::begin(file, reader, |_| Ok(()))
+    }
+
+    fn begin(
+        file: &str,
+        reader: Box<dyn BufRead + Send>,
+        check: impl FnOnce(Option<Schema>) -> Result<(), Reason>,
+    ) -> Result<Self, SourceError> {
         // Errors in the metadata are reported at the start of the input.
         let fail = |reason: Reason| reason.at(file, Position::Byte(0));
         let mut frames = Frames::new(reader).map_err(fail)?;
-        let metadata = frames.metadata().map_err(fail)?;
-        match metadata.schema {
-            None | Some(Schema::Mbo | Schema::Mbp1 | Schema::Tbbo | Schema::Trades) => {}
-            Some(schema) => {
-                return Err(fail(Reason::Unsupported(format!("holds DBN schema {schema}: {}", record::SUPPORTED))));
-            }
-        }
+        let (metadata, bytes) = frames.metadata().map_err(fail)?;
+        check(metadata.schema).map_err(fail)?;
         let mut symbols = Symbols::default();
         symbols.learn(&metadata);
         Ok(DbnSource {
@@ -73,6 +95,8 @@ impl DbnSource {
             symbols,
             notes: Notes::default(),
             unproven: None,
+            record: (METADATA, bytes),
+            is_new: true,
             ended: false,
         })
     }
@@ -88,7 +112,7 @@ impl DbnSource {
                 }
                 Frame::Metadata => {
                     // Its schema may be another one: each record says what it is.
-                    self.symbols.learn(&self.frames.metadata()?);
+                    self.symbols.learn(&self.frames.metadata()?.0);
                     self.unproven = None;
                 }
                 Frame::Record => {
@@ -108,7 +132,7 @@ impl DbnSource {
         let captured = match decoded {
             Ok((message, received)) => {
                 let captured = match received {
-                    Some(received) => pace(&message, received, self.position, &mut self.notes),
+                    Some(received) => pace(message.ts_event, received, self.position, &mut self.notes),
                     None => {
                         if record.header().rtype == rtype::SYMBOL_MAPPING {
                             self.symbols.note(record);
@@ -130,6 +154,52 @@ impl DbnSource {
         }
         Ok(captured)
     }
+
+    /// Moves on to the next record, whatever it is. Returns whether there is one, and its capture time.
+    fn advance(&mut self) -> Result<Option<Option<u64>>, Reason> {
+        if std::mem::take(&mut self.is_new) {
+            return Ok(Some(None));
+        }
+        loop {
+            self.position = Position::Record { number: self.number + 1, byte: self.frames.byte() };
+            match self.frames.next()? {
+                Frame::End => return Ok(None),
+                Frame::Padding(count) => {
+                    self.unproven = None;
+                    padding::pass_over(&mut self.notes, count, self.position)?;
+                }
+                Frame::Metadata => {
+                    self.unproven = None;
+                    self.record = (METADATA, self.frames.metadata()?.1);
+                    return Ok(Some(None));
+                }
+                Frame::Record => {
+                    self.number += 1;
+                    return self.carry().map(Some);
+                }
+            }
+        }
+    }
+
+    /// Takes the record that was found. Returns its capture time.
+    fn carry(&mut self) -> Result<Option<u64>, Reason> {
+        let record = self.frames.record();
+        let header = record.header();
+        record::check_length(&record)?;
+        self.record.0 = header.rtype;
+        self.record.1.clear();
+        self.record.1.extend_from_slice(record.as_ref());
+        if !record::is_of_a_length(header) {
+            self.unproven.get_or_insert_with(|| (self.position, unproven(&record)));
+            return Ok(None);
+        }
+        self.unproven = None;
+        // Their own times are those of the capture's clock: see `record::decode`.
+        if matches!(header.rtype, rtype::SYMBOL_MAPPING | rtype::SYSTEM | rtype::ERROR) {
+            return Ok(None);
+        }
+        Ok(pace(header.ts_event, record.raw_index_ts(), self.position, &mut self.notes))
+    }
 }
 
 impl Source for DbnSource {
@@ -140,6 +210,16 @@ impl Source for DbnSource {
         let next = self.next();
         self.ended = !matches!(next, Ok(Some(_)));
         next.map_err(|reason| reason.after(self.unproven.take(), "record", &self.file, self.position))
+    }
+
+    fn next_record(&mut self) -> Result<Option<Record<'_>>, SourceError> {
+        if self.ended {
+            return Ok(None);
+        }
+        let next = self.advance();
+        self.ended = !matches!(next, Ok(Some(_)));
+        let found = next.map_err(|reason| reason.after(self.unproven.take(), "record", &self.file, self.position))?;
+        Ok(found.map(|captured| Record { kind: self.record.0, bytes: &self.record.1, captured }))
     }
 
     fn notes(&mut self) -> &mut Notes {
@@ -156,12 +236,12 @@ fn unproven(record: &RecordRef<'_>) -> String {
     format!("is of type {:#04x} and {} bytes long, which no known record is", header.rtype, header.record_size())
 }
 
-/// The time that paces this message: the capture's, or else the event's. Warns of times that cannot be.
-fn pace(message: &Message, received: u64, position: Position, notes: &mut Notes) -> Option<u64> {
-    for (field, time) in [("ts_event", message.ts_event), ("ts_recv", received)] {
+/// The time that paces a record: the capture's, or else the event's. Warns of times that cannot be.
+fn pace(ts_event: u64, received: u64, position: Position, notes: &mut Notes) -> Option<u64> {
+    for (field, time) in [("ts_event", ts_event), ("ts_recv", received)] {
         if !times::is_plausible(time) && time != UNDEFINED_TIME {
             notes.warn(|| format!("{position}{}", times::implausible(field, time, Unit::Nanoseconds)));
         }
     }
-    [received, message.ts_event].into_iter().find(|&time| times::is_plausible(time))
+    [received, ts_event].into_iter().find(|&time| times::is_plausible(time))
 }

@@ -62,13 +62,30 @@ pub(super) fn is_proven(header: &RecordHeader) -> bool {
     matches!(header.rtype, rtype::MBO | rtype::MBP_0 | rtype::MBP_1) || is_of_a_length(header)
 }
 
-fn is_of_a_length(header: &RecordHeader) -> bool {
-    let sizes: &[usize] = match RType::try_from(header.rtype) {
-        Ok(RType::Tbbo) => &[size_of::<Mbp1Msg>()],
+/// True if the record's type exists and has this length in some version: then the crate may read all of it.
+pub(crate) fn is_of_a_length(header: &RecordHeader) -> bool {
+    let length = header.record_size();
+    sizes(header).iter().any(|&size| length == size || length == size + TS_OUT)
+}
+
+/// True if it has the send time behind it.
+pub(crate) fn has_ts_out(header: &RecordHeader) -> bool {
+    sizes(header).iter().any(|&size| header.record_size() == size + TS_OUT)
+}
+
+/// The lengths of the versions of a type, without the send time. None if there is no such type.
+fn sizes(header: &RecordHeader) -> &'static [usize] {
+    match RType::try_from(header.rtype) {
+        Ok(RType::Mbo) => &[size_of::<MboMsg>()],
+        Ok(RType::Mbp0) => &[size_of::<TradeMsg>()],
+        Ok(RType::Mbp1 | RType::Tbbo) => &[size_of::<Mbp1Msg>()],
         Ok(RType::Mbp10) => &[size_of::<Mbp10Msg>()],
         Ok(RType::Ohlcv1S | RType::Ohlcv1M | RType::Ohlcv1H | RType::Ohlcv1D | RType::OhlcvEod) => {
             &[size_of::<OhlcvMsg>()]
         }
+        // Of any length of bar in old files.
+        #[allow(deprecated)]
+        Ok(RType::OhlcvDeprecated) => &[size_of::<OhlcvMsg>()],
         Ok(RType::Status) => &[size_of::<StatusMsg>()],
         Ok(RType::InstrumentDef) => {
             &[size_of::<v1::InstrumentDefMsg>(), size_of::<v2::InstrumentDefMsg>(), size_of::<InstrumentDefMsg>()]
@@ -82,9 +99,17 @@ fn is_of_a_length(header: &RecordHeader) -> bool {
         Ok(RType::Cbbo1S | RType::Cbbo1M) => &[size_of::<CbboMsg>()],
         Ok(RType::Bbo1S | RType::Bbo1M) => &[size_of::<BboMsg>()],
         _ => &[],
-    };
-    let length = header.record_size();
-    sizes.iter().any(|&size| length == size || length == size + TS_OUT)
+    }
+}
+
+/// Fails for a record that [`decode`] fails for.
+pub(super) fn check_length(record: &RecordRef<'_>) -> Result<(), Reason> {
+    match record.header().rtype {
+        rtype::MBO => of_length::<MboMsg>(record, "MBO").map(drop),
+        rtype::MBP_0 => of_length::<TradeMsg>(record, "trades").map(drop),
+        rtype::MBP_1 => of_length::<Mbp1Msg>(record, "MBP-1").map(drop),
+        _ => Ok(()),
+    }
 }
 
 /// The record as one of this type, if it has its length.

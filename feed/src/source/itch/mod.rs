@@ -20,6 +20,8 @@
 //! The venue's files (BinaryFILE) end with a payload of no bytes: a zero length with nothing after it. Both that and
 //! the end of the input between two messages end the session. So an input with zero prefixes that was cut after one of
 //! them passes as complete. Behind the end of a session another one may begin, or zero bytes may fill up a block.
+//!
+//! Read as [records](crate::records), every message of every type is one, byte for byte, without its prefix.
 
 mod message;
 mod wire;
@@ -35,6 +37,7 @@ use super::peek::Peek;
 use super::stream::{Captured, Source};
 use crate::board::Symbol;
 use crate::message::Message;
+use crate::records::{self, Record};
 
 /// The length of a length prefix in bytes.
 const PREFIX: usize = 2;
@@ -62,6 +65,8 @@ pub struct ItchSource {
     notes: Notes,
     /// The first of the messages passed over that no message of a known type has followed yet, and its reason.
     unproven: Option<(Position, String)>,
+    /// The last message that was read as a record.
+    record: Vec<u8>,
     ended: bool,
 }
 
@@ -85,6 +90,7 @@ impl ItchSource {
             symbols: Symbols::new(),
             notes: Notes::default(),
             unproven: None,
+            record: Vec::new(),
             ended: false,
         }
     }
@@ -131,6 +137,39 @@ impl ItchSource {
                 return Ok(captured);
             }
         }
+    }
+
+    /// Moves on to the next message, whatever it is. Returns whether there is one, and its capture time.
+    fn advance(&mut self) -> Result<Option<Option<u64>>, Reason> {
+        self.number += 1;
+        let (length, known) = match known_frame(self.reader.fill_buf().map_err(read_failed)?) {
+            Some(length) => (length, true),
+            None => match self.frame()? {
+                Frame::Known(length) => (length, true),
+                Frame::Unknown(length) => (length, false),
+                Frame::End => return Ok(None),
+            },
+        };
+        let bytes = self.reader.peek(PREFIX + length).map_err(read_failed)?;
+        if bytes.len() < PREFIX + length {
+            return Err(ends_within(bytes.len(), PREFIX + length));
+        }
+        self.record.clear();
+        self.record.extend_from_slice(&bytes[PREFIX..PREFIX + length]);
+        let position = self.position();
+        self.take(PREFIX + length);
+        if !known {
+            let what = type_and_length(self.record[0], length);
+            self.unproven.get_or_insert((position, what));
+            return Ok(Some(None));
+        }
+        self.unproven = None;
+        let time = records::itch_time(&self.record);
+        let captured = time.filter(|&time| time < DAY);
+        if let (Some(time), None) = (time, captured) {
+            self.warn(time, position);
+        }
+        Ok(Some(captured))
     }
 
     /// Goes on behind a message of this length, which is passed over if it is strange.
@@ -260,6 +299,17 @@ impl Source for ItchSource {
         let next = self.next();
         self.ended = !matches!(next, Ok(Some(_)));
         next.map_err(|reason| reason.after(self.unproven.take(), "message", &self.file, self.position()))
+    }
+
+    fn next_record(&mut self) -> Result<Option<Record<'_>>, SourceError> {
+        if self.ended {
+            return Ok(None);
+        }
+        let next = self.advance();
+        self.ended = !matches!(next, Ok(Some(_)));
+        let found =
+            next.map_err(|reason| reason.after(self.unproven.take(), "message", &self.file, self.position()))?;
+        Ok(found.map(|captured| Record { kind: self.record[0], bytes: &self.record, captured }))
     }
 
     fn notes(&mut self) -> &mut Notes {
