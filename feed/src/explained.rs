@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 /// A field by its name in JSON, and what it is.
 pub type Field = (&'static str, &'static str);
 
-/// The fields that the summaries of both programs have.
-pub const BOTH: [Field; 14] = [
+/// The fields that the summaries of both programs have. Only messages have `by_kind`, sums and `order_id_xor`.
+pub const BOTH: [Field; 16] = [
     ("messages", "messages published, or received"),
     ("lost", "messages overwritten before they were read; publisher: 0"),
     ("skipped", "messages left out on purpose; publisher: 0"),
@@ -18,6 +18,8 @@ pub const BOTH: [Field; 14] = [
     ("price_sum", "sum of all prices in 1e-9; of a quote the bid's"),
     ("size_sum", "sum of all sizes in 1e-9; of a quote the bid's"),
     ("order_id_xor", "exclusive or of all order ids"),
+    ("by_type", "records of each type: DBN's name, ITCH's letter"),
+    ("bytes", "sum of the records' lengths"),
     ("first_ts", "event time of the first message with one, ns (null: none)"),
     ("last_ts", "event time of the last message with one, ns (null: none)"),
     ("digest", "xxh3 of all messages in order; equal: the same was received"),
@@ -69,7 +71,7 @@ pub fn help(own: &[Field]) -> String {
 mod tests {
     use super::*;
     use crate::reception::Reception;
-    use crate::summary::{Board, Published, Received, Sequences, Summary, Tally};
+    use crate::summary::{Board, Published, Received, Records, Sequences, Summary, Tally};
 
     fn names(fields: &[Field]) -> Vec<String> {
         BOTH.iter().chain(&BOARD).chain(fields).map(|(name, _)| (*name).to_owned()).collect()
@@ -86,8 +88,11 @@ mod tests {
 
     #[test]
     fn every_field_is_explained_in_its_order() {
-        let empty =
-            || Summary { board: Some(Board::default()), ..Summary::new(&Tally::default(), Sequences::default(), 0.0) };
+        let empty = || Summary {
+            board: Some(Board::default()),
+            records: Some(Records { by_type: Default::default(), bytes: 0 }),
+            ..Summary::new(&Tally::default(), Sequences::default(), 0.0)
+        };
         assert_eq!(keys(&Summary { published: Some(Published::default()), ..empty() }), names(&PUBLISHED));
         let reception = Reception::default();
         let received = Received {

@@ -112,6 +112,11 @@ impl Reception {
         self.backlog_age = self.backlog_age.max(Some(joined.saturating_sub(ts_publish)));
     }
 
+    /// Counts a record of the backlog, which has no publish time.
+    pub fn add_undated_backlog(&mut self) {
+        self.backlog += 1;
+    }
+
     /// Notes that `published` messages were published when `received` were received and `lag` were left to receive.
     pub fn observe(&mut self, published: u64, received: u64, lag: u64) {
         self.lag_max = self.lag_max.max(lag);

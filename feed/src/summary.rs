@@ -9,6 +9,7 @@ use zerocopy::IntoBytes;
 use crate::board::Digest;
 use crate::message::{Kind, Message, UNDEFINED_TIME};
 use crate::reception::Latency;
+use crate::records;
 
 /// Counts, sums and a digest of messages, in their order.
 ///
@@ -92,14 +93,12 @@ pub struct Summary {
     pub seconds: f64,
     /// Messages per second; 0 if `seconds` is 0.
     pub per_second: f64,
-    /// Messages of each kind.
-    pub by_kind: ByKind,
-    /// The sum of the prices in units of 1e-9, in decimal digits.
-    pub price_sum: String,
-    /// The sum of the sizes in units of 1e-9, in decimal digits.
-    pub size_sum: String,
-    /// The exclusive or of the order ids, in decimal digits.
-    pub order_id_xor: String,
+    /// The fields of messages.
+    #[serde(flatten)]
+    pub sums: Option<Sums>,
+    /// The fields of records.
+    #[serde(flatten)]
+    pub records: Option<Records>,
     /// The event time of the first message that has one, in ns.
     pub first_ts: Option<u64>,
     /// The event time of the last message that has one, in ns.
@@ -115,6 +114,28 @@ pub struct Summary {
     /// The fields of a subscriber's summary.
     #[serde(flatten)]
     pub received: Option<Received>,
+}
+
+/// The fields of a summary that only messages have.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Sums {
+    /// Messages of each kind.
+    pub by_kind: ByKind,
+    /// The sum of the prices in units of 1e-9, in decimal digits.
+    pub price_sum: String,
+    /// The sum of the sizes in units of 1e-9, in decimal digits.
+    pub size_sum: String,
+    /// The exclusive or of the order ids, in decimal digits.
+    pub order_id_xor: String,
+}
+
+/// The fields of a summary that only [records] have.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Records {
+    /// Records of each type that there was, by its name.
+    pub by_type: BTreeMap<String, u64>,
+    /// The sum of their lengths.
+    pub bytes: u64,
 }
 
 /// The fields of a summary that only a run with a table has.
@@ -198,21 +219,44 @@ impl Summary {
     /// The summary of a tally. `seconds` is the time from the first message to the last.
     pub fn new(tally: &Tally, sequences: Sequences, seconds: f64) -> Self {
         let [add, cancel, modify, clear, trade, fill, quote, level, other] = tally.by_kind;
+        let sums = Sums {
+            by_kind: ByKind { add, cancel, modify, clear, trade, fill, quote, level, other },
+            price_sum: tally.price_sum.to_string(),
+            size_sum: tally.size_sum.to_string(),
+            order_id_xor: tally.order_id_xor.to_string(),
+        };
         Summary {
-            messages: tally.messages,
+            sums: Some(sums),
+            first_ts: tally.first_ts,
+            last_ts: tally.last_ts,
+            ..Self::of(tally.messages, tally.digest(), sequences, seconds)
+        }
+    }
+
+    /// The summary of records.
+    pub fn of_records(tally: &records::tally::Tally, sequences: Sequences, seconds: f64) -> Self {
+        Summary {
+            records: Some(Records { by_type: tally.by_type(), bytes: tally.bytes() }),
+            first_ts: tally.first_ts,
+            last_ts: tally.last_ts,
+            ..Self::of(tally.records(), tally.digest(), sequences, seconds)
+        }
+    }
+
+    fn of(messages: u64, digest: String, sequences: Sequences, seconds: f64) -> Self {
+        Summary {
+            messages,
             lost: sequences.lost,
             skipped: sequences.skipped,
             first_sequence: sequences.first,
             next_sequence: sequences.next,
             seconds,
-            per_second: if seconds > 0.0 { tally.messages as f64 / seconds } else { 0.0 },
-            by_kind: ByKind { add, cancel, modify, clear, trade, fill, quote, level, other },
-            price_sum: tally.price_sum.to_string(),
-            size_sum: tally.size_sum.to_string(),
-            order_id_xor: tally.order_id_xor.to_string(),
-            first_ts: tally.first_ts,
-            last_ts: tally.last_ts,
-            digest: tally.digest(),
+            per_second: if seconds > 0.0 { messages as f64 / seconds } else { 0.0 },
+            sums: None,
+            records: None,
+            first_ts: None,
+            last_ts: None,
+            digest,
             board: None,
             published: None,
             received: None,
@@ -236,15 +280,22 @@ impl Summary {
         row("next_sequence", self.next_sequence.to_string());
         row("seconds", format!("{:.6}", self.seconds));
         row("per_second", format!("{:.0}", self.per_second));
-        let ByKind { add, cancel, modify, clear, trade, fill, quote, level, other } = self.by_kind;
-        for (kind, count) in Kind::ALL.into_iter().zip([add, cancel, modify, clear, trade, fill, quote, level, other]) {
-            if count > 0 {
+        if let Some(Sums { by_kind, price_sum, size_sum, order_id_xor }) = &self.sums {
+            let ByKind { add, cancel, modify, clear, trade, fill, quote, level, other } = *by_kind;
+            let counts = [add, cancel, modify, clear, trade, fill, quote, level, other];
+            for (kind, count) in Kind::ALL.into_iter().zip(counts).filter(|(_, count)| *count > 0) {
                 row(&format!("by_kind {kind}"), count.to_string());
             }
+            row("price_sum", price_sum.clone());
+            row("size_sum", size_sum.clone());
+            row("order_id_xor", order_id_xor.clone());
         }
-        row("price_sum", self.price_sum.clone());
-        row("size_sum", self.size_sum.clone());
-        row("order_id_xor", self.order_id_xor.clone());
+        if let Some(Records { by_type, bytes }) = &self.records {
+            for (name, count) in by_type {
+                row(&format!("by_type {name}"), count.to_string());
+            }
+            row("bytes", bytes.to_string());
+        }
         row("first_ts", or_dash(self.first_ts));
         row("last_ts", or_dash(self.last_ts));
         row("digest", self.digest.clone());
@@ -302,26 +353,33 @@ mod tests {
         Summary::new(&tally, Sequences { next: messages.len() as u64, ..Sequences::default() }, 2.0)
     }
 
+    fn sums(summary: &Summary) -> &Sums {
+        summary.sums.as_ref().unwrap()
+    }
+
     #[test]
     fn sums_are_exact_beyond_64_bits() {
         let large = message(Kind::Add, i64::MAX - 1, u64::MAX - 1, 1);
         let summary = summary(&[large; 4]);
-        assert_eq!(summary.price_sum, (4 * (i128::from(i64::MAX) - 1)).to_string());
-        assert_eq!(summary.size_sum, (4 * (u128::from(u64::MAX) - 1)).to_string());
-        assert_eq!((summary.order_id_xor.as_str(), summary.per_second), ("0", 2.0));
+        assert_eq!(sums(&summary).price_sum, (4 * (i128::from(i64::MAX) - 1)).to_string());
+        assert_eq!(sums(&summary).size_sum, (4 * (u128::from(u64::MAX) - 1)).to_string());
+        assert_eq!((sums(&summary).order_id_xor.as_str(), summary.per_second), ("0", 2.0));
         let negative = self::summary(&[message(Kind::Add, i64::MIN, 0, 3); 3]);
-        assert_eq!(negative.price_sum, (3 * i128::from(i64::MIN)).to_string());
-        assert_eq!(negative.order_id_xor, "3");
+        assert_eq!(sums(&negative).price_sum, (3 * i128::from(i64::MIN)).to_string());
+        assert_eq!(sums(&negative).order_id_xor, "3");
     }
 
     #[test]
     fn undefined_values_count_nothing_and_a_quote_counts_its_bid() {
         let quote = Message::new(Kind::Quote, UNDEFINED_TIME).with_quote((10, 20), (30, 40));
         let summary = summary(&[message(Kind::Clear, UNDEFINED_PRICE, UNDEFINED_SIZE, 7), quote]);
-        assert_eq!((summary.price_sum.as_str(), summary.size_sum.as_str()), ("10", "20"));
-        assert_eq!(summary.order_id_xor, "7");
+        assert_eq!((sums(&summary).price_sum.as_str(), sums(&summary).size_sum.as_str()), ("10", "20"));
+        assert_eq!(sums(&summary).order_id_xor, "7");
         assert_eq!((summary.first_ts, summary.last_ts), (Some(5), Some(5)));
-        assert_eq!((summary.by_kind.clear, summary.by_kind.quote, summary.by_kind.other), (1, 1, 0));
+        assert_eq!(
+            (sums(&summary).by_kind.clear, sums(&summary).by_kind.quote, sums(&summary).by_kind.other),
+            (1, 1, 0)
+        );
     }
 
     #[test]
@@ -383,5 +441,21 @@ mod tests {
         let text = summary.to_text();
         let dashes = text.lines().filter(|line| line.ends_with(" -")).count();
         assert_eq!(dashes, 6, "five percentiles and an age: {text}");
+    }
+
+    #[test]
+    fn a_summary_of_records_counts_types_and_has_no_sums() {
+        let mut tally = records::tally::Tally::new(records::Encoding::Bytes);
+        tally.add(7, b"abc");
+        let summary = Summary::of_records(&tally, Sequences { next: 1, ..Sequences::default() }, 0.0);
+        let digest = tally.digest();
+        let says = format!(
+            "{{\"messages\":1,\"lost\":0,\"skipped\":0,\"first_sequence\":0,\"next_sequence\":1,\"seconds\":0.0,\
+             \"per_second\":0.0,\"by_type\":{{\"7\":1}},\"bytes\":3,\"first_ts\":null,\"last_ts\":null,\
+             \"digest\":\"{digest}\"}}"
+        );
+        assert_eq!(summary.to_json(), says);
+        let text = summary.to_text();
+        assert!(text.contains("by_type 7 ") && text.contains("bytes  ") && !text.contains("price_sum"), "{text}");
     }
 }
