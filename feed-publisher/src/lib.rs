@@ -1,12 +1,16 @@
 //! `feed-publisher`: replays market data, real or synthetic, through a ring in shared memory.
 
 mod attendance;
+mod choices;
 mod group;
+mod message_outlet;
 mod messages;
 mod options;
 mod outlet;
 mod progress;
+mod record_outlet;
 mod run;
+mod values;
 
 use std::process::ExitCode;
 

@@ -1,10 +1,11 @@
-//! The source of the messages: an input or the synthetic market.
+//! The source of the messages or records: an input or the synthetic market.
 
 use feed::board::Symbol;
+use feed::records::{Encoding, Record};
 use feed::source::synthetic::Synthetic;
 use feed::source::{Captured, Input, PassedOver, Source, SourceError};
 
-/// The source of the messages.
+/// The source of the messages or records.
 pub(crate) enum Messages {
     Synthetic(Box<Synthetic>),
     Input(Input),
@@ -15,6 +16,22 @@ impl Messages {
         match self {
             Messages::Synthetic(market) => market.next_captured(),
             Messages::Input(input) => input.next_captured(),
+        }
+    }
+
+    /// The next record of an input that was opened to be read as records.
+    pub(crate) fn next_record(&mut self) -> Result<Option<Record<'_>>, SourceError> {
+        match self {
+            Messages::Synthetic(market) => market.next_record(),
+            Messages::Input(input) => input.next_record(),
+        }
+    }
+
+    /// What its records are; `None` for messages.
+    pub(crate) fn encoding(&self) -> Option<Encoding> {
+        match self {
+            Messages::Synthetic(_) => None,
+            Messages::Input(input) => input.encoding(),
         }
     }
 

@@ -3,18 +3,20 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::Parser;
 use clap::builder::styling::Styles;
-use clap::{Parser, ValueEnum};
 use feed::explained;
 use feed::pacing::Pace;
-use feed::source::Format;
 use feed_program::args::{PlacementArgs, SummaryFormat, ring_name};
-use feed_ring::Wake;
+
+use crate::choices::{Carried, FormatChoice, WakeChoice};
+use crate::values::{capacity, clients, mode, positive, rows, seconds, slot_size, speed};
 
 /// Publishes market data into a ring in shared memory
 ///
 /// Replays a file or standard input (Databento DBN: MBO, MBP-1, TBBO, trades; NASDAQ ITCH 5.0; CSV; plain, gzip or zstd,
-/// all recognised by content), or makes a synthetic market. It never waits for a subscriber: one that falls behind by
+/// all recognised by content), or makes a synthetic market. With --as records the ring carries the input's own bytes
+/// instead: DBN of every schema, and ITCH. It never waits for a subscriber: one that falls behind by
 /// more than the ring holds loses messages, and is told how many.
 ///
 /// If there is a ring of this name whose publisher is gone (killed, ended by SIGUSR1 or with --keep-open, or closed with
@@ -43,6 +45,20 @@ pub(crate) struct Options {
     /// Format of the input [default: auto, by its first bytes]
     #[arg(long, value_name = "FORMAT", requires = "input")]
     pub(crate) format: Option<FormatChoice>,
+
+    /// What the ring carries: `messages` of 56 bytes, which all formats become, or the input's own `records`, byte for byte
+    /// [default: messages]
+    ///
+    /// Records are DBN of every schema (the kind is the rtype; first, as kind 255, comes the file's metadata with its symbol
+    /// mappings) or ITCH (the kind is the letter). feed-subscriber recognises such a ring, and writes DBN as a file again
+    /// (--output dbn). Records have no publish time, so no latency is measured.
+    #[arg(long = "as", value_name = "messages|records", default_value = "messages", hide_default_value = true)]
+    pub(crate) carried: Carried,
+
+    /// With --as records: bytes of a slot, a power of two from 64 to 4096. A record takes as many slots as it needs, and is
+    /// at most a quarter of the ring [default: 64]
+    #[arg(long, value_name = "BYTES", value_parser = slot_size)]
+    slot_size: Option<usize>,
 
     /// End with an error at the first record that cannot become a message; otherwise it is passed over and counted, as
     /// far as the format says where the next one begins
@@ -178,7 +194,8 @@ const AFTER: &str = "Exit code: 0 done or stopped, 1 an error while running, 2 a
     feed-publisher --count 1000000 --rate 100000 --wait-for-subscribers 1\n  \
     feed-publisher --input day.mbo.dbn.zst --speed realtime\n  \
     feed-publisher --clear --mode 640 --group trading --cpu 3 --numa-node 0 --huge-pages --lock-memory\n  \
-    zcat day.itch.gz | feed-publisher --input - --speed 10 --summary json";
+    zcat day.itch.gz | feed-publisher --input - --speed 10 --summary json\n  \
+    feed-publisher --as records --input day.mbp-10.dbn.zst --speed realtime";
 
 const HUGE_PAGES: &str = "Put the ring on huge pages; where the machine refuses, says why and goes on without";
 
@@ -189,6 +206,9 @@ const NUMA_NODE_IN_FULL: &str = "Take the ring's memory and the program's own fr
 
 /// The number of entries in a ring's control file: so many subscribers can be counted.
 const SUBSCRIBERS: usize = 1024;
+
+/// The default of --slot-size: one cache line.
+const SLOT_SIZE: usize = 64;
 
 /// The default of --max-gap.
 const MAX_GAP: Duration = Duration::from_secs(5);
@@ -215,6 +235,16 @@ impl Options {
         self.serve.as_ref().map_or_else(|| self.ring.clone(), |path| path.display().to_string())
     }
 
+    /// Whether the ring carries records.
+    pub(crate) fn is_of_records(&self) -> bool {
+        self.carried == Carried::Records
+    }
+
+    /// Bytes of a slot of a ring of records.
+    pub(crate) fn slot_size(&self) -> usize {
+        self.slot_size.unwrap_or(SLOT_SIZE)
+    }
+
     /// The number of rows of the table.
     pub(crate) fn rows(&self) -> usize {
         self.rows.unwrap_or(ROWS)
@@ -233,6 +263,7 @@ impl Options {
             let flags = "--allow-uid, --allow-gid and --max-clients";
             return Err(format!("{flags} go with --serve PATH; a ring on disk has --mode and --group"));
         }
+        self.check_records()?;
         if self.rows.is_some() && !self.table {
             return Err("--rows N goes with --table: a ring alone has no rows".to_owned());
         }
@@ -253,106 +284,38 @@ impl Options {
             _ => Ok(()),
         }
     }
-}
 
-/// The formats of --format.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum FormatChoice {
-    /// By the input's first bytes
-    Auto,
-    /// Databento DBN
-    Dbn,
-    /// NASDAQ ITCH 5.0
-    Itch,
-    /// CSV
-    Csv,
-}
-
-impl FormatChoice {
-    /// The format, if one was chosen.
-    pub(crate) fn format(self) -> Option<Format> {
-        match self {
-            FormatChoice::Auto => None,
-            FormatChoice::Dbn => Some(Format::Dbn),
-            FormatChoice::Itch => Some(Format::Itch),
-            FormatChoice::Csv => Some(Format::Csv),
+    /// Checks what goes with records.
+    fn check_records(&self) -> Result<(), String> {
+        if !self.is_of_records() {
+            return match self.slot_size {
+                Some(_) => {
+                    Err("--slot-size BYTES goes with --as records: a message has a slot of its own size".to_owned())
+                }
+                None => Ok(()),
+            };
+        }
+        let wrong = [
+            (
+                self.input.is_none(),
+                "the synthetic market has no records of its own: give a DBN or ITCH file (--input FILE)",
+            ),
+            (
+                self.format.is_some_and(|format| matches!(format, FormatChoice::Csv)),
+                "--format csv has no records: leave out --as records",
+            ),
+            (
+                self.table,
+                "--table goes with messages: leave it out, for a table has a row of fields for each instrument",
+            ),
+            (self.clear, "--clear publishes a message: leave it out; subscribers are told of a restart all the same"),
+            (self.ahead != 1, "--ahead 2 goes with messages: leave it out"),
+        ];
+        match wrong.iter().find(|(found, _)| *found) {
+            Some((_, why)) => Err(format!("--as records: {why}")),
+            None => Ok(()),
         }
     }
-}
-
-/// The ways of --wake.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum WakeChoice {
-    /// The sleeper makes this program's processor fence
-    Membarrier,
-    /// This program fences after each message
-    Fence,
-    /// A thread of this program looks for sleepers
-    Thread,
-}
-
-impl From<WakeChoice> for Wake {
-    fn from(choice: WakeChoice) -> Self {
-        match choice {
-            WakeChoice::Membarrier => Wake::Membarrier,
-            WakeChoice::Fence => Wake::Fence,
-            WakeChoice::Thread => Wake::Thread,
-        }
-    }
-}
-
-fn positive(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(number) if number.is_finite() && number > 0.0 => Ok(number),
-        _ => Err("expected a number greater than 0".to_owned()),
-    }
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    let number = text.parse::<f64>().ok().filter(|number| number.is_sign_positive());
-    let duration = number.and_then(|number| Duration::try_from_secs_f64(number).ok());
-    // Less than a nanosecond would be no limit.
-    duration
-        .filter(|duration| !duration.is_zero() || number == Some(0.0))
-        .ok_or_else(|| "expected a number of seconds, or 0 for no limit".to_owned())
-}
-
-fn speed(text: &str) -> Result<Pace, String> {
-    match text {
-        "max" => Ok(Pace::Max),
-        "realtime" => Ok(Pace::Realtime(1.0)),
-        _ => positive(text)
-            .map(Pace::Realtime)
-            .map_err(|_| "expected max, realtime, or a factor greater than 0 (2: twice as fast)".to_owned()),
-    }
-}
-
-fn capacity(text: &str) -> Result<usize, String> {
-    const LARGEST: usize = 1 << 32;
-    let number: usize = text.parse().map_err(|_| "expected a power of two from 2 to 4294967296".to_owned())?;
-    if number.is_power_of_two() && (2..=LARGEST).contains(&number) {
-        return Ok(number);
-    }
-    let nearest = number.clamp(2, LARGEST).next_power_of_two();
-    Err(format!("expected a power of two from 2 to {LARGEST}; the next is {nearest}"))
-}
-
-fn rows(text: &str) -> Result<usize, String> {
-    const MOST: usize = 1 << 24;
-    let number = text.parse().ok().filter(|number| (1..=MOST).contains(number));
-    number.ok_or_else(|| format!("expected a number from 1 to {MOST}"))
-}
-
-fn clients(text: &str) -> Result<usize, String> {
-    let number = text.parse().ok().filter(|&number| number > 0);
-    number.ok_or_else(|| "expected a number from 1".to_owned())
-}
-
-fn mode(text: &str) -> Result<u32, String> {
-    // `from_str_radix` would accept a sign.
-    let octal = text.bytes().all(|byte| (b'0'..=b'7').contains(&byte));
-    let mode = if octal { u32::from_str_radix(text, 8).ok() } else { None };
-    mode.ok_or_else(|| "expected an octal number (640: the group may subscribe)".to_owned())
 }
 
 #[cfg(test)]
@@ -412,6 +375,10 @@ mod tests {
             (&["--max-gap", "inf"], "--max-gap"),
             (&["--max-gap", "1e-12"], "--max-gap"),
             (&["--strict"], "--input <FILE|->"),
+            (&["--as", "bytes"], "[possible values: messages, records]"),
+            (&["--slot-size", "96"], "'--slot-size <BYTES>': expected a power of two from 64 to 4096"),
+            (&["--slot-size", "32"], "--slot-size"),
+            (&["--slot-size", "8192"], "--slot-size"),
             (&["--capacity", "1"], "the next is 2"),
             (&["--capacity", "0"], "the next is 2"),
             (&["--capacity", "18446744073709551615"], "the next is 4294967296"),
@@ -449,6 +416,7 @@ mod tests {
             &["--wait-for-subscribers", "256", "--serve", "p"],
             &["--max-gap", "3", "--speed", "2"],
             &["--wait-for-subscribers", "1024", "--serve", "p", "--max-clients", "2000"],
+            &["--as", "records", "--input", "f", "--slot-size", "256", "--strict", "--keep"],
         ] {
             assert_eq!(check(fine), Ok(()), "{fine:?}");
         }
@@ -462,6 +430,15 @@ mod tests {
             (&["--wait-for-subscribers", "1025", "--serve", "p", "--max-clients", "2000"], "no more than 1024 are"),
             (&["--ring", "a", "--allow-uid", "0"], "go with --serve PATH"),
             (&["--ring", "a", "--max-clients", "5"], "go with --serve PATH"),
+            (&["--slot-size", "64"], "--slot-size BYTES goes with --as records"),
+            (
+                &["--as", "records"],
+                "--as records: the synthetic market has no records of its own: give a DBN or ITCH file",
+            ),
+            (&["--as", "records", "--input", "f", "--format", "csv"], "leave out --as records"),
+            (&["--as", "records", "--input", "f", "--table"], "--as records: --table goes with messages"),
+            (&["--as", "records", "--input", "f", "--clear"], "--as records: --clear publishes a message"),
+            (&["--as", "records", "--input", "f", "--ahead", "2"], "--as records: --ahead 2 goes with messages"),
             (&["--rows", "9"], "--rows N goes with --table"),
             (&["--max-gap", "3"], "--max-gap SECONDS goes with --speed realtime"),
             (&["--max-gap", "3", "--speed", "max"], "--max-gap SECONDS goes with --speed realtime"),

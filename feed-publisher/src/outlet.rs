@@ -1,147 +1,111 @@
-//! Where messages go: a ring, or a ring with its table.
+//! What a run publishes, and into which ring.
 //!
-//! The run is compiled for each of the two, so that a ring alone is published to as if there were no tables.
+//! The run is compiled for each outlet, so that messages are published to a ring alone as if there were no tables and no
+//! records.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
 
 use feed::Message;
-use feed::board::{self, Digest, Row, Symbol};
-use feed::summary::Board;
-use feed_ring::table::{self, Full};
-use feed_ring::{CloseError, KeyedPublisher, Publisher};
+use feed::pacing::Moment;
+use feed::source::SourceError;
+use feed::summary::{Sequences, Summary};
+use feed_ring::{CloseError, Placement, Publisher, RecordPublisher, Wake};
 
 use crate::messages::Messages;
 
-/// A ring with its table.
-pub(crate) type TablePublisher = KeyedPublisher<u32, Row, Message>;
-
-/// What messages are published into.
+/// Takes what an input has, and publishes it.
 pub(crate) trait Outlet {
+    type Ring: Ring;
+
     /// The ring's publisher.
-    fn ring(&self) -> &Publisher<Message>;
+    fn ring(&self) -> &Self::Ring;
 
-    /// Publishes a message. An error, once, if a table has no row left for it; it is published all the same.
-    fn publish(&mut self, message: &Message, source: &Messages) -> Result<(), Full>;
+    /// Takes the next of the input, and returns its capture time, if it has one. `None` at the end of the input.
+    fn take(&mut self, source: &mut Messages) -> Result<Option<Option<u64>>, SourceError>;
 
-    /// What the summary tells of the table, if there is one.
-    fn board(&self) -> Option<Board>;
+    /// Publishes what was taken. An error, once, if there is no room for something of it.
+    fn publish(&mut self, moment: Moment, source: &Messages) -> Result<(), Refused>;
 
-    /// Whether a segment's file was cut short.
-    fn is_cut_off(&self) -> bool {
-        self.ring().is_cut_off()
+    /// Publishes that all books are empty. Returns when; `None` if that cannot be said here.
+    fn clear(&mut self, _source: &Messages) -> Option<Moment> {
+        None
     }
 
-    /// Ends it.
+    /// How many were published.
+    fn count(&self) -> u64;
+
+    /// The summary of what was published.
+    fn summary(&self, sequences: Sequences, seconds: f64) -> Summary;
+
+    /// What was taken and could not be published, by kind.
+    fn left_out(&self) -> BTreeMap<String, u64> {
+        BTreeMap::new()
+    }
+
+    /// Whether a segment's file was cut short.
+    fn is_cut_off(&self) -> bool;
+
+    /// Ends the ring.
     fn close(self) -> Result<(), CloseError>;
 
     /// Leaves it to the next publisher.
     fn leave(self);
 }
 
-impl Outlet for Publisher<Message> {
-    fn ring(&self) -> &Publisher<Message> {
-        self
-    }
-
-    #[inline(always)]
-    fn publish(&mut self, message: &Message, _: &Messages) -> Result<(), Full> {
-        Publisher::publish(self, message);
-        Ok(())
-    }
-
-    fn board(&self) -> Option<Board> {
-        None
-    }
-
-    fn close(self) -> Result<(), CloseError> {
-        Publisher::close(self)
-    }
-
-    fn leave(self) {
-        Publisher::leave(self);
-    }
+/// Something had no room in a ring or its table.
+pub(crate) struct Refused {
+    /// What had no room, and the option that makes some.
+    pub(crate) what: String,
+    /// What becomes of it and its like.
+    pub(crate) consequence: &'static str,
 }
 
-/// A ring, its table, and a copy of each row that this publisher has stored into.
-pub(crate) struct WithTable {
-    publisher: TablePublisher,
-    rows: HashMap<u32, (table::Row, Row)>,
-    without_row: u64,
+/// The publisher of a ring, whatever it publishes.
+pub(crate) trait Ring {
+    fn published(&self) -> u64;
+    fn epoch(&self) -> u64;
+    fn capacity(&self) -> usize;
+    fn wake(&self) -> Wake;
+    fn subscribers(&self) -> io::Result<usize>;
+    fn path(&self) -> Option<&Path>;
+    fn placement(&self) -> io::Result<Placement>;
 }
 
-impl WithTable {
-    pub(crate) fn new(publisher: TablePublisher) -> Self {
-        WithTable { publisher, rows: HashMap::new(), without_row: 0 }
-    }
+macro_rules! ring {
+    ($publisher:ty) => {
+        impl Ring for $publisher {
+            fn published(&self) -> u64 {
+                <$publisher>::published(self)
+            }
 
-    /// Makes room for an instrument of which this publisher has published nothing yet. Its row may be of the one before.
-    #[cold]
-    fn row(&mut self, instrument: u32, source: &Messages) -> Result<(table::Row, Row), Full> {
-        let place = self.publisher.row(&instrument)?;
-        let stored = self.publisher.get(place).map(|stored| stored.value);
-        let mut row = stored.unwrap_or_else(|| Row::new(Symbol::cut(b"")));
-        if let Some(symbol) = source.symbol(instrument) {
-            row.symbol = symbol;
+            fn epoch(&self) -> u64 {
+                <$publisher>::epoch(self)
+            }
+
+            fn capacity(&self) -> usize {
+                <$publisher>::capacity(self)
+            }
+
+            fn wake(&self) -> Wake {
+                <$publisher>::wake(self)
+            }
+
+            fn subscribers(&self) -> io::Result<usize> {
+                <$publisher>::subscribers(self)
+            }
+
+            fn path(&self) -> Option<&Path> {
+                <$publisher>::path(self)
+            }
+
+            fn placement(&self) -> io::Result<Placement> {
+                <$publisher>::placement(self)
+            }
         }
-        Ok((place, row))
-    }
+    };
 }
 
-impl Outlet for WithTable {
-    fn ring(&self) -> &Publisher<Message> {
-        self.publisher.ring()
-    }
-
-    fn publish(&mut self, message: &Message, source: &Messages) -> Result<(), Full> {
-        let Some(instrument) = board::key(message) else {
-            self.publisher.publish_without_row(message);
-            return Ok(());
-        };
-        if let Some((place, row)) = self.rows.get_mut(&instrument) {
-            if board::may_name(message)
-                && let Some(symbol) = source.symbol(instrument)
-            {
-                row.symbol = symbol;
-            }
-            row.apply(message);
-            self.publisher.publish(*place, row);
-            return Ok(());
-        }
-        match self.row(instrument, source) {
-            Ok((place, mut row)) => {
-                row.apply(message);
-                self.publisher.publish(place, &row);
-                self.rows.insert(instrument, (place, row));
-                Ok(())
-            }
-            Err(full) => {
-                self.publisher.publish_without_row(message);
-                self.without_row += 1;
-                if self.without_row == 1 { Err(full) } else { Ok(()) }
-            }
-        }
-    }
-
-    fn board(&self) -> Option<Board> {
-        let (table, mut digest) = (self.publisher.table(), Digest::default());
-        for row in table.rows() {
-            // A publisher that was killed may have left a key without a value.
-            if let (Some(key), Some(stored)) = (table.key(row), table.get(row)) {
-                digest.add(key, &stored.value);
-            }
-        }
-        Some(Board::new(digest, self.without_row))
-    }
-
-    fn is_cut_off(&self) -> bool {
-        self.publisher.ring().is_cut_off() || self.publisher.table().is_cut_off()
-    }
-
-    fn close(self) -> Result<(), CloseError> {
-        self.publisher.close()
-    }
-
-    fn leave(self) {
-        self.publisher.leave();
-    }
-}
+ring!(Publisher<Message>);
+ring!(RecordPublisher);

@@ -8,25 +8,27 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use feed::Message;
 use feed::board::Digest;
-use feed::clock::realtime_ns;
-use feed::pacing::{Cuts, Pacer};
+use feed::pacing::{Cuts, Moment, Pacer};
+use feed::records::{self, Encoding};
 use feed::source::synthetic::Synthetic;
-use feed::source::{Captured, Reason, SourceError, input};
+use feed::source::{Reason, SourceError, input};
 use feed::summary::{Board, Published, Sequences, Summary, Tally};
 use feed_program::args::SummaryFormat;
 use feed_program::failure::Failure;
 use feed_program::readable;
 use feed_program::say::say;
 use feed_program::{remedy, stdout, stop};
-use feed_ring::table::Full;
-use feed_ring::{Ahead, CreateError, Publisher, PublisherOptions, Wake};
+use feed_ring::{Ahead, CreateError, Publisher, PublisherOptions, RecordPublisher, Wake};
 use tracing::{info, warn};
 
 use crate::attendance::Attendance;
+use crate::choices::{FormatChoice, WakeChoice};
+use crate::message_outlet::{OfMessages, TablePublisher, WithTable};
 use crate::messages::Messages;
-use crate::options::{FormatChoice, Options, WakeChoice};
-use crate::outlet::{Outlet, TablePublisher, WithTable};
+use crate::options::Options;
+use crate::outlet::{Outlet, Refused, Ring};
 use crate::progress::Progress;
+use crate::record_outlet::OfRecords;
 
 /// Runs the program.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
@@ -39,21 +41,34 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let messages = match open(options, &stop) {
         // Stopped before the first bytes of the input arrived.
         Err(SourceError { reason: Reason::Stopped, .. }) => {
-            let empty = Summary::new(&Tally::default(), Sequences::default(), 0.0);
+            let empty = empty_summary(options);
             let board = options.table.then(|| Board::new(Digest::default(), 0));
             let empty = Summary { board, published: Some(Published::default()), ..empty };
             return Ok(print(&empty, &stop, options.summary)?);
         }
         opened => opened.map_err(anyhow::Error::new)?,
     };
+    if let Some(encoding) = messages.encoding() {
+        let created = RecordPublisher::options(&options.ring, encoding.format()).slot_size(options.slot_size());
+        let publisher = configure(options, created).create_records().map_err(|error| explain(error, options))?;
+        return go_on(options, messages, OfRecords::new(publisher, encoding), &attendance, &stop, &leave);
+    }
     if options.table {
         let publisher = configure(options, TablePublisher::options(&options.ring)).rows(options.rows()).create_keyed();
         let publisher = WithTable::new(publisher.map_err(|error| explain(error, options))?);
-        return go_on(options, messages, publisher, &attendance, &stop, &leave);
+        return go_on(options, messages, OfMessages::new(publisher), &attendance, &stop, &leave);
     }
     let publisher = configure(options, Publisher::<Message>::options(&options.ring)).create();
     let publisher = publisher.map_err(|error| explain(error, options))?;
-    go_on(options, messages, publisher, &attendance, &stop, &leave)
+    go_on(options, messages, OfMessages::new(publisher), &attendance, &stop, &leave)
+}
+
+/// The summary of nothing.
+fn empty_summary(options: &Options) -> Summary {
+    if options.is_of_records() {
+        return Summary::of_records(&records::tally::Tally::new(Encoding::Bytes), Sequences::default(), 0.0);
+    }
+    Summary::new(&Tally::default(), Sequences::default(), 0.0)
 }
 
 /// Publishes, and ends the ring.
@@ -75,12 +90,14 @@ fn go_on(
     }
     // After locking, so that the mapping of the watching thread is not locked.
     attendance.begin(options);
-    let mut run = Run { options, messages, publisher, tally: Tally::default(), span: None, cuts: Cuts::default() };
+    let mut run = Run { options, messages, publisher, span: None, cuts: Cuts::default() };
     let first = run.publisher.ring().published();
     let epoch = run.publisher.ring().epoch();
     let result = run.publish(stop);
     let next = run.publisher.ring().published();
-    let board = run.publisher.board();
+    let seconds = run.span.map_or(0.0, |(first, last)| last.saturating_sub(first) as f64 / 1e9);
+    let summary = run.publisher.summary(Sequences { first, next, lost: 0, skipped: 0 }, seconds);
+    let left_out = run.publisher.left_out();
     // The segment of a publisher that is cut off is damaged: nobody could go on with it.
     let leaves = (options.keep_open || leave.load(Ordering::Relaxed)) && !run.publisher.is_cut_off();
     let closed = if leaves {
@@ -97,26 +114,24 @@ fn go_on(
         info!(ring = options.title(), published = next - first, sequence = next, "ring closed");
         closed
     };
-    let seconds = run.span.map_or(0.0, |(first, last)| last.saturating_sub(first) as f64 / 1e9);
-    let summary = Summary::new(&run.tally, Sequences { first, next, lost: 0, skipped: 0 }, seconds);
     let passed = run.messages.passed_over();
     if passed.total() > 0 {
         say(format_args!("feed-publisher: {}: passed over {passed} (--strict ends there)", run.messages.name()));
     }
     let published = Published {
         epoch,
-        passed_over: passed.counts(),
+        passed_over: passed.counts().into_iter().chain(left_out).collect(),
         gaps_cut: run.cuts.count,
         seconds_cut: run.cuts.nanoseconds as f64 / 1e9,
     };
-    let printed = print(&Summary { board, published: Some(published), ..summary }, stop, options.summary);
+    let printed = print(&Summary { published: Some(published), ..summary }, stop, options.summary);
     result?;
     closed.map_err(anyhow::Error::new)?;
     Ok(printed?)
 }
 
 /// Reports on standard error what was found under the ring's name, and which options could not be met.
-fn report(options: &Options, publisher: &Publisher<Message>) {
+fn report(options: &Options, publisher: &impl Ring) {
     let (ring, epoch, next) = (options.title(), publisher.epoch(), publisher.published());
     log_created(options, publisher);
     if epoch > 1 {
@@ -151,7 +166,7 @@ fn report(options: &Options, publisher: &Publisher<Message>) {
 }
 
 /// Logs how the ring was created, and how it wakes its subscribers.
-fn log_created(options: &Options, publisher: &Publisher<Message>) {
+fn log_created(options: &Options, publisher: &impl Ring) {
     let (epoch, sequence) = (publisher.epoch(), publisher.published());
     let what = match (epoch, sequence) {
         (2.., _) => "ring taken over",
@@ -169,7 +184,8 @@ fn open(options: &Options, stop: &Arc<AtomicBool>) -> Result<Messages, SourceErr
     Ok(match &options.input {
         Some(path) => {
             let format = options.format.and_then(FormatChoice::format);
-            Messages::Input(input::open(path, format, Arc::clone(stop))?.strict(options.strict))
+            let input = input::open_as(options.carried.into(), path, format, Arc::clone(stop))?;
+            Messages::Input(input.strict(options.strict))
         }
         None => Messages::Synthetic(Box::new(Synthetic::new(options.seed))),
     })
@@ -208,6 +224,7 @@ fn configure<T>(options: &Options, created: PublisherOptions<T>) -> PublisherOpt
 fn explain(error: CreateError, options: &Options) -> Failure {
     match error {
         CreateError::Capacity { .. } => Failure::Usage(format!("--capacity: {error}")),
+        CreateError::SlotSize { .. } => Failure::Usage(format!("--slot-size: {error}")),
         CreateError::Mode { .. } => Failure::Usage(format!("--mode: {error}")),
         CreateError::Io { ref source, .. }
             if options.group.is_some() && source.kind() == io::ErrorKind::PermissionDenied =>
@@ -242,7 +259,6 @@ struct Run<'a, P> {
     options: &'a Options,
     messages: Messages,
     publisher: P,
-    tally: Tally,
     /// The times of the first and the last message, ns since 1970.
     span: Option<(u64, u64)>,
     cuts: Cuts,
@@ -257,15 +273,15 @@ impl<P: Outlet> Run<'_, P> {
         // The `clear` message is not part of --count.
         let count = self.options.count.unwrap_or(u64::MAX).saturating_add(self.clear(stop));
         let result = loop {
-            if self.tally.messages() == count || stop.load(Ordering::Relaxed) {
+            if self.publisher.count() == count || stop.load(Ordering::Relaxed) {
                 break Ok(());
             }
-            let next = self.messages.next();
+            let next = self.publisher.take(&mut self.messages);
             if let Some(warning) = self.messages.take_warning() {
                 let name = self.messages.name();
                 progress.say(format_args!("feed-publisher: {name}: {warning}; the feed goes on (said once)"));
             }
-            let Captured { mut message, captured } = match next {
+            let captured = match next {
                 Ok(Some(captured)) => captured,
                 Ok(None) | Err(SourceError { reason: Reason::Stopped, .. }) => break Ok(()),
                 Err(error) => break Err(error.into()),
@@ -274,11 +290,10 @@ impl<P: Outlet> Run<'_, P> {
                 self.cut(gap, &progress);
                 self.cuts = pacer.cuts();
             }
-            let messages = self.tally.messages();
+            let messages = self.publisher.count();
             let Some(moment) = pacer.wait(stop, |left| progress.waiting(messages, left)) else { break Ok(()) };
-            message.ts_publish = moment.ts_publish;
-            if let Err(full) = self.send(&message, moment.now)
-                && let Err(error) = self.say_full(full, &progress)
+            if let Err(refused) = self.send(moment)
+                && let Err(error) = self.say_refused(refused, &progress)
             {
                 break Err(error);
             }
@@ -288,7 +303,7 @@ impl<P: Outlet> Run<'_, P> {
                     self.publisher.ring().path().unwrap_or(&self.options.root).display()
                 ));
             }
-            progress.update(moment.now, self.tally.messages(), || self.messages.bytes_read());
+            progress.update(moment.now, self.publisher.count(), || self.messages.bytes_read());
         };
         progress.finish();
         result
@@ -309,25 +324,26 @@ impl<P: Outlet> Run<'_, P> {
     }
 
     #[inline]
-    fn send(&mut self, message: &Message, now: u64) -> Result<(), Full> {
-        let sent = self.publisher.publish(message, &self.messages);
-        self.tally.add(message);
-        let first = self.span.map_or(now, |(first, _)| first);
-        self.span = Some((first, now));
+    fn send(&mut self, moment: Moment) -> Result<(), Refused> {
+        let sent = self.publisher.publish(moment, &self.messages);
+        self.note(moment);
         sent
     }
 
-    /// Says that the table is full. An error if --strict asks for it.
+    fn note(&mut self, moment: Moment) {
+        let first = self.span.map_or(moment.now, |(first, _)| first);
+        self.span = Some((first, moment.now));
+    }
+
+    /// Says that there is no room for something. An error if --strict asks for it.
     #[cold]
-    fn say_full(&self, full: Full, progress: &Progress) -> Result<(), anyhow::Error> {
-        let ring = self.options.title();
-        let full = format!("{ring}: the table has {} rows, and this is one more instrument (--rows N)", full.capacity);
+    fn say_refused(&self, refused: Refused, progress: &Progress) -> Result<(), anyhow::Error> {
+        let Refused { what, consequence } = refused;
+        let what = format!("{}: {what}", self.options.title());
         if self.options.strict {
-            return Err(anyhow::anyhow!("{full}"));
+            return Err(anyhow::anyhow!("{what}"));
         }
-        progress.say(format_args!(
-            "feed-publisher: {full}: its messages are published without a row; further ones are counted in the summary"
-        ));
+        progress.say(format_args!("feed-publisher: {what}: {consequence}; further ones are counted in the summary"));
         Ok(())
     }
 
@@ -337,10 +353,9 @@ impl<P: Outlet> Run<'_, P> {
         if !self.options.clear || self.publisher.ring().published() == 0 || stop.load(Ordering::Relaxed) {
             return 0;
         }
-        let now = realtime_ns();
-        let clear = Message { ts_publish: now, ..Message::clear_all() };
-        // It has no row, so no table is too full for it.
-        u64::from(self.send(&clear, now).is_ok())
+        let cleared = self.publisher.clear(&self.messages);
+        cleared.into_iter().for_each(|moment| self.note(moment));
+        u64::from(cleared.is_some())
     }
 
     fn wait_for_subscribers(&self, stop: &AtomicBool) -> Result<(), anyhow::Error> {
