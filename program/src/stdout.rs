@@ -1,7 +1,7 @@
 //! Standard output whose writes end on a signal, so that a program whose pipe nobody reads still ends.
 //!
-//! Output is buffered and written in whole lines. A write to a pipe is at most `PIPE_BUF` bytes, which the pipe takes
-//! whole or not at all. So the output ends with a whole line, whatever ends the program.
+//! Output is buffered and written in whole lines, or in whole records. A write to a pipe is at most `PIPE_BUF` bytes, which
+//! the pipe takes whole or not at all. So the output ends with a whole line or record, whatever ends the program.
 
 use std::io::{self, StdoutLock, Write};
 use std::os::fd::AsFd;
@@ -55,6 +55,8 @@ pub struct Stdout<'a, F = StdoutLock<'static>> {
     file: F,
     stop: &'a AtomicBool,
     buffer: Vec<u8>,
+    /// Of records: where each ends in the buffer. `None`: a line feed ends a line.
+    ends: Option<Vec<usize>>,
     /// True for a pipe, a socket or a terminal: a write may wait for the reader.
     blocks: bool,
     /// Since when there has been no room after a stop.
@@ -66,13 +68,18 @@ impl<'a> Stdout<'a> {
     pub fn new(stop: &'a AtomicBool) -> Self {
         Self::of(io::stdout().lock(), stop)
     }
+
+    /// The same for records: each write is one.
+    pub fn of_records(stop: &'a AtomicBool) -> Self {
+        Stdout { ends: Some(Vec::new()), ..Self::new(stop) }
+    }
 }
 
 impl<'a, F: AsFd> Stdout<'a, F> {
     fn of(file: F, stop: &'a AtomicBool) -> Self {
         let kind = rustix::fs::fstat(&file).map(|stat| FileType::from_raw_mode(stat.st_mode));
         let blocks = !matches!(kind, Ok(FileType::RegularFile | FileType::BlockDevice));
-        Stdout { file, stop, buffer: Vec::with_capacity(BUFFER), blocks, no_room_since: None }
+        Stdout { file, stop, buffer: Vec::with_capacity(BUFFER), ends: None, blocks, no_room_since: None }
     }
 
     /// Writes the whole lines of the buffer, or with `all` the whole buffer.
@@ -81,26 +88,41 @@ impl<'a, F: AsFd> Stdout<'a, F> {
         let mut written = 0;
         let result = loop {
             let rest = &buffer[written..];
-            let rest = if all { rest } else { &rest[..end_of_lines(rest)] };
+            let rest = if all { rest } else { &rest[..self.whole(written, rest)] };
             if rest.is_empty() {
                 break Ok(());
             }
-            match self.write_some(rest) {
+            match self.write_some(written, rest) {
                 Ok(count) => written += count,
                 Err(error) => break Err(error),
             }
         };
         buffer.drain(..written);
         self.buffer = buffer;
+        if let Some(ends) = &mut self.ends {
+            ends.retain(|&end| end > written);
+            ends.iter_mut().for_each(|end| *end -= written);
+        }
         result
     }
 
-    fn write_some(&mut self, bytes: &[u8]) -> io::Result<usize> {
+    /// The end of the last whole line or record of these bytes, which begin at `at` in the buffer.
+    fn whole(&self, at: usize, bytes: &[u8]) -> usize {
+        match &self.ends {
+            None => end_of_lines(bytes),
+            Some(ends) => {
+                let within = ends.iter().rfind(|&&end| end > at && end <= at + bytes.len());
+                within.map_or(0, |end| end - at)
+            }
+        }
+    }
+
+    fn write_some(&mut self, at: usize, bytes: &[u8]) -> io::Result<usize> {
         let mut bytes = bytes;
         if self.blocks && bytes.len() > PIPE_BUF {
-            // A line longer than this is split.
-            let lines = end_of_lines(&bytes[..PIPE_BUF]);
-            bytes = &bytes[..if lines > 0 { lines } else { PIPE_BUF }];
+            // A line or a record longer than this is split.
+            let whole = self.whole(at, &bytes[..PIPE_BUF]);
+            bytes = &bytes[..if whole > 0 { whole } else { PIPE_BUF }];
         }
         loop {
             if self.blocks {
@@ -166,6 +188,9 @@ impl<F: AsFd> Write for Stdout<'_, F> {
             self.drain(false)?;
         }
         self.buffer.extend_from_slice(bytes);
+        if let Some(ends) = &mut self.ends {
+            ends.push(self.buffer.len());
+        }
         Ok(bytes.len())
     }
 
@@ -233,6 +258,43 @@ mod tests {
                 assert_eq!(line, format!("line {number} {}", "x".repeat(number % 100)));
             }
         }
+    }
+
+    #[test]
+    fn a_stop_ends_records_at_the_end_of_one_and_whole_ones_come_through() {
+        // Longer than a pipe takes at once, without a line feed, and of many lengths.
+        let record = |number: usize| vec![number as u8 | 128; [8, 56, 1000, 5000, 20_000][number % 5]];
+        let (mut reader, writer) = io::pipe().unwrap();
+        let stop = AtomicBool::new(true);
+        let mut stdout = Stdout { ends: Some(Vec::new()), ..Stdout::of(&writer, &stop) };
+        let mut number = 0;
+        while stdout.write_all(&record(number % 3)).is_ok() {
+            number += 1;
+        }
+        drop(stdout);
+        drop(writer);
+        let mut read = Vec::new();
+        reader.read_to_end(&mut read).unwrap();
+        let mut rest = &read[..];
+        let mut numbers = 0..;
+        while let (false, Some(number)) = (rest.is_empty(), numbers.next()) {
+            let record = record(number % 3);
+            assert_eq!(rest.get(..record.len()), Some(&record[..]), "record {number} is whole, of {} read", read.len());
+            rest = &rest[record.len()..];
+        }
+        assert!(read.len() > 30_000, "{}", read.len());
+
+        let (mut reader, writer) = io::pipe().unwrap();
+        let writes = std::thread::spawn(move || {
+            let stop = AtomicBool::new(false);
+            let mut stdout = Stdout { ends: Some(Vec::new()), ..Stdout::of(&writer, &stop) };
+            (0..500).for_each(|number| stdout.write_all(&record(number)).unwrap());
+            stdout.flush().unwrap();
+        });
+        let mut read = Vec::new();
+        reader.read_to_end(&mut read).unwrap();
+        writes.join().unwrap();
+        assert!(read == (0..500).flat_map(record).collect::<Vec<u8>>());
     }
 
     #[test]
