@@ -9,10 +9,10 @@ use feed::Message;
 use feed::board;
 use feed::clock::realtime_ns;
 use feed_program::say::say;
-use feed_ring::{Join, OpenError, Subscriber, SubscriberOptions};
+use feed_ring::{Join, OpenError, RecordSubscriber, SegmentKind, Subscriber, SubscriberOptions};
 
 use crate::options::Options;
-use crate::reader::{Reader, TableSubscriber};
+use crate::reader::{Contents, Reader, TableSubscriber};
 
 /// The time between two attempts to find a ring or a publisher. A signal is noticed this late.
 pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(2);
@@ -32,14 +32,14 @@ type Identity = (u64, u64);
 
 impl Ring {
     /// Opens the ring that has the name at present.
-    pub(crate) fn open(options: &Options, join: Join) -> Result<Self, OpenError> {
+    pub(crate) fn open(options: &Options, join: Join, contents: &Contents) -> Result<Self, OpenError> {
         // For a sealed ring, the socket: each publisher makes a new one.
         let on_disk = || options.root.join(format!("{}.ring/segment", options.ring));
         let path = options.connect.clone().unwrap_or_else(on_disk);
         loop {
             let before = identity(&path);
             let joined = realtime_ns();
-            let subscriber = subscriber(options, join)?;
+            let subscriber = subscriber(options, join, contents)?;
             let after = identity(&path);
             // If the name had the same file before and after, that file was opened. Otherwise it was replaced
             // meanwhile: open its successor.
@@ -55,6 +55,7 @@ impl Ring {
     pub(crate) fn wait(
         options: &Options,
         join: Join,
+        contents: &Contents,
         timeout: Duration,
         stop: &AtomicBool,
         on_wait: impl FnOnce(&OpenError),
@@ -65,7 +66,7 @@ impl Ring {
         let mut on_wait = Some(on_wait);
         loop {
             // The library could wait, but a signal would not end that.
-            match Ring::open(options, join) {
+            match Ring::open(options, join, contents) {
                 Ok(ring) => return Ok(Some(ring)),
                 Err(OpenError::NotFound { .. } | OpenError::Unfinished { .. } | OpenError::NotServed { .. })
                     if stop.load(Ordering::Relaxed) =>
@@ -117,7 +118,7 @@ fn identity(path: &std::path::Path) -> Option<Identity> {
     path.symlink_metadata().ok().map(|file| (file.dev(), file.ino()))
 }
 
-fn subscriber(options: &Options, join: Join) -> Result<Reader, OpenError> {
+fn subscriber(options: &Options, join: Join, contents: &Contents) -> Result<Reader, OpenError> {
     if options.needs_table() {
         let both = match &options.connect {
             Some(path) => TableSubscriber::connect(path),
@@ -125,11 +126,31 @@ fn subscriber(options: &Options, join: Join) -> Result<Reader, OpenError> {
         };
         return Ok(Reader::Table(Box::new(configure(options, join, both).open_keyed(board::key)?)));
     }
+    if let Contents::Records(_) = contents {
+        return records(options, join, contents);
+    }
     let ring = match &options.connect {
         Some(path) => Subscriber::<Message>::connect(path),
         None => Subscriber::<Message>::options(&options.ring).root(&options.root),
     };
-    Ok(Reader::Ring(configure(options, join, ring).open()?))
+    match configure(options, join, ring).open() {
+        Err(OpenError::Kind { found: SegmentKind::Records, .. }) if *contents == Contents::Any => {
+            records(options, join, contents)
+        }
+        opened => Ok(Reader::Ring(opened?)),
+    }
+}
+
+fn records(options: &Options, join: Join, contents: &Contents) -> Result<Reader, OpenError> {
+    let ring = match &options.connect {
+        Some(path) => RecordSubscriber::connect(path),
+        None => RecordSubscriber::options(&options.ring).root(&options.root),
+    };
+    let ring = configure(options, join, ring);
+    Ok(Reader::Records(Box::new(match contents {
+        Contents::Records(format) => ring.open_records_of(format)?,
+        Contents::Any | Contents::Messages => ring.open_records()?,
+    })))
 }
 
 fn configure<T>(options: &Options, join: Join, opened: SubscriberOptions<T>) -> SubscriberOptions<T> {

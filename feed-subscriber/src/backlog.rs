@@ -1,4 +1,4 @@
-//! Which messages were there before this program joined: their age says nothing about delivery.
+//! Which messages or records were there before this program joined: their age says nothing about delivery.
 
 use feed::Message;
 use feed_ring::Join;
@@ -29,5 +29,10 @@ impl Backlog {
     /// published in between is live. A publish time alone does not, either: it may be when the message was due.
     pub(crate) fn contains(&self, sequence: u64, message: &Message) -> bool {
         sequence < self.end && message.ts_publish < self.joined
+    }
+
+    /// The same of a record. It has no publish time, so one that was published while this program joined belongs to it.
+    pub(crate) fn contains_record(&self, sequence: u64) -> bool {
+        sequence < self.end
     }
 }

@@ -8,10 +8,10 @@ use feed::summary;
 use feed_ring::keyed::SnapshotError;
 use feed_ring::{Join, OpenError};
 
-use crate::account::{Account, Counters};
+use crate::account::Account;
 use crate::attach::Ring;
 use crate::options::Options;
-use crate::reader::TableSubscriber;
+use crate::reader::{Contents, TableSubscriber};
 
 /// The rows of all instruments seen.
 pub(crate) struct Board {
@@ -61,8 +61,8 @@ impl Board {
         if ring.subscriber.table().is_none_or(|table| table.is_kept()) {
             return Ok(false);
         }
-        let left = Counters::of(&ring.subscriber);
-        let opened = Ring::open(options, Join::Sequence(left.next))?;
+        let left = ring.subscriber.counters();
+        let opened = Ring::open(options, Join::Sequence(left.next), &Contents::Messages)?;
         account.reopen(left, opened.subscriber.first(), false);
         *ring = opened;
         // If this one is not kept either, the snapshot says so.

@@ -1,7 +1,9 @@
 //! Follows a ring until something ends it, through restarts of the publisher and from one ring to the next.
 
+mod records;
+
 use std::convert::Infallible;
-use std::io::{self, Write};
+use std::io::Write;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,11 +11,10 @@ use std::time::{Duration, Instant};
 
 use feed::clock::realtime_ns;
 use feed::reception::Reception;
-use feed::summary::{Received, Summary, Tally};
+use feed::summary::{Received, Summary};
 use feed::{Kind, Message};
 use feed_program::status_line::REDRAWN_EVERY;
-use feed_program::stdout::{self, Stdout};
-use feed_ring::keyed::SnapshotError;
+use feed_program::stdout::Stdout;
 use feed_ring::{Interrupter, Join, OpenError, TryRecvError, WaitStrategy};
 use tracing::{info, warn};
 
@@ -21,55 +22,13 @@ use crate::account::{Account, Continuation, Counters};
 use crate::attach::{POLL_INTERVAL, Ring};
 use crate::backlog::Backlog;
 use crate::board::Board;
+use crate::counted::Counted;
+use crate::ended::Ended;
 use crate::loss_log::LossLog;
 use crate::options::{OnLoss, Options, OutputFormat};
-use crate::output::{Extra, Output};
+use crate::output::Extra;
+use crate::printed::Printed;
 use crate::status::{Figures, Status};
-
-/// Why receiving ended.
-#[derive(Debug)]
-pub(crate) enum Ended {
-    Closed,
-    Max,
-    Signal,
-    /// The pipe of standard output was closed: the only end without a summary.
-    OutputClosed,
-    /// A signal came while nobody read standard output.
-    OutputUnread,
-    /// The ring ended it: the word for the summary, and the error.
-    Ring(&'static str, TryRecvError),
-    /// The ring that took the name cannot be opened.
-    Reopen(OpenError),
-    /// There is no snapshot of the table.
-    Table(SnapshotError),
-    Placement(anyhow::Error),
-    Output(io::Error),
-}
-
-impl Ended {
-    /// The reason as one word, as in the summary.
-    pub(crate) fn word(&self) -> &'static str {
-        match self {
-            Ended::Closed => "closed",
-            Ended::Max => "max",
-            Ended::Signal | Ended::OutputUnread => "signal",
-            Ended::OutputClosed => "output_closed",
-            Ended::Ring(word, _) => word,
-            Ended::Reopen(_) => "superseded",
-            Ended::Table(_) | Ended::Placement(_) | Ended::Output(_) => "error",
-        }
-    }
-}
-
-impl From<io::Error> for Ended {
-    fn from(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::BrokenPipe => Ended::OutputClosed,
-            _ if stdout::is_unread(&error) => Ended::OutputUnread,
-            _ => Ended::Output(error),
-        }
-    }
-}
 
 /// The largest batch of a subscriber that is behind, and the number of messages between two reads of the published
 /// count.
@@ -109,7 +68,7 @@ pub(crate) struct Follower<'a> {
     interrupter: SharedInterrupter,
     ring: Ring,
     account: Account,
-    tally: Tally,
+    counted: Counted,
     reception: Reception,
     backlog: Backlog,
     /// The received count at the last read of the published count.
@@ -135,8 +94,8 @@ impl<'a> Follower<'a> {
             interrupter,
             account: Account::new(ring.subscriber.first()),
             backlog: Backlog::of(&ring, options.from),
+            counted: Counted::of(&ring.subscriber),
             ring,
-            tally: Tally::default(),
             reception: Reception::default(),
             observed: 0,
             span: None,
@@ -150,7 +109,12 @@ impl<'a> Follower<'a> {
 
     /// Receives until something ends it.
     pub(crate) fn receive(&mut self) -> Ended {
-        let mut output = match Output::new(self.options.output, self.board.is_some(), Stdout::new(self.stop)) {
+        let with_table = self.board.is_some();
+        let stdout = match self.options.output {
+            OutputFormat::Dbn => Stdout::of_records(self.stop),
+            _ => Stdout::new(self.stop),
+        };
+        let mut output = match Printed::new(self.options.output, self.ring.subscriber.encoding(), with_table, stdout) {
             Ok(output) => output,
             Err(error) => return error.into(),
         };
@@ -164,20 +128,20 @@ impl<'a> Follower<'a> {
         let next = self.ring.subscriber.sequence();
         info!(ring = self.options.title(), ended = ended.word(), sequence = next, received = self.received(), "ended");
         // The first reason to end stands, unless nobody reads the rest of the output.
-        match output.flush() {
+        match output.finish() {
             Err(error) if matches!(ended, Ended::Closed | Ended::Max | Ended::Signal) => error.into(),
             _ => ended,
         }
     }
 
-    fn follow(&mut self, output: &mut Output<impl Write>) -> ControlFlow<Ended, Infallible> {
+    fn follow(&mut self, output: &mut Printed<impl Write>) -> ControlFlow<Ended, Infallible> {
         let mut batch = [Message::new(Kind::Other, 0); BATCH];
         self.begin(output)?;
         for symbol in self.board.as_ref().map(Board::missing).unwrap_or_default() {
             self.say(format_args!("no instrument has the symbol {symbol} yet: waiting for one"));
         }
         loop {
-            let left = self.options.max.map_or(u64::MAX, |max| max.saturating_sub(self.tally.messages()));
+            let left = self.options.max.map_or(u64::MAX, |max| max.saturating_sub(self.counted.count()));
             if left == 0 {
                 return ControlFlow::Break(Ended::Max);
             }
@@ -185,8 +149,15 @@ impl<'a> Follower<'a> {
                 return ControlFlow::Break(Ended::Signal);
             }
             let room = if self.received() < ONE_BY_ONE { 1 } else { BATCH.min(left as usize) };
-            match self.ring.subscriber.recv_batch(&mut batch[..room]) {
-                Ok(count) => self.record(&batch[..count], output)?,
+            let received = match self.ring.subscriber.records() {
+                Some(_) => self.take_records(room, None, output)?,
+                None => match self.ring.subscriber.recv_batch(&mut batch[..room]) {
+                    Ok(count) => Ok(self.record(&batch[..count], output)?),
+                    Err(error) => Err(error),
+                },
+            };
+            match received {
+                Ok(()) => {}
                 Err(TryRecvError::Empty) => self.wait(output)?,
                 Err(error) => self.handle(error, output)?,
             }
@@ -194,7 +165,7 @@ impl<'a> Follower<'a> {
     }
 
     /// Waits for a message: a short time if it polls, until there is something if it blocks.
-    fn wait(&mut self, output: &mut Output<impl Write>) -> ControlFlow<Ended> {
+    fn wait(&mut self, output: &mut Printed<impl Write>) -> ControlFlow<Ended> {
         self.observe(0);
         if self.loss_log.is_pending() {
             let missed = self.loss_log.due(Instant::now());
@@ -212,23 +183,25 @@ impl<'a> Follower<'a> {
             true => Duration::MAX,
             false => PATIENCE,
         };
-        match self.ring.subscriber.recv_timeout(patience) {
-            Ok(message) => self.record(&[message], output),
+        let received = match self.ring.subscriber.records() {
+            Some(_) => self.take_records(1, Some(patience), output)?,
+            None => match self.ring.subscriber.recv_timeout(patience) {
+                Ok(message) => Ok(self.record(&[message], output)?),
+                Err(error) => Err(error),
+            },
+        };
+        match received {
+            Ok(()) => ControlFlow::Continue(()),
             Err(TryRecvError::Empty) => flush(output),
             Err(error) => self.handle(error, output),
         }
     }
 
     /// Counts, measures and prints received messages.
-    fn record(&mut self, messages: &[Message], output: &mut Output<impl Write>) -> ControlFlow<Ended> {
+    fn record(&mut self, messages: &[Message], output: &mut Printed<impl Write>) -> ControlFlow<Ended> {
         let now = realtime_ns();
-        self.span = Some((self.span.map_or(now, |(first, _)| first), now));
-        self.account.note_received();
-        self.publisher_lost = false;
+        self.note_received(now);
         let first = self.ring.subscriber.sequence() - messages.len() as u64;
-        if self.received() <= ONE_BY_ONE || self.received() - self.observed >= BATCH as u64 {
-            self.observe(self.ring.subscriber.lag());
-        }
         self.status.make_room();
         let mut written = Ok(());
         for (sequence, message) in (first..).zip(messages) {
@@ -245,12 +218,12 @@ impl<'a> Follower<'a> {
                 self.reception.add(message.ts_publish, now);
                 self.status.add(now.saturating_sub(message.ts_publish));
             }
-            self.tally.add(message);
+            self.counted.add(message);
             // All messages were received and count, even if one cannot be printed.
             if written.is_ok() {
                 let table = known.as_ref().map(|known| Extra { symbol: known.symbol.as_str(), snapshot: false });
-                written = output.write(sequence, message, table);
-                self.delay();
+                written = output.message(sequence, message, table);
+                delay(self.options.delay_ns);
             }
         }
         match written {
@@ -259,21 +232,31 @@ impl<'a> Follower<'a> {
         }
     }
 
+    /// Notes that something was received at `now`, in ns since 1970.
+    fn note_received(&mut self, now: u64) {
+        self.span = Some((self.span.map_or(now, |(first, _)| first), now));
+        self.account.note_received();
+        self.publisher_lost = false;
+        if self.received() <= ONE_BY_ONE || self.received() - self.observed >= BATCH as u64 {
+            self.observe(self.ring.subscriber.lag());
+        }
+    }
+
     /// Draws the status line if that is due at `now`, in ns since 1970.
     #[inline]
-    fn show(&mut self, now: u64, output: &mut Output<impl Write>) -> ControlFlow<Ended> {
+    fn show(&mut self, now: u64, output: &mut Printed<impl Write>) -> ControlFlow<Ended> {
         if self.status.is_due(now) {
             if self.status.is_among_messages() {
                 flush(output)?;
             }
-            let lost = self.account.sequences(Counters::of(&self.ring.subscriber)).lost;
+            let lost = self.account.sequences(self.ring.subscriber.counters()).lost;
             self.status.draw(now, Figures { received: self.received(), lag: self.ring.subscriber.lag(), lost });
         }
         ControlFlow::Continue(())
     }
 
     /// Handles everything but a message: ends receiving, or continues.
-    fn handle(&mut self, error: TryRecvError, output: &mut Output<impl Write>) -> ControlFlow<Ended> {
+    fn handle(&mut self, error: TryRecvError, output: &mut Printed<impl Write>) -> ControlFlow<Ended> {
         let word = match error {
             TryRecvError::Empty => return ControlFlow::Continue(()),
             TryRecvError::Lagged { missed } => {
@@ -317,7 +300,7 @@ impl<'a> Follower<'a> {
 
     /// The publisher is dead and all its messages were received. Waits for another publisher, in this ring or under its
     /// name.
-    fn wait_for_publisher(&mut self, output: &mut Output<impl Write>) -> ControlFlow<Ended> {
+    fn wait_for_publisher(&mut self, output: &mut Printed<impl Write>) -> ControlFlow<Ended> {
         if self.replaced {
             // The ring was drained once more after its name was taken. Nobody can publish here any more.
             self.reopen(true)?;
@@ -344,7 +327,7 @@ impl<'a> Follower<'a> {
     /// Leaves the ring after all its messages were received, and opens the one that has its name.
     fn reopen(&mut self, vanished: bool) -> ControlFlow<Ended> {
         self.status.erase();
-        let left = Counters::of(&self.ring.subscriber);
+        let left = self.ring.subscriber.counters();
         // A sequence that --from asks for and that has not come is waited for in the new ring, too.
         let asked = matches!(self.options.from, Join::Sequence(_)) && self.is_at_start(left);
         let join = if asked { Join::Sequence(left.next) } else { Join::Oldest };
@@ -353,7 +336,8 @@ impl<'a> Follower<'a> {
             OnLoss::Exit => REPLACEMENT,
         };
         let on_wait = |_: &OpenError| self.say(format_args!("superseded: waiting for the ring that takes its place"));
-        let ring = match Ring::wait(self.options, join, timeout, self.stop, on_wait) {
+        let contents = self.ring.subscriber.contents();
+        let ring = match Ring::wait(self.options, join, &contents, timeout, self.stop, on_wait) {
             Ok(Some(ring)) => ring,
             Ok(None) => return ControlFlow::Break(Ended::Signal),
             Err(error) => return ControlFlow::Break(Ended::Reopen(error)),
@@ -387,7 +371,7 @@ impl<'a> Follower<'a> {
     }
 
     /// Begins with what is in the table, if there is one; prints a snapshot.
-    fn begin(&mut self, output: &mut Output<impl Write>) -> ControlFlow<Ended> {
+    fn begin(&mut self, output: &mut Printed<impl Write>) -> ControlFlow<Ended> {
         let Some(board) = &mut self.board else { return ControlFlow::Continue(()) };
         let reopened = match board.open_if_replaced(&mut self.ring, &mut self.account, self.options) {
             Ok(reopened) => reopened,
@@ -405,7 +389,7 @@ impl<'a> Follower<'a> {
         self.status.make_room();
         for (sequence, row) in rows {
             let table = Some(Extra { symbol: row.symbol.as_str(), snapshot: true });
-            if let Err(error) = output.write(sequence, row.last(), table) {
+            if let Err(error) = output.message(sequence, row.last(), table) {
                 return ControlFlow::Break(error.into());
             }
         }
@@ -422,6 +406,11 @@ impl<'a> Follower<'a> {
         if let Some(missed) = missed {
             let (sequence, lost) = (self.ring.subscriber.sequence(), self.ring.subscriber.lost());
             warn!(ring = self.options.title(), missed, lost, sequence, "lagged");
+            if self.options.output == OutputFormat::Dbn {
+                self.say(format_args!(
+                    "{missed} records lost before sequence {sequence}: the DBN file goes on without them"
+                ));
+            }
         }
     }
 
@@ -445,27 +434,16 @@ impl<'a> Follower<'a> {
         self.reception.observe(published, self.observed, lag);
     }
 
-    /// Spins for --delay-ns.
-    fn delay(&self) {
-        let delay = Duration::from_nanos(self.options.delay_ns);
-        if !delay.is_zero() {
-            let begun = Instant::now();
-            while begun.elapsed() < delay {
-                std::hint::spin_loop();
-            }
-        }
-    }
-
     /// The summary of all rings.
     pub(crate) fn summary(&mut self, ended: &Ended) -> Summary {
         self.observe(self.ring.subscriber.lag());
-        let mut sequences = self.account.sequences(Counters::of(&self.ring.subscriber));
+        let mut sequences = self.account.sequences(self.ring.subscriber.counters());
         // What is in a snapshot, or of a symbol that was not asked for.
-        sequences.skipped += self.received() - self.tally.messages();
+        sequences.skipped += self.received() - self.counted.count();
         let seconds = self.span.map_or(0.0, |(first, last)| last.saturating_sub(first) as f64 / 1e9);
         let received = self.account.add_to(measurements(&self.reception, ended));
         let board = self.board.as_ref().map(Board::summary);
-        Summary { board, received: Some(received), ..Summary::new(&self.tally, sequences, seconds) }
+        Summary { board, received: Some(received), ..self.counted.summary(sequences, seconds) }
     }
 }
 
@@ -486,7 +464,17 @@ pub(crate) fn measurements(reception: &Reception, ended: &Ended) -> Received {
     }
 }
 
-fn flush(output: &mut Output<impl Write>) -> ControlFlow<Ended> {
+/// Spins for --delay-ns.
+fn delay(nanoseconds: u64) {
+    if nanoseconds > 0 {
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_nanos(nanoseconds) {
+            std::hint::spin_loop();
+        }
+    }
+}
+
+fn flush(output: &mut Printed<impl Write>) -> ControlFlow<Ended> {
     match output.flush() {
         Ok(()) => ControlFlow::Continue(()),
         Err(error) => ControlFlow::Break(error.into()),

@@ -24,8 +24,12 @@ use feed_ring::{Join, Mapping, WaitStrategy};
 /// instruments. The summary counts epochs, restarts, rings that were reopened, and what was lost in between;
 /// `first_sequence + messages + lost + skipped = next_sequence` holds over all of them.
 ///
-/// Messages go to standard output, and so does the summary in the end; only if messages and a text summary would mix, or if
-/// it is told to end while nobody reads standard output, the summary goes to standard error.
+/// A ring of records (feed-publisher --as records) is recognised by itself: --output prints DBN as the vendor's encoders do,
+/// ITCH by its fields, other bytes as hexadecimal digits; --output dbn writes a DBN file that every decoder of DBN reads.
+/// Records have no publish time, so latency_ns is null.
+///
+/// Messages go to standard output, and so does the summary in the end; only if messages and a text summary would mix, with
+/// --output dbn, or if it is told to end while nobody reads standard output, the summary goes to standard error.
 #[derive(Debug, Parser)]
 #[command(version, styles = Styles::plain(), max_term_width = 100, args_override_self = true)]
 #[command(after_help = AFTER, after_long_help = format!("{AFTER}\n\n{}", explained::help(&explained::RECEIVED)))]
@@ -85,7 +89,7 @@ pub(crate) struct Options {
     #[command(flatten)]
     pub(crate) placement: PlacementArgs,
 
-    /// What to print of each message
+    /// What to print of each message or record
     #[arg(long, value_name = "FORMAT", default_value = "none")]
     pub(crate) output: OutputFormat,
 
@@ -114,6 +118,7 @@ const AFTER: &str = "Exit code: 0 the ring was closed, --max, a signal, or a clo
     feed-subscriber --from oldest --output csv > feed.csv\n  \
     feed-subscriber --wait spin --map rw --cpu 5 --numa-node 0 --huge-pages --lock-memory\n  \
     feed-subscriber --snapshot --symbol ESH4 --output text\n  \
+    feed-subscriber --from oldest --output dbn > day.dbn\n  \
     feed-subscriber --output text | head";
 
 const HUGE_PAGES: &str =
@@ -201,6 +206,8 @@ pub(crate) enum OutputFormat {
     Csv,
     /// One JSON object on each line; prices and sizes as decimal strings, null where undefined
     Json,
+    /// A DBN file, from a ring of DBN records
+    Dbn,
 }
 
 fn join(text: &str) -> Result<Join, String> {
@@ -276,7 +283,7 @@ mod tests {
             (&["--trust-uid", "root"], "--trust-uid"),
             (&["--cpu", "first"], "--cpu"),
             (&["--numa-node", "near"], "--numa-node"),
-            (&["--output", "xml"], "[possible values: none, text, csv, json]"),
+            (&["--output", "xml"], "[possible values: none, text, csv, json, dbn]"),
             (&["--max", "x"], "--max"),
             (&["--symbol", ""], "'--symbol <SYMBOL>': expected a symbol of 1 to 72 bytes"),
             (&["--summary", "xml"], "[possible values: text, json]"),

@@ -36,7 +36,7 @@ impl<W: Write> Output<W> {
                 if with_table { ",symbol,snapshot" } else { "" }
             )?,
             OutputFormat::Text => writeln!(writer, "{}", line::header())?,
-            OutputFormat::None | OutputFormat::Json => {}
+            OutputFormat::None | OutputFormat::Json | OutputFormat::Dbn => {}
         }
         Ok(Output { format, with_table, writer })
     }
@@ -44,7 +44,8 @@ impl<W: Write> Output<W> {
     /// Writes one message. `table` is what a table adds to it, if there is one.
     pub(crate) fn write(&mut self, sequence: u64, message: &Message, table: Option<Extra<'_>>) -> io::Result<()> {
         match self.format {
-            OutputFormat::None => Ok(()),
+            // No message is a DBN record: `run` refuses this.
+            OutputFormat::None | OutputFormat::Dbn => Ok(()),
             OutputFormat::Text => writeln!(self.writer, "{}", text(sequence, message, table)),
             OutputFormat::Csv => self.csv(sequence, message, table),
             OutputFormat::Json => self.json(sequence, message, table),

@@ -4,6 +4,7 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::Context;
 use feed::reception::Reception;
+use feed::records::Encoding;
 use feed::summary::{Sequences, Summary, Tally};
 use feed_program::args::SummaryFormat;
 use feed_program::failure::Failure;
@@ -11,13 +12,15 @@ use feed_program::say::{say, try_say};
 use feed_program::stdout::OutputError;
 use feed_program::{remedy, stdout, stop};
 use feed_ring::keyed::SnapshotError;
-use feed_ring::{OpenError, TryRecvError, WaitStrategy};
+use feed_ring::{OpenError, SegmentKind, TryRecvError, WaitStrategy};
 use tracing::info;
 
 use crate::attach::Ring;
 use crate::board::Board;
-use crate::follow::{Ended, Follower, SharedInterrupter, measurements};
+use crate::ended::Ended;
+use crate::follow::{Follower, SharedInterrupter, measurements};
 use crate::options::{Options, OutputFormat};
+use crate::reader::{Contents, Reader};
 
 /// Runs the program.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
@@ -36,6 +39,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         let board = Board::new(options).map(|board| board.summary());
         return Ok(print(&Summary { board, received: Some(reception), ..empty }, &Ended::Signal, &stop, options)?);
     };
+    check_output(options, &ring.subscriber).map_err(Failure::Usage)?;
     ring.report_lacks(options);
     options.placement.lock()?;
     let subscriber = &ring.subscriber;
@@ -68,19 +72,38 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
             Err(anyhow::anyhow!("{}: {error} (feed-publisher --table)", options.title()).into())
         }
         Ended::Table(error) => Err(anyhow::anyhow!("{}: {error}", options.title()).into()),
+        Ended::File(failed) => Err(anyhow::anyhow!("{}: {failed}", options.title()).into()),
         Ended::Placement(error) => Err(error.into()),
         Ended::Output(error) => Err(anyhow::Error::from(OutputError::from(error)).into()),
         _ => Ok(()),
     }
 }
 
+/// Fails if the ring has nothing that --output can print so.
+fn check_output(options: &Options, ring: &Reader) -> Result<(), String> {
+    let carries = match ring.encoding() {
+        _ if options.output != OutputFormat::Dbn => return Ok(()),
+        Some(Encoding::Dbn) => return Ok(()),
+        Some(Encoding::Itch) => "a ring of ITCH records",
+        Some(Encoding::Bytes) => "a ring of records that are not DBN's",
+        None => "a ring of messages",
+    };
+    Err(format!(
+        "--output dbn: {} is {carries}: expected DBN records (feed-publisher --as records --input FILE.dbn); print it with \
+         --output text, csv or json",
+        options.title()
+    ))
+}
+
 /// Opens the ring; waits for it if --open-timeout says so. Returns `None` if a signal came first.
 fn open(options: &Options, stop: &AtomicBool) -> Result<Option<Ring>, Failure> {
     let on_wait = |_: &OpenError| {};
-    Ring::wait(options, options.from, options.open_timeout, stop, on_wait).map_err(|error| match error {
-        error @ OpenError::Sequence { .. } => Failure::Usage(format!("--from: {error}")),
-        error => Failure::Runtime(explain(error, options)),
-    })
+    Ring::wait(options, options.from, &Contents::Any, options.open_timeout, stop, on_wait).map_err(
+        |error| match error {
+            error @ OpenError::Sequence { .. } => Failure::Usage(format!("--from: {error}")),
+            error => Failure::Runtime(explain(error, options)),
+        },
+    )
 }
 
 /// The error with the flag that helps, if there is one.
@@ -89,6 +112,9 @@ fn explain(error: OpenError, options: &Options) -> anyhow::Error {
         OpenError::NotFound { .. } | OpenError::Unfinished { .. } | OpenError::NotServed { .. } => {
             let table = if options.needs_table() { "feed-publisher --table, " } else { "" };
             anyhow::anyhow!("{error} ({table}--open-timeout SECONDS)")
+        }
+        OpenError::Kind { found: SegmentKind::Records, .. } if options.needs_table() => {
+            anyhow::anyhow!("{error}; --snapshot and --symbol go with messages and their table: leave them out")
         }
         OpenError::Owner { found, .. } => anyhow::anyhow!("{error} (--trust-uid {found})"),
         OpenError::Permission { .. } if options.mapping() == feed_ring::Mapping::ReadWrite => {
@@ -108,14 +134,19 @@ fn explain(error: OpenError, options: &Options) -> anyhow::Error {
     }
 }
 
-/// Prints the summary to standard output. It goes to standard error if it is text and messages are printed, or if
-/// nobody reads standard output. A closed pipe is not an error.
+/// Prints the summary to standard output. It goes to standard error if it would mix with what is printed there: a text
+/// summary with messages, any with a DBN file. So it does if nobody reads standard output. A closed pipe is not an error.
 fn print(summary: &Summary, ended: &Ended, stop: &AtomicBool, options: &Options) -> Result<(), anyhow::Error> {
     let text = match options.summary {
         SummaryFormat::Json => summary.to_json() + "\n",
         SummaryFormat::Text => summary.to_text(),
     };
-    let among_messages = options.summary == SummaryFormat::Text && options.output != OutputFormat::None;
+    let among_messages = match options.output {
+        OutputFormat::None => false,
+        // The file would not end with its last record.
+        OutputFormat::Dbn => true,
+        OutputFormat::Text | OutputFormat::Csv | OutputFormat::Json => options.summary == SummaryFormat::Text,
+    };
     if among_messages || matches!(ended, Ended::OutputUnread) {
         return try_say(text.trim_end()).context("cannot print the summary");
     }
