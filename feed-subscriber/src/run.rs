@@ -1,5 +1,6 @@
 //! Opens the ring, follows it until something ends that, and prints the summary.
 
+use std::io::{self, IsTerminal};
 use std::sync::atomic::AtomicBool;
 
 use anyhow::Context;
@@ -83,6 +84,10 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
 fn check_output(options: &Options, ring: &Reader) -> Result<(), String> {
     let carries = match ring.encoding() {
         _ if options.output != OutputFormat::Dbn => return Ok(()),
+        Some(Encoding::Dbn) if io::stdout().is_terminal() => {
+            let remedy = "write into a file (> FILE), or print it with --output text";
+            return Err(format!("--output dbn: standard output is a terminal, and a DBN file is no text: {remedy}"));
+        }
         Some(Encoding::Dbn) => return Ok(()),
         Some(Encoding::Itch) => "a ring of ITCH records",
         Some(Encoding::Bytes) => "a ring of records that are not DBN's",

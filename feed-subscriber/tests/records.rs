@@ -10,7 +10,7 @@ use dbn::VersionUpgradePolicy;
 use dbn::decode::{DbnMetadata, DecodeRecordRef, DynDecoder};
 use feed::sample::{self, Prefix};
 use feed::source::{As, Source, input};
-use feed_testing::{Finished, PrivateRoot, Program, after, market_data, skipped};
+use feed_testing::{Finished, On, PrivateRoot, Program, Terminal, after, market_data, skipped};
 use serde_json::Value;
 
 /// The fields in which the summaries of both programs agree.
@@ -252,6 +252,69 @@ fn a_publisher_that_is_started_again_goes_on_in_the_same_file() {
     assert_eq!((number(&received, "messages"), number(&received, "restarts")), (42, 1), "{}", finished.stderr);
     let once = decoded(&input).1;
     assert_eq!(decoded(&file).1, [&once[..], &once].concat());
+}
+
+#[test]
+fn other_metadata_is_told_of_and_another_version_ends_the_file() {
+    let root = PrivateRoot::new();
+    let file = root.path().join("out.dbn");
+    let inputs = [(3, "ohlcv-1s"), (3, "trades"), (1, "mbo")].map(|(version, schema)| {
+        let path = root.path().join(format!("{schema}.dbn"));
+        std::fs::write(&path, sample::dbn_records(version, schema, 20)).unwrap();
+        path
+    });
+    let mut command = subscriber(&root);
+    command.args(["--from", "oldest", "--open-timeout", "inf", "--output", "dbn"]);
+    let follows = Program::start(&mut into_file(&file, &command));
+    for input in &inputs {
+        let mut command = publisher(&root);
+        command.args(["--as", "records", "--keep-open", "--wait-for-subscribers", "1", "--input"]).arg(input);
+        assert_eq!(Program::start(&mut command).finish().code, Some(0));
+    }
+    let finished = follows.finish();
+    assert_eq!(finished.code, Some(1), "{}", finished.stderr);
+    for says in ["other metadata follows", "what follows is DBN version 1", "start again for the rest"] {
+        assert!(finished.stderr.contains(says), "{says}: {}", finished.stderr);
+    }
+    let both = [decoded(&inputs[0]).1, decoded(&inputs[1]).1].concat();
+    assert_eq!(decoded(&file).1, both);
+}
+
+#[test]
+fn a_ring_of_another_encoding_is_not_followed() {
+    let root = PrivateRoot::new();
+    let (dbn, itch) = (root.path().join("a.dbn"), root.path().join("a.itch"));
+    std::fs::write(&dbn, sample::dbn_records(3, "mbo", 20)).unwrap();
+    std::fs::write(&itch, sample::itch(Prefix::True, 20)).unwrap();
+    let follows =
+        Program::start(subscriber(&root).args(["--from", "oldest", "--open-timeout", "inf", "--output", "json"]));
+    for input in [&dbn, &itch] {
+        let mut command = publisher(&root);
+        command.args(["--as", "records", "--keep-open", "--input"]).arg(input);
+        if input == &dbn {
+            command.args(["--wait-for-subscribers", "1"]);
+        }
+        assert_eq!(Program::start(&mut command).finish().code, Some(0));
+    }
+    let finished = follows.finish();
+    assert_eq!(finished.code, Some(1), "{}", finished.tail());
+    assert!(
+        finished.stderr.contains("records in itch") && finished.stderr.contains("records in dbn"),
+        "{}",
+        finished.stderr
+    );
+    assert_eq!(number(&summary(&finished), "messages"), 21);
+}
+
+#[test]
+fn a_terminal_gets_no_dbn_file() {
+    let root = PrivateRoot::new();
+    keep(&root, "input.dbn", &sample::dbn_records(3, "mbo", 5));
+    let mut command = subscriber(&root);
+    command.args(["--from", "oldest", "--output", "dbn"]);
+    let mut terminal = Terminal::start(command, On::AllStreams, (24, 120));
+    terminal.until_contains("standard output is a terminal");
+    assert_eq!(terminal.end().0.code(), Some(2));
 }
 
 #[test]

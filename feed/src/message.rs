@@ -17,6 +17,8 @@
 //! | ITCH, everything else (kind `other`) | | all but time and instrument: the symbols of the stock directory, events, trading states, imbalances |
 //! | CSV | receipt time (`recv_ts_ns`); a quote: the ask's size | a quote's receipt time and update id; the symbol's letters, which become a number |
 //!
+//! A ring of [records](crate::records) leaves out nothing of DBN and ITCH.
+//!
 //! A message does not say which symbol its instrument number stands for. The [`board`](crate::board) does:
 //! `feed-publisher --table` keeps it beside the ring, and `feed-subscriber --snapshot` or `--symbol` reads it there.
 //!
