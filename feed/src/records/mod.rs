@@ -3,7 +3,7 @@
 //! - [`Encoding`]: what the records of a ring are, as the ring's header names it.
 //! - [`Record`]: one of them.
 //! - [`tally`]: counts and a digest of them that two programs can compare.
-//! - [`print`]: records as text, CSV or JSON.
+//! - [`mod@print`]: records as text, CSV or JSON.
 //! - [`dbn_file`]: DBN records as the file that they came from.
 
 pub mod dbn_file;
