@@ -35,6 +35,11 @@ pub enum SchemaError {
         /// The size of the message in bytes.
         limit: usize,
     },
+    /// The text is that of a ring of records: see [`RecordsFormat`](crate::records::RecordsFormat).
+    #[error(
+        "schema: of records, each of a kind of its own, and of no one message type: look at the format of each kind"
+    )]
+    Records,
     /// The schema and the header disagree on the message's size.
     #[error("schema: a message of {found} bytes; the header says {expected}")]
     Size {

@@ -68,7 +68,8 @@ pub struct Facts {
     pub kind: SegmentKind,
     /// The version of the segment's format.
     pub abi: u64,
-    /// Number of slots of a ring, which holds one message less; number of rows of a table, 1 for a cell.
+    /// Number of slots of a ring; number of rows of a table, 1 for a cell. A ring of messages holds one message less than it
+    /// has slots.
     pub capacity: u64,
     /// Copies of each row of a table; 1 for a ring.
     pub copies: usize,
@@ -76,13 +77,14 @@ pub struct Facts {
     pub slot_size: usize,
     /// Bytes before the first slot or row.
     pub slots_at: usize,
-    /// Size of a message, or of a table's value, in bytes.
+    /// Size of a message, of the longest record that the ring can have, or of a table's value, in bytes.
     pub payload_size: usize,
     /// Alignment in bytes of the message's or the value's type in its publisher.
     pub payload_align: u64,
     /// The hash of the schema's text; for a table, of both schemas.
     pub fingerprint: u64,
-    /// The text of the schema of the message or the value: see [`crate::payload`].
+    /// The text of the schema of the message or the value: see [`crate::payload`]. Of records the text of their
+    /// [format](crate::records::RecordsFormat).
     pub schema: String,
     /// What the keys of a table are. `None` for a ring and a cell.
     pub key: Option<KeyFacts>,
@@ -149,8 +151,9 @@ pub enum Unread {
         /// The slot's sequence word.
         found: u64,
     },
-    /// The row was overwritten each time while it was read, or no copy of it is whole.
-    #[error("overwritten {attempts} times while it was read: look again; if it stays so, the table was damaged")]
+    /// The row was overwritten each time while it was read, or no copy of it is whole. Of a record: what is before it was
+    /// overwritten each time while it was looked for.
+    #[error("overwritten {attempts} times while it was read: look again; if it stays so, the segment was damaged")]
     Overtaken {
         /// The attempts that were made.
         attempts: u32,

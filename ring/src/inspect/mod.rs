@@ -26,6 +26,7 @@ mod entries;
 mod facts;
 mod headroom;
 mod open;
+mod records;
 mod remove;
 mod ring;
 mod segment;

@@ -135,9 +135,13 @@ impl Segment {
     /// The fields of the message, or of a table's value, from the schema.
     ///
     /// # Errors
-    /// If the schema cannot be parsed, or contradicts the header. The messages are then only bytes.
+    /// If the schema cannot be parsed, or contradicts the header. The messages are then only bytes. [`SchemaError::Records`]
+    /// for a ring of records.
     pub fn message_type(&self) -> Result<MessageType, SchemaError> {
-        parse(&self.facts.schema, self.facts.payload_size)
+        match self.facts.kind {
+            SegmentKind::Records => Err(SchemaError::Records),
+            _ => parse(&self.facts.schema, self.facts.payload_size),
+        }
     }
 
     /// The present state.

@@ -38,7 +38,7 @@ pub(crate) fn published(position: u64) -> u64 {
 
 /// The word of a slot where a record goes on.
 #[inline(always)]
-fn continued(position: u64) -> u64 {
+pub(crate) fn continued(position: u64) -> u64 {
     named(position).wrapping_mul(4).wrapping_add(3)
 }
 

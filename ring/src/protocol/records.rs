@@ -23,13 +23,14 @@ pub(crate) struct Spot {
 
 /// Attempts to find the end while the publisher overtakes every look. It needs a ring as small as a record, or a reader that
 /// is kept from running.
-const ATTEMPTS: u32 = 16;
+pub(crate) const ATTEMPTS: u32 = 16;
 
 /// A lapped subscriber goes on at most so many slots after the oldest.
 const MARGIN_SLOTS: u64 = 8 * MARGIN;
 
-/// Looks at the record at `position`. Returns its number, and the record behind it.
-fn look(view: &View, position: u64) -> Result<(u64, Spot), u64> {
+/// Looks at the record at `position`. Returns its number, and the record behind it. The error is the word that was there
+/// instead.
+pub(crate) fn look(view: &View, position: u64) -> Result<(u64, Spot), u64> {
     let (layout, count) = (view.layout(), || view.published_count());
     let read = record::read(
         view.slots(),
@@ -108,21 +109,26 @@ fn follow(view: &View, mut last: Spot, mut next: Spot) -> (Option<Spot>, Spot) {
     (Some(last), next)
 }
 
-/// The next record of a ring without a running publisher, from its slots. `None` if they make no sense.
-pub(crate) fn next_of_stopped(view: &View) -> Option<Spot> {
+/// The position of the last record that any slot says begins in it.
+pub(crate) fn last_begun(view: &View) -> Option<u64> {
     let is_in_place = |(index, position): (u64, u64)| {
         let fits = position & view.mask() == index && position < MAX_POSITION;
         fits.then_some(position)
     };
     let starts = (0..view.capacity()).filter_map(|index| Some((index, record::begins(view.first_word(index))?)));
-    let Some(last) = starts.filter_map(is_in_place).max() else {
+    starts.filter_map(is_in_place).max()
+}
+
+/// The next record of a ring without a running publisher, from its slots. `None` if they make no sense.
+pub(crate) fn next_of_stopped(view: &View) -> Option<Spot> {
+    let Some(last) = last_begun(view) else {
         return Some(Spot { number: view.layout().base, position: 0 });
     };
     look(view, last).ok().map(|(_, next)| next).filter(|next| next.position < MAX_POSITION)
 }
 
 /// The first record that begins at `from` or behind it, and before `end`.
-fn first_from(view: &View, from: u64, end: Spot) -> Option<Spot> {
+pub(crate) fn first_from(view: &View, from: u64, end: Spot) -> Option<Spot> {
     let mut position = from;
     while position < end.position {
         let word = view.first_word(position);
@@ -144,7 +150,7 @@ fn first_from(view: &View, from: u64, end: Spot) -> Option<Spot> {
 }
 
 /// The oldest position that may still be there when the next record begins at `end`.
-fn oldest_position(view: &View, end: u64) -> u64 {
+pub(crate) fn oldest_position(view: &View, end: u64) -> u64 {
     // The slot of the next record is marked.
     (end + 1).saturating_sub(view.capacity())
 }
@@ -154,8 +160,16 @@ fn oldest_position(view: &View, end: u64) -> u64 {
 /// # Errors
 /// [`Unfound`].
 pub(crate) fn oldest(view: &View) -> Result<Spot, Unfound> {
+    held(view).map(|(oldest, _)| oldest)
+}
+
+/// The oldest record, and the next one. They are the same if there is none.
+///
+/// # Errors
+/// [`Unfound`].
+pub(crate) fn held(view: &View) -> Result<(Spot, Spot), Unfound> {
     let end = next_of_running(view)?;
-    Ok(first_from(view, oldest_position(view, end.position), end).unwrap_or(end))
+    Ok((first_from(view, oldest_position(view, end.position), end).unwrap_or(end), end))
 }
 
 /// Where a lapped subscriber goes on: see [`Place::resume`](super::place::Place::resume).

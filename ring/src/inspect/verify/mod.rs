@@ -1,5 +1,6 @@
 //! Verifying: comparing a segment and the files beside it with what a publisher or a writer makes.
 
+mod records;
 mod ring;
 mod table;
 mod verdict;

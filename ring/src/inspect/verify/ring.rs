@@ -8,20 +8,24 @@ use crate::inspect::ring::Ring;
 use crate::protocol::{end, slot};
 
 /// Number of slots that are read between two readings of the publisher's position.
-const CHUNK: u64 = 1024;
+pub(super) const CHUNK: u64 = 1024;
 
 /// How often a slot that seems wrong is read again. It may only seem wrong because the publisher laps it meanwhile, but
 /// that does not happen every time.
-const RECHECKS: u32 = 8;
+pub(super) const RECHECKS: u32 = 8;
 
 impl Ring {
     /// Compares the ring with what a publisher makes: the header words that change, the files beside the segment, the
-    /// schema, and every slot's sequence word.
+    /// schema, and every slot's sequence word; of records, also that each begins behind the one before it, with the next number.
     ///
     /// It may be run on a live ring. It reads the first line of every slot, and the publisher must fetch that line back
     /// after each reading.
     pub fn verify(&self) -> Verdict {
-        self.verdict(|verdict| self.verify_epochs(verdict), |verdict| self.verify_slots(verdict))
+        let slots = |verdict: &mut Verdict| match self.is_records() {
+            true => self.verify_records(verdict),
+            false => self.verify_slots(verdict),
+        };
+        self.verdict(|verdict| self.verify_epochs(verdict), slots)
     }
 
     fn verify_epochs(&self, verdict: &mut Verdict) {

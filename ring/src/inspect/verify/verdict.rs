@@ -2,6 +2,8 @@
 
 use crate::format::fields::SchemaError;
 use crate::format::layout::{MAX_SEQUENCE, word};
+use crate::format::records::RecordsFormat;
+use crate::format::rows::SegmentKind;
 use crate::inspect::facts::State;
 use crate::inspect::segment::Segment;
 
@@ -81,8 +83,17 @@ impl Segment {
             verdict.note("header, the wake word", wake, "1 (fence) or 2 (membarrier)");
         }
         verdict.note_align("the payload's", self.facts.payload_align);
-        if let Err(error) = self.message_type() {
-            verdict.note_schema("the schema", error);
+        match self.facts.kind {
+            SegmentKind::Records => {
+                if let Err(error) = RecordsFormat::parse(&self.facts.schema) {
+                    verdict.note("header, the schema", error, "Records and an encoding, then the format of each kind");
+                }
+            }
+            _ => {
+                if let Err(error) = self.message_type() {
+                    verdict.note_schema("the schema", error);
+                }
+            }
         }
         if self.epoch() == 0 {
             verdict.note("header, the epoch", 0, "at least 1");
