@@ -10,6 +10,7 @@
 //! - [`reception`]: latency, backlog and lag of a subscriber.
 //! - [`decimal`]: exact decimals in units of 1e-9.
 //! - [`mod@line`]: a message as a line of text for people.
+//! - [`shown`]: a DBN record or an ITCH message as its fields.
 //!
 //! ```
 //! use feed::source::synthetic::Synthetic;
@@ -34,6 +35,7 @@ pub mod reception;
 pub mod records;
 #[cfg(any(test, feature = "sample"))]
 pub mod sample;
+pub mod shown;
 pub mod source;
 pub mod summary;
 

@@ -19,6 +19,7 @@
 mod frames;
 mod metadata;
 mod record;
+mod shown;
 mod symbols;
 
 use std::io::BufRead;
@@ -27,6 +28,7 @@ use ::dbn::{Record as _, RecordRef, Schema, rtype};
 
 use self::frames::{Frame, Frames};
 pub(crate) use self::record::{has_ts_out, is_of_a_length};
+pub use self::shown::shown;
 use self::symbols::Symbols;
 use super::error::{Position, Reason, SourceError};
 use super::notes::Notes;

@@ -24,9 +24,12 @@
 //! Read as [records], every message of every type is one, byte for byte, without its prefix.
 
 mod message;
+mod shown;
 mod wire;
 
 use std::io::BufRead;
+
+pub use self::shown::shown;
 
 use self::message::{Symbols, message};
 use super::error::{Position, Reason, SourceError, read_failed};
