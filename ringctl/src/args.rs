@@ -26,13 +26,15 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// All rings, tables and cells, and entries that only have a ring's name.
     ///
+    /// A ring of records has `records` as its MESSAGE, with their encoding and the longest that it can have.
+    ///
     /// LAG is that of the slowest subscriber. It may be up to 1,023 too large while that one is reading.
     List {
         /// Look twice, this far apart, to measure the rate; 0 looks once and shows no rate.
         #[arg(long, value_name = "SECONDS", default_value = "0.2", value_parser = seconds)]
         sample: Duration,
     },
-    /// Everything about one ring, table or cell: header, publisher, subscribers, fields of its messages.
+    /// Everything about one ring, table or cell: header, publisher, subscribers, fields of its messages or records.
     ///
     /// WAKES counts the changes of the ring's event word: one for each wake of sleeping subscribers, and one for each
     /// start and each end of a publisher. A subscriber reports its SEQUENCE every 1,024 messages and when it waits: its
@@ -64,7 +66,9 @@ pub(crate) enum Command {
         #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = interval)]
         interval: Duration,
     },
-    /// The newest messages: market data in columns of a line, others field by field.
+    /// The newest messages or records: market data in columns of a line, others field by field.
+    ///
+    /// Records in the encodings dbn and itch, and structs, are shown by their fields, others as bytes.
     Tail {
         #[command(flatten)]
         ring: RingArg,
@@ -75,7 +79,7 @@ pub(crate) enum Command {
         #[arg(short, long)]
         follow: bool,
     },
-    /// Messages by their sequence numbers, decoded or as bytes.
+    /// Messages or records by their sequence numbers, decoded or as bytes.
     Dump {
         #[command(flatten)]
         ring: RingArg,
@@ -86,7 +90,7 @@ pub(crate) enum Command {
         /// As bytes, in hexadecimal.
         #[arg(long, conflicts_with = "decode")]
         hex: bool,
-        /// Field by field, by the schema in the ring's header (the default).
+        /// Field by field, by the schema or the encoding in the ring's header (the default).
         #[arg(long)]
         decode: bool,
     },
@@ -103,7 +107,8 @@ pub(crate) enum Command {
         #[arg(long)]
         dry_run: bool,
     },
-    /// Check rings, tables and cells against what a publisher writes: header, files, every slot's sequence.
+    /// Check rings, tables and cells against what a publisher writes: header, files, every slot's sequence, every record's
+    /// place.
     Verify {
         /// The rings to verify; all of them if none is named.
         names: Vec<String>,

@@ -1,4 +1,4 @@
-//! `dump`: messages by their sequence numbers, decoded by the schema or as bytes.
+//! `dump`: messages or records by their numbers, decoded by what the ring's header says of them, or as bytes.
 
 use std::ops::Range;
 use std::path::Path;
@@ -22,7 +22,7 @@ pub(crate) fn run(
     out: &mut Output,
 ) -> anyhow::Result<Outcome> {
     let ring = open(root, arg)?;
-    let writer = if hex { MessageWriter::Bytes } else { MessageWriter::decoding(&ring) };
+    let writer = if hex { MessageWriter::bytes(&ring) } else { MessageWriter::decoding(&ring) };
     let wanted = sequences.of(ring.held());
     let mut outcome = Outcome::Fine;
     if wanted.start > wanted.end {
@@ -37,9 +37,9 @@ pub(crate) fn run(
     let mut bytes = Vec::new();
     let mut next = wanted.start;
     while next < wanted.end {
-        match ring.read(next, &mut bytes) {
-            Ok(()) => {
-                writer.write(next, &bytes, out)?;
+        match ring.read_record(next, &mut bytes) {
+            Ok(kind) => {
+                writer.write(&ring, (next, kind), &bytes, out)?;
                 next += 1;
                 continue;
             }

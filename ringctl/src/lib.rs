@@ -15,6 +15,7 @@ mod messages;
 mod open;
 mod outcome;
 mod output;
+mod records;
 mod screen;
 mod stat;
 mod subscribers;

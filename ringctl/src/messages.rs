@@ -1,4 +1,4 @@
-//! Writes messages as text, JSON or bytes: the output of `dump` and `tail`.
+//! Writes messages as text, JSON or bytes, and hands on records: the output of `dump` and `tail`.
 
 use std::fmt::Write as _;
 
@@ -10,26 +10,36 @@ use feed_ring::inspect::{MessageType, Ring};
 use zerocopy::FromBytes;
 
 use crate::output::Output;
+use crate::records::{Record, RecordWriter};
 
-/// Writes the messages of one ring.
+/// Writes the messages or records of one ring.
 pub(crate) enum MessageWriter {
     /// Market data, in columns for people.
     Lines,
     /// Field by field.
     Fields(MessageType),
     Bytes,
+    /// Of a ring of records.
+    Records(RecordWriter),
 }
 
 impl MessageWriter {
     /// Decodes messages by the ring's schema. If the schema cannot be parsed, reports that and writes bytes.
     pub(crate) fn decoding(ring: &Ring) -> Self {
-        match ring.message_type() {
-            Ok(message) => MessageWriter::Fields(message),
-            Err(error) => {
-                say(format_args!("{}: {error}: the messages are shown as bytes", ring.path().display()));
-                MessageWriter::Bytes
-            }
+        let as_bytes = |error, what| {
+            say(format_args!("{}: {error}: the {what} are shown as bytes", ring.path().display()));
+            MessageWriter::bytes(ring)
+        };
+        match ring.records_format() {
+            Some(Ok(format)) => MessageWriter::Records(RecordWriter::decoding(&format)),
+            Some(Err(error)) => as_bytes(error, "records"),
+            None => ring.message_type().map_or_else(|error| as_bytes(error, "messages"), MessageWriter::Fields),
         }
+    }
+
+    /// Writes bytes.
+    pub(crate) fn bytes(ring: &Ring) -> Self {
+        if ring.is_records() { MessageWriter::Records(RecordWriter::Bytes) } else { MessageWriter::Bytes }
     }
 
     /// Writes the market data of `feed-publisher` in columns, under their names. Decodes any other message, and all of
@@ -42,8 +52,18 @@ impl MessageWriter {
         Ok(MessageWriter::Lines)
     }
 
-    /// Writes one message.
-    pub(crate) fn write(&self, sequence: u64, bytes: &[u8], out: &mut Output) -> Result<(), OutputError> {
+    /// Writes one message, or one record, which has a kind.
+    pub(crate) fn write(
+        &self,
+        ring: &Ring,
+        (sequence, kind): (u64, u8),
+        bytes: &[u8],
+        out: &mut Output,
+    ) -> Result<(), OutputError> {
+        if let MessageWriter::Records(writer) = self {
+            let epoch = ring.epochs().into_iter().rev().find(|&(_, begin)| begin <= sequence).map(|(epoch, _)| epoch);
+            return writer.write(&Record { number: sequence, epoch, kind, bytes }, out);
+        }
         if let MessageWriter::Lines = self
             && let Ok(message) = Message::read_from_bytes(bytes)
         {
@@ -70,7 +90,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 }
 
 /// Sixteen bytes a line: offset, bytes, and printable characters.
-fn lines_of_hex(bytes: &[u8]) -> String {
+pub(crate) fn lines_of_hex(bytes: &[u8]) -> String {
     let mut text = String::new();
     for (line, bytes) in bytes.chunks(16).enumerate() {
         let pairs: Vec<String> = bytes.chunks(8).map(spaced).collect();

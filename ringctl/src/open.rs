@@ -45,17 +45,11 @@ pub(crate) fn explain(error: &OpenError, sealed: bool) -> String {
             "{}: its files do not belong together (yet): look again; if it stays so, restart its publisher",
             path.display()
         ),
-        OpenError::Kind { path, found: SegmentKind::Ring, .. } => {
-            format!(
-                "{}: a ring of messages, without a table: look at it with ringctl stat, or ringctl tail",
-                path.display()
-            )
+        OpenError::Kind { path, found: found @ (SegmentKind::Ring | SegmentKind::Records), .. } => {
+            format!("{}: {found}, without a table: look at it with ringctl stat, or ringctl tail", path.display())
         }
         OpenError::Kind { path, found, .. } => {
-            format!(
-                "{}: {found}, not a ring of messages: look at it with ringctl stat, or ringctl table",
-                path.display()
-            )
+            format!("{}: {found}, not a ring: look at it with ringctl stat, or ringctl table", path.display())
         }
         error => error.to_string(),
     }

@@ -5,6 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use feed_ring::inspect::Inspected;
+use feed_ring::raw::MessageFormat;
+use feed_ring::records::RecordsFormat;
 use serde::Serialize;
 
 use crate::args::RingArg;
@@ -20,7 +22,7 @@ use crate::table::render;
 struct Stat<'a, T> {
     #[serde(flatten)]
     snapshot: &'a T,
-    /// The schema as it is in the header: of the message, or of a table's value.
+    /// The schema as it is in the header: of the message, or of a table's value; of records what they are.
     schema: &'a str,
     /// The schema of a table's keys.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -40,7 +42,7 @@ pub(crate) fn run(root: &Path, arg: &RingArg, watch: Option<Duration>, out: &mut
                 rates.apply(std::slice::from_mut(&mut snapshot));
                 match out.json {
                     true => out.json(&Stat { snapshot: &snapshot, schema, key_schema })?,
-                    false => out.text(&text(&snapshot, schema))?,
+                    false => out.text(&text(&snapshot, schema, ring.records_format().and_then(Result::ok)))?,
                 }
             }
             Inspected::Table(table) => {
@@ -116,7 +118,24 @@ fn fields(text: &mut String, schema: &str) {
     }
 }
 
-fn text(ring: &Snapshot, schema: &str) -> String {
+/// What the records are.
+fn records(ring: &Snapshot) -> String {
+    let encoding = match ring.encoding.as_deref() {
+        None => "what they are cannot be read".to_owned(),
+        Some("") => "bytes".to_owned(),
+        Some(encoding) => format!("encoding {}", printable(encoding)),
+    };
+    format!("{encoding}, the longest of {} B, schema {}", count(ring.message_bytes as u64), ring.fingerprint)
+}
+
+/// Writes what the records of a kind are.
+fn kind_text(text: &mut String, kind: u8, format: &MessageFormat) {
+    let name = printable(format.schema().split(' ').next().unwrap_or(""));
+    let _ = writeln!(text, "  kind {kind}: {name} ({} B), align {}", format.size(), format.align());
+    fields(text, format.schema());
+}
+
+fn text(ring: &Snapshot, schema: &str, format: Option<RecordsFormat>) -> String {
     let mut text = String::new();
     let mut row = |what: &str, value: String| row(&mut text, what, value);
     let Snapshot { uid, gid, mode, owner, epoch, .. } = ring;
@@ -127,21 +146,25 @@ fn text(ring: &Snapshot, schema: &str) -> String {
     let alive = if ring.publisher == "alive" { "" } else { "last " };
     row("publisher", format!("{} ({alive}pid {}, epoch {epoch})", ring.publisher, ring.publisher_pid));
     let held = ring.published - ring.oldest;
-    row("slots", format!("{} of {} bytes; {} messages held", count(ring.capacity), ring.slot_bytes, count(held)));
+    row("slots", format!("{} of {} bytes; {} {} held", count(ring.capacity), ring.slot_bytes, count(held), ring.kind));
     let rate = ring.rate.map_or(String::new(), |now| format!(", {}", rate(now)));
     row("published", format!("{} (the ring begins at {}){rate}", count(ring.published), ring.base));
     let began = |epoch: &crate::survey::Epoch| format!("{} from sequence {}", epoch.epoch, epoch.sequence);
     row("epochs", ring.epochs.iter().map(began).collect::<Vec<_>>().join(", "));
     let wake = ring.wake.unwrap_or("what nobody knows");
     row("wakes", format!("{}, counting starts and ends (by {wake})", count(ring.wakes)));
-    let align = ring.message_align;
-    row("message", format!("{}, align {align}, schema {}", ring.message(), ring.fingerprint));
-    fields(&mut text, schema);
+    if ring.kind == "records" {
+        row("records", records(ring));
+        format.iter().flat_map(RecordsFormat::kinds).for_each(|(kind, format)| kind_text(&mut text, kind, format));
+    } else {
+        row("message", format!("{}, align {}, schema {}", ring.message(), ring.message_align, ring.fingerprint));
+        fields(&mut text, schema);
+    }
     match ring.subscribers.as_deref() {
         None => text.push_str("subscribers: unknown, the control file cannot be read\n"),
         Some([]) => text.push_str("subscribers: none\n"),
         Some(subscribers) => {
-            let rows: Vec<_> = subscribers.iter().map(|subscriber| cells(subscriber, ring.capacity)).collect();
+            let rows: Vec<_> = subscribers.iter().map(|subscriber| cells(subscriber, ring.holds())).collect();
             text.push_str(&render(&COLUMNS, &rows, width()));
         }
     }

@@ -13,19 +13,19 @@ pub(crate) const COLUMNS: [Column<'static>; 6] = [
     Column { title: "LOST", right: true, rank: 3 },
 ];
 
-/// A subscriber's cells in [`COLUMNS`].
-pub(crate) fn cells(subscriber: &Subscriber, capacity: u64) -> Vec<String> {
+/// A subscriber's cells in [`COLUMNS`]. The ring holds so many messages.
+pub(crate) fn cells(subscriber: &Subscriber, holds: u64) -> Vec<String> {
     vec![
         subscriber.entry.to_string(),
         subscriber.pid.to_string(),
         count(subscriber.sequence),
         count(subscriber.lag),
-        format!("{:.1} %", share(subscriber, capacity) * 100.0),
+        format!("{:.1} %", share(subscriber, holds) * 100.0),
         count(subscriber.lost),
     ]
 }
 
-/// A subscriber's lag as a part of the ring: 1 if it is about to lose messages.
-pub(crate) fn share(subscriber: &Subscriber, capacity: u64) -> f64 {
-    subscriber.lag as f64 / capacity as f64
+/// A subscriber's lag as a part of the messages that the ring holds: 1 if it is about to lose some.
+pub(crate) fn share(subscriber: &Subscriber, holds: u64) -> f64 {
+    subscriber.lag as f64 / holds as f64
 }

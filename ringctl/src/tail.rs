@@ -1,4 +1,4 @@
-//! `tail`: the newest messages, and with `-f` each one that follows.
+//! `tail`: the newest messages or records, and with `-f` each one that follows.
 
 use std::path::Path;
 use std::time::Duration;
@@ -51,10 +51,10 @@ struct Tail {
 impl Tail {
     /// Writes the next message, or reports that messages were lost. Returns the reason if there is nothing to write.
     fn step(&mut self, out: &mut Output) -> anyhow::Result<Result<(), Unread>> {
-        match self.ring.read(self.next, &mut self.bytes) {
-            Ok(()) => {
+        match self.ring.read_record(self.next, &mut self.bytes) {
+            Ok(kind) => {
                 self.report_epochs(out)?;
-                self.writer.write(self.next, &self.bytes, out)?;
+                self.writer.write(&self.ring, (self.next, kind), &self.bytes, out)?;
                 self.next += 1;
             }
             Err(Unread::Overwritten) => {
@@ -63,7 +63,8 @@ impl Tail {
                 let resume = (held.start + (held.end - held.start) / 8).max(self.next + 1);
                 let missed = resume - self.next;
                 self.next = resume;
-                let text = format!("{missed} messages lost: the publisher is faster than what is written here");
+                let what = if self.ring.is_records() { "records" } else { "messages" };
+                let text = format!("{missed} {what} lost: the publisher is faster than what is written here");
                 self.report(&text, json!({ "lost": missed }), out)?;
             }
             Err(why) => return Ok(Err(why)),

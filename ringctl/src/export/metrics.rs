@@ -97,13 +97,32 @@ impl Collector for Metrics {
         of_rings("ring_epoch", "The publisher's epoch: one more with each takeover", &|ring| {
             Some(Value::Number(ring.epoch))
         })?;
-        of_rings("ring_capacity_slots", "Slots; the ring holds one message less", &|ring| {
+        of_rings("ring_capacity_slots", "Slots; a ring of messages holds one message less", &|ring| {
             Some(Value::Number(ring.capacity))
         })?;
+        of_rings(
+            "ring_room_messages",
+            "How far a subscriber may be behind before it loses messages: the slots, or the records that are held",
+            &|ring| Some(Value::Number(ring.holds())),
+        )?;
         of_rings("ring_size_bytes", "Bytes of the ring's segment", &|ring| Some(Value::Number(ring.bytes)))?;
         of_rings("ring_subscribers", "Subscribers attached", &|ring| {
             ring.subscribers.as_ref().map(|subscribers| Value::Number(subscribers.len() as u64))
         })?;
+        let of_records = || rings.iter().filter(|ring| ring.kind == "records");
+        let encoding = |ring: &Snapshot| ring.encoding.clone().unwrap_or_default();
+        family(
+            "ring_records",
+            "1 for a ring of records: messages of any length, in this encoding",
+            of_records()
+                .map(|ring| ([name(ring), vec![("encoding", encoding(ring))]].concat(), Value::of(true)))
+                .collect(),
+        )?;
+        family(
+            "ring_longest_record_bytes",
+            "Bytes of the longest record that a ring of records can have",
+            of_records().map(|ring| (name(ring), Value::Number(ring.message_bytes as u64))).collect(),
+        )?;
         let ages = rings.iter().zip(&self.ages.rings).filter_map(|(ring, age)| Some((name(ring), Value::age((*age)?))));
         family(
             "ring_last_publish_age_seconds",

@@ -1,4 +1,4 @@
-//! One ring as it was at one moment: the JSON of `list`, `stat` and `top`.
+//! One ring, of messages or of records, as it was at one moment: the JSON of `list`, `stat` and `top`.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -26,13 +26,19 @@ pub(crate) struct Snapshot {
     /// The size of the segment.
     pub(crate) bytes: u64,
     pub(crate) abi: u64,
-    /// The name of the message type.
+    /// `messages` of one size, or `records` of any length.
+    pub(crate) kind: &'static str,
+    /// What the records are. `None` for messages, and if the header's text says no encoding.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) encoding: Option<String>,
+    /// The name of the message type. Of records `records`.
     pub(crate) message: String,
+    /// The size of a message; of records, that of the longest that the ring can have.
     pub(crate) message_bytes: usize,
     pub(crate) message_align: u64,
     /// The hash of the schema, in hexadecimal.
     pub(crate) fingerprint: String,
-    /// The number of slots. The ring holds one message less.
+    /// The number of slots. A ring of messages holds one message less; a record may take many slots.
     pub(crate) capacity: u64,
     pub(crate) slot_bytes: usize,
     /// The number that distinguishes rings of the same name, in hexadecimal.
@@ -117,7 +123,9 @@ impl Snapshot {
             mode: octal(file),
             bytes: file.bytes,
             abi: facts.abi,
-            message: type_name(&facts.schema),
+            kind: if ring.is_records() { "records" } else { "messages" },
+            encoding: ring.records_format().and_then(Result::ok).map(|format| format.encoding().to_owned()),
+            message: if ring.is_records() { "records".to_owned() } else { type_name(&facts.schema) },
             message_bytes: facts.payload_size,
             message_align: facts.payload_align,
             fingerprint: format!("{:016x}", facts.fingerprint),
@@ -145,9 +153,19 @@ impl Snapshot {
         self.subscribers.iter().flatten().fold(0, |sum, subscriber| sum.saturating_add(subscriber.lost))
     }
 
-    /// Name and size of the message, for a terminal.
+    /// Name and size of the message, for a terminal; of records their encoding, and how long they may be.
     pub(crate) fn message(&self) -> String {
-        format!("{} ({} B)", printable(&self.message), self.message_bytes)
+        match (self.kind, self.encoding.as_deref()) {
+            ("records", Some("") | None) => format!("records (to {} B)", self.message_bytes),
+            ("records", Some(encoding)) => format!("records, {} (to {} B)", printable(encoding), self.message_bytes),
+            _ => format!("{} ({} B)", printable(&self.message), self.message_bytes),
+        }
+    }
+
+    /// How many messages the ring holds once it is full. Of records that is known only then.
+    pub(crate) fn holds(&self) -> u64 {
+        let is_full = self.oldest > self.base;
+        if self.kind == "records" && is_full { (self.published - self.oldest).max(1) } else { self.capacity }
     }
 }
 

@@ -129,10 +129,10 @@ fn draw_subscribers(frame: &mut Frame<'_>, ring: &Snapshot, area: Rect) {
     let mut subscribers: Vec<&Subscriber> = subscribers.iter().collect();
     subscribers.sort_by(|a, b| b.lag.cmp(&a.lag).then(a.entry.cmp(&b.entry)));
     let slowest = subscribers.first().map_or(0, |subscriber| subscriber.lag);
-    let share = |subscriber: &Subscriber| share(subscriber, ring.capacity);
+    let share = |subscriber: &Subscriber| share(subscriber, ring.holds());
     let remark = |subscriber: &Subscriber| {
         // A subscriber reports its sequence only now and then: it may be this much further.
-        if subscriber.lag >= ring.capacity.saturating_add(REPORTED_EVERY) {
+        if subscriber.lag >= ring.holds().saturating_add(REPORTED_EVERY) {
             "<- losing messages"
         } else if subscriber.lag == slowest && share(subscriber) >= 0.01 {
             "<- slowest"
@@ -143,7 +143,7 @@ fn draw_subscribers(frame: &mut Frame<'_>, ring: &Snapshot, area: Rect) {
     let columns = [&COLUMNS[..], &[REMARK]].concat();
     let rows: Vec<_> = subscribers
         .iter()
-        .map(|subscriber| [cells(subscriber, ring.capacity), vec![remark(subscriber).to_owned()]].concat())
+        .map(|subscriber| [cells(subscriber, ring.holds()), vec![remark(subscriber).to_owned()]].concat())
         .collect();
     let styles = subscribers.iter().map(|subscriber| match share(subscriber) {
         share if share >= 0.5 => Style::new().fg(Color::Red).add_modifier(Modifier::BOLD),

@@ -10,7 +10,9 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use feed_ring::{Join, Publisher, Subscriber};
+use feed_ring::raw::MessageFormat;
+use feed_ring::records::RecordsFormat;
+use feed_ring::{Join, Publisher, RecordPublisher, Subscriber};
 use feed_testing::{Child, PrivateRoot, skipped};
 use serde_json::Value;
 
@@ -262,6 +264,21 @@ fn a_ring_that_took_anothers_name() {
 fn a_ring_with_a_corrupt_slot() {
     let state = State::new();
     put(&closed(&state.root, "q").join("segment"), slot(3), 10);
+    insta::assert_snapshot!(state.table());
+}
+
+/// A ring of records, of which the last kinds are quotes and bytes.
+#[test]
+fn a_ring_of_records() {
+    let state = State::new();
+    let format = RecordsFormat::structs([(1, MessageFormat::of::<Quote>())]);
+    let options = RecordPublisher::options("q", format).root(&state.root).capacity(16).keep(true);
+    let mut publisher = options.create_records().unwrap();
+    for number in 0..20 {
+        let kind = if number == 18 { 1 } else { 9 };
+        publisher.publish(kind, zerocopy::IntoBytes::as_bytes(&quote(number))).unwrap();
+    }
+    publisher.close().unwrap();
     insta::assert_snapshot!(state.table());
 }
 

@@ -8,6 +8,7 @@ mod full;
 mod looking;
 mod machine;
 mod messages;
+mod records;
 mod rings;
 mod rules;
 mod sealed;

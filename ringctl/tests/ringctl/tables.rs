@@ -231,7 +231,7 @@ fn what_is_no_table_says_where_to_look() {
         ),
         (
             &["tail", "positions"],
-            "ringctl: ROOT/positions.ring: a table, not a ring of messages: look at it with ringctl stat, or ringctl table\n",
+            "ringctl: ROOT/positions.ring: a table, not a ring: look at it with ringctl stat, or ringctl table\n",
         ),
         (
             &["table", "none"],
