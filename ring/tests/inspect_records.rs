@@ -461,6 +461,22 @@ fn inspecting_garbage_does_not_panic() {
 }
 
 #[test]
+fn a_segment_that_is_cut_short_is_noticed() {
+    let root = PrivateRoot::new();
+    feed_ring::guard::install().unwrap();
+    let file = fs::OpenOptions::new().write(true).open(closed(&root)).unwrap();
+    let ring = Ring::open(&root, "r").unwrap();
+    let mut bytes = Vec::new();
+    ring.read(22, &mut bytes).unwrap();
+    file.set_len(4096).unwrap();
+    for number in [23, 22, 20, 0] {
+        assert_eq!(ring.read(number, &mut bytes), Err(Unread::CutShort), "{number}");
+    }
+    let found = ring.verify().findings;
+    assert_eq!((found.len(), &*found[0].found), (1, "a file that was cut short meanwhile"));
+}
+
+#[test]
 fn a_segment_with_holes_is_not_filled() {
     let root = PrivateRoot::new();
     let file = fs::OpenOptions::new().write(true).open(closed(&root)).unwrap();

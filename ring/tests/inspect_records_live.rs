@@ -47,7 +47,7 @@ fn expect_whole(number: u64, longest: usize, kind: u8, bytes: &[u8]) {
 
 #[test]
 fn a_publisher_at_full_speed_is_read_whole_and_verified() {
-    for (capacity, verifications) in [(64, 1000), (1024, 300), (1 << 14, 30)] {
+    for (capacity, verifications) in [(4, 1000), (16, 1000), (64, 1000), (1024, 300), (1 << 14, 30)] {
         let root = PrivateRoot::new();
         let _publisher = start(&root, capacity);
         let ring = Ring::open(&root, "r").unwrap();
