@@ -10,6 +10,7 @@ mod doctor;
 mod dump;
 mod export;
 mod format;
+mod hex;
 mod list;
 mod messages;
 mod open;

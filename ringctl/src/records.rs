@@ -7,7 +7,7 @@ use feed_ring::inspect::MessageType;
 use feed_ring::records::RecordsFormat;
 
 use crate::format::printable;
-use crate::messages::{hex, lines_of_hex};
+use crate::hex::{hex, lines_of_hex};
 use crate::output::Output;
 
 /// A line for people has so many bytes of a record of which no more is known. A record may have 16 MiB.

@@ -11,7 +11,7 @@ use feed_ring::inspect::{Field, MessageType, Number, Table, Type};
 use serde_json::{Value, json};
 
 use crate::format::{count, printable};
-use crate::messages::hex;
+use crate::hex::hex;
 use crate::table::{ALWAYS, Column};
 
 /// The widest cell. What is longer is cut, and `…` says so.
