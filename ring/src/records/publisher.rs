@@ -7,7 +7,7 @@ use super::enums::Records;
 use super::error::TooLong;
 use crate::error::CloseError;
 use crate::format::layout::{Layout, Parts};
-use crate::format::records::{in_first, in_further, longest};
+use crate::format::records::{in_first, in_further, longest, name_every};
 use crate::memory::{Memory, Pinned};
 use crate::placement::{Placement, Side, look::look};
 use crate::protocol::record;
@@ -16,9 +16,6 @@ use crate::protocol::wake::Wake;
 use crate::publisher::life::Life;
 use crate::sync::{LINE_WORDS, Ordering, WriteWord};
 use crate::transport::host::Made;
-
-/// Slots between two records that the header names.
-const NAME_EVERY: u64 = 8;
 
 /// The one publisher of a ring of [records](crate::records). It ends as a [`Publisher`](crate::Publisher) does, and what is said
 /// there of a fork holds here.
@@ -74,7 +71,7 @@ impl RecordPublisher {
             position: next.position,
             longest: longest(layout.capacity, layout.slot_words),
             name_at: 0,
-            name_every: NAME_EVERY.min(layout.capacity / 8),
+            name_every: name_every(layout.capacity),
             capacity: layout.capacity,
             buffer: Vec::new(),
         }

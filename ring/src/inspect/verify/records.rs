@@ -4,10 +4,10 @@
 use super::ring::{CHUNK, RECHECKS};
 use super::verdict::{Finding, Verdict};
 use crate::format::layout::word;
-use crate::format::records::{MAX_POSITION, PLACE, slots_of};
+use crate::format::records::{MAX_POSITION, PLACE, name_every, slots_of};
 use crate::inspect::ring::Ring;
 use crate::protocol::record::{self, Head, continued, marked, published};
-use crate::protocol::records::{self, Spot};
+use crate::protocol::records::{self, ATTEMPTS, Spot};
 use crate::protocol::slot::Absence;
 
 /// What a look at the slot of a position found.
@@ -27,7 +27,7 @@ impl Ring {
         let place = steady(|| self.wrong_place());
         // If the header's place is wrong, the slots say where the records end.
         let fixed = place.as_ref().map(|_| self.end_by_slots());
-        let end = || fixed.or_else(|| records::next_of_running(&self.view).ok());
+        let end = || fixed.or_else(|| self.end());
         if let Some(found) = place {
             let last = records::last_begun(&self.view);
             let expected = last.map_or("0".to_owned(), |last| format!("{last}, where the last record begins"));
@@ -51,24 +51,44 @@ impl Ring {
         verdict.slots = self.facts.capacity;
     }
 
-    /// The position of the last record that the header names, if it cannot be. It is one record back if the publisher died
-    /// behind a record, and one further for each publisher after it whose only record was its last.
+    /// Where the records end by the header and the slots. `None` if a publisher is quicker than this look, or if the header is
+    /// damaged.
+    fn end(&self) -> Option<Spot> {
+        let named = self.word(PLACE);
+        let mut last = None;
+        for _ in 0..ATTEMPTS {
+            let end = records::next_of_running(&self.view).ok()?;
+            let seen = self.view.first_word(end.position);
+            if !is_reached(seen, end.position) {
+                return Some(end);
+            }
+            last = Some(end);
+        }
+        // If nobody publishes, the slot is damaged.
+        last.filter(|_| self.word(PLACE) == named)
+    }
+
+    /// The position that the header names, if it cannot be. A publisher names its first record, and each that ends far enough
+    /// behind the one that was named last. It stores that behind the record, so it may have died before: no further record is
+    /// then of its epoch.
     fn wrong_place(&self) -> Option<u64> {
         let named = self.word(PLACE);
         let begins: Vec<u64> = self.epochs().into_iter().map(|(_, begin)| begin).collect();
         let is_wrong = match records::look(&self.view, named.min(MAX_POSITION - 1)) {
             Ok((_, mut next)) => {
-                let mut behind = 0;
+                let name_at = next.position.saturating_add(name_every(self.facts.capacity));
                 let limit = named.saturating_add(self.facts.capacity);
+                let mut is_owed = false;
                 loop {
                     if next.position >= limit {
                         break true;
                     }
                     let Ok((_, further)) = records::look(&self.view, next.position) else { break false };
-                    behind += 1;
-                    if behind > 1 && !begins.contains(&next.number) {
+                    let is_first = begins.contains(&next.number);
+                    if is_owed && !is_first {
                         break true;
                     }
+                    is_owed = is_first || further.position >= name_at;
                     next = Spot { number: next.number + 1, position: further.position };
                 }
             }
@@ -86,9 +106,9 @@ impl Ring {
     fn wrong_count(&self, end: Spot) -> Option<(u64, u64)> {
         let count = self.word(word::PUBLISHED);
         let next = end.number;
-        // A running publisher has published more since the end was found.
-        let is_running = self.word(PLACE) >= end.position;
         let possible = count == next || count.checked_add(1) == Some(next) && count >= self.facts.base;
+        // A running publisher has published more since the end was found.
+        let is_running = is_reached(self.view.first_word(end.position), end.position);
         (!possible && !is_running).then_some((count, next))
     }
 
@@ -263,6 +283,11 @@ impl Ring {
             },
         }
     }
+}
+
+/// Whether the slot's word says that a record was published at this position, or behind it.
+fn is_reached(seen: u64, position: u64) -> bool {
+    record::begins(seen) == Some(position) || seen / 4 > position
 }
 
 /// What `look` finds wrong, if it does so at each look: a single one may be disturbed by a running publisher.
