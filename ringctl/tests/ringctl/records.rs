@@ -161,11 +161,11 @@ fn records_by_their_numbers() {
 #[test]
 fn a_record_that_is_damaged_is_passed_over_and_said() {
     let root = PrivateRoot::new();
-    left(&root, "q", "", &[vec![1; 10], vec![2; 10], vec![3; 10]].map(|bytes| (0, bytes)));
-    // The slot of the second of the three, which takes one slot as the others do.
+    left(&root, "q", "", &[1; 20].map(|byte| (0, vec![byte; 10])));
+    // The slot of the second, which takes one slot as the others do.
     put(&root.path().join("q.ring/segment"), 512 + 8, 4);
     let (code, stdout, stderr) = run(&root, &["dump", "q"]);
-    assert_eq!((code, stdout.lines().count()), (1, 2), "{stdout}");
+    assert_eq!((code, stdout.lines().count()), (1, 19), "{stdout}");
     assert!(stderr.starts_with("1: corrupt: "), "{stderr}");
     let (code, stdout, _) = run(&root, &["verify", "q"]);
     assert_eq!(code, 1);
