@@ -23,3 +23,5 @@ pub mod table;
 pub mod torn;
 #[cfg(not(loom))]
 pub mod torn_verdict;
+#[cfg(loom)]
+pub mod truth;

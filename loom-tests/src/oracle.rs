@@ -17,17 +17,15 @@
 //! | `wake` | a subscriber sleeps for ever: loom reports a deadlock, and a thread is asleep |
 //! | `restart` | a message of an epoch comes, or is skipped, before `Restarted`, `Restarted` names another first message, or `RestartsUnknown` comes though no epoch can be unknown |
 //! | `foreign` | `Corrupt` from a healthy publisher, or no `Corrupt` where a word was forged |
-//!
-//! The truth is kept in std's atomics, which loom does not see. It is what really happened so far in the current
-//! execution, and it adds nothing to what loom explores.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use feed_ring::sync::model;
 use feed_ring::{Ahead, InProcess, Join, Payload, Publisher, Subscriber, TryRecvError, WaitStrategy, in_process};
 
 use crate::explore::{met, violated};
+pub use crate::truth::{Step, Truth};
+use crate::truth::{Told, without_waiting};
 
 /// A message. Each of its words contains its number and epoch.
 pub trait Message: Payload {
@@ -57,51 +55,6 @@ impl<const N: usize> Message for [u64; N] {
     }
 }
 
-/// What happened so far.
-#[derive(Debug, Default)]
-pub struct Truth {
-    begun: AtomicU64,
-    done: AtomicU64,
-    closed: AtomicBool,
-    /// Where each epoch began, from the first.
-    epochs: Mutex<Vec<u64>>,
-    /// Numbers and epochs of all messages that any subscriber received.
-    received: Mutex<Vec<(u64, u64)>>,
-}
-
-impl Truth {
-    /// Number of messages whose publishing began.
-    pub fn begun(&self) -> u64 {
-        self.begun.load(Ordering::Relaxed)
-    }
-
-    /// Number of messages whose publishing ended.
-    pub fn done(&self) -> u64 {
-        self.done.load(Ordering::Relaxed)
-    }
-
-    /// Where the ring began.
-    fn base(&self) -> u64 {
-        self.epochs.lock().expect("no panic holds it")[0]
-    }
-
-    fn begin(&self, next: u64) {
-        self.begun.store(next, Ordering::Relaxed);
-        self.done.store(next, Ordering::Relaxed);
-        self.closed.store(false, Ordering::Relaxed);
-        self.epochs.lock().expect("no panic holds it").push(next);
-    }
-
-    fn receive(&self, number: u64, epoch: u64) {
-        let mut received = self.received.lock().expect("no panic holds it");
-        if let Some(&(_, other)) = received.iter().find(|&&(seen, other)| seen == number && other != epoch) {
-            drop(received);
-            violated("reuse", format!("message {number} came from epoch {other} and from epoch {epoch}"));
-        }
-        received.push((number, epoch));
-    }
-}
-
 /// The publisher, and the truth about it.
 pub struct Feed<T> {
     publisher: Publisher<T>,
@@ -124,8 +77,7 @@ pub fn ring<T: Message>(capacity: usize) -> (Feed<T>, Ring<T>) {
 pub fn ring_from<T: Message>(capacity: usize, base: u64) -> (Feed<T>, Ring<T>) {
     model::begin_at(base);
     let (publisher, ring) = in_process(capacity).expect("a capacity that can be");
-    let truth = Arc::new(Truth::default());
-    truth.begin(base);
+    let truth = Truth::of_ring_from(base);
     (Feed { publisher, truth: Arc::clone(&truth) }, Ring { ring, truth })
 }
 
@@ -142,24 +94,19 @@ impl<T: Message> Feed<T> {
 
     /// Publishes the next `N` messages, as one batch if they are more than one.
     pub fn publish_batch<const N: usize>(&mut self) {
-        let first = self.truth.begun.fetch_add(N as u64, Ordering::Relaxed);
-        let messages: [T; N] = std::array::from_fn(|index| T::of(first + index as u64, self.publisher.epoch()));
-        let published = match &messages[..] {
-            [message] => self.publisher.publish(message),
-            messages => self.publisher.publish_batch(messages).start,
-        };
-        if published != first {
-            violated("order", format!("message {first} was published as {published}"));
-        }
-        // The last message of a killed publisher may be published or not.
-        if !model::died() {
-            self.truth.done.fetch_add(N as u64, Ordering::Relaxed);
-        }
+        let Feed { publisher, truth } = self;
+        truth.publish(N as u64, |first| {
+            let messages: [T; N] = std::array::from_fn(|index| T::of(first + index as u64, publisher.epoch()));
+            match &messages[..] {
+                [message] => publisher.publish(message),
+                messages => publisher.publish_batch(messages).start,
+            }
+        });
     }
 
     /// Ends the ring cleanly.
     pub fn close(self) {
-        self.truth.closed.store(true, Ordering::Relaxed);
+        self.truth.close();
         self.publisher.close().expect("nothing to remove");
     }
 
@@ -185,15 +132,11 @@ impl<T: Message> Ring<T> {
         let subscriber = self.ring.subscribe_with(join, wait);
         let witness = Witness {
             truth: Arc::clone(&self.truth),
+            told: Told::new(&self.truth, join, subscriber.first(), subscriber.epoch()),
             first: subscriber.first(),
-            last: None,
             received: 0,
             lost: 0,
             skipped: 0,
-            epoch: subscriber.epoch(),
-            last_epoch: 0,
-            unknown_before: 0,
-            joined: join,
             forged: false,
             subscriber,
         };
@@ -212,55 +155,14 @@ impl<T: Message> Ring<T> {
     /// Takes over the ring, if its publisher ended. `seen` is the number after the last message that anybody can have
     /// seen, if that is known.
     pub fn take_over(&self, seen: Option<u64>) -> Option<Feed<T>> {
-        // The truth is updated first, because subscribers learn of the epoch while it begins.
-        seen.inspect(|&seen| self.truth.begin(seen));
-        let publisher = self.ring.take_over()?;
-        let next = publisher.published();
-        match seen {
-            None => self.truth.begin(next),
-            Some(seen) if next == seen => {}
-            Some(seen) => {
-                violated("next", format!("a takeover goes on at {next}; what can be seen ends before {seen}"))
-            }
-        }
+        let take_over = || {
+            self.ring.take_over().map(|publisher| {
+                let next = publisher.published();
+                (publisher, next)
+            })
+        };
+        let publisher = self.truth.take_over(seen, take_over)?;
         Some(Feed { publisher, truth: Arc::clone(&self.truth) })
-    }
-}
-
-/// The result of one call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// This many messages, all correct.
-    Messages(usize),
-    /// Nothing yet.
-    Empty,
-    /// A correct loss.
-    Lagged,
-    /// The end after a close.
-    Closed,
-    /// The end after a death.
-    Dead,
-    /// The beginning of another epoch, at the right place.
-    Restarted,
-    /// That others began, and that it is not known where.
-    Unknown,
-    /// A word that no publisher stores.
-    Corrupt,
-}
-
-impl Step {
-    /// Its letter in the table of models.
-    fn letter(self) -> char {
-        match self {
-            Step::Messages(_) => 'M',
-            Step::Empty => 'e',
-            Step::Lagged => 'L',
-            Step::Closed => 'C',
-            Step::Dead => 'D',
-            Step::Restarted => 'R',
-            Step::Unknown => 'U',
-            Step::Corrupt => 'X',
-        }
     }
 }
 
@@ -268,17 +170,11 @@ impl Step {
 pub struct Witness<T> {
     subscriber: Subscriber<T>,
     truth: Arc<Truth>,
+    told: Told,
     first: u64,
-    last: Option<u64>,
     received: u64,
     lost: u64,
     skipped: u64,
-    epoch: u64,
-    /// The epoch of the last message. Messages of an unknown epoch do not go back behind it.
-    last_epoch: u64,
-    /// Of messages before this one the epoch was said to be unknown.
-    unknown_before: u64,
-    joined: Join,
     forged: bool,
 }
 
@@ -396,18 +292,7 @@ impl<T: Message> Witness<T> {
         let before = self.subscriber.sequence();
         match self.subscriber.recv() {
             Ok(message) => self.message(before, &message),
-            Err(error) => self.error(
-                before,
-                match error {
-                    feed_ring::RecvError::Lagged { missed } => TryRecvError::Lagged { missed },
-                    feed_ring::RecvError::Closed => TryRecvError::Closed,
-                    feed_ring::RecvError::PublisherDead => TryRecvError::PublisherDead,
-                    feed_ring::RecvError::Corrupt(corrupt) => corrupt.into(),
-                    feed_ring::RecvError::Restarted { epoch, sequence } => TryRecvError::Restarted { epoch, sequence },
-                    feed_ring::RecvError::RestartsUnknown { until } => TryRecvError::RestartsUnknown { until },
-                    error => violated("end", format!("{error:?} from a ring that never had it")),
-                },
-            ),
+            Err(error) => self.error(before, without_waiting(error)),
         }
     }
 
@@ -427,10 +312,7 @@ impl<T: Message> Witness<T> {
             match self.ask() {
                 Step::Messages(_) | Step::Lagged | Step::Restarted | Step::Unknown => {}
                 end => {
-                    let (sequence, done) = (self.subscriber.sequence(), self.truth.done());
-                    if sequence < done {
-                        violated("gap", format!("{end:?} at {sequence}, and {done} messages were published"));
-                    }
+                    self.told.drained(self.subscriber.sequence(), end);
                     return end;
                 }
             }
@@ -464,24 +346,10 @@ impl<T: Message> Witness<T> {
     }
 
     fn content(&mut self, sequence: u64, message: &T) {
-        let Some((number, epoch)) = message.number() else {
+        let Some(said) = message.number() else {
             violated("torn", format!("message {sequence} is {}", message.text()));
         };
-        if let Some(last) = self.last
-            && number <= last
-        {
-            violated("order", format!("message {number} after message {last}"));
-        }
-        if number != sequence {
-            violated("number", format!("message {number} came as {sequence}"));
-        }
-        let unknown = number < self.unknown_before && epoch >= self.epoch.max(self.last_epoch);
-        if epoch != self.epoch && !unknown {
-            violated("restart", format!("message {number} is of epoch {epoch}, told was {}", self.epoch));
-        }
-        self.last_epoch = epoch;
-        self.truth.receive(number, epoch);
-        self.last = Some(number);
+        self.told.message(sequence, said);
     }
 
     fn error(&mut self, before: u64, error: TryRecvError) -> Step {
@@ -501,47 +369,10 @@ impl<T: Message> Witness<T> {
                 }
                 self.lagged()
             }
-            TryRecvError::Restarted { epoch, sequence } => {
+            error => {
                 self.balance(before);
-                let begins = self.truth.epochs.lock().expect("no panic holds it").clone();
-                // Whoever joined by how far the publisher was knows the epoch that it published in.
-                let joined_before = matches!(self.joined, Join::Sequence(_)) || sequence >= self.first;
-                if epoch <= self.epoch || begins.get(epoch as usize - 1) != Some(&sequence) || !joined_before {
-                    let found = format!("epoch {epoch} at {sequence} after epoch {}", self.epoch);
-                    violated("restart", format!("{found}; they began at {begins:?}"));
-                }
-                self.epoch = epoch;
-                Step::Restarted
+                self.told.event(before, &error)
             }
-            TryRecvError::RestartsUnknown { until } => {
-                self.balance(before);
-                let begins = self.truth.epochs.lock().expect("no panic holds it").clone();
-                // At least one whole epoch lies between the one that was told and the one that is known again.
-                let known = begins.iter().rposition(|&begin| begin == until).map_or(0, |index| index as u64 + 1);
-                if known < self.epoch + 2 || until <= before.max(self.unknown_before) {
-                    let found = format!("unknown before {until} at {before} after epoch {}", self.epoch);
-                    violated("restart", format!("{found}; they began at {begins:?}"));
-                }
-                self.unknown_before = until;
-                Step::Unknown
-            }
-            TryRecvError::Closed | TryRecvError::PublisherDead => {
-                self.balance(before);
-                // The end is of the epoch reported last: messages of a later epoch do not count.
-                let begins = self.truth.epochs.lock().expect("no panic holds it").clone();
-                let done = begins.get(self.epoch as usize).copied().unwrap_or(self.truth.done());
-                if before < done {
-                    violated("end", format!("{error:?} at {before}, and {done} messages were published"));
-                }
-                // A later publisher may have closed since the death of this one.
-                let is_last = self.epoch as usize == begins.len();
-                if error == TryRecvError::PublisherDead && is_last && self.truth.closed.load(Ordering::Relaxed) {
-                    violated("end", format!("{error:?} from a publisher that closed"));
-                }
-                if error == TryRecvError::Closed { Step::Closed } else { Step::Dead }
-            }
-            TryRecvError::Corrupt(corrupt) => violated("foreign", corrupt.to_string()),
-            error => violated("end", format!("{error:?} from a ring that never had it")),
         }
     }
 
