@@ -67,11 +67,13 @@ pub(crate) fn begin_epoch(memory: &Memory<WriteWord>, layout: &Layout, next: Nex
     // T3. Marks the slot even if it may be marked already: the last publisher may have died between publishing a
     // message and marking the next slot. Without it a reader could accept a torn message.
     // A table has no slot for the next store: its writer marks a copy when it begins to overwrite it.
-    let slots = || Slots::new(memory.clone(), layout, DynamicStride::of(layout));
-    match layout.parts {
-        Parts::Messages if on("T3") => slot::mark(slots().at(position), position),
-        Parts::Records { .. } if on("T3") => record::mark(slots().at(position), position),
-        Parts::Messages | Parts::Records { .. } | Parts::Rows(_) => {}
+    if on("T3") {
+        let slots = || Slots::new(memory.clone(), layout, DynamicStride::of(layout));
+        match layout.parts {
+            Parts::Messages => slot::mark(slots().at(position), position),
+            Parts::Records { .. } => record::mark(slots().at(position), position),
+            Parts::Rows(_) => {}
+        }
     }
     let epoch = memory[layout.epoch()].load().wrapping_add(1).max(1);
     // T8. Pairs with V8. A reader that finds this beginning in the place of an older one sees that an epoch began since,
