@@ -76,10 +76,16 @@ impl Head {
     }
 }
 
-/// Publishes a record at `position`, whose slot is already marked, and marks the slot behind it. Returns that slot's
-/// position.
+/// Publishes a record at `position`, whose slot is already marked, names the position in the header's word `last`, and marks the
+/// slot behind the record. Returns that slot's position.
 #[inline(always)]
-pub(crate) fn publish<S: Stride>(slots: &Slots<WriteWord, S>, position: u64, name: (u64, u8), bytes: &[u8]) -> u64 {
+pub(crate) fn publish<S: Stride>(
+    slots: &Slots<WriteWord, S>,
+    last: &WriteWord,
+    position: u64,
+    name: (u64, u8),
+    bytes: &[u8],
+) -> u64 {
     let (head, rest) = bytes.split_at(bytes.len().min(in_first(slots.words())));
     let end = position + slots_of(bytes.len(), slots.words());
     for further in position + 1..end {
@@ -96,7 +102,7 @@ pub(crate) fn publish<S: Stride>(slots: &Slots<WriteWord, S>, position: u64, nam
     } else {
         copy_slots::store_one(&first[2..], head);
     }
-    end_with(slots, position..end, name, bytes.len());
+    end_with(slots, last, position..end, name, bytes.len());
     // The next record may be as long.
     if !rest.is_empty() {
         copy_slots::own(slots, end + 1, (end - position - 1).min(OWN_AHEAD));
@@ -108,6 +114,7 @@ pub(crate) fn publish<S: Stride>(slots: &Slots<WriteWord, S>, position: u64, nam
 #[inline(always)]
 pub(crate) fn publish_in_two(
     slots: &Slots<WriteWord, LineStride>,
+    last: &WriteWord,
     position: u64,
     name: (u64, u8),
     (head, rest): (&[u8; FIRST_WORDS * 8], &[u8]),
@@ -117,7 +124,7 @@ pub(crate) fn publish_in_two(
     before_the_bytes();
     copy_slots::store_short(&slots.at(further)[1..], rest);
     copy_slots::store_short(&slots.at(position)[2..], head);
-    end_with(slots, position..end, name, head.len() + rest.len());
+    end_with(slots, last, position..end, name, head.len() + rest.len());
     copy_slots::own(slots, end + 1, 1);
     end
 }
@@ -138,13 +145,16 @@ fn before_the_bytes() {
     fence("Q3", Ordering::Release);
 }
 
-/// Publishes the record whose bytes were stored at these positions.
+/// Publishes the record whose bytes were stored at these positions, and names it in the header's word `last`.
 #[inline(always)]
-fn end_with<S: Stride>(slots: &Slots<WriteWord, S>, positions: Range<u64>, (number, kind): (u64, u8), length: usize) {
+fn end_with<S: Stride>(slots: &Slots<WriteWord, S>, last: &WriteWord, positions: Range<u64>, (number, kind): (u64, u8), length: usize) {
     let first = slots.at(positions.start);
     first[1].store(Head { number: number as u32, length, kind }.word());
     // Q4. Pairs with Q8. A reader that sees the record published sees all of it.
     first[0].store_ordered("Q4", Ordering::Release, published(positions.start));
+    // Q16. Pairs with Q15. Whoever sees where the last record begins sees that record. The slot behind it is marked after that: in
+    // a small ring it may be that of the record before, which the header must not name any more if the publisher dies here.
+    last.store_ordered("Q16", Ordering::Release, positions.start);
     mark(slots.at(positions.end), positions.end);
 }
 

@@ -7,14 +7,14 @@ use super::enums::Records;
 use super::error::TooLong;
 use crate::error::CloseError;
 use crate::format::layout::{Layout, Parts};
-use crate::format::records::{in_first, in_further, longest, name_every};
+use crate::format::records::{in_first, in_further, longest};
 use crate::memory::{Memory, Pinned};
 use crate::placement::{Placement, Side, look::look};
 use crate::protocol::record;
 use crate::protocol::slots::{DynamicStride, LineStride, Slots};
 use crate::protocol::wake::Wake;
 use crate::publisher::life::Life;
-use crate::sync::{LINE_WORDS, Ordering, WriteWord};
+use crate::sync::{LINE_WORDS, WriteWord};
 use crate::transport::host::Made;
 
 /// The one publisher of a ring of [records](crate::records). It ends as a [`Publisher`](crate::Publisher) does, and what is said
@@ -25,9 +25,6 @@ pub struct RecordPublisher {
     place: Pinned<WriteWord>,
     next: u64,
     position: u64,
-    /// The position from which on a record is named in the header, and the slots between two such records.
-    name_at: u64,
-    name_every: u64,
     longest: usize,
     capacity: u64,
     life: Life,
@@ -70,8 +67,6 @@ impl RecordPublisher {
             next: next.sequence,
             position: next.position,
             longest: longest(layout.capacity, layout.slot_words),
-            name_at: 0,
-            name_every: name_every(layout.capacity),
             capacity: layout.capacity,
             buffer: Vec::new(),
         }
@@ -87,8 +82,8 @@ impl RecordPublisher {
         match &self.slots {
             AnySlots::Lines(slots) if bytes.len() <= ONE_SLOT => {
                 let position = self.position;
-                let end = record::publish(slots, position, (self.next, kind), bytes);
-                Ok(self.announce(position, end))
+                let end = record::publish(slots, &self.place, position, (self.next, kind), bytes);
+                Ok(self.announce(end))
             }
             AnySlots::Lines(_) if bytes.len() <= TWO_SLOTS && self.longest >= TWO_SLOTS => {
                 Ok(self.publish_in_two(kind, bytes))
@@ -104,8 +99,8 @@ impl RecordPublisher {
             unreachable!("its length was looked at")
         };
         let position = self.position;
-        let end = record::publish_in_two(slots, position, (self.next, kind), parts);
-        self.announce(position, end)
+        let end = record::publish_in_two(slots, &self.place, position, (self.next, kind), parts);
+        self.announce(end)
     }
 
     /// The same for any record. Not inlined, so that a record in one slot of one line costs nothing for it.
@@ -116,33 +111,21 @@ impl RecordPublisher {
         }
         let position = self.position;
         let end = match &self.slots {
-            AnySlots::Lines(slots) => record::publish(slots, position, (self.next, kind), bytes),
-            AnySlots::Larger(slots) => record::publish(slots, position, (self.next, kind), bytes),
+            AnySlots::Lines(slots) => record::publish(slots, &self.place, position, (self.next, kind), bytes),
+            AnySlots::Larger(slots) => record::publish(slots, &self.place, position, (self.next, kind), bytes),
         };
-        Ok(self.announce(position, end))
+        Ok(self.announce(end))
     }
 
-    /// Counts the record that was published from `position` up to `end`, and returns its number.
+    /// Counts the record that was published up to `end`, and returns its number.
     #[inline(always)]
-    fn announce(&mut self, position: u64, end: u64) -> u64 {
+    fn announce(&mut self, end: u64) -> u64 {
         let number = self.next;
         (self.next, self.position) = (number + 1, end);
-        if end >= self.name_at {
-            self.name_place(position);
-        }
         // Relaxed: it bounds what the slots say.
         self.published.store(number + 1);
         self.life.waker.published();
         number
-    }
-
-    /// Names the record at `position` in the header, as one of the last. It is named only now and then, because that is a store
-    /// more; readers go on from it.
-    #[inline]
-    fn name_place(&mut self, position: u64) {
-        // Q16. Pairs with Q15. Whoever sees this position sees the record that begins there.
-        self.place.store_ordered("Q16", Ordering::Release, position);
-        self.name_at = self.position + self.name_every;
     }
 
     /// Publishes the record of `length` bytes that `fill` writes into a zeroed buffer, and returns its number. `fill` works
