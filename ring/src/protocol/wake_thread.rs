@@ -9,12 +9,10 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use super::end::next_of_running;
-use super::place::Place;
-use super::position::Position;
+use super::place::Unfound;
 use super::sleepers::Sleepers;
-use super::slot;
 use super::view::View;
+use super::{end, records, slot};
 use crate::format::layout::{Layout, Parts};
 use crate::memory::{Memory, OwnThread, Pinned};
 use crate::sync::{Apart, Ordering, Word, WriteWord, fence, nap, on, sleep, spawn, wake};
@@ -83,7 +81,11 @@ impl Run {
                 active = Instant::now();
             }
             let next = self.published.next();
-            if self.sleepers.flag.load() != 0 && announced != Some(next) && self.published.is_last_seen(next) {
+            if let Some(next) = next
+                && self.sleepers.flag.load() != 0
+                && announced != Some(next)
+                && self.published.is_last_seen(next)
+            {
                 announced = Some(next);
                 // W5. Pairs with P2, or K5, and, through W2, with B1: a sleeper that sees the event changed sees every message
                 // that is announced here. It would not be woken for them again.
@@ -108,12 +110,16 @@ enum Published {
 }
 
 impl Published {
-    /// The sequence after the last message, or the number of stores.
-    fn next(&self) -> u64 {
+    /// The sequence after the last message, or the number of stores. `None` if records came too quickly: the next look is soon.
+    fn next(&self) -> Option<u64> {
         match self {
-            Published::Ring(view) => next_of_running(view),
-            Published::Records(view) => Position::published(view),
-            Published::Rows(count) => count.load(),
+            Published::Ring(view) => Some(end::next_of_running(view)),
+            Published::Records(view) => match records::next_of_running(view) {
+                Ok(next) => Some(next.number),
+                Err(Unfound::Overtaken) => None,
+                Err(Unfound::Corrupt(_)) => Some(view.published_count()),
+            },
+            Published::Rows(count) => Some(count.load()),
         }
     }
 
