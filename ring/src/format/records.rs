@@ -75,9 +75,8 @@ pub(crate) const fn slots_of(length: usize, words: usize) -> u64 {
 /// The longest record of a ring of `capacity` slots: a quarter of the ring, and at most 16 MiB less one byte. A ring of 2^32
 /// slots holds fewer than 2^32 records, so 32 bits of a number tell which of them it is.
 pub(crate) const fn longest(capacity: u64, words: usize) -> usize {
-    // One slot is always marked for the next record.
-    let slots = if RECORD_PART == 1 { capacity - 1 } else { capacity / RECORD_PART };
-    let further = slots.saturating_sub(1) as usize;
+    // In a ring of two slots, one of them.
+    let further = (capacity / RECORD_PART).saturating_sub(1) as usize;
     let length = further.saturating_mul(in_further(words)).saturating_add(in_first(words));
     if length < MAX_LENGTH { length } else { MAX_LENGTH }
 }

@@ -13,8 +13,8 @@ pub(crate) const PAD_WORDS: usize = 1;
 pub(crate) const EPOCHS: u64 = 3;
 /// A log that two stores overwrite.
 pub(crate) const LEAST_LOG: u64 = 2;
-/// All slots but one.
-pub(crate) const RECORD_PART: u64 = 1;
+/// Half of them, so that four slots have records of two.
+pub(crate) const RECORD_PART: u64 = 2;
 pub(crate) const MAPPABLE: bool = false;
 
 /// A word as the processor accesses it: one atomic, or one for each part if the word crosses a boundary.
