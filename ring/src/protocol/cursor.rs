@@ -210,7 +210,7 @@ impl<P: Place> Cursor<P> {
         Corrupt { what: "a slot", found, sequence: self.next }.into()
     }
 
-    /// Counts the lost messages and moves the cursor past them. `published` is the count that the slot implies.
+    /// Counts the lost messages and moves the cursor past them. `published` is what the slot implies.
     fn lapped(&mut self, published: u64, goes_on: impl Fn() -> bool) -> TryRecvError {
         let goes_on = || self.view.state() == state::LIVE && goes_on();
         let (resume, place) = match P::resume(&self.view, self.next, published, goes_on) {

@@ -32,7 +32,7 @@ pub(crate) trait Place: Copy + Send + Sync + 'static {
     /// Whether message `number` is here. The error is the word that was there instead.
     fn look(&mut self, view: &View, number: u64) -> Result<(), u64>;
 
-    /// Where a subscriber goes on that was lapped before message `number`. `published` is the count that the slot implied.
+    /// Where a subscriber goes on that was lapped before message `number`. `published` is what [`Absence::Lapped`] said.
     /// `goes_on` tells whether more will be overwritten.
     fn resume(view: &View, number: u64, published: u64, goes_on: impl Fn() -> bool) -> Result<(u64, Self), Unfound>;
 
@@ -47,7 +47,7 @@ pub(crate) enum Settled {
     Waiting,
     /// It is there after all: its place has only just been found.
     Here,
-    /// It never comes. At least `published` messages were published.
+    /// It never comes: see [`Absence::Lapped`].
     Lapped { published: u64 },
     /// A slot has this word, which no publisher stored there.
     Corrupt(u64),

@@ -342,14 +342,13 @@ pub(crate) fn why_absent(seen: u64, position: u64, mask: u64) -> Absence {
     if (found & mask != position & mask || found >= MAX_POSITION || what == 0) && on("Q13") {
         return Absence::Corrupt;
     }
-    match found.cmp(&position) {
-        std::cmp::Ordering::Less => Absence::NotYet,
-        // Marked, or left by a publisher that died when it had begun a longer record before this one.
-        std::cmp::Ordering::Equal if what == 1 || what == 3 => Absence::NotYet,
-        // It is there and was refused.
-        std::cmp::Ordering::Equal => Absence::Corrupt,
-        std::cmp::Ordering::Greater => Absence::Lapped { published: 0 },
+    if found > position {
+        // This slot is written at each lap, so the one behind it is the oldest that can be left.
+        return Absence::Lapped { published: found.saturating_sub(mask).max(position + 1) };
     }
+    // A record that is there was refused. Else the slot is of an older lap, is marked, or was left by a publisher that died when it
+    // had begun a longer record before this one.
+    if found == position && what == 2 { Absence::Corrupt } else { Absence::NotYet }
 }
 
 #[cfg(all(test, not(loom)))]
@@ -370,9 +369,10 @@ mod tests {
     #[test]
     fn a_word_tells_not_yet_from_lapped_and_corrupt() {
         let said = |seen| why_absent(seen, 6, 3);
-        let lapped = Absence::Lapped { published: 0 };
         assert_eq!([0, marked(6), continued(6), published(2), continued(2)].map(said), [Absence::NotYet; 5]);
-        assert_eq!([marked(10), published(10), continued(10)].map(said), [lapped; 3]);
+        let lapped = |published| Absence::Lapped { published };
+        assert_eq!([marked(10), published(10), continued(10)].map(said), [lapped(7); 3]);
+        assert_eq!(said(marked(18)), lapped(15));
         let wrong = [published(7), published(6), 4 * 6, marked(MAX_POSITION + 2), u64::MAX];
         assert_eq!(wrong.map(said), [Absence::Corrupt; 5]);
     }

@@ -11,7 +11,7 @@ use super::slot::Absence;
 use super::view::View;
 use crate::format::layout::MAX_SEQUENCE;
 use crate::format::records::{MAX_POSITION, longest};
-use crate::sync::tuning::{MARGIN, MARGIN_PART};
+use crate::sync::tuning::{END_ATTEMPTS, MARGIN, MARGIN_PART};
 use crate::sync::{Ordering, fence, on};
 
 /// The number of a record and the position of its first slot.
@@ -20,10 +20,6 @@ pub(crate) struct Spot {
     pub(crate) number: u64,
     pub(crate) position: u64,
 }
-
-/// Attempts to find the end while the publisher overtakes every look. It needs a ring as small as a record, or a reader that
-/// is kept from running.
-pub(crate) const ATTEMPTS: u32 = 16;
 
 /// A lapped subscriber goes on at most so many slots after the oldest.
 const MARGIN_SLOTS: u64 = 8 * MARGIN;
@@ -73,7 +69,10 @@ pub(crate) fn next_of_running(view: &View) -> Result<Spot, Unfound> {
 /// # Errors
 /// [`Unfound`].
 pub(crate) fn newest(view: &View) -> Result<(Option<Spot>, Spot), Unfound> {
-    for _ in 0..ATTEMPTS {
+    for _ in 0..END_ATTEMPTS {
+        // Q19. Pairs with Q3. A word of a record that is being written may have told that another is gone. Whoever saw it sees
+        // below the end as it was two records before that word, which is behind the record that is gone: see docs/protocol.md.
+        fence("Q19", Ordering::Acquire);
         let position = view.last_position();
         // Q15. Pairs with Q16. A reader that sees the position sees the record that begins there.
         fence("Q15", Ordering::Acquire);
@@ -172,13 +171,14 @@ pub(crate) fn held(view: &View) -> Result<(Spot, Spot), Unfound> {
     Ok((first_from(view, oldest_position(view, end.position), end).unwrap_or(end), end))
 }
 
-/// Where a lapped subscriber goes on: see [`Place::resume`](super::place::Place::resume).
+/// Where a lapped subscriber goes on: see [`Place::resume`](super::place::Place::resume). No slot before `from` is left.
 ///
 /// # Errors
 /// [`Unfound`].
-pub(crate) fn resume(view: &View, goes_on: impl Fn() -> bool) -> Result<Spot, Unfound> {
+pub(crate) fn resume(view: &View, from: u64, goes_on: impl Fn() -> bool) -> Result<Spot, Unfound> {
     let end = next_of_running(view)?;
-    let oldest = oldest_position(view, end.position);
+    // What is older may still be seen as it was before it was overwritten.
+    let oldest = oldest_position(view, end.position).max(from);
     // Q18. As L3 and L4, in slots.
     let wanted = if on("Q18") { (view.window() / MARGIN_PART).min(MARGIN_SLOTS) } else { 0 };
     let margin = if wanted > 0 && oldest > 0 && goes_on() { wanted } else { 0 };
@@ -201,7 +201,7 @@ pub(crate) enum Located {
 /// # Errors
 /// [`Unfound`].
 pub(crate) fn locate(view: &View, number: u64) -> Result<Located, Unfound> {
-    for _ in 0..ATTEMPTS {
+    for _ in 0..END_ATTEMPTS {
         let end = next_of_running(view)?;
         if number >= end.number {
             return Ok(if number == end.number { Located::Here(end) } else { Located::Behind(end) });
@@ -222,7 +222,7 @@ fn locate_before(view: &View, end: Spot, number: u64) -> Option<Located> {
     loop {
         let from = end.position.saturating_sub(back).max(oldest);
         match first_from(view, from, end) {
-            Some(found) if found.number <= number => return walk(view, found, number).map(Located::Here),
+            Some(found) if found.number <= number => return walk(view, found, number, end).map(Located::Here),
             // Records are in the order of their numbers, so this one is overwritten.
             found if from == oldest => return Some(Located::Gone(found.unwrap_or(end))),
             _ => back = back.saturating_mul(2),
@@ -230,10 +230,13 @@ fn locate_before(view: &View, end: Spot, number: u64) -> Option<Located> {
     }
 }
 
-/// Walks from a record to one of a higher number.
-fn walk(view: &View, from: Spot, number: u64) -> Option<Spot> {
+/// Walks from a record to one of a higher number, before `end`.
+fn walk(view: &View, from: Spot, number: u64, end: Spot) -> Option<Spot> {
     let mut spot = from;
     while spot.number < number {
+        if spot.position >= end.position {
+            return None; // the numbers are forged
+        }
         let (_, next) = look(view, spot.position).ok()?;
         spot = Spot { number: spot.number + 1, position: next.position };
     }

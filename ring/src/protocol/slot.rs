@@ -118,9 +118,10 @@ pub(crate) fn is_decided(slot: &[Word], sequence: u64, mask: u64) -> bool {
 pub(crate) enum Absence {
     /// Not published yet.
     NotYet,
-    /// Overwritten, or about to be: at least `published` messages have been published, counted from sequence 0.
+    /// Overwritten, or about to be.
     Lapped {
-        /// The sequence after the last message that is known to be published.
+        /// The sequence after the last message that is known to be published, counted from sequence 0. Of records: no slot before
+        /// this position is left.
         published: u64,
     },
     /// No publisher can have stored this sequence word in this slot.

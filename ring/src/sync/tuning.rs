@@ -32,6 +32,10 @@ mod real {
     /// 56 bytes, and 33 with 248: docs/performance.md.
     pub(crate) const ROW_ATTEMPTS: u32 = 1 << 16;
 
+    /// Attempts to find the end of the records while the publisher overtakes every look. It needs a ring as small as a record, or
+    /// a reader that is kept from running.
+    pub(crate) const END_ATTEMPTS: u32 = 16;
+
     /// Rounds of polls before a blocking subscriber sleeps. They take about 10 µs, as long as falling asleep and
     /// waking.
     pub(crate) const ROUNDS: u32 = 8;
@@ -50,6 +54,8 @@ mod modelled {
     /// A ring of 4 slots has a margin of 1. A ring of 2 slots has none.
     pub(crate) const MARGIN_PART: u64 = super::super::modelled::model::MARGIN_PART;
     pub(crate) static ROUNDS: u32 = 0;
+    /// Each may see the same again, so more of them only multiply the executions.
+    pub(crate) const END_ATTEMPTS: u32 = 2;
     /// One attempt: to a model, a second one is the same as reading again.
     pub(crate) const ROW_ATTEMPTS: u32 = 1;
 }
