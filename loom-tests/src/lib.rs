@@ -18,6 +18,8 @@ pub mod models;
 #[cfg(loom)]
 pub mod oracle;
 #[cfg(loom)]
+pub mod record_oracle;
+#[cfg(loom)]
 pub mod table;
 #[cfg(not(loom))]
 pub mod torn;

@@ -12,6 +12,7 @@ mod faults;
 mod joins;
 mod keyed;
 mod parking;
+mod records;
 mod rows;
 mod shapes;
 mod stream;
@@ -180,6 +181,32 @@ pub const ALL: &[Model] = &[
     Model::new("straddling", "MeL", "2 slots, 3 messages, one word in three across a boundary", faults::straddling)
         .preemptions(1)
         .every_store(),
+    Model::new("records", "MeL", "2 slots, 3 records, 1 read", records::short).preemptions(2),
+    Model::new("records-long", "ML", "4 slots, 3 records of two slots, 1 read", records::long).preemptions(1),
+    Model::new("records-mixed", "ML", "4 slots, records of 1, 1, 1 and 2 slots, 1 read", records::mixed).preemptions(1),
+    Model::new("records-stale", "ML", "the same behind one that was read", records::stale).preemptions(2),
+    Model::new("records-behind", "ML", "the same of which it knows nothing", records::behind).preemptions(1),
+    Model::new("records-lines", "Me", "2 slots of two lines, 2 records, 1 read", records::lines).preemptions(2),
+    Model::new("records-latest", "M", "4 slots, 3 records, the newest asked for", records::latest).preemptions(1),
+    Model::new("records-join", "MeL", "joins beside a record, in each way", records::join).preemptions(2).every_store(),
+    Model::new("records-close", "MC", "2 records, then a close; read to the end", records::close).preemptions(1),
+    Model::new("records-unwind", "MD", "2 records, then a panic; read to the end", records::unwind).preemptions(1),
+    Model::new("records-death", "Me", "killed at every store; one reads on, one joins", records::death)
+        .preemptions(2)
+        .every_store(),
+    Model::new("records-small", "Me", "the same with 2 slots", records::death_small).preemptions(1).every_store(),
+    Model::new("records-takeover", "ML", "killed at every store, another goes on; 1 read", records::takeover)
+        .preemptions(1)
+        .every_store(),
+    Model::new("records-twice", "M", "killed at every store of a takeover; 1 read", records::takeover_twice)
+        .preemptions(1)
+        .every_store(),
+    Model::new("records-park", "Mz", "a record for a subscriber that sleeps", records::park_next).preemptions(2),
+    Model::new("records-later", "Mz", "a later record for one that sleeps", records::park_later).preemptions(1),
+    Model::new("records-thread", "Mz", "a record for a sleeper that a thread wakes", records::park_thread)
+        .preemptions(1),
+    Model::new("records-forged", "", "a store says what no publisher stores", records::forged).every_store(),
+    Model::new("records-base", "ML", "a ring from record 3 on; joins at 1", records::base).preemptions(2),
     Model::new("deep-takeover", "MeLDR", "killed at every store, another goes on; 2 reads", faults::takeover::<2>)
         .preemptions(2)
         .every_store()
@@ -206,6 +233,10 @@ pub const ALL: &[Model] = &[
     .preemptions(2)
     .deep(),
     Model::new("deep-wrap", "MeL", "4 slots, 6 messages, 3 reads", stream::run::<2, 4, 6, 3>).preemptions(3).deep(),
+    Model::new("deep-records", "MeL", "2 slots, 3 records, 2 reads", records::short_twice).preemptions(2).deep(),
+    Model::new("deep-records-long", "ML", "4 slots, 3 records of two slots, 1 read", records::long)
+        .preemptions(2)
+        .deep(),
     Model::new("deep-two", "MeL", "2 slots, 2 messages, 2 subscribers", stream::two::<2, 2>).preemptions(3).deep(),
 ];
 
