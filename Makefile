@@ -35,7 +35,7 @@ test: ## every test
 
 .PHONY: faults
 faults: ## a publisher killed at each of its stores
-	RUSTFLAGS="--cfg feed_ring_faults" $(CARGO) test -p feed-ring --test faults --test faults_keyed --test wakes --locked --target-dir target/faults -- --nocapture
+	RUSTFLAGS="--cfg feed_ring_faults" $(CARGO) test -p feed-ring --test faults --test faults_keyed --test faults_records --test wakes --locked --target-dir target/faults -- --nocapture
 
 .PHONY: loom
 loom: ## the models and their mutants; red if an ordering is missing (loom-deep: longer models)
