@@ -86,7 +86,7 @@ bench: ## benches of single operations
 
 .PHONY: fuzz
 fuzz: SECONDS ?= 600
-fuzz: TARGETS ?= segment table dbn itch csv
+fuzz: TARGETS ?= segment table records dbn itch csv
 fuzz: ## each decoder and the segment under cargo-fuzz, 10 minutes each (SECONDS=, TARGETS=); needs nightly and cargo-fuzz
 	$(CARGO) +nightly run --quiet --release --locked --manifest-path fuzz/Cargo.toml --bin seeds
 	for target in $(TARGETS); do \

@@ -1,5 +1,6 @@
 //! Common parts of the fuzz targets: a valid ring to damage, and every operation of a subscriber on it.
 
+pub mod records;
 pub mod rows;
 
 use std::fs;

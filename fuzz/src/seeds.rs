@@ -45,5 +45,9 @@ fn main() {
             write("table", &format!("{kind}.{since}"), &[&[kind as u8 | since << 1], &segment[..]].concat());
         }
     }
+    let segment = feed_fuzz::records::valid(root.path());
+    for how in [0, 1, 3, 35 << 2 | 3] {
+        write("records", &how.to_string(), &[&[how], &segment[..]].concat());
+    }
     println!("{}", corpus.display());
 }
