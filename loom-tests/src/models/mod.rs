@@ -201,6 +201,11 @@ pub const ALL: &[Model] = &[
     Model::new("records-twice", "M", "killed at every store of a takeover; 1 read", records::takeover_twice)
         .preemptions(1)
         .every_store(),
+    Model::new("records-newest", "R", "a takeover by 2 records, newest asked for", records::takeover_latest)
+        .preemptions(1),
+    Model::new("records-rejoin", "ML", "joins during a takeover, in each way; 1 read", records::takeover_join::<1>)
+        .preemptions(1)
+        .every_store(),
     Model::new("records-park", "Mz", "a record for a subscriber that sleeps", records::park_next).preemptions(2),
     Model::new("records-later", "Mz", "a later record for one that sleeps", records::park_later).preemptions(1),
     Model::new("records-thread", "Mz", "a record for a sleeper that a thread wakes", records::park_thread)
@@ -236,6 +241,10 @@ pub const ALL: &[Model] = &[
     Model::new("deep-records", "MeL", "2 slots, 3 records, 2 reads", records::short_twice).preemptions(2).deep(),
     Model::new("deep-records-long", "ML", "4 slots, 3 records of two slots, 1 read", records::long)
         .preemptions(2)
+        .deep(),
+    Model::new("deep-records-rejoin", "MeLR", "joins during a takeover; 2 reads", records::takeover_join::<2>)
+        .preemptions(1)
+        .every_store()
         .deep(),
     Model::new("deep-two", "MeL", "2 slots, 2 messages, 2 subscribers", stream::two::<2, 2>).preemptions(3).deep(),
 ];

@@ -225,6 +225,48 @@ fn both_to_the_end(mut witness: Witness, ring: &Ring) {
     }
 }
 
+/// A subscriber asks for the newest record while another publisher takes over and publishes two.
+pub(super) fn takeover_latest(_: usize) {
+    let (mut feed, ring) = ring(4);
+    let mut witness = ring.join(Join::Oldest);
+    feed.publish(1);
+    feed.unwind();
+    let reader = thread::spawn(move || {
+        witness.latest();
+        witness
+    });
+    let mut feed = ring.take_over(Some(1)).expect("its publisher ended");
+    publish(&mut feed, &[1, 3]);
+    let mut witness = reader.join().unwrap();
+    while witness.latest() != Step::Empty {}
+    if witness.sequence() != 3 {
+        violated("gap", format!("the newest of 3 records left the subscriber at {}", witness.sequence()));
+    }
+    std::mem::forget(feed);
+}
+
+/// A subscriber joins during a takeover, once for each way to join.
+pub(super) fn takeover_join<const READS: usize>(which: usize) {
+    let join = [Join::Oldest, Join::Latest, Join::Sequence(0), Join::Sequence(2)][which];
+    if which < 3 {
+        struck();
+    }
+    let (mut feed, ring) = ring(4);
+    publish(&mut feed, &[3]);
+    let joining = ring.clone();
+    let reader = thread::spawn(move || {
+        let mut witness = joining.join(join);
+        witness.knows(join, 1);
+        (0..READS).for_each(|_| _ = witness.step());
+        witness
+    });
+    feed.unwind();
+    let mut feed = ring.take_over(Some(1)).expect("its publisher ended");
+    publish(&mut feed, &[1, 1]);
+    both_to_the_end(reader.join().unwrap(), &ring);
+    std::mem::forget(feed);
+}
+
 /// A subscriber that waits for record `first` sleeps until it has come.
 fn park(first: u64, lengths: &[usize]) {
     model::fence_for_sleepers();

@@ -213,7 +213,7 @@ impl<P: Place> Cursor<P> {
     /// Counts the lost messages and moves the cursor past them. `published` is what the slot implies.
     fn lapped(&mut self, published: u64, goes_on: impl Fn() -> bool) -> TryRecvError {
         let goes_on = || self.view.state() == state::LIVE && goes_on();
-        let (resume, place) = match P::resume(&self.view, self.next, published, goes_on) {
+        let (resume, place) = match self.place.resume(&self.view, self.next, published, goes_on) {
             Ok(found) => found,
             Err(Unfound::Overtaken) => return TryRecvError::Empty, // nothing is counted: the next call looks again
             Err(Unfound::Corrupt(found)) => return self.corrupt(found),

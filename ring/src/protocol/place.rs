@@ -34,7 +34,13 @@ pub(crate) trait Place: Copy + Send + Sync + 'static {
 
     /// Where a subscriber goes on that was lapped before message `number`. `published` is what [`Absence::Lapped`] said.
     /// `goes_on` tells whether more will be overwritten.
-    fn resume(view: &View, number: u64, published: u64, goes_on: impl Fn() -> bool) -> Result<(u64, Self), Unfound>;
+    fn resume(
+        &self,
+        view: &View,
+        number: u64,
+        published: u64,
+        goes_on: impl Fn() -> bool,
+    ) -> Result<(u64, Self), Unfound>;
 
     /// The position that [`is_decided`] is asked about.
     fn position(&self, number: u64) -> u64;
@@ -105,7 +111,7 @@ impl Place for BySequence {
         slot::read(view.slot(number), number, |_| ())
     }
 
-    fn resume(view: &View, _: u64, published: u64, goes_on: impl Fn() -> bool) -> Result<(u64, Self), Unfound> {
+    fn resume(&self, view: &View, _: u64, published: u64, goes_on: impl Fn() -> bool) -> Result<(u64, Self), Unfound> {
         // The header's count may be ahead of the slot.
         let count = view.published_count();
         // L2. No publisher can reach such a count; believing it would report a false loss.

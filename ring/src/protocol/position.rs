@@ -90,7 +90,7 @@ impl Place for Position {
         if !self.is_elsewhere() {
             return record::why_absent(seen, self.0, view.mask());
         }
-        if self.is_gone() { Absence::Lapped { published: self.0 & !(ELSEWHERE | GONE) } } else { Absence::NotYet }
+        if self.is_gone() { Absence::Lapped { published: 0 } } else { Absence::NotYet }
     }
 
     fn settle(&mut self, view: &View, number: u64) -> Settled {
@@ -101,7 +101,7 @@ impl Place for Position {
         *self = located.map_or(Position::UNFOUND, Position::of);
         match located {
             Ok(Located::Here(_)) => Settled::Here,
-            Ok(Located::Gone(first)) => Settled::Lapped { published: first.position },
+            Ok(Located::Gone(_)) => Settled::Lapped { published: 0 },
             Ok(Located::Behind(_)) | Err(Unfound::Overtaken) => Settled::Waiting,
             Err(Unfound::Corrupt(found)) => Settled::Corrupt(found),
         }
@@ -116,8 +116,15 @@ impl Place for Position {
         record::read(view.slots(), self.0, longest, is_expected, |_| ()).map(|_| ())
     }
 
-    fn resume(view: &View, number: u64, from: u64, goes_on: impl Fn() -> bool) -> Result<(u64, Self), Unfound> {
-        let spot = records::resume(view, from, goes_on)?;
+    fn resume(
+        &self,
+        view: &View,
+        number: u64,
+        oldest: u64,
+        goes_on: impl Fn() -> bool,
+    ) -> Result<(u64, Self), Unfound> {
+        let least = if self.is_elsewhere() { self.0 & !(ELSEWHERE | GONE) } else { 0 };
+        let spot = records::resume(view, oldest, least, goes_on)?;
         // What is behind the record that is gone has a higher number.
         if spot.number > number {
             Ok((spot.number, Position::here(spot.position)))

@@ -171,18 +171,19 @@ pub(crate) fn held(view: &View) -> Result<(Spot, Spot), Unfound> {
     Ok((first_from(view, oldest_position(view, end.position), end).unwrap_or(end), end))
 }
 
-/// Where a lapped subscriber goes on: see [`Place::resume`](super::place::Place::resume). No slot before `from` is left.
+/// Where a lapped subscriber goes on: see [`Place::resume`](super::place::Place::resume). No slot before
+/// `oldest` is left, and the record from which it goes on does not begin before `least`.
 ///
 /// # Errors
 /// [`Unfound`].
-pub(crate) fn resume(view: &View, from: u64, goes_on: impl Fn() -> bool) -> Result<Spot, Unfound> {
+pub(crate) fn resume(view: &View, oldest: u64, least: u64, goes_on: impl Fn() -> bool) -> Result<Spot, Unfound> {
     let end = next_of_running(view)?;
     // What is older may still be seen as it was before it was overwritten.
-    let oldest = oldest_position(view, end.position).max(from);
+    let oldest = oldest_position(view, end.position).max(oldest);
     // Q18. As L3 and L4, in slots.
     let wanted = if on("Q18") { (view.window() / MARGIN_PART).min(MARGIN_SLOTS) } else { 0 };
     let margin = if wanted > 0 && oldest > 0 && goes_on() { wanted } else { 0 };
-    Ok(first_from(view, oldest + margin, end).unwrap_or(end))
+    Ok(first_from(view, (oldest + margin).max(least), end).unwrap_or(end))
 }
 
 /// Where a record was looked for.
