@@ -81,12 +81,6 @@ pub(crate) const fn longest(capacity: u64, words: usize) -> usize {
     if length < MAX_LENGTH { length } else { MAX_LENGTH }
 }
 
-/// Slots between two records that the header of a ring of `capacity` slots names: the next one is named that ends so far behind
-/// the last, or further.
-pub(crate) fn name_every(capacity: u64) -> u64 {
-    8.min(capacity / 8)
-}
-
 /// The valid size of a slot that is next to `bytes`.
 pub(crate) fn nearest_slot(bytes: usize) -> usize {
     bytes.clamp(SLOT, MAX_SLOT).next_power_of_two()

@@ -9,9 +9,10 @@ use crate::format::layout::MAX_SEQUENCE;
 use crate::format::records::longest;
 use crate::protocol::place::Unfound;
 use crate::protocol::record;
-use crate::protocol::records::{self, ATTEMPTS, Located, Spot};
+use crate::protocol::records::{self, Located, Spot};
 use crate::protocol::slot::Absence;
 use crate::protocol::view::View;
+use crate::sync::tuning::END_ATTEMPTS;
 
 /// Reads the records of a ring.
 pub(super) struct RecordReader {
@@ -127,7 +128,7 @@ impl RecordReader {
 
     /// Looks for a record in every slot, also behind those that are damaged.
     fn search(&self, number: u64) -> Result<Spot, Unread> {
-        let overtaken = Unread::Overtaken { attempts: ATTEMPTS };
+        let overtaken = Unread::Overtaken { attempts: END_ATTEMPTS };
         let end = records::next_of_running(&self.view).map_err(|unfound| match unfound {
             Unfound::Corrupt(found) => Unread::Corrupt { found },
             Unfound::Overtaken => overtaken,

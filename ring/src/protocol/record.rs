@@ -147,7 +147,13 @@ fn before_the_bytes() {
 
 /// Publishes the record whose bytes were stored at these positions, and names it in the header's word `last`.
 #[inline(always)]
-fn end_with<S: Stride>(slots: &Slots<WriteWord, S>, last: &WriteWord, positions: Range<u64>, (number, kind): (u64, u8), length: usize) {
+fn end_with<S: Stride>(
+    slots: &Slots<WriteWord, S>,
+    last: &WriteWord,
+    positions: Range<u64>,
+    (number, kind): (u64, u8),
+    length: usize,
+) {
     let first = slots.at(positions.start);
     first[1].store(Head { number: number as u32, length, kind }.word());
     // Q4. Pairs with Q8. A reader that sees the record published sees all of it.

@@ -4,11 +4,12 @@
 use super::ring::{CHUNK, RECHECKS};
 use super::verdict::{Finding, Verdict};
 use crate::format::layout::word;
-use crate::format::records::{MAX_POSITION, PLACE, name_every, slots_of};
+use crate::format::records::{MAX_POSITION, PLACE, slots_of};
 use crate::inspect::ring::Ring;
 use crate::protocol::record::{self, Head, continued, marked, published};
-use crate::protocol::records::{self, ATTEMPTS, Spot};
+use crate::protocol::records::{self, Spot};
 use crate::protocol::slot::Absence;
+use crate::sync::tuning::END_ATTEMPTS;
 
 /// What a look at the slot of a position found.
 enum Step {
@@ -56,7 +57,7 @@ impl Ring {
     fn end(&self) -> Option<Spot> {
         let named = self.word(PLACE);
         let mut last = None;
-        for _ in 0..ATTEMPTS {
+        for _ in 0..END_ATTEMPTS {
             let end = records::next_of_running(&self.view).ok()?;
             let seen = self.view.first_word(end.position);
             if !is_reached(seen, end.position) {
@@ -68,15 +69,13 @@ impl Ring {
         last.filter(|_| self.word(PLACE) == named)
     }
 
-    /// The position that the header names, if it cannot be. A publisher names its first record, and each that ends far enough
-    /// behind the one that was named last. It stores that behind the record, so it may have died before: no further record is
-    /// then of its epoch.
+    /// The position that the header names, if it cannot be. A publisher names each record. It does so behind the record, so it may
+    /// have died before: no further record is then of its epoch.
     fn wrong_place(&self) -> Option<u64> {
         let named = self.word(PLACE);
         let begins: Vec<u64> = self.epochs().into_iter().map(|(_, begin)| begin).collect();
         let is_wrong = match records::look(&self.view, named.min(MAX_POSITION - 1)) {
             Ok((_, mut next)) => {
-                let name_at = next.position.saturating_add(name_every(self.facts.capacity));
                 let limit = named.saturating_add(self.facts.capacity);
                 let mut is_owed = false;
                 loop {
@@ -88,7 +87,7 @@ impl Ring {
                     if is_owed && !is_first {
                         break true;
                     }
-                    is_owed = is_first || further.position >= name_at;
+                    is_owed = true;
                     next = Spot { number: next.number + 1, position: further.position };
                 }
             }
