@@ -79,6 +79,35 @@ pub(crate) fn wait_until_ready(child: &mut ChildProcess, ready: &Mutex<bool>) ->
     Ok(())
 }
 
+/// A writer that is killed, and the next one.
+pub(crate) struct Writers {
+    role: Vec<String>,
+    number: u64,
+    pub(crate) process: ChildProcess,
+}
+
+impl Writers {
+    /// Starts the first one in `role`, and waits until it is ready.
+    pub(crate) fn start(role: &[&str], root: &Path) -> Result<Self> {
+        let (mut process, ready) = start_numbered(role, 1, root)?;
+        wait_until_ready(&mut process, &ready)?;
+        Ok(Writers { role: role.iter().map(|word| (*word).to_owned()).collect(), number: 1, process })
+    }
+
+    /// Starts the next one, which takes over. It may be killed while it does, unless `wait`.
+    pub(crate) fn start_next(&mut self, root: &Path, wait: bool) -> Result<()> {
+        self.number += 1;
+        let role = self.role.iter().map(String::as_str).collect::<Vec<_>>();
+        let (process, ready) = start_numbered(&role, self.number, root)?;
+        self.process = process;
+        if wait { wait_until_ready(&mut self.process, &ready) } else { Ok(()) }
+    }
+}
+
+fn start_numbered(role: &[&str], number: u64, root: &Path) -> Result<(ChildProcess, Arc<Mutex<bool>>)> {
+    start_and_watch(&[role, &["--number", &number.to_string()]].concat(), root)
+}
+
 /// A process that receives or reads, and the counts that it last printed.
 pub(crate) struct Counting<C> {
     child: ChildProcess,

@@ -10,7 +10,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
-use crate::child::{ChildProcess, Counting, Result, start_and_watch, wait_until_ready};
+use crate::child::{Counting, Result, Writers};
 use crate::keyed::{KEYED, KeyedCounts, Last, Tick};
 use crate::rows::{CELL, RowCounts, TABLE};
 use crate::segment::Segment;
@@ -75,29 +75,6 @@ impl Tables {
     }
 }
 
-/// A writer that is killed, and the next one.
-struct Writers {
-    role: &'static str,
-    number: u64,
-    process: ChildProcess,
-}
-
-impl Writers {
-    fn start(role: &'static str, root: &Path) -> Result<Self> {
-        let (mut process, ready) = start_and_watch(&[role, "--number", "1"], root)?;
-        wait_until_ready(&mut process, &ready)?;
-        Ok(Writers { role, number: 1, process })
-    }
-
-    /// Starts the next one, which takes over. It may be killed while it does, unless `wait`.
-    fn start_next(&mut self, root: &Path, wait: bool) -> Result<()> {
-        self.number += 1;
-        let (process, ready) = start_and_watch(&[self.role, "--number", &self.number.to_string()], root)?;
-        self.process = process;
-        if wait { wait_until_ready(&mut self.process, &ready) } else { Ok(()) }
-    }
-}
-
 /// Whether a row was stored whose message was not published. The publisher was killed.
 fn is_row_without_message(root: &Path) -> Result<bool> {
     let stores = TableReader::<u64, Last>::options(&format!("{KEYED}.table")).root(root).open_table()?.stores();
@@ -111,13 +88,13 @@ pub(crate) fn run(time: Duration, seed: u64) -> Result<Tables> {
     let root = root.path();
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let (mut tables, mut keyed, mut rows) = (Tables::default(), KeyedCounts::default(), RowCounts::default());
-    let mut publishers = Writers::start("publish-keyed", root)?;
+    let mut publishers = Writers::start(&["publish-keyed"], root)?;
     let mut from_the_start =
         (0..FROM_THE_START).map(|_| Counting::start(&["from-the-start"], root)).collect::<Result<Vec<_>>>()?;
     let start_late =
         |random: &mut ChaCha8Rng| Counting::start(&["come-late", "--seed", &random.random::<u32>().to_string()], root);
     let mut late = (0..LATE).map(|_| start_late(&mut random)).collect::<Result<Vec<_>>>()?;
-    let mut writers = Writers::start("store", root)?;
+    let mut writers = Writers::start(&["store"], root)?;
     let start_reader = || Counting::start(&["read"], root);
     let mut readers = (0..READERS).map(|_| start_reader()).collect::<Result<Vec<_>>>()?;
     let begin = Instant::now();
