@@ -62,7 +62,7 @@ miri: ## the ring's unit tests that touch no files, under Miri where it is insta
 
 .PHONY: chaos
 chaos: SECONDS ?= 120
-chaos: ## everything killed and stopped at random for 2 minutes, half of them with tables (SECONDS=, SEED=)
+chaos: ## everything killed and stopped at random for 2 minutes: messages, tables, records (SECONDS=, SEED=)
 	$(CARGO) build --release --locked -p feed-chaos
 	target/release/feed-chaos --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 

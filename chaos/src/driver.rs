@@ -11,6 +11,7 @@ use rustix::process::Signal;
 use serde::Serialize;
 
 use crate::child::{ChildProcess, Counting, Result, start_and_watch, wait_until_ready};
+use crate::records::{self, Records};
 use crate::roles::{Counts, RING};
 use crate::segment::Segment;
 use crate::tables::{self, Tables};
@@ -25,6 +26,8 @@ pub(crate) struct Outcome {
     ring: RingOutcome,
     #[serde(flatten)]
     tables: Tables,
+    #[serde(flatten)]
+    records: Records,
     /// The seed, which reproduces the run's decisions.
     seed: u64,
 }
@@ -32,14 +35,15 @@ pub(crate) struct Outcome {
 impl Outcome {
     /// The reason why the run failed; `None` if it passed.
     pub(crate) fn failure(&self) -> Option<&'static str> {
-        self.ring.failure().or_else(|| self.tables.failure())
+        self.ring.failure().or_else(|| self.tables.failure()).or_else(|| self.records.failure())
     }
 }
 
-/// Half of the `seconds` goes to a ring, the other half to tables.
+/// A third of the `seconds` goes to a ring of messages, one to tables, and one to rings of records.
 pub(crate) fn run(seconds: u64, seed: u64) -> Result<Outcome> {
-    let half = Duration::from_secs(seconds) / 2;
-    Ok(Outcome { ring: run_ring(half, seed)?, tables: tables::run(half, seed)?, seed })
+    let third = Duration::from_secs(seconds) / 3;
+    let ring = run_ring(third, seed)?;
+    Ok(Outcome { ring, tables: tables::run(third, seed)?, records: records::run(third, seed)?, seed })
 }
 
 /// What became of a ring and its messages.

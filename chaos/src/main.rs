@@ -7,6 +7,9 @@ mod child;
 mod driver;
 mod keyed;
 mod message;
+mod record;
+mod record_roles;
+mod records;
 mod roles;
 mod rows;
 mod segment;
@@ -21,7 +24,8 @@ use clap::{Parser, Subcommand};
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Options {
-    /// Seconds to run, half of them with tables; longer if no kill has fallen into the middle of a message by then
+    /// Seconds to run, a third of them each with messages, tables and records; longer where no kill has fallen into the middle of a
+    /// message, a store or a record by then
     #[arg(long, default_value_t = 120)]
     seconds: u64,
     /// Reproduces the decisions of an earlier run
@@ -92,6 +96,37 @@ enum Role {
         #[arg(long)]
         number: u64,
     },
+    /// Run as the publisher of records (for the driver)
+    #[command(hide = true)]
+    PublishRecords {
+        #[arg(long)]
+        root: PathBuf,
+        #[arg(long)]
+        number: u64,
+        /// Bytes of a slot
+        #[arg(long)]
+        slot: usize,
+    },
+    /// Run as a subscriber of records (for the driver)
+    #[command(hide = true)]
+    ReceiveRecords {
+        #[arg(long)]
+        root: PathBuf,
+        /// Block while there is no record, instead of yielding
+        #[arg(long)]
+        block: bool,
+        /// Rest now and then
+        #[arg(long)]
+        slow: bool,
+    },
+    /// Run as a subscriber of records that joins again and again (for the driver)
+    #[command(hide = true)]
+    JoinRecords {
+        #[arg(long)]
+        root: PathBuf,
+        #[arg(long)]
+        seed: u64,
+    },
     /// Run as a reader of the table and the cell (for the driver)
     #[command(hide = true)]
     Read {
@@ -116,6 +151,9 @@ fn main() -> ExitCode {
                 Role::ComeLate { root, seed } => keyed::come_late(root, *seed),
                 Role::Store { root, number } => rows::store(root, *number),
                 Role::Read { root } => rows::read(root),
+                Role::PublishRecords { root, number, slot } => record_roles::publish(root, *number, *slot),
+                Role::ReceiveRecords { root, block, slow } => record_roles::receive(root, *block, *slow),
+                Role::JoinRecords { root, seed } => record_roles::join(root, *seed),
             }
         }
         None => drive(options.seconds, options.seed.unwrap_or_else(driver::random_seed)),

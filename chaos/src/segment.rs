@@ -1,4 +1,6 @@
 //! Reads the segment of a ring or a table whose writer was killed: did the kill leave something half written?
+//!
+//! It knows the layout by itself and not from the ring.
 
 use std::fs::File;
 use std::io;
@@ -77,5 +79,28 @@ impl Segment {
             }
         }
         Ok(false)
+    }
+
+    /// Where, in a ring of records, one was begun in several slots and not published. `None` if none was. A record in one slot
+    /// leaves nothing that tells.
+    pub(crate) fn begun_record(&self) -> io::Result<Option<u64>> {
+        let (slots, slot_size, capacity) = (self.word(SLOTS_AT)? / 8, self.word(SLOT_SIZE)?, self.word(CAPACITY)?);
+        let slot = |position: u64| slots + (position & (capacity - 1)) * slot_size / 8;
+        // The word of a slot is four times its position, and what is there: 2 a record that is published, 3 the middle of one.
+        let mut last = None;
+        for index in 0..capacity {
+            let word = self.word(slot(index))?;
+            if word % 4 == 2 {
+                last = last.max(Some(word / 4));
+            }
+        }
+        let next = match last {
+            None => 0,
+            Some(last) => {
+                let length = self.word(slot(last) + 1)? >> 32 & 0xff_ffff;
+                last + 1 + length.saturating_sub(slot_size - 16).div_ceil(slot_size - 8)
+            }
+        };
+        Ok((self.word(slot(next + 1))? == 4 * (next + 1) + 3).then_some(next))
     }
 }
