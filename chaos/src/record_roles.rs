@@ -144,7 +144,7 @@ impl Checked {
             // Records of several publishers follow, without a report of their own, up to there.
             Err(TryRecvError::RestartsUnknown { until }) => self.unknown_before = until,
             Err(TryRecvError::PublisherDead) => std::thread::sleep(Duration::from_micros(200)),
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(format!("{error}; so far {counts:?}").into()),
         }
         counts.unaccounted += self.expected.abs_diff(self.subscriber.sequence());
         self.expected = self.subscriber.sequence();
