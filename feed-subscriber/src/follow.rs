@@ -6,7 +6,6 @@ use std::convert::Infallible;
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use feed::clock::realtime_ns;
@@ -15,18 +14,21 @@ use feed::summary::{Received, Summary};
 use feed::{Kind, Message};
 use feed_program::status_line::REDRAWN_EVERY;
 use feed_program::stdout::Stdout;
-use feed_ring::{Interrupter, Join, OpenError, TryRecvError, WaitStrategy};
+use feed_ring::{Join, OpenError, TryRecvError, WaitStrategy};
 use tracing::{info, warn};
 
+use self::records::Taker;
 use crate::account::{Account, Continuation, Counters};
 use crate::attach::{POLL_INTERVAL, Ring};
 use crate::backlog::Backlog;
 use crate::board::Board;
 use crate::counted::Counted;
 use crate::ended::Ended;
+use crate::interrupt::SharedInterrupter;
 use crate::loss_log::LossLog;
 use crate::options::{OnLoss, Options, OutputFormat};
 use crate::output::Extra;
+use crate::pace::delay;
 use crate::printed::Printed;
 use crate::status::{Figures, Status};
 
@@ -42,24 +44,6 @@ const PATIENCE: Duration = Duration::from_millis(5);
 
 /// How long --on-publisher-loss exit waits for the ring that supersedes this one.
 const REPLACEMENT: Duration = Duration::from_secs(5);
-
-/// Wakes a sleeping subscriber from the thread that handles signals. Shared, because each reopened ring has an
-/// interrupter of its own.
-#[derive(Clone, Default)]
-pub(crate) struct SharedInterrupter(Arc<Mutex<Option<Interrupter>>>);
-
-impl SharedInterrupter {
-    /// Wakes the subscriber if it sleeps.
-    pub(crate) fn interrupt(&self) {
-        if let Some(interrupter) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
-            interrupter.interrupt();
-        }
-    }
-
-    fn set(&self, interrupter: Interrupter) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(interrupter);
-    }
-}
 
 /// A subscriber, and everything that it counts and measures.
 pub(crate) struct Follower<'a> {
@@ -445,6 +429,45 @@ impl<'a> Follower<'a> {
         let board = self.board.as_ref().map(Board::summary);
         Summary { board, received: Some(received), ..self.counted.summary(sequences, seconds) }
     }
+
+    /// Receives at most `most` records that are there, or waits for one for `patience`.
+    fn take_records(
+        &mut self,
+        most: usize,
+        patience: Option<Duration>,
+        output: &mut Printed<impl Write>,
+    ) -> ControlFlow<Ended, Result<(), TryRecvError>> {
+        let Some(records) = self.ring.subscriber.records() else { return ControlFlow::Continue(Ok(())) };
+        let mut taker = Taker {
+            counted: &mut self.counted,
+            reception: &mut self.reception,
+            status: &mut self.status,
+            account: &self.account,
+            backlog: &self.backlog,
+            output,
+            delay_ns: self.options.delay_ns,
+            notes: Vec::new(),
+            written: Ok(()),
+        };
+        let received = match patience {
+            None => records.recv_batch(most, |record| taker.take(record)).map(drop),
+            Some(patience) => records.recv_timeout(patience).map(|record| taker.take(record)),
+        };
+        let Taker { notes, written, .. } = taker;
+        if let Err(error) = received {
+            return ControlFlow::Continue(Err(error));
+        }
+        let now = realtime_ns();
+        self.note_received(now);
+        for note in notes {
+            self.say(format_args!("{note}"));
+        }
+        if let Err(failed) = written {
+            return ControlFlow::Break(failed.into());
+        }
+        self.show(now, output)?;
+        ControlFlow::Continue(Ok(()))
+    }
 }
 
 /// The measurements of a reception; the sums over rings are 0.
@@ -461,16 +484,6 @@ pub(crate) fn measurements(reception: &Reception, ended: &Ended) -> Received {
         reopened: 0,
         renumbered: 0,
         gaps: 0,
-    }
-}
-
-/// Spins for --delay-ns.
-fn delay(nanoseconds: u64) {
-    if nanoseconds > 0 {
-        let begun = Instant::now();
-        while begun.elapsed() < Duration::from_nanos(nanoseconds) {
-            std::hint::spin_loop();
-        }
     }
 }
 

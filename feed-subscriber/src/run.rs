@@ -19,7 +19,8 @@ use tracing::info;
 use crate::attach::Ring;
 use crate::board::Board;
 use crate::ended::Ended;
-use crate::follow::{Follower, SharedInterrupter, measurements};
+use crate::follow::{Follower, measurements};
+use crate::interrupt::SharedInterrupter;
 use crate::options::{Options, OutputFormat};
 use crate::reader::{Contents, Reader};
 

@@ -32,6 +32,7 @@ pub mod line;
 pub mod message;
 pub mod pacing;
 pub mod reception;
+mod record;
 pub mod records;
 #[cfg(any(test, feature = "sample"))]
 pub mod sample;

@@ -9,8 +9,8 @@ use std::io::{self, Write};
 use ::dbn::encode::dbn::MetadataEncoder;
 use ::dbn::{Metadata, MetadataBuilder, Record, RecordRef, SType, rtype, v1, v2};
 
-use super::METADATA;
 use super::dbn_text::{Reader, is_framed, read_metadata};
+use crate::record::METADATA;
 use crate::source::dbn::has_ts_out;
 
 /// Writes a DBN file.

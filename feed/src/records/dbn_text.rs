@@ -12,8 +12,8 @@ use ::dbn::decode::dbn::fsm::{DbnFsm, ProcessResult};
 use ::dbn::encode::{CsvEncoder, EncodeRecord, EncodeRecordRef, JsonEncoder};
 use ::dbn::{Metadata, Record, RecordRef, VersionUpgradePolicy};
 
-use super::print::{self, Format};
-use super::{Encoding, METADATA};
+use super::form::{self, Format};
+use crate::record::{Encoding, METADATA};
 use crate::source::dbn::{has_ts_out, is_of_a_length};
 
 /// Separates the vendor's values within a line of text.
@@ -49,7 +49,7 @@ impl DbnText {
             self.json.get_mut().clear();
             return match encode(&mut self.json, record) {
                 Ok(()) => writer.write_all(self.json.get_ref()),
-                Err(_) => print::write_bytes(self.format, writer, sequence, kind, bytes),
+                Err(_) => form::write_bytes(self.format, writer, sequence, kind, bytes),
             };
         }
         let Some((header, row)) = self.csv.encode(record) else {
@@ -58,7 +58,7 @@ impl DbnText {
         if self.format == Format::Text {
             let header = header.unwrap_or_else(|| self.csv.header.clone());
             let (hd, name) = (record.header(), Encoding::Dbn.name(kind));
-            let begin = print::begin(sequence, hd.ts_event, &hd.instrument_id.to_string(), &name);
+            let begin = form::begin(sequence, hd.ts_event, &hd.instrument_id.to_string(), &name);
             return writeln!(writer, "{begin}{}", named(&header, &row));
         }
         if let Some(header) = header {
@@ -79,7 +79,7 @@ impl DbnText {
                 let Metadata { version, dataset, schema, symbols, mappings, .. } = metadata;
                 let schema = schema.map_or("mixed", |schema| schema.as_str());
                 let name = Encoding::Dbn.name(METADATA);
-                let begin = print::begin(sequence, metadata.start, "-", &name);
+                let begin = form::begin(sequence, metadata.start, "-", &name);
                 writeln!(
                     writer,
                     "{begin} version={version} dataset={} schema={schema} symbols={} mappings={}",
@@ -98,7 +98,7 @@ impl DbnText {
             self.csv.encoder = None;
             writeln!(writer, "{COLUMNS}")?;
         }
-        print::write_bytes(self.format, writer, sequence, kind, bytes)
+        form::write_bytes(self.format, writer, sequence, kind, bytes)
     }
 }
 

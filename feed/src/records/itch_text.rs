@@ -3,13 +3,14 @@
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use super::itch_fields::{self, HEADER, Holds};
-use super::print::{self, Format, hex};
+use super::form::{self, Format, hex};
+use crate::record::{self, Encoding};
+use crate::source::itch::fields::{self, HEADER, Holds};
 
 /// The columns of CSV: of every type those that it has; the others are empty.
 pub(super) fn header() -> String {
     let fixed = ["sequence", "type"].into_iter().chain(HEADER.iter().map(|(name, ..)| *name));
-    fixed.chain(itch_fields::names()).chain(["bytes"]).collect::<Vec<_>>().join(",")
+    fixed.chain(fields::names()).chain(["bytes"]).collect::<Vec<_>>().join(",")
 }
 
 /// Writes a message. One of an unknown type or length is written as its bytes.
@@ -18,8 +19,8 @@ pub(super) fn write(format: Format, writer: &mut impl Write, sequence: u64, kind
     let letter = char::from(kind);
     match format {
         Format::Text => {
-            let (locate, time) = (&fields[0].1, super::itch_time(bytes).unwrap_or_default());
-            write!(writer, "{}", print::begin(sequence, time, locate, &letter.to_string()))?;
+            let (locate, time) = (&fields[0].1, record::itch_time(bytes).unwrap_or_default());
+            write!(writer, "{}", form::begin(sequence, time, locate, &letter.to_string()))?;
             for (name, value, _) in fields[HEADER.len()..].iter().filter(|(_, value, _)| !value.is_empty()) {
                 write!(writer, " {name}={value}")?;
             }
@@ -30,7 +31,7 @@ pub(super) fn write(format: Format, writer: &mut impl Write, sequence: u64, kind
             for (_, value, _) in &fields[..HEADER.len()] {
                 write!(writer, ",{value}")?;
             }
-            for column in itch_fields::names() {
+            for column in fields::names() {
                 let value = fields.iter().find(|(name, ..)| *name == column);
                 write!(writer, ",{}", value.map_or("", |(_, value, _)| value))?;
             }
@@ -49,10 +50,10 @@ pub(super) fn write(format: Format, writer: &mut impl Write, sequence: u64, kind
 
 fn unknown(format: Format, writer: &mut impl Write, sequence: u64, kind: u8, bytes: &[u8]) -> io::Result<()> {
     if format != Format::Csv {
-        return print::write_bytes(format, writer, sequence, kind, bytes);
+        return form::write_bytes(format, writer, sequence, kind, bytes);
     }
-    let empty = ",".repeat(HEADER.len() + itch_fields::names().len());
-    let letter = super::Encoding::Itch.name(kind);
+    let empty = ",".repeat(HEADER.len() + fields::names().len());
+    let letter = Encoding::Itch.name(kind);
     // A comma or a quotation mark is a letter, too.
     let letter = if matches!(kind, b',' | b'"') { format!("{kind:#04x}").into() } else { letter };
     writeln!(writer, "{sequence},{letter}{empty},{}", hex(bytes))
@@ -60,7 +61,7 @@ fn unknown(format: Format, writer: &mut impl Write, sequence: u64, kind: u8, byt
 
 /// The fields behind the type: name, value, and whether it is a whole number.
 fn values(bytes: &[u8]) -> Option<Vec<(&'static str, String, bool)>> {
-    let fields = itch_fields::of(bytes)?;
+    let (_, fields) = fields::of(bytes)?;
     let mut rest = &bytes[1..];
     let fields = HEADER.iter().chain(fields).map(|&(name, length, holds)| {
         let (field, behind) = rest.split_at(length);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use xxhash_rust::xxh3::Xxh3Default;
 
-use super::Encoding;
+use crate::record::Encoding;
 
 /// Counts of records by their kind, their bytes, the times of the first and the last, and a digest.
 pub struct Tally {

@@ -6,7 +6,7 @@ use ::dbn::{
     Schema, StatMsg, StatusMsg, SymbolMappingMsg, SystemMsg, WithTsOut, v1, v2,
 };
 
-use super::{mbo, mbp1, metadata, trade};
+use super::dbn_records::{mbo, mbp1, metadata, trade};
 use crate::source::synthetic::OPENING;
 
 /// What [`dbn_records`] writes records of: the schemas of DBN, and `mixed`, in which a live capture's own records are.

@@ -24,7 +24,7 @@ use super::padding;
 use super::peek::Peek;
 use super::stream::{Captured, Source};
 use crate::board::Symbol;
-use crate::records::{Encoding, Record};
+use crate::record::{Encoding, Record};
 
 /// The size of a read in bytes.
 const BUFFER: usize = 256 * 1024;

@@ -4,7 +4,7 @@ use super::error::SourceError;
 use super::notes::Notes;
 use crate::board::Symbol;
 use crate::message::Message;
-use crate::records::Record;
+use crate::record::Record;
 
 /// A message, and when it was captured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

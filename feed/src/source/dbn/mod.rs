@@ -37,7 +37,7 @@ use super::stream::{Captured, Source};
 use super::times::{self, Unit};
 use crate::board::Symbol;
 use crate::message::UNDEFINED_TIME;
-use crate::records::{METADATA, Record};
+use crate::record::{METADATA, Record};
 
 /// Decodes decompressed DBN.
 pub struct DbnSource {

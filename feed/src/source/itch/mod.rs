@@ -23,6 +23,7 @@
 //!
 //! Read as [records], every message of every type is one, byte for byte, without its prefix.
 
+pub(crate) mod fields;
 mod message;
 mod shown;
 mod wire;
@@ -40,7 +41,7 @@ use super::peek::Peek;
 use super::stream::{Captured, Source};
 use crate::board::Symbol;
 use crate::message::Message;
-use crate::records::{self, Record};
+use crate::record::{self, Record};
 
 /// The length of a length prefix in bytes.
 const PREFIX: usize = 2;
@@ -167,7 +168,7 @@ impl ItchSource {
             return Ok(Some(None));
         }
         self.unproven = None;
-        let time = records::itch_time(&self.record);
+        let time = record::itch_time(&self.record);
         let captured = time.filter(|&time| time < DAY);
         if let (Some(time), None) = (time, captured) {
             self.warn(time, position);

@@ -4,7 +4,7 @@
 
 /// What a field holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Holds {
+pub(crate) enum Holds {
     /// A big-endian number.
     Number,
     /// A big-endian price with so many decimal places.
@@ -16,11 +16,14 @@ pub(super) enum Holds {
 use Holds::{Number, Price, Text};
 
 /// A field: its name, its bytes, and what it holds.
-pub(super) type Field = (&'static str, usize, Holds);
+pub(crate) type Field = (&'static str, usize, Holds);
+
+/// The name of the field with the time, in ns since midnight.
+pub(crate) const TIMESTAMP: &str = "timestamp";
 
 /// The fields behind the type that every message begins with.
-pub(super) const HEADER: &[Field] =
-    &[("stock_locate", 2, Number), ("tracking_number", 2, Number), ("timestamp", 6, Number)];
+pub(crate) const HEADER: &[Field] =
+    &[("stock_locate", 2, Number), ("tracking_number", 2, Number), (TIMESTAMP, 6, Number)];
 
 const STOCK: Field = ("stock", 8, Text);
 const ORDER: Field = ("order", 8, Number);
@@ -32,11 +35,12 @@ const NEAR: Field = ("near_price", 4, Price(4));
 const REFERENCE: Field = ("reference_price", 4, Price(4));
 const CROSS: Field = ("cross_type", 1, Text);
 
-/// The types, in the order of the specification, each with its fields behind the header.
-pub(super) const TYPES: [(u8, &[Field]); 23] = [
-    (b'S', &[("event_code", 1, Text)]),
+/// The types, in the order of the specification, each with its name and its fields behind the header.
+pub(crate) const TYPES: [(u8, &str, &[Field]); 23] = [
+    (b'S', "system event", &[("event_code", 1, Text)]),
     (
         b'R',
+        "stock directory",
         &[
             STOCK,
             ("market_category", 1, Text),
@@ -54,10 +58,11 @@ pub(super) const TYPES: [(u8, &[Field]); 23] = [
             ("inverse", 1, Text),
         ],
     ),
-    (b'H', &[STOCK, ("trading_state", 1, Text), ("reserved", 1, Text), ("reason", 4, Text)]),
-    (b'Y', &[STOCK, ("reg_sho_action", 1, Text)]),
+    (b'H', "trading action", &[STOCK, ("trading_state", 1, Text), ("reserved", 1, Text), ("reason", 4, Text)]),
+    (b'Y', "reg sho restriction", &[STOCK, ("reg_sho_action", 1, Text)]),
     (
         b'L',
+        "market participant position",
         &[
             ("attribution", 4, Text),
             STOCK,
@@ -66,11 +71,12 @@ pub(super) const TYPES: [(u8, &[Field]); 23] = [
             ("participant_state", 1, Text),
         ],
     ),
-    (b'V', &[("level_1", 8, Price(8)), ("level_2", 8, Price(8)), ("level_3", 8, Price(8))]),
-    (b'W', &[("breached_level", 1, Text)]),
-    (b'K', &[STOCK, ("release_time", 4, Number), ("release_qualifier", 1, Text), PRICE]),
+    (b'V', "decline levels", &[("level_1", 8, Price(8)), ("level_2", 8, Price(8)), ("level_3", 8, Price(8))]),
+    (b'W', "decline level breached", &[("breached_level", 1, Text)]),
+    (b'K', "ipo quoting period", &[STOCK, ("release_time", 4, Number), ("release_qualifier", 1, Text), PRICE]),
     (
         b'J',
+        "auction collar",
         &[
             STOCK,
             REFERENCE,
@@ -79,19 +85,20 @@ pub(super) const TYPES: [(u8, &[Field]); 23] = [
             ("collar_extension", 4, Number),
         ],
     ),
-    (b'h', &[STOCK, ("market_code", 1, Text), ("halt_action", 1, Text)]),
-    (b'A', &[ORDER, SIDE, SHARES, STOCK, PRICE]),
-    (b'F', &[ORDER, SIDE, SHARES, STOCK, PRICE, ("attribution", 4, Text)]),
-    (b'E', &[ORDER, SHARES, MATCH]),
-    (b'C', &[ORDER, SHARES, MATCH, ("printable", 1, Text), PRICE]),
-    (b'X', &[ORDER, SHARES]),
-    (b'D', &[ORDER]),
-    (b'U', &[("original_order", 8, Number), ORDER, SHARES, PRICE]),
-    (b'P', &[ORDER, SIDE, SHARES, STOCK, PRICE, MATCH]),
-    (b'Q', &[("shares", 8, Number), STOCK, PRICE, MATCH, CROSS]),
-    (b'B', &[MATCH]),
+    (b'h', "operational halt", &[STOCK, ("market_code", 1, Text), ("halt_action", 1, Text)]),
+    (b'A', "add order", &[ORDER, SIDE, SHARES, STOCK, PRICE]),
+    (b'F', "add order", &[ORDER, SIDE, SHARES, STOCK, PRICE, ("attribution", 4, Text)]),
+    (b'E', "order executed", &[ORDER, SHARES, MATCH]),
+    (b'C', "order executed", &[ORDER, SHARES, MATCH, ("printable", 1, Text), PRICE]),
+    (b'X', "order cancelled", &[ORDER, SHARES]),
+    (b'D', "order deleted", &[ORDER]),
+    (b'U', "order replaced", &[("original_order", 8, Number), ORDER, SHARES, PRICE]),
+    (b'P', "trade", &[ORDER, SIDE, SHARES, STOCK, PRICE, MATCH]),
+    (b'Q', "cross trade", &[("shares", 8, Number), STOCK, PRICE, MATCH, CROSS]),
+    (b'B', "broken trade", &[MATCH]),
     (
         b'I',
+        "order imbalance",
         &[
             ("paired_shares", 8, Number),
             ("imbalance_shares", 8, Number),
@@ -104,9 +111,10 @@ pub(super) const TYPES: [(u8, &[Field]); 23] = [
             ("price_variation", 1, Text),
         ],
     ),
-    (b'N', &[STOCK, ("interest_flag", 1, Text)]),
+    (b'N', "retail interest", &[STOCK, ("interest_flag", 1, Text)]),
     (
         b'O',
+        "direct listing",
         &[
             STOCK,
             ("open_eligibility", 1, Text),
@@ -120,10 +128,11 @@ pub(super) const TYPES: [(u8, &[Field]); 23] = [
     ),
 ];
 
-/// The fields of a message behind its header. `None` for a type that ITCH 5.0 has not, or of another length than it has.
-pub(super) fn of(bytes: &[u8]) -> Option<&'static [Field]> {
-    let (_, fields) = TYPES.iter().find(|(letter, _)| bytes.first() == Some(letter))?;
-    (length(fields) == bytes.len()).then_some(*fields)
+/// The name of a message's type, and its fields behind the header. `None` for a type that ITCH 5.0 has not, or of another length
+/// than it has.
+pub(crate) fn of(bytes: &[u8]) -> Option<(&'static str, &'static [Field])> {
+    let (_, name, fields) = TYPES.iter().find(|(letter, ..)| bytes.first() == Some(letter))?;
+    (length(fields) == bytes.len()).then_some((*name, *fields))
 }
 
 /// The length of a message with these fields.
@@ -132,9 +141,9 @@ fn length(fields: &[Field]) -> usize {
 }
 
 /// Every name that a field behind the header has, once, in the order in which they occur first.
-pub(super) fn names() -> Vec<&'static str> {
+pub(crate) fn names() -> Vec<&'static str> {
     let mut names = Vec::new();
-    for (name, ..) in TYPES.iter().flat_map(|(_, fields)| fields.iter()) {
+    for (name, ..) in TYPES.iter().flat_map(|(.., fields)| fields.iter()) {
         if !names.contains(name) {
             names.push(*name);
         }
