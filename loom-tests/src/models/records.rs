@@ -310,8 +310,8 @@ pub(super) fn forged(which: usize) {
     let mut witness = ring.join(Join::Oldest);
     model::forge(store, value);
     feed.publish(1);
-    // The stores of one record in one slot: head, byte, word, the next slot's word, the last position, the count.
-    if store == 0 || store == 2 {
+    // The stores of one record in one slot: bytes, head, word, the last position, the next slot's word, the count.
+    if store == 1 || store == 2 {
         witness.expect_forgery();
         let step = witness.step();
         if step != Step::Corrupt {
@@ -327,12 +327,12 @@ pub(super) fn forged(which: usize) {
 /// In a head: another number, a length beyond the longest. In a slot's word: another slot's position, one that no publisher
 /// reaches, no state. In the last position and in the count: anything.
 const FORGED: [(usize, u64); 8] = [
-    (0, 5 | 8 << 32 | 1 << 56),
-    (0, 100 << 32 | 1 << 56),
+    (1, 5 | 8 << 32 | 1 << 56),
+    (1, 100 << 32 | 1 << 56),
     (2, 4 + 2),
     (2, u64::MAX - 1),
     (2, 4),
-    (4, u64::MAX),
+    (3, u64::MAX),
     (5, u64::MAX),
     (5, 1 << 40),
 ];

@@ -21,7 +21,7 @@
 //! the end of the input between two messages end the session. So an input with zero prefixes that was cut after one of
 //! them passes as complete. Behind the end of a session another one may begin, or zero bytes may fill up a block.
 //!
-//! Read as [records], every message of every type is one, byte for byte, without its prefix.
+//! Read as [records](crate::records), every message of every type is one, byte for byte, without its prefix.
 
 pub(crate) mod fields;
 mod message;
