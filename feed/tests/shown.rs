@@ -46,12 +46,14 @@ fn dbn_records_have_all_their_fields() {
 #[test]
 fn itch_messages_have_all_their_fields() {
     let text = |kind| itch::shown(&itch_message(kind, 7)).unwrap().text();
-    let time = "stock_locate=2 tracking=0 timestamp=09:30:00.000007000";
+    let time = "stock_locate=2 tracking_number=0 timestamp=09:30:00.000007000";
     for (kind, expected) in [
-        (b'S', format!("system event type=S {time} event=O")),
+        (b'S', format!("system event type=S {time} event_code=O")),
         (
             b'L',
-            format!("market participant position type=L {time} participant=MPID stock=SAMPLE primary=Y mode=N state=A"),
+            format!(
+                "market participant position type=L {time} attribution=MPID stock=SAMPLE primary_market_maker=Y market_maker_mode=N participant_state=A"
+            ),
         ),
         (
             b'F',
@@ -59,7 +61,7 @@ fn itch_messages_have_all_their_fields() {
                 "add order type=F {time} order=1007 side=S shares=107 stock=SAMPLE price=150.0007 attribution=MPID"
             ),
         ),
-        (b'U', format!("order replaced type=U {time} original_order=507 new_order=1007 shares=107 price=150.0007")),
+        (b'U', format!("order replaced type=U {time} original_order=507 order=1007 shares=107 price=150.0007")),
         (
             b'Q',
             format!("cross trade type=Q {time} shares=107 stock=SAMPLE price=150.0007 match_number=7007 cross_type=O"),
