@@ -25,7 +25,7 @@ use feed_ring::{Join, Mapping, WaitStrategy};
 /// `first_sequence + messages + lost + skipped = next_sequence` holds over all of them.
 ///
 /// A ring of records (feed-publisher --as records) is recognised by itself: --output prints DBN as the vendor's encoders do,
-/// ITCH by its fields, other bytes as hexadecimal digits; --output dbn writes a DBN file that every decoder of DBN reads.
+/// ITCH by its fields, other bytes as hexadecimal digits, structs too (ringctl tail prints their fields); --output dbn writes a DBN file that every decoder of DBN reads.
 /// Records have no publish time, so latency_ns is null.
 ///
 /// Messages go to standard output, and so does the summary in the end; only if messages and a text summary would mix, with
@@ -200,7 +200,7 @@ enum Map {
 pub(crate) enum OutputFormat {
     /// Nothing
     None,
-    /// A line of at most 80 columns for people
+    /// A line for people; of a message at most 80 columns, of a record as long as its fields
     Text,
     /// CSV with a header; decimal prices and sizes, empty where undefined
     Csv,

@@ -107,6 +107,12 @@ fn open(options: &Options, stop: &AtomicBool) -> Result<Option<Ring>, Failure> {
     Ring::wait(options, options.from, &Contents::Any, options.open_timeout, stop, on_wait).map_err(
         |error| match error {
             error @ OpenError::Sequence { .. } => Failure::Usage(format!("--from: {error}")),
+            OpenError::Kind { path, found: SegmentKind::Records, .. } if options.needs_table() => {
+                let path = path.display();
+                Failure::Usage(format!(
+                    "{path}: a ring of records: --snapshot and --symbol go with messages and their table: leave them out"
+                ))
+            }
             error => Failure::Runtime(explain(error, options)),
         },
     )
@@ -118,9 +124,6 @@ fn explain(error: OpenError, options: &Options) -> anyhow::Error {
         OpenError::NotFound { .. } | OpenError::Unfinished { .. } | OpenError::NotServed { .. } => {
             let table = if options.needs_table() { "feed-publisher --table, " } else { "" };
             anyhow::anyhow!("{error} ({table}--open-timeout SECONDS)")
-        }
-        OpenError::Kind { found: SegmentKind::Records, .. } if options.needs_table() => {
-            anyhow::anyhow!("{error}; --snapshot and --symbol go with messages and their table: leave them out")
         }
         OpenError::Owner { found, .. } => anyhow::anyhow!("{error} (--trust-uid {found})"),
         OpenError::Permission { .. } if options.mapping() == feed_ring::Mapping::ReadWrite => {

@@ -57,6 +57,7 @@ pub const ALL: &[Mutant] = &[
     mutant("T6", "a takeover believes a number of another slot", "forged-next", "next"),
     mutant("T7", "a takeover believes an unreachable number", "forged-next", "next"),
     mutant("T8", "the epoch's beginning stored relaxed", "restarts-overwritten", "restart"),
+    mutant("T9", "the last record named relaxed by a takeover", "records-idle", "foreign"),
     mutant("W1", "no full fence after a message", "park", "wake"),
     mutant("W2", "the event changed relaxed", "park-close", "wake"),
     mutant("W3", "the flag cleared after the wake", "park", "wake"),

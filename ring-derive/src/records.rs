@@ -9,7 +9,8 @@ pub(crate) fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
     let variants = variants(input)?;
     let idents: Vec<_> = variants.iter().map(|variant| &variant.ident).collect();
     let types = variants.iter().map(|variant| only_field(variant)).collect::<syn::Result<Vec<_>>>()?;
-    let constants: Vec<_> = (0..variants.len()).map(|index| format_ident!("KIND_{index}")).collect();
+    // Names that nobody writes: the discriminants are expressions of the user's.
+    let constants: Vec<_> = (0..variants.len()).map(|index| format_ident!("__FEED_RING_KIND_{index}")).collect();
     // As rustc counts: a discriminant that is not given is one more than the one before it.
     let kinds = variants.iter().enumerate().map(|(index, variant)| match &variant.discriminant {
         Some((_, kind)) => quote!(#kind),

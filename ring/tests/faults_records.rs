@@ -237,6 +237,16 @@ fn killed_at_every_store() {
                 return status;
             }
             assert_eq!(publisher.published(), end, "{context}: it goes on elsewhere");
+            // It has published nothing yet: what its predecessors left is found all the same.
+            if let Some(last) = end.checked_sub(1) {
+                let mut witness = Witness::join(root.path(), Join::Sequence(last));
+                assert_eq!(witness.read(scenario, context), end, "{context}: before the next record");
+                assert!(
+                    witness.seen.contains_key(&last),
+                    "{context}: the last record is not found: {:?}",
+                    witness.seen
+                );
+            }
             publish(&mut publisher, 2, AFTERWARDS);
             for witness in &mut witnesses {
                 assert_eq!(witness.read(scenario, context), end + 3, "{context}");

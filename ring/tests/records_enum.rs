@@ -43,6 +43,38 @@ enum Other {
     Halt(Halt),
 }
 
+mod later {
+    use feed_ring::Payload;
+
+    #[derive(Clone, Copy, Debug, PartialEq, Payload)]
+    #[repr(C)]
+    pub(super) struct Trade {
+        time: u64,
+        price: i64,
+        size: u32,
+        venue: u32,
+    }
+}
+
+/// The same kinds, one of which changed.
+#[derive(Debug, PartialEq, Records)]
+#[repr(u8)]
+enum Later {
+    Trade(later::Trade) = 4,
+    Quote(Quote),
+    Halt(Halt) = b'H',
+}
+
+const KIND_1: u8 = 7;
+
+/// A discriminant is any constant.
+#[derive(Debug, PartialEq, Records)]
+#[repr(u8)]
+enum Named {
+    Trade(Trade) = KIND_1,
+    Halt(Halt) = KIND_1 + 2,
+}
+
 fn event(number: u64) -> Event {
     match number % 3 {
         0 => Event::Trade(Trade { time: number, price: -7, size: number * 2 }),
@@ -86,12 +118,32 @@ fn an_enum_is_received_by_another_process() {
 
     let error = options().open_records_of(&RecordsFormat::of::<Other>()).unwrap_err();
     assert!(matches!(error, OpenError::Payload { .. }), "{error}");
+    let text = error.to_string();
+    for said in [
+        "records of 3 kinds of structs",
+        "kind 0 (Trade) is missing in the ring",
+        "kind 4 (Trade) is missing in this program",
+        "kind 1 (Halt) is missing in the ring",
+    ] {
+        assert!(text.contains(said), "{said}: {text}");
+    }
+    let error = options().open_records_of(&RecordsFormat::of::<Later>()).unwrap_err().to_string();
+    assert!(
+        error.contains("kind 4 (Trade): size is u64 at byte 16 in the ring and u32 at byte 16 in this program"),
+        "{error}"
+    );
+    let error = options().open_records_of(&RecordsFormat::encoded("dbn")).unwrap_err().to_string();
+    assert!(error.contains("another encoding"), "{error}");
 }
 
 #[test]
 fn kinds_are_discriminants() {
     assert_eq!([0, 1, 2].map(|number| event(number).kind()), [4, 5, b'H']);
     assert_eq!(Other::Halt(Halt { reason: 1 }).kind(), 1);
+    assert_eq!(
+        [Named::Trade(Trade { time: 0, price: 0, size: 0 }).kind(), Named::Halt(Halt { reason: 1 }).kind()],
+        [7, 9]
+    );
     assert_eq!(Event::read(b'H', &[9, 0]), Some(Event::Halt(Halt { reason: 9 })));
 }
 

@@ -1,5 +1,6 @@
 //! Writes records as text, JSON or bytes: the output of `dump` and `tail` of a ring of records.
 
+use feed::records::{METADATA, shown_metadata};
 use feed::shown::Shown;
 use feed::source::{dbn, itch};
 use feed_program::stdout::OutputError;
@@ -80,6 +81,7 @@ impl RecordWriter {
     fn fields(&self, record: &Record<'_>) -> Option<(String, String, String)> {
         let of = |shown: Shown| (shown.name.to_owned(), printable(&shown.text()), shown.json());
         match self {
+            RecordWriter::Dbn if record.kind == METADATA => shown_metadata(record.bytes).map(of),
             RecordWriter::Dbn => dbn::shown(record.bytes).map(of),
             RecordWriter::Itch => itch::shown(record.bytes).map(of),
             RecordWriter::Structs(kinds) => {

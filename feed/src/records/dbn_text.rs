@@ -14,6 +14,7 @@ use ::dbn::{Metadata, Record, RecordRef, VersionUpgradePolicy};
 
 use super::form::{self, Format};
 use crate::record::{Encoding, METADATA};
+use crate::shown::{Shown, Value};
 use crate::source::dbn::{has_ts_out, is_of_a_length};
 
 /// Separates the vendor's values within a line of text.
@@ -113,6 +114,25 @@ fn named(header: &str, row: &str) -> String {
 /// The text without what could move a terminal's cursor.
 fn printable(text: &str) -> String {
     text.chars().map(|letter| if letter.is_control() { '?' } else { letter }).collect()
+}
+
+/// The metadata of a DBN file as its fields. `None` if these bytes are not that.
+pub fn shown_metadata(bytes: &[u8]) -> Option<Shown> {
+    let metadata = read_metadata(bytes)?;
+    let mut json = JsonEncoder::builder(Vec::new()).build();
+    json.encode_metadata(&metadata).ok()?;
+    let json = String::from_utf8(json.get_ref().clone()).ok()?;
+    let number = |number: usize| Value::Number(number.to_string());
+    let schema = metadata.schema.map_or("mixed", |schema| schema.as_str());
+    let fields = [
+        ("version", number(metadata.version.into())),
+        ("dataset", Value::Text(metadata.dataset)),
+        ("schema", Value::Text(schema.to_owned())),
+        ("symbols", number(metadata.symbols.len())),
+        ("mappings", number(metadata.mappings.len())),
+    ];
+    let fields = fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    Some(Shown::new("metadata", fields).with_json(json.trim_end().to_owned()))
 }
 
 /// The crate's metadata, if these bytes are that.

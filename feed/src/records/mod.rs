@@ -13,4 +13,5 @@ mod itch_text;
 pub mod print;
 pub mod tally;
 
+pub use self::dbn_text::shown_metadata;
 pub use crate::record::{Encoding, METADATA, Record};

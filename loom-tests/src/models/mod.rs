@@ -203,6 +203,8 @@ pub const ALL: &[Model] = &[
         .every_store(),
     Model::new("records-newest", "R", "a takeover by 2 records, newest asked for", records::takeover_latest)
         .preemptions(1),
+    Model::new("records-idle", "MeR", "joins beside a takeover that publishes nothing", records::taken_idle)
+        .preemptions(1),
     Model::new("records-rejoin", "ML", "joins during a takeover, in each way; 1 read", records::takeover_join::<1>)
         .preemptions(1)
         .every_store(),

@@ -245,6 +245,22 @@ pub(super) fn takeover_latest(_: usize) {
     std::mem::forget(feed);
 }
 
+/// A subscriber joins while a publisher publishes two records and another takes over, which publishes nothing.
+pub(super) fn taken_idle(_: usize) {
+    let (mut feed, ring) = ring(4);
+    let joining = ring.clone();
+    let reader = thread::spawn(move || {
+        let mut witness = joining.join(Join::Latest);
+        witness.step();
+        witness
+    });
+    publish(&mut feed, &[1, 1]);
+    feed.unwind();
+    let feed = ring.take_over(Some(2)).expect("its publisher ended");
+    both_to_the_end(reader.join().unwrap(), &ring);
+    std::mem::forget(feed);
+}
+
 /// A subscriber joins during a takeover, once for each way to join.
 pub(super) fn takeover_join<const READS: usize>(which: usize) {
     let join = [Join::Oldest, Join::Latest, Join::Sequence(0), Join::Sequence(2)][which];

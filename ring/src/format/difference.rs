@@ -3,6 +3,9 @@
 use std::collections::HashMap;
 use std::fmt::{self, Write as _};
 
+use super::message::MessageFormat;
+use super::records::RecordsFormat;
+
 /// The most fields that are shown. The others are counted.
 const SHOWN: usize = 6;
 
@@ -45,9 +48,43 @@ pub(crate) fn difference(ring: &str, program: &str) -> String {
     }
     let more = changed.len().saturating_sub(SHOWN);
     if more > 0 {
-        let _ = write!(text, "; {more} more fields differ");
+        let fields = if more == 1 { "field differs" } else { "fields differ" };
+        let _ = write!(text, "; {more} more {fields}");
     }
     text
+}
+
+/// What differs between two formats of records: the kinds, and the fields of those that both have.
+pub(crate) fn difference_of_records(ring: &RecordsFormat, program: &RecordsFormat) -> String {
+    if ring.encoding() != program.encoding() {
+        return "another encoding".to_owned();
+    }
+    let mut kinds: Vec<u8> = ring.kinds().chain(program.kinds()).map(|(kind, _)| kind).collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    let differ = kinds.into_iter().filter_map(|kind| match (ring.kind(kind), program.kind(kind)) {
+        (Some(here), Some(there)) if here == there => None,
+        (Some(here), Some(there)) => {
+            let names = match (here.name(), there.name()) {
+                (here, there) if here == there => Printable(&here, 0).to_string(),
+                (here, there) => {
+                    format!("{} in the ring, {} in this program", Printable(&here, 0), Printable(&there, 0))
+                }
+            };
+            Some(format!("kind {kind} ({names}): {}", difference(here.schema(), there.schema())))
+        }
+        (Some(here), None) => Some(format!("kind {kind} ({}) is missing in this program", Printable(&here.name(), 0))),
+        (None, there) => {
+            let name = there.map(MessageFormat::name).unwrap_or_default();
+            Some(format!("kind {kind} ({}) is missing in the ring", Printable(&name, 0)))
+        }
+    });
+    let differ: Vec<String> = differ.collect();
+    let more = match differ.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!("; and {more} more"),
+    };
+    differ[..differ.len().min(SHOWN)].join("; ") + &more
 }
 
 /// The fields in a schema's text. A line that is no field stands for itself.

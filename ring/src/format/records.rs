@@ -173,7 +173,9 @@ impl RecordsFormat {
         for part in rest.split_inclusive('\n').collect::<Vec<_>>().chunk_by(|_, next| !next.starts_with('#')) {
             let kind = part[0].trim_end_matches('\n');
             match kind.strip_prefix('#').and_then(|number| number.parse().ok()) {
-                Some(number) if kinds.last().is_none_or(|(last, _)| *last < number) => {
+                Some(number)
+                    if kind[1..] == u8::to_string(&number) && kinds.last().is_none_or(|(last, _)| *last < number) =>
+                {
                     let schema = part[1..].concat();
                     let format = MessageFormat::parse(&schema).map_err(|error| error.further_down(line))?;
                     kinds.push((number, format));
@@ -251,7 +253,9 @@ mod tests {
         assert!(said("Records structs\nTick 8 8\n").contains(expected));
         let tick = MessageFormat::of::<u64>().schema().to_owned();
         assert!(said(&format!("Records structs\n#7\n{tick}#7\n{tick}")).contains(expected));
-        assert!(said(&format!("Records structs\n#256\n{tick}")).contains(expected));
+        for kind in ["256", "+7", "007", ""] {
+            assert!(said(&format!("Records structs\n#{kind}\n{tick}")).contains(expected));
+        }
         assert!(said("Records structs\n#1\nTick 8\n").contains("line 3"), "{}", said("Records structs\n#1\nTick 8\n"));
     }
 }

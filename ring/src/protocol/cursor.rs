@@ -207,6 +207,9 @@ impl<P: Place> Cursor<P> {
     }
 
     fn corrupt(&self, found: u64) -> TryRecvError {
+        if self.view.memory().is_cut_short() {
+            return TryRecvError::CutShort;
+        }
         Corrupt { what: "a slot", found, sequence: self.next }.into()
     }
 
@@ -287,7 +290,12 @@ impl<P: Place> Cursor<P> {
     /// # Errors
     /// `Restarted`, with the cursor at that epoch's first message, or where it was if that is further on.
     pub(crate) fn skip_to_newest(&mut self) -> Result<(), TryRecvError> {
-        let Some((newest, place)) = P::newest(&self.view) else { return Ok(()) };
+        let (newest, place) = match P::newest(&self.view) {
+            Ok(Some(newest)) => newest,
+            Ok(None) => return Ok(()),
+            Err(Unfound::Overtaken) => return Err(TryRecvError::Empty), // the next call looks again
+            Err(Unfound::Corrupt(found)) => return Err(self.corrupt(found)),
+        };
         // V7. Pairs with P1 and P2: a reader that sees how far the publisher is also sees, below, the epoch that it
         // publishes in.
         fence("V7", Ordering::Acquire);

@@ -18,7 +18,10 @@ pub(crate) trait Place: Copy + Send + Sync + 'static {
     fn join(view: &View, join: Join) -> (u64, Self);
 
     /// The newest message. `None` if there is none.
-    fn newest(view: &View) -> Option<(u64, Self)>;
+    ///
+    /// # Errors
+    /// [`Unfound`].
+    fn newest(view: &View) -> Result<Option<(u64, Self)>, Unfound>;
 
     /// Where message `number` is. If it is not there, a look at the place says so.
     fn locate(view: &View, number: u64) -> Self;
@@ -86,8 +89,8 @@ impl Place for BySequence {
         (first, BySequence)
     }
 
-    fn newest(view: &View) -> Option<(u64, Self)> {
-        Some((end::next_of_running(view).saturating_sub(1), BySequence))
+    fn newest(view: &View) -> Result<Option<(u64, Self)>, Unfound> {
+        Ok(Some((end::next_of_running(view).saturating_sub(1), BySequence)))
     }
 
     fn locate(_: &View, _: u64) -> Self {

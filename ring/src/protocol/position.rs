@@ -60,6 +60,14 @@ pub(crate) fn is_decided(view: &View, position: u64) -> bool {
     seen == record::published(own) || record::why_absent(seen, own, view.mask()) != Absence::NotYet
 }
 
+/// The word of the slot at `position`, if no publisher stored it there.
+fn wrong_word(view: &View, position: u64) -> Option<u64> {
+    let seen = view.first_word(position);
+    let is_wrong =
+        seen != record::published(position) && record::why_absent(seen, position, view.mask()) == Absence::Corrupt;
+    is_wrong.then_some(seen)
+}
+
 impl Place for Position {
     fn published(view: &View) -> u64 {
         records::next_of_running(view).map_or_else(|_| view.published_count(), |next| next.number)
@@ -77,9 +85,9 @@ impl Place for Position {
         }
     }
 
-    fn newest(view: &View) -> Option<(u64, Self)> {
-        let (newest, _) = records::newest(view).ok()?;
-        newest.map(|spot| (spot.number, Position::here(spot.position)))
+    fn newest(view: &View) -> Result<Option<(u64, Self)>, Unfound> {
+        let (newest, _) = records::newest(view)?;
+        Ok(newest.map(|spot| (spot.number, Position::here(spot.position))))
     }
 
     fn locate(view: &View, number: u64) -> Self {
@@ -102,7 +110,11 @@ impl Place for Position {
         match located {
             Ok(Located::Here(_)) => Settled::Here,
             Ok(Located::Gone(_)) => Settled::Lapped { published: 0 },
-            Ok(Located::Behind(_)) | Err(Unfound::Overtaken) => Settled::Waiting,
+            Ok(Located::Behind(next)) => match wrong_word(view, next.position) {
+                Some(found) => Settled::Corrupt(found),
+                None => Settled::Waiting,
+            },
+            Err(Unfound::Overtaken) => Settled::Waiting,
             Err(Unfound::Corrupt(found)) => Settled::Corrupt(found),
         }
     }

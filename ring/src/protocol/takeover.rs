@@ -22,19 +22,21 @@ pub(crate) struct Next {
     pub(crate) sequence: u64,
     /// The position of its first slot: of a record, or, where a message is where its number says, that number.
     pub(crate) position: u64,
+    /// Of a ring of records: the position of the last record, if there is one.
+    pub(crate) last: Option<u64>,
 }
 
 impl Next {
     /// The beginning of a new segment.
     pub(crate) fn of_new(layout: &Layout) -> Self {
         match layout.parts {
-            Parts::Records { .. } => Next { sequence: layout.base, position: 0 },
+            Parts::Records { .. } => Next { sequence: layout.base, position: 0, last: None },
             Parts::Messages | Parts::Rows(_) => Self::of_messages(layout.base),
         }
     }
 
     fn of_messages(sequence: u64) -> Self {
-        Next { sequence, position: sequence }
+        Next { sequence, position: sequence, last: None }
     }
 }
 
@@ -53,8 +55,9 @@ pub(crate) fn next_sequence(memory: &Memory<Word>, layout: &Layout) -> Option<Ne
         Parts::Messages => Next::of_messages(end::next_of_stopped(&View::new(memory, *layout))),
         Parts::Rows(_) => Next::of_messages(Rows::new(memory.clone(), *layout).next_of_stopped()),
         Parts::Records { .. } => {
-            let next = records::next_of_stopped(&View::new(memory, *layout))?;
-            Next { sequence: next.number, position: next.position }
+            let view = View::new(memory, *layout);
+            let next = records::next_of_stopped(&view)?;
+            Next { sequence: next.number, position: next.position, last: records::last_begun(&view) }
         }
     };
     // T7. Beyond this, sequence numbers would run out.
@@ -63,7 +66,12 @@ pub(crate) fn next_sequence(memory: &Memory<Word>, layout: &Layout) -> Option<Ne
 
 /// Begins a new epoch at `next`. From here on the ring belongs to this publisher.
 pub(crate) fn begin_epoch(memory: &Memory<WriteWord>, layout: &Layout, next: Next) {
-    let Next { sequence, position } = next;
+    let Next { sequence, position, last } = next;
+    if let (Parts::Records { place }, Some(last)) = (layout.parts, last) {
+        // T9. Pairs with Q15. The publisher before this one may have died before it named its last record. In a small ring the mark
+        // below is in the slot of the record that is named: whoever joins would find no record until the next is published.
+        memory[place].store_ordered("T9", Ordering::Release, last);
+    }
     // T3. Marks the slot even if it may be marked already: the last publisher may have died between publishing a
     // message and marking the next slot. Without it a reader could accept a torn message.
     // A table has no slot for the next store: its writer marks a copy when it begins to overwrite it.

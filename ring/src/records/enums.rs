@@ -7,8 +7,38 @@ use crate::protocol::copy;
 
 /// An enum whose variants are messages: each is a kind of record. Derive it.
 ///
-/// The kind of a variant is its discriminant: 0, 1, 2 and so on, unless the enum says otherwise. The format of each kind is in the
-/// ring's header, so that a tool prints the fields without the type, and a subscriber with other variants is refused.
+/// The kind of a variant is its discriminant: 0, 1, 2 and so on, unless the enum says otherwise, for which rustc wants `#[repr(u8)]`.
+/// Make the ring with [`RecordsFormat::of`] the enum: the format of each kind is then in its header, and a tool prints the fields
+/// without the type. Open it with [`open_records_of`](crate::SubscriberOptions::open_records_of) and the same: a ring of other
+/// kinds, or of a kind whose fields differ, is refused. Publishing and reading do not look at the format again.
+///
+/// ```no_run
+/// use feed_ring::records::RecordsFormat;
+/// use feed_ring::{Payload, RecordPublisher, RecordSubscriber, Records};
+///
+/// #[derive(Clone, Copy, Payload)]
+/// #[repr(C)]
+/// struct Trade {
+///     price: i64, // 1e-9
+/// }
+///
+/// #[derive(Records)]
+/// enum Event {
+///     Trade(Trade),
+/// }
+///
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let format = RecordsFormat::of::<Event>();
+///     let mut publisher = RecordPublisher::options("events", format.clone()).create_records()?;
+///     let mut subscriber = RecordSubscriber::options("events").open_records_of(&format)?; // in another process
+///     publisher.publish_as(&Event::Trade(Trade { price: 7 }))?;
+///     let Event::Trade(trade) = subscriber.recv()?.read_as()?;
+///     assert_eq!(trade.price, 7);
+///     Ok(())
+/// }
+/// ```
+///
+/// Within a process:
 ///
 /// ```
 /// use feed_ring::records::RecordsFormat;

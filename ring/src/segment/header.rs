@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use crate::error::OpenError;
-use crate::format::difference::difference;
+use crate::format::difference::{difference, difference_of_records};
 use crate::format::layout::{
     ABI, Body, Geometry, Layout, MAGIC, MAX_CAPACITY, MAX_SCHEMA, MAX_SEQUENCE, PAGE, slot_words, word,
 };
@@ -140,13 +140,11 @@ impl Header {
         if *found == expected.text() {
             return Ok(());
         }
-        let describe = |format: &RecordsFormat| format.describe();
-        Err(OpenError::Payload {
-            path: path.to_owned(),
-            found: RecordsFormat::parse(found).as_ref().map_or_else(ToString::to_string, describe),
-            expected: describe(expected),
-            difference: difference(found, &expected.text()),
-        })
+        let (found, difference) = match RecordsFormat::parse(found) {
+            Ok(found) => (found.describe(), difference_of_records(&found, expected)),
+            Err(error) => (error.to_string(), "another format".to_owned()),
+        };
+        Err(OpenError::Payload { path: path.to_owned(), found, expected: expected.describe(), difference })
     }
 
     /// Checks what kind of segment it is.
