@@ -28,8 +28,8 @@
 //! # Slots
 //!
 //! A slot has 64 bytes unless [`slot_size`](crate::PublisherOptions::slot_size) says otherwise. The first slot of a record holds
-//! 48 bytes of it, and each further slot 56. Larger slots waste more of the ring on short records, and are quicker where all
-//! records are long: docs/performance.md has figures.
+//! 48 bytes of it, and each further slot 56. Larger slots waste more of the ring on short records, and are for
+//! records that are longer than a quarter of a ring of small ones: docs/performance.md has figures.
 //!
 //! A record may be as long as a quarter of the ring, and at most 16 MiB less one byte: [`RecordPublisher::longest`]. A longer one
 //! is refused with [`TooLong`], and nothing is published.
