@@ -31,7 +31,7 @@
 //! 48 bytes of it, and each further slot 56. Larger slots waste more of the ring on short records, and are for
 //! records that are longer than a quarter of a ring of small ones: docs/performance.md has figures.
 //!
-//! A record may be as long as a quarter of the ring, and at most 16 MiB less one byte: [`RecordPublisher::longest`]. A longer one
+//! A record may take a quarter of the ring's slots, and be of at most 16 MiB less one byte: [`RecordPublisher::longest`]. A longer one
 //! is refused with [`TooLong`], and nothing is published.
 //!
 //! # Kinds
