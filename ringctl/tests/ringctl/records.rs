@@ -85,10 +85,10 @@ fn itch_messages_by_their_fields() {
     let root = PrivateRoot::new();
     left(&root, "q", "itch", &[b'A', b'U'].map(|kind| (kind, itch_message(kind, 7))));
     insta::assert_snapshot!(fine(&root, &["dump", "q"]), @r"
-    0  kind 65, 36 B: add order type=A stock_locate=2 tracking=0 timestamp=09:30:00.000007000 order=1007 side=S shares=107 stock=SAMPLE price=150.0007
-    1  kind 85, 35 B: order replaced type=U stock_locate=2 tracking=0 timestamp=09:30:00.000007000 original_order=507 new_order=1007 shares=107 price=150.0007
+    0  kind 65, 36 B: add order type=A stock_locate=2 tracking_number=0 timestamp=09:30:00.000007000 order=1007 side=S shares=107 stock=SAMPLE price=150.0007
+    1  kind 85, 35 B: order replaced type=U stock_locate=2 tracking_number=0 timestamp=09:30:00.000007000 original_order=507 order=1007 shares=107 price=150.0007
     ");
-    insta::assert_snapshot!(fine(&root, &["--json", "tail", "q", "-n", "1"]), @r#"{"number":1,"epoch":1,"kind":85,"length":35,"type":"order replaced","record":{"type":"U","stock_locate":2,"tracking":0,"timestamp":"09:30:00.000007000","original_order":507,"new_order":1007,"shares":107,"price":"150.0007"}}"#);
+    insta::assert_snapshot!(fine(&root, &["--json", "tail", "q", "-n", "1"]), @r#"{"number":1,"epoch":1,"kind":85,"length":35,"type":"order replaced","record":{"type":"U","stock_locate":2,"tracking_number":0,"timestamp":"09:30:00.000007000","original_order":507,"order":1007,"shares":107,"price":"150.0007"}}"#);
 }
 
 #[test]
