@@ -7,6 +7,7 @@ use std::ptr::NonNull;
 use crate::format::layout::{Layout, slot_words};
 use crate::format::rows::RowsLayout;
 use crate::memory::Memory;
+use crate::sync::LINE_WORDS;
 
 /// The distance in words from one slot to the next. It is constant for a ring.
 pub(crate) trait Stride: Copy + Send + Sync + 'static {
@@ -211,4 +212,41 @@ fn assert_stride(layout: &Layout, stride: impl Stride) {
 #[inline(never)]
 fn beyond(index: usize, capacity: u64) -> ! {
     panic!("slot {index} of {capacity}")
+}
+
+/// The slots of a ring of records. Those of one line have a size that the compiler knows.
+pub(crate) enum RecordSlots<W> {
+    Lines(Slots<W, LineStride>),
+    Larger(Slots<W, DynamicStride>),
+}
+
+impl<W> RecordSlots<W> {
+    /// The slots of the ring in `memory`.
+    ///
+    /// # Panics
+    /// As [`Slots::new`].
+    pub(crate) fn new(memory: Memory<W>, layout: &Layout) -> Self {
+        if layout.slot_words == LINE_WORDS {
+            RecordSlots::Lines(Slots::new(memory, layout, LineStride::STRIDE))
+        } else {
+            RecordSlots::Larger(Slots::new(memory, layout, DynamicStride::of(layout)))
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn memory(&self) -> &Memory<W> {
+        match self {
+            RecordSlots::Lines(slots) => slots.memory(),
+            RecordSlots::Larger(slots) => slots.memory(),
+        }
+    }
+
+    /// The first word of the slot at `position`.
+    #[inline(always)]
+    pub(crate) fn word(&self, position: u64) -> &W {
+        match self {
+            RecordSlots::Lines(slots) => &slots.at(position)[0],
+            RecordSlots::Larger(slots) => &slots.at(position)[0],
+        }
+    }
 }

@@ -6,12 +6,12 @@ use std::path::Path;
 use super::enums::Records;
 use super::error::TooLong;
 use crate::error::CloseError;
-use crate::format::layout::{Layout, Parts};
+use crate::format::layout::Parts;
 use crate::format::records::{in_first, in_further, longest};
-use crate::memory::{Memory, Pinned};
+use crate::memory::Pinned;
 use crate::placement::{Placement, Side, look::look};
 use crate::protocol::record;
-use crate::protocol::slots::{DynamicStride, LineStride, Slots};
+use crate::protocol::slots::RecordSlots;
 use crate::protocol::wake::Wake;
 use crate::publisher::life::Life;
 use crate::sync::{LINE_WORDS, WriteWord};
@@ -20,7 +20,7 @@ use crate::transport::host::Made;
 /// The one publisher of a ring of [records](crate::records). It ends as a [`Publisher`](crate::Publisher) does, and what is said
 /// there of a fork holds here.
 pub struct RecordPublisher {
-    slots: AnySlots,
+    slots: RecordSlots<WriteWord>,
     published: Pinned<WriteWord>,
     place: Pinned<WriteWord>,
     next: u64,
@@ -30,22 +30,6 @@ pub struct RecordPublisher {
     life: Life,
     /// What [`publish_with`](Self::publish_with) fills.
     buffer: Vec<u8>,
-}
-
-/// The slots, of which those of one line have a size that the compiler knows.
-enum AnySlots {
-    Lines(Slots<WriteWord, LineStride>),
-    Larger(Slots<WriteWord, DynamicStride>),
-}
-
-impl AnySlots {
-    fn new(memory: Memory<WriteWord>, layout: &Layout) -> Self {
-        if layout.slot_words == LINE_WORDS {
-            AnySlots::Lines(Slots::new(memory, layout, LineStride::STRIDE))
-        } else {
-            AnySlots::Larger(Slots::new(memory, layout, DynamicStride::of(layout)))
-        }
-    }
 }
 
 /// Bytes of a record in one slot of one line. Every ring takes them.
@@ -63,7 +47,7 @@ impl RecordPublisher {
             life: Life::new(&memory, &layout, sleepers, host, wake),
             published: Pinned::new(&memory, layout.published),
             place: Pinned::new(&memory, place),
-            slots: AnySlots::new(memory, &layout),
+            slots: RecordSlots::new(memory, &layout),
             next: next.sequence,
             position: next.position,
             longest: longest(layout.capacity, layout.slot_words),
@@ -80,12 +64,12 @@ impl RecordPublisher {
     #[inline(always)]
     pub fn publish(&mut self, kind: u8, bytes: &[u8]) -> Result<u64, TooLong> {
         match &self.slots {
-            AnySlots::Lines(slots) if bytes.len() <= ONE_SLOT => {
+            RecordSlots::Lines(slots) if bytes.len() <= ONE_SLOT => {
                 let position = self.position;
                 let end = record::publish(slots, &self.place, position, (self.next, kind), bytes);
                 Ok(self.announce(end))
             }
-            AnySlots::Lines(_) if bytes.len() <= TWO_SLOTS && self.longest >= TWO_SLOTS => {
+            RecordSlots::Lines(_) if bytes.len() <= TWO_SLOTS && self.longest >= TWO_SLOTS => {
                 Ok(self.publish_in_two(kind, bytes))
             }
             _ => self.publish_long(kind, bytes),
@@ -95,7 +79,7 @@ impl RecordPublisher {
     /// The same for a record that takes two slots of one line.
     #[inline(never)]
     fn publish_in_two(&mut self, kind: u8, bytes: &[u8]) -> u64 {
-        let (AnySlots::Lines(slots), Some(parts)) = (&self.slots, bytes.split_first_chunk()) else {
+        let (RecordSlots::Lines(slots), Some(parts)) = (&self.slots, bytes.split_first_chunk()) else {
             unreachable!("its length was looked at")
         };
         let position = self.position;
@@ -111,8 +95,8 @@ impl RecordPublisher {
         }
         let position = self.position;
         let end = match &self.slots {
-            AnySlots::Lines(slots) => record::publish(slots, &self.place, position, (self.next, kind), bytes),
-            AnySlots::Larger(slots) => record::publish(slots, &self.place, position, (self.next, kind), bytes),
+            RecordSlots::Lines(slots) => record::publish(slots, &self.place, position, (self.next, kind), bytes),
+            RecordSlots::Larger(slots) => record::publish(slots, &self.place, position, (self.next, kind), bytes),
         };
         Ok(self.announce(end))
     }

@@ -6,9 +6,9 @@ use crate::format::records::longest;
 use crate::memory::Memory;
 use crate::protocol::position::Position;
 use crate::protocol::record::{self, Head};
-use crate::protocol::slots::{DynamicStride, LineStride, Slots};
+use crate::protocol::slots::RecordSlots;
 use crate::subscriber::receiver::Messages;
-use crate::sync::{LINE_WORDS, Word};
+use crate::sync::Word;
 
 /// A record that was received. Its bytes are in the subscriber's own copy: nobody changes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,38 +36,14 @@ impl Record<'_> {
 
 /// The records of a ring, for the receiver.
 pub(super) struct Source {
-    slots: Owned,
+    slots: RecordSlots<Word>,
     longest: usize,
-}
-
-/// The slots, of which those of one line have a size that the compiler knows.
-enum Owned {
-    Lines(Slots<Word, LineStride>),
-    Larger(Slots<Word, DynamicStride>),
 }
 
 impl Source {
     pub(super) fn new(memory: Memory<Word>, layout: &Layout) -> Self {
         let longest = longest(layout.capacity, layout.slot_words);
-        let slots = match layout.slot_words == LINE_WORDS {
-            true => Owned::Lines(Slots::new(memory, layout, LineStride::STRIDE)),
-            false => Owned::Larger(Slots::new(memory, layout, DynamicStride::of(layout))),
-        };
-        Source { slots, longest }
-    }
-
-    /// The word of the slot at `position`.
-    #[inline(always)]
-    fn word(&self, position: u64) -> &Word {
-        match &self.slots {
-            Owned::Lines(slots) => &slots.at(position)[0],
-            Owned::Larger(slots) => &slots.at(position)[0],
-        }
-    }
-
-    /// The longest record that the ring can have, in bytes.
-    pub(super) fn longest(&self) -> usize {
-        self.longest
+        Source { slots: RecordSlots::new(memory, layout), longest }
     }
 }
 
@@ -77,10 +53,7 @@ impl Messages for Source {
 
     #[inline(always)]
     fn memory(&self) -> &Memory<Word> {
-        match &self.slots {
-            Owned::Lines(slots) => slots.memory(),
-            Owned::Larger(slots) => slots.memory(),
-        }
+        self.slots.memory()
     }
 
     /// A record that fits into one slot of one line is polled for and read at once, and a longer one is as well: nothing tells
@@ -92,7 +65,7 @@ impl Messages for Source {
 
     #[inline(always)]
     fn polled(&self, _: u64, place: Position) -> &Word {
-        self.word(place.at())
+        self.slots.word(place.at())
     }
 
     #[inline(always)]
@@ -102,7 +75,7 @@ impl Messages for Source {
 
     fn is_published(&self, _: u64, place: Position, ahead: u64) -> bool {
         let position = place.at().saturating_add(ahead);
-        self.word(position).load() >= record::published(position)
+        self.slots.word(position).load() >= record::published(position)
     }
 
     #[inline(always)]
@@ -114,8 +87,8 @@ impl Messages for Source {
     ) -> Result<(C, Position), u64> {
         let is_expected = |head: Head| head.number == sequence as u32;
         let (copied, behind) = match &self.slots {
-            Owned::Lines(slots) => record::read(slots, place.at(), self.longest, is_expected, copy)?,
-            Owned::Larger(slots) => record::read(slots, place.at(), self.longest, is_expected, copy)?,
+            RecordSlots::Lines(slots) => record::read(slots, place.at(), self.longest, is_expected, copy)?,
+            RecordSlots::Larger(slots) => record::read(slots, place.at(), self.longest, is_expected, copy)?,
         };
         Ok((copied, Position::here(behind)))
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::received::{Record, Source};
 use crate::error::{RecvError, TryRecvError};
-use crate::format::records::RecordsFormat;
+use crate::format::records::{RecordsFormat, longest};
 use crate::placement::{Placement, Side, look::look};
 use crate::protocol::copy::bytes_of_words;
 use crate::protocol::join::Join;
@@ -54,13 +54,13 @@ impl RecordSubscriber {
     /// Joins an opened ring.
     pub(super) fn new(opened: Opened, join: Join, wait: WaitStrategy) -> Self {
         let format = opened.found.as_ref().and_then(|(geometry, _)| RecordsFormat::parse(&geometry.schema).ok());
-        let mut longest = 0;
-        let source = |memory, layout: &_| {
-            let source = Source::new(memory, layout);
-            longest = source.longest();
-            source
-        };
-        RecordSubscriber { receiver: Receiver::new(opened, source, join, wait), format, longest, words: Vec::new() }
+        let longest = longest(opened.layout.capacity, opened.layout.slot_words);
+        RecordSubscriber {
+            receiver: Receiver::new(opened, Source::new, join, wait),
+            format,
+            longest,
+            words: Vec::new(),
+        }
     }
 
     /// Receives the next record, if there is one: see [`Subscriber::try_recv`](crate::Subscriber::try_recv).
