@@ -122,30 +122,34 @@ mod bulk {
         !cfg!(feed_ring_faults) && std::is_x86_feature_detected!("avx")
     }
 
-    /// Stores whole slots of one line, if that can be done with wide registers.
+    /// Bytes from one slot of one line to the next.
+    const SLOT: usize = LINE_WORDS * 8;
+
+    /// Copies [`ONE_LINE`] bytes `count` times, which is not 0. They are `FROM` bytes apart at `from`, and `TO` at `to`.
+    ///
+    /// # Safety
+    /// They must be readable at `from` and writable at `to`, and the processor must have AVX. Other threads may write at
+    /// `from`, or read at `to`, meanwhile.
     #[inline(always)]
-    pub(super) fn store_lines(run: &[WriteWord], bytes: &[u8]) -> bool {
-        let count = bytes.len() / ONE_LINE;
-        assert!(run.len() >= count * LINE_WORDS, "fewer slots than bytes");
-        if count == 0 || !is_wide() {
-            return false;
-        }
-        // SAFETY: `count` slots are there, whose memory allows to write (WriteWord), and as many times ONE_LINE bytes.
+    unsafe fn lines<const FROM: usize, const TO: usize>(to: *mut u8, from: *const u8, count: usize) {
+        // SAFETY: as the caller promises.
         unsafe {
             asm!(
                 "2:",
                 "vmovdqu ymm0, [{from}]",
                 "vmovdqu ymm1, [{from} + 24]",
-                "vmovdqu [{to} + 8], ymm0",
-                "vmovdqu [{to} + 32], ymm1",
-                "add {from}, 56",
-                "add {to}, 64",
+                "vmovdqu [{to}], ymm0",
+                "vmovdqu [{to} + 24], ymm1",
+                "add {from}, {from_step}",
+                "add {to}, {to_step}",
                 "dec {count}",
                 "jnz 2b",
                 "vzeroupper",
-                from = inout(reg) bytes.as_ptr() => _,
-                to = inout(reg) run.as_ptr() => _,
+                from = inout(reg) from => _,
+                to = inout(reg) to => _,
                 count = inout(reg) count => _,
+                from_step = const FROM,
+                to_step = const TO,
                 // vzeroupper clears the upper halves of all sixteen.
                 out("xmm0") _, out("xmm1") _, out("xmm2") _, out("xmm3") _,
                 out("xmm4") _, out("xmm5") _, out("xmm6") _, out("xmm7") _,
@@ -154,6 +158,19 @@ mod bulk {
                 options(nostack),
             );
         }
+    }
+
+    /// Stores whole slots of one line, if that can be done with wide registers.
+    #[inline(always)]
+    pub(super) fn store_lines(run: &[WriteWord], bytes: &[u8]) -> bool {
+        let count = bytes.len() / ONE_LINE;
+        assert!(run.len() >= count * LINE_WORDS, "fewer slots than bytes");
+        if count == 0 || !is_wide() {
+            return false;
+        }
+        let to = run[1..].as_ptr().cast::<u8>().cast_mut();
+        // SAFETY: `count` slots are there, whose memory allows to write (WriteWord), and as many times ONE_LINE bytes.
+        unsafe { lines::<ONE_LINE, SLOT>(to, bytes.as_ptr(), count) };
         true
     }
 
@@ -225,29 +242,9 @@ mod bulk {
         if count == 0 || !is_wide() {
             return false;
         }
+        let from = run[1..].as_ptr().cast();
         // SAFETY: as `store_lines`, the other way round. Others may write to the slots meanwhile.
-        unsafe {
-            asm!(
-                "2:",
-                "vmovdqu ymm0, [{from} + 8]",
-                "vmovdqu ymm1, [{from} + 32]",
-                "vmovdqu [{to}], ymm0",
-                "vmovdqu [{to} + 24], ymm1",
-                "add {from}, 64",
-                "add {to}, 56",
-                "dec {count}",
-                "jnz 2b",
-                "vzeroupper",
-                from = inout(reg) run.as_ptr() => _,
-                to = inout(reg) bytes.as_mut_ptr() => _,
-                count = inout(reg) count => _,
-                out("xmm0") _, out("xmm1") _, out("xmm2") _, out("xmm3") _,
-                out("xmm4") _, out("xmm5") _, out("xmm6") _, out("xmm7") _,
-                out("xmm8") _, out("xmm9") _, out("xmm10") _, out("xmm11") _,
-                out("xmm12") _, out("xmm13") _, out("xmm14") _, out("xmm15") _,
-                options(nostack),
-            );
-        }
+        unsafe { lines::<SLOT, ONE_LINE>(bytes.as_mut_ptr(), from, count) };
         true
     }
 
