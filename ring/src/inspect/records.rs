@@ -5,7 +5,6 @@ use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::facts::Unread;
-use crate::format::layout::MAX_SEQUENCE;
 use crate::format::records::longest;
 use crate::protocol::place::Unfound;
 use crate::protocol::record;
@@ -54,7 +53,7 @@ impl RecordReader {
 
     /// The number of the next record. If the header or the newest record is damaged, what the header's count says.
     pub(super) fn next(&self) -> u64 {
-        records::next_of_running(&self.view).map_or_else(|_| self.counted(), |next| next.number)
+        records::next_of_running(&self.view).map_or_else(|_| records::counted(&self.view), |next| next.number)
     }
 
     /// The numbers of the records that the ring holds. If the header or the newest record is damaged, only the newest one's: it
@@ -63,12 +62,11 @@ impl RecordReader {
         match records::held(&self.view) {
             // A ring holds fewer records than it has slots, whatever its slots say.
             Ok((oldest, end)) => oldest.number.max(end.number.saturating_sub(self.view.window()))..end.number,
-            Err(_) => self.counted().saturating_sub(1).max(self.view.layout().base)..self.counted(),
+            Err(_) => {
+                let counted = records::counted(&self.view);
+                counted.saturating_sub(1).max(self.view.layout().base)..counted
+            }
         }
-    }
-
-    fn counted(&self) -> u64 {
-        self.view.published_count().clamp(self.view.layout().base, MAX_SEQUENCE)
     }
 
     /// Reads a record. Its number is one that a ring can reach.

@@ -17,7 +17,7 @@ pub(crate) fn next_of_running(view: &View) -> u64 {
         // J2. No publisher can reach a count outside this range, and counting on from 2^64 - 1 would overflow.
         if on("J2") { count.clamp(view.layout().base, MAX_SEQUENCE) } else { count }
     };
-    follow(count, |sequence| view.sequence_word(sequence) == slot::published(sequence), view.capacity())
+    follow(count, |sequence| view.first_word(sequence) == slot::published(sequence), view.capacity())
 }
 
 /// The first sequence, from the count on, that is not published. If the count moves meanwhile, a publisher is running
@@ -42,7 +42,7 @@ fn follow(count: impl Fn() -> u64, is_published: impl Fn(u64) -> bool, capacity:
 pub(crate) fn next_of_stopped(view: &View) -> u64 {
     let mut next = view.layout().base;
     for index in 0..view.capacity() {
-        let seen = view.sequence_word(index);
+        let seen = view.first_word(index);
         // T4. Only an even word means published. The message of an odd word may be half written, and would be a gap for
         // ever.
         if seen == 0 || !seen.is_multiple_of(2) && on("T4") {

@@ -6,7 +6,6 @@ use super::record;
 use super::records::{self, Located};
 use super::slot::Absence;
 use super::view::View;
-use crate::format::layout::MAX_SEQUENCE;
 use crate::format::records::{MAX_POSITION, longest};
 
 /// A record's position, or that of another record if its own is not known: with [`ELSEWHERE`], and with [`GONE`] if the record
@@ -81,7 +80,7 @@ impl Place for Position {
         };
         match found {
             Ok(spot) => (spot.number, Position::here(spot.position)),
-            Err(_) => (view.published_count().clamp(view.layout().base, MAX_SEQUENCE), Position::UNFOUND),
+            Err(_) => (records::counted(view), Position::UNFOUND),
         }
     }
 

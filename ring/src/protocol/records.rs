@@ -64,6 +64,11 @@ pub(crate) fn next_of_running(view: &View) -> Result<Spot, Unfound> {
     newest(view).map(|(_, next)| next)
 }
 
+/// The number of the next record, as the header's count has it, where no record was found to tell it.
+pub(crate) fn counted(view: &View) -> u64 {
+    view.published_count().clamp(view.layout().base, MAX_SEQUENCE)
+}
+
 /// The record that was published last, if there is one, and the one behind it.
 ///
 /// # Errors

@@ -61,12 +61,6 @@ impl View {
         &self.slots
     }
 
-    /// The word of the slot at `position` of a ring of records.
-    #[inline]
-    pub(crate) fn first_word(&self, position: u64) -> u64 {
-        self.slots.at(position)[0].load()
-    }
-
     /// The position of the record that was published last, as the header says. In another ring it is 0.
     pub(crate) fn last_position(&self) -> u64 {
         match self.layout.parts {
@@ -75,10 +69,10 @@ impl View {
         }
     }
 
-    /// The sequence word of the slot of message `sequence`.
+    /// The first word of the slot of message `position`, or at this position of a ring of records.
     #[inline]
-    pub(crate) fn sequence_word(&self, sequence: u64) -> u64 {
-        self.slots.at(sequence)[0].load()
+    pub(crate) fn first_word(&self, position: u64) -> u64 {
+        self.slots.at(position)[0].load()
     }
 
     /// The state word: live, closed or superseded.

@@ -129,7 +129,7 @@ impl Published {
         let Published::Ring(view) = self else { return true };
         let Some(last) = next.checked_sub(1).filter(|&last| last >= view.layout().base) else { return true };
         // W6. The count comes with no ordering, and may be seen before the message. A marker comes with none either.
-        let word = view.sequence_word(last);
+        let word = view.first_word(last);
         word.is_multiple_of(2) && word >= slot::published(last) || !on("W6")
     }
 }

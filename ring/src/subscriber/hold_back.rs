@@ -133,7 +133,7 @@ mod tests {
             (0..publish).for_each(|_| _ = publisher.publish(&0));
             (0..receive).for_each(|_| _ = subscriber.recv().unwrap());
             let (view, next) = (subscriber.receiver.cursor().view().clone(), subscriber.sequence());
-            let is_published = |ahead| view.sequence_word(next + ahead) >= slot::published(next + ahead);
+            let is_published = |ahead| view.first_word(next + ahead) >= slot::published(next + ahead);
             subscriber.receiver.hold_back.is_right_behind(next, is_published)
         };
         assert!(!go_on(&mut subscriber, 100, 64), "only 64 in a row");

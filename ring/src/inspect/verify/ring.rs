@@ -68,7 +68,7 @@ impl Ring {
         for start in (0..self.facts.capacity).step_by(CHUNK as usize) {
             let before = next();
             seen.clear();
-            seen.extend((start..self.facts.capacity.min(start + CHUNK)).map(|index| self.view.sequence_word(index)));
+            seen.extend((start..self.facts.capacity.min(start + CHUNK)).map(|index| self.view.first_word(index)));
             let after = next();
             for (index, &seen) in (start..).zip(&seen) {
                 if self.is_possible(index, seen, before, after) {
@@ -76,7 +76,7 @@ impl Ring {
                 }
                 let look_again = || {
                     let before = next();
-                    let seen = self.view.sequence_word(index);
+                    let seen = self.view.first_word(index);
                     let after = next();
                     (seen, before, after)
                 };
