@@ -57,6 +57,12 @@ pub struct DbnSource {
     ended: bool,
 }
 
+/// What a frame that is not padding holds.
+enum Content {
+    Record,
+    Metadata,
+}
+
 impl DbnSource {
     /// Reads the metadata of an input of messages.
     ///
@@ -105,6 +111,25 @@ impl DbnSource {
 
     fn next(&mut self) -> Result<Option<Captured>, Reason> {
         loop {
+            match self.frame()? {
+                None => return Ok(None),
+                Some(Content::Metadata) => {
+                    // Its schema may be another one: each record says what it is.
+                    self.symbols.learn(&self.frames.metadata()?.0);
+                    self.unproven = None;
+                }
+                Some(Content::Record) => {
+                    if let Some(captured) = self.convert()? {
+                        return Ok(Some(captured));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Finds the next frame, and passes padding over. `None` at the end.
+    fn frame(&mut self) -> Result<Option<Content>, Reason> {
+        loop {
             self.position = Position::Record { number: self.number + 1, byte: self.frames.byte() };
             match self.frames.next()? {
                 Frame::End => return Ok(None),
@@ -112,16 +137,8 @@ impl DbnSource {
                     self.unproven = None;
                     padding::pass_over(&mut self.notes, count, self.position)?;
                 }
-                Frame::Metadata => {
-                    // Its schema may be another one: each record says what it is.
-                    self.symbols.learn(&self.frames.metadata()?.0);
-                    self.unproven = None;
-                }
-                Frame::Record => {
-                    if let Some(captured) = self.convert()? {
-                        return Ok(Some(captured));
-                    }
-                }
+                Frame::Metadata => return Ok(Some(Content::Metadata)),
+                Frame::Record => return Ok(Some(Content::Record)),
             }
         }
     }
@@ -162,23 +179,16 @@ impl DbnSource {
         if std::mem::take(&mut self.is_new) {
             return Ok(Some(None));
         }
-        loop {
-            self.position = Position::Record { number: self.number + 1, byte: self.frames.byte() };
-            match self.frames.next()? {
-                Frame::End => return Ok(None),
-                Frame::Padding(count) => {
-                    self.unproven = None;
-                    padding::pass_over(&mut self.notes, count, self.position)?;
-                }
-                Frame::Metadata => {
-                    self.unproven = None;
-                    self.record = (METADATA, self.frames.metadata()?.1);
-                    return Ok(Some(None));
-                }
-                Frame::Record => {
-                    self.number += 1;
-                    return self.carry().map(Some);
-                }
+        match self.frame()? {
+            None => Ok(None),
+            Some(Content::Metadata) => {
+                self.unproven = None;
+                self.record = (METADATA, self.frames.metadata()?.1);
+                Ok(Some(None))
+            }
+            Some(Content::Record) => {
+                self.number += 1;
+                self.carry().map(Some)
             }
         }
     }
