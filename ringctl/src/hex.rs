@@ -2,14 +2,7 @@
 
 use std::fmt::Write as _;
 
-/// Bytes in hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
+pub(crate) use feed::records::hex;
 
 /// Sixteen bytes a line: offset, bytes, and printable characters.
 pub(crate) fn lines_of_hex(bytes: &[u8]) -> String {

@@ -14,4 +14,5 @@ pub mod print;
 pub mod tally;
 
 pub use self::dbn_text::shown_metadata;
+pub use self::form::hex;
 pub use crate::record::{Encoding, METADATA, Record};
