@@ -17,8 +17,8 @@ const RING: &[&[&str]] = &[
     &["segment"],
     &["transport"],
     &["publisher", "subscriber"],
-    &["in_process", "inspect", "raw", "records", "table"],
-    &["keyed"],
+    &["in_process", "inspect", "records", "table"],
+    &["keyed", "raw"],
     &["lib"],
 ];
 

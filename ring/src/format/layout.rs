@@ -364,6 +364,16 @@ impl Geometry {
         geometry
     }
 
+    /// The format of the messages or values.
+    pub(crate) fn format(&self) -> MessageFormat {
+        MessageFormat::from_parts(self.payload_size, self.payload_align, self.schema.clone())
+    }
+
+    /// The format of a table's keys. `None` where there are no keys.
+    pub(crate) fn key_format(&self) -> Option<&MessageFormat> {
+        self.body.rows()?.kind.key()
+    }
+
     /// The text behind the header: the schema, and the key's if there are keys.
     pub(crate) fn schemas(&self) -> String {
         self.body.rows().map_or_else(|| self.schema.clone(), |rows| rows.schemas(&self.schema))
@@ -408,7 +418,6 @@ impl Geometry {
 
     /// Writes a new segment's header. The slots stay zero; `takeover::begin_epoch` marks the first.
     pub(crate) fn write(&self, words: &[WriteWord], nonce: u64, base: u64, created: u64) {
-        let key = self.body.rows().and_then(|rows| rows.kind.key());
         for (word, bytes) in words[word::SCHEMA..].iter().zip(self.schemas().as_bytes().chunks(8)) {
             let mut eight = [0; 8];
             eight[..bytes.len()].copy_from_slice(bytes);
@@ -422,7 +431,7 @@ impl Geometry {
                 words[row_word::COPIES].store(rows.copies as u64);
             }
         }
-        if let Some(key) = key {
+        if let Some(key) = self.key_format() {
             words[row_word::KEY_SIZE].store(key.size() as u64);
             words[row_word::KEY_ALIGN].store(key.align() as u64);
             words[row_word::KEY_SCHEMA_BYTES].store(key.schema().len() as u64);

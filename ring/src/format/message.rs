@@ -63,6 +63,16 @@ impl MessageFormat {
         &self.schema
     }
 
+    /// Checks the length of bytes that a caller gave.
+    ///
+    /// # Panics
+    /// If they are not as long as a message.
+    #[inline(always)]
+    pub(crate) fn expect(&self, what: &str, bytes: &[u8]) {
+        let (found, expected) = (bytes.len(), self.size);
+        assert!(found == expected, "{what} of {found} bytes, {expected} expected");
+    }
+
     /// The message's name, size and alignment, for error texts.
     pub(crate) fn describe(&self) -> String {
         format!("{} ({} bytes, align {})", self.name().escape_debug(), self.size, self.align)

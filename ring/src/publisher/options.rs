@@ -143,6 +143,16 @@ impl<T> PublisherOptions<T> {
         PublisherOptions { base: Some(base), ..self }
     }
 
+    /// The format of the messages or values.
+    pub(crate) fn format(&self) -> &MessageFormat {
+        &self.format
+    }
+
+    /// The format of a table's keys. `None` where there are no keys.
+    pub(crate) fn key_format(&self) -> Option<&MessageFormat> {
+        self.body.rows()?.kind.key()
+    }
+
     pub(crate) fn slots(&self) -> u64 {
         self.capacity
     }

@@ -1,12 +1,14 @@
 //! The untyped publisher: its messages are bytes, of a size known only at run time.
 
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 
 use super::ahead::Ahead;
 use super::writer::Writer;
 use crate::error::CloseError;
 use crate::format::message::MessageFormat;
+use crate::placement::{Placement, Side, look::look};
 use crate::protocol::copy;
 use crate::protocol::slots::DynamicStride;
 use crate::protocol::wake::Wake;
@@ -49,9 +51,24 @@ impl RawPublisher {
     /// If `message` is not as long as the format says.
     #[inline]
     pub fn publish(&mut self, message: &[u8]) -> u64 {
-        let (found, expected) = (message.len(), self.format.size());
-        assert!(found == expected, "a message of {found} bytes, {expected} expected");
+        self.format.expect("a message", message);
         self.writer.publish(|words| copy::store_bytes(words, message))
+    }
+
+    /// Publishes messages that lie one after the other, in order, each as [`publish`](Self::publish) does. Returns their
+    /// sequence numbers.
+    ///
+    /// # Panics
+    /// If the length of `messages` is not a multiple of the format's size. Nothing is published then.
+    #[inline]
+    pub fn publish_batch(&mut self, messages: &[u8]) -> Range<u64> {
+        let (found, size) = (messages.len(), self.format.size());
+        assert!(found.is_multiple_of(size), "messages of {found} bytes, a multiple of {size} expected");
+        let first = self.published();
+        for message in messages.chunks_exact(size) {
+            self.writer.publish(|words| copy::store_bytes(words, message));
+        }
+        first..self.published()
     }
 
     /// The format of the messages.
@@ -93,6 +110,11 @@ impl RawPublisher {
         self.writer.slots().memory().is_cut_short()
     }
 
+    /// How this publisher finds out that a subscriber sleeps: see [`Publisher::wake`](crate::Publisher::wake).
+    pub fn wake(&self) -> Wake {
+        self.writer.life.wake()
+    }
+
     /// The directory of the ring, or the socket of a sealed ring.
     pub fn path(&self) -> Option<&Path> {
         self.writer.life.host().path()
@@ -110,6 +132,14 @@ impl RawPublisher {
     /// [`Publisher::leave`](crate::Publisher::leave).
     pub fn leave(mut self) {
         self.writer.life.leave();
+    }
+
+    /// Where the kernel has placed the segment: see [`Publisher::placement`](crate::Publisher::placement).
+    ///
+    /// # Errors
+    /// If `/proc` cannot be read.
+    pub fn placement(&self) -> io::Result<Placement> {
+        look(self.writer.slots().memory(), Side::Publisher)
     }
 }
 

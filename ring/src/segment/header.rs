@@ -21,10 +21,10 @@ pub(crate) enum Contents<'a> {
     Messages(Option<&'a MessageFormat>),
     /// A ring of such records. `None` for any.
     Records(Option<&'a RecordsFormat>),
-    /// A cell of such a value.
-    Cell(&'a MessageFormat),
-    /// A table of such keys and values.
-    Table { key: &'a MessageFormat, value: &'a MessageFormat },
+    /// A cell of such a value. `None` for any.
+    Cell(Option<&'a MessageFormat>),
+    /// A table of such keys and values. `None` for any.
+    Table { key: Option<&'a MessageFormat>, value: Option<&'a MessageFormat> },
 }
 
 /// A header that passed all checks.
@@ -121,16 +121,14 @@ impl Header {
         let (kind, value, key) = match expected {
             Contents::Messages(message) => (SegmentKind::Ring, message, None),
             Contents::Records(format) => return self.expect_records(format, path),
-            Contents::Cell(value) => (SegmentKind::Cell, Some(value), None),
-            Contents::Table { key, value } => (SegmentKind::Table, Some(value), Some(key)),
+            Contents::Cell(value) => (SegmentKind::Cell, value, None),
+            Contents::Table { key, value } => (SegmentKind::Table, value, key),
         };
         self.expect_kind(kind, path)?;
-        let Some(value) = value else { return self.expect_no_contradiction(path) };
-        let carries = MessageFormat::from_parts(found.payload_size, found.payload_align, found.schema.clone());
-        expect_format(&carries, value, path)?;
-        match (found.body.rows().and_then(|rows| rows.kind.key()), key) {
-            (Some(found), Some(key)) => expect_format(found, key, path),
-            _ => Ok(()),
+        expect_format(&found.format(), value, ["the payload's size", "the payload's alignment"], path)?;
+        match found.key_format() {
+            Some(found) => expect_format(found, key, ["the key's size", "the key's alignment"], path),
+            None => Ok(()),
         }
     }
 
@@ -153,30 +151,20 @@ impl Header {
         if found == expected { Ok(()) } else { Err(OpenError::Kind { path: path.to_owned(), found, expected }) }
     }
 
-    /// Whatever its contents are, a schema that can be understood must not contradict the header: it may be handed on to other
-    /// rings.
-    fn expect_no_contradiction(&self, path: &Path) -> Result<(), OpenError> {
-        let Geometry { payload_size, payload_align, schema, .. } = &self.geometry;
-        let Ok(message) = MessageFormat::parse(schema) else { return Ok(()) };
-        for (what, found, expected) in [
-            ("the payload's size", *payload_size, message.size()),
-            ("the payload's alignment", *payload_align, message.align()),
-        ] {
-            if found != expected {
-                let (found, expected) = (found as u64, expected as u64);
-                return Err(OpenError::Geometry { path: path.to_owned(), what, found, expected });
-            }
-        }
-        Ok(())
-    }
-
     /// The layout of the segment.
     pub(crate) fn layout(&self) -> Layout {
         self.geometry.layout(self.base)
     }
 }
 
-fn expect_format(found: &MessageFormat, expected: &MessageFormat, path: &Path) -> Result<(), OpenError> {
+/// Checks a format that is in a header. `None` expects any. `names` are those of its size and its alignment, for error texts.
+fn expect_format(
+    found: &MessageFormat,
+    expected: Option<&MessageFormat>,
+    names: [&'static str; 2],
+    path: &Path,
+) -> Result<(), OpenError> {
+    let Some(expected) = expected else { return expect_no_contradiction(found, names, path) };
     if found == expected {
         return Ok(());
     }
@@ -186,6 +174,19 @@ fn expect_format(found: &MessageFormat, expected: &MessageFormat, path: &Path) -
         expected: expected.describe(),
         difference: difference(found.schema(), expected.schema()),
     })
+}
+
+/// Whatever the contents are, a schema that can be understood must not contradict the header: the format may be handed on to
+/// other segments.
+fn expect_no_contradiction(format: &MessageFormat, names: [&'static str; 2], path: &Path) -> Result<(), OpenError> {
+    let Ok(told) = MessageFormat::parse(format.schema()) else { return Ok(()) };
+    for (what, found, expected) in [(names[0], format.size(), told.size()), (names[1], format.align(), told.align())] {
+        if found != expected {
+            let (found, expected) = (found as u64, expected as u64);
+            return Err(OpenError::Geometry { path: path.to_owned(), what, found, expected });
+        }
+    }
+    Ok(())
 }
 
 /// Reads what the header of a table or a cell has beside a ring's. `room` is the most that both schemas may take.
@@ -202,7 +203,10 @@ fn read_rows(
     let most = room - schema_bytes as u64;
     check(key_bytes <= most, "the length of the key's schema", key_bytes, most)?;
     let key_size = word(row_word::KEY_SIZE);
-    check(key_size <= MAX_KEY as u64, "the key's size", key_size, MAX_KEY as u64)?;
+    // A cell has no key. Keys of no bytes would all be one, in as many rows as the header says.
+    let least = u64::from(word(row_word::KIND) == Kind::TABLE);
+    let nearest = key_size.clamp(least, MAX_KEY as u64);
+    check(key_size == nearest, "the key's size", key_size, nearest)?;
     let align = usize::try_from(word(row_word::KEY_ALIGN)).unwrap_or(0);
     let key = MessageFormat::from_parts(key_size as usize, align, text(words, schema_bytes, key_bytes as usize));
     let kind = Kind::of(word(row_word::KIND), key);

@@ -22,7 +22,7 @@ use crate::transport::heap::Heap;
 use crate::transport::host::Made;
 
 /// A cell is a table of this one row.
-const ROW: Row = Row(0);
+pub(super) const ROW: Row = Row(0);
 
 /// The one writer of a cell: a value of any size, such as an order book. See [`table`](crate::table).
 ///
@@ -59,7 +59,7 @@ impl<T: Payload> CellWriter<T> {
 
     /// The value that was stored last, by this writer or by the one before it. `None` if none was.
     pub fn get(&self) -> Option<Stored<T>> {
-        self.writer.last(ROW)
+        self.writer.last(ROW, Stored::load)
     }
 
     /// The number of the next store.

@@ -111,7 +111,7 @@ impl<K: Payload, V: Payload> SubscriberOptions<Table<K, V>> {
     /// [`OpenError`], with one variant for each possible cause.
     pub fn open_table(self) -> Result<TableReader<K, V>, OpenError> {
         let (key, value) = (MessageFormat::of::<K>(), MessageFormat::of::<V>());
-        let opened = self.open_transport(Contents::Table { key: &key, value: &value })?;
+        let opened = self.open_transport(Contents::Table { key: Some(&key), value: Some(&value) })?;
         Ok(TableReader::new(opened, self.wait_strategy()))
     }
 }
@@ -122,7 +122,7 @@ impl<T: Payload> SubscriberOptions<Cell<T>> {
     /// # Errors
     /// [`OpenError`], with one variant for each possible cause.
     pub fn open_cell(self) -> Result<CellReader<T>, OpenError> {
-        let opened = self.open_transport(Contents::Cell(&MessageFormat::of::<T>()))?;
+        let opened = self.open_transport(Contents::Cell(Some(&MessageFormat::of::<T>())))?;
         Ok(CellReader::new(opened, self.wait_strategy()))
     }
 }

@@ -9,6 +9,14 @@ use crate::sync::Word;
 pub struct Row(pub(super) u32);
 
 impl Row {
+    /// The row of this number: for programs that keep numbers, such as bindings for other languages. It asks no table. A row
+    /// that a table does not have is refused when it is used: each call says how.
+    #[inline]
+    pub fn at(index: usize) -> Self {
+        // No table has so many rows.
+        Row(u32::try_from(index).unwrap_or(u32::MAX))
+    }
+
     /// The row's number: rows are counted from 0, in the order in which their keys were added.
     #[inline]
     pub fn index(self) -> usize {

@@ -59,11 +59,7 @@ impl<K: Payload, V: Payload> TableWriter<K, V> {
     /// If the row is of another table, and this one has no such row.
     #[inline]
     pub fn store(&mut self, row: Row, value: &V) -> u64 {
-        // A value in a row without a key would be found by nobody, and later under another key.
-        if row.index() >= self.len() {
-            no_such_row(row, self.len());
-        }
-        self.writer.store(row, |words| copy::store(words, value))
+        self.writer.store_for_key(row, |words| copy::store(words, value))
     }
 
     /// The value that was stored last into a row, by this writer or by the one before it. `None` if none was.
@@ -71,7 +67,7 @@ impl<K: Payload, V: Payload> TableWriter<K, V> {
     /// # Panics
     /// As [`store`](Self::store).
     pub fn get(&self, row: Row) -> Option<Stored<V>> {
-        self.writer.last(row)
+        self.writer.last(row, Stored::load)
     }
 
     /// The key of a row, if it has one.
@@ -323,13 +319,6 @@ impl<K, V: 'static> std::fmt::Debug for TableReader<K, V> {
         let (keys, stores) = (self.reader.rows().keys(), self.reader.rows().stores());
         f.debug_struct("TableReader").field("keys", &keys).field("stores", &stores).finish()
     }
-}
-
-/// Apart from its caller, which needs no registers for it.
-#[cold]
-#[inline(never)]
-fn no_such_row(row: Row, keys: usize) -> ! {
-    panic!("row {} of a table with {keys} keys", row.index())
 }
 
 fn key<K: Payload, S: Stride>(rows: &Rows<Word, S>, row: Row, keys: usize) -> Option<K> {

@@ -2,8 +2,7 @@
 
 use super::error::Full;
 use super::keys::Keys;
-use super::row::{Row, Stored};
-use crate::format::payload::Payload;
+use super::row::Row;
 use crate::memory::Memory;
 use crate::protocol::row::Missed;
 use crate::protocol::rows::Rows;
@@ -55,6 +54,19 @@ impl<S: Stride> Writer<S> {
         Ok(self.keys.add(key))
     }
 
+    /// Stores a value into the row of a key, and returns the number of the store.
+    ///
+    /// # Panics
+    /// If the row has no key.
+    #[inline(always)]
+    pub(super) fn store_for_key(&mut self, row: Row, copy: impl FnOnce(&[WriteWord])) -> u64 {
+        // A value in a row without a key would be found by nobody, and later under another key.
+        if row.index() >= self.keys() {
+            no_such_row(row, self.keys());
+        }
+        self.store(row, copy)
+    }
+
     /// Stores a value, and returns the number of the store.
     #[inline(always)]
     pub(super) fn store(&mut self, row: Row, copy: impl FnOnce(&[WriteWord])) -> u64 {
@@ -83,9 +95,10 @@ impl<S: Stride> Writer<S> {
         self.rows.memory()
     }
 
-    /// The value that was stored last into a row. Nobody else stores, so the first attempt to read it succeeds.
-    pub(super) fn last<V: Payload>(&self, row: Row) -> Option<Stored<V>> {
-        self.stored.read(row.0, Missed::NotTried, Stored::load).0.ok().flatten()
+    /// Reads the value that was stored last into a row with `copy`, as a reader does. Nobody else stores, so the first attempt
+    /// succeeds.
+    pub(super) fn last<C>(&self, row: Row, copy: impl FnMut(u64, &[Word]) -> C) -> Option<C> {
+        self.stored.read(row.0, Missed::NotTried, copy).0.ok().flatten()
     }
 
     /// What was stored.
@@ -104,4 +117,11 @@ impl<S: Stride> Writer<S> {
     pub(super) fn next(&self) -> u64 {
         self.next
     }
+}
+
+/// Apart from its caller, which needs no registers for it.
+#[cold]
+#[inline(never)]
+fn no_such_row(row: Row, keys: usize) -> ! {
+    panic!("row {} of a table with {keys} keys", row.index())
 }
