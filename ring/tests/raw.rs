@@ -1,11 +1,12 @@
 //! Untyped handles behave as typed ones on the same ring.
 
 use std::fs;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
 use feed_ring::raw::{self, MessageFormat};
-use feed_ring::{Ahead, CreateError, Join, OpenError, Payload, Publisher, Subscriber, TryRecvError};
+use feed_ring::{Ahead, CreateError, Join, OpenError, Payload, Publisher, Subscriber, TryRecvError, Wake};
 use feed_testing::PrivateRoot;
 use proptest::prelude::*;
 use rustix::event::{PollFd, PollFlags, poll};
@@ -15,6 +16,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Publish(u8),
+    PublishBatch(u8),
     TryRecv,
     RecvTimeout,
     Batch(u8),
@@ -26,6 +28,7 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         3 => (1..12u8).prop_map(Step::Publish),
+        1 => (0..12u8).prop_map(Step::PublishBatch),
         3 => Just(Step::TryRecv),
         1 => Just(Step::RecvTimeout),
         2 => (0..6u8).prop_map(Step::Batch),
@@ -65,6 +68,13 @@ impl<T: Payload + IntoBytes + Immutable> Either<T> {
         }
     }
 
+    fn publish_batch(&mut self, messages: &[T]) -> Range<u64> {
+        match self {
+            Either::Typed(publisher) => publisher.publish_batch(messages),
+            Either::Raw(publisher) => publisher.publish_batch(messages.as_bytes()),
+        }
+    }
+
     fn close(self) {
         match self {
             Either::Typed(publisher) => publisher.close().unwrap(),
@@ -94,6 +104,12 @@ fn both_agree<T: Payload + FromBytes + IntoBytes + Immutable + PartialEq + std::
                     let next = typed.sequence() + typed.lag();
                     assert_eq!(publisher.publish(&message(next)), next);
                 }
+            }
+            Step::PublishBatch(count) => {
+                let next = typed.sequence() + typed.lag();
+                let numbers = next..next + u64::from(count);
+                let messages: Vec<T> = numbers.clone().map(message).collect();
+                assert_eq!(publisher.publish_batch(&messages), numbers);
             }
             Step::TryRecv => {
                 let received = bytes.try_recv_into(&mut buffer).map(|()| read(&buffer));
@@ -200,10 +216,26 @@ fn formats_and_buffers_that_do_not_fit_are_refused() {
     let refused = |call: &mut dyn FnMut()| std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)).is_err();
     assert!(refused(&mut || _ = publisher.publish(&[0; 15])));
     assert!(refused(&mut || _ = publisher.publish(&[0; 17])));
+    assert!(refused(&mut || _ = publisher.publish_batch(&[0; 33])));
     assert!(refused(&mut || _ = subscriber.try_recv_into(&mut [0; 15])));
     assert!(refused(&mut || _ = subscriber.recv_batch_into(&mut [0; 17])));
     assert_eq!((publisher.published(), subscriber.account().sequence), (0, 0), "nothing was done");
     publisher.close().unwrap();
+}
+
+#[test]
+fn a_raw_publisher_tells_how_it_wakes_and_where_its_segment_is() {
+    let root = PrivateRoot::new();
+    let format = MessageFormat::of::<u64>();
+    for wake in [Wake::Fence, Wake::Thread] {
+        let typed = Publisher::<u64>::options("typed").root(&root).capacity(4096).wake(wake).create().unwrap();
+        let options = raw::Publisher::options("raw", format.clone()).root(&root).capacity(4096).wake(wake);
+        let raw = options.create_raw().unwrap();
+        assert_eq!((typed.wake(), raw.wake()), (wake, wake));
+        let [one, other] = [typed.placement().unwrap(), raw.placement().unwrap()];
+        assert!(other.mapped >= 4096 * 64 && other.resident >= 4096 * 64, "{other:?}");
+        assert_eq!(other.mapped, one.mapped);
+    }
 }
 
 /// A header whose alignment is not that of its schema: the format could be handed on to other rings.

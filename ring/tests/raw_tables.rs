@@ -353,7 +353,7 @@ fn the_table_of_a_live_ring_is_read_as_bytes() {
         assert_eq!(table.get_into(row, &mut value), Ok(Some(number as u64)));
         assert_eq!(read::<[u64; 2]>(&value), [number as u64, 7]);
     }
-    assert_eq!((table.key_format().size(), table.value_format().schema()), (8, "array 16 8\nvalue u64[2] 0\n"));
+    assert_eq!((table.key_format().size(), table.value_format().schema()), (8, "array 16 8\nvalue [u64;2] 0\n"));
 }
 
 fn refused<T>(result: Result<T, OpenError>) -> String {

@@ -38,6 +38,9 @@
 //! Every store into a table has a number, counted from 0 over all rows. [`TableReader::changed_since`] names the rows that were
 //! stored since a number, each once, however often it was stored: a reader that is too slow for every value misses none
 //! of the newest.
+//!
+//! A program that learns the keys' and values' formats at run time, from the header, has untyped handles on the same tables and
+//! cells: [`raw::TableReader`](crate::raw::TableReader) and its like.
 
 mod cell;
 mod error;
