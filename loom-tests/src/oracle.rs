@@ -104,6 +104,19 @@ impl<T: Message> Feed<T> {
         });
     }
 
+    /// Passes over the next `count` numbers.
+    pub fn pass_over(&mut self, count: u64) {
+        let Feed { publisher, truth } = self;
+        truth.pass_over(publisher.published() + count, |until| publisher.pass_over(until));
+    }
+
+    /// Begins the next epoch, as a publisher of another ring's messages does.
+    pub fn begin_epoch(&mut self) {
+        // The truth first, because subscribers learn of the epoch while it begins.
+        let epoch = self.truth.begin_epoch();
+        self.publisher.begin_epoch(epoch);
+    }
+
     /// Ends the ring cleanly.
     pub fn close(self) {
         self.truth.close();
@@ -148,7 +161,8 @@ impl<T: Message> Ring<T> {
     /// everything.
     pub fn visible(&self) -> u64 {
         let mut subscriber = self.ring.subscribe(Join::Oldest);
-        while matches!(subscriber.try_recv(), Ok(_) | Err(TryRecvError::Restarted { .. })) {}
+        let goes_on = |error| matches!(error, TryRecvError::Restarted { .. } | TryRecvError::Lagged { .. });
+        while subscriber.try_recv().map_or_else(goes_on, |_| true) {}
         subscriber.sequence()
     }
 
@@ -162,6 +176,20 @@ impl<T: Message> Ring<T> {
             })
         };
         let publisher = self.truth.take_over(seen, take_over)?;
+        Some(Feed { publisher, truth: Arc::clone(&self.truth) })
+    }
+}
+
+impl<T: Message> Ring<T> {
+    /// As [`take_over`](Self::take_over), for a publisher of another ring's messages: it goes on in the same epoch.
+    pub fn go_on(&self, seen: u64) -> Option<Feed<T>> {
+        let go_on = || {
+            self.ring.go_on().map(|publisher| {
+                let next = publisher.published();
+                (publisher, next)
+            })
+        };
+        let publisher = self.truth.go_on(seen, go_on)?;
         Some(Feed { publisher, truth: Arc::clone(&self.truth) })
     }
 }
@@ -363,6 +391,10 @@ impl<T: Message> Witness<T> {
             TryRecvError::Lagged { missed } => {
                 self.lost += missed;
                 self.balance(before + missed);
+                // Passed over: all of that is lost, and no more.
+                if self.truth.behind_passed_over(before) == Some(before + missed) {
+                    return Step::Lagged;
+                }
                 // A subscriber that lost one message of this ring also loses those in the margin.
                 if before >= self.truth.base() && missed < 1 + self.margin() {
                     violated("margin", format!("only {missed} lost from {before} on"));

@@ -3,6 +3,7 @@
 //! The truth is kept in std's atomics, which loom does not see. It is what really happened so far in the current
 //! execution, and it adds nothing to what loom explores.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -19,6 +20,8 @@ pub struct Truth {
     closed: AtomicBool,
     /// Where each epoch began, from the first.
     epochs: Mutex<Vec<u64>>,
+    /// The numbers that were passed over.
+    passed_over: Mutex<Vec<Range<u64>>>,
     /// Numbers and epochs of all messages that any subscriber received.
     received: Mutex<Vec<(u64, u64)>>,
 }
@@ -68,6 +71,43 @@ impl Truth {
         if !model::died() {
             self.done.fetch_add(count, Ordering::Relaxed);
         }
+    }
+
+    /// Runs `pass_over`, which passes over the numbers up to `until`.
+    pub(crate) fn pass_over(&self, until: u64, pass_over: impl FnOnce(u64)) {
+        let first = self.begun();
+        self.passed_over.lock().expect("no panic holds it").push(first..until);
+        self.begun.store(until, Ordering::Relaxed);
+        pass_over(until);
+        if !model::died() {
+            self.done.store(until, Ordering::Relaxed);
+        }
+    }
+
+    /// Behind which number the publisher went on that passed over this one. `None` if none did.
+    pub(crate) fn behind_passed_over(&self, number: u64) -> Option<u64> {
+        let passed_over = self.passed_over.lock().expect("no panic holds it");
+        passed_over.iter().find(|range| range.contains(&number)).map(|range| range.end)
+    }
+
+    /// The publisher names an epoch, which begins at the next message.
+    pub(crate) fn begin_epoch(&self) -> u64 {
+        let mut epochs = self.epochs.lock().expect("no panic holds it");
+        epochs.push(self.begun());
+        epochs.len() as u64
+    }
+
+    /// As [`take_over`](Self::take_over), for a publisher that goes on in the ring's epoch.
+    pub(crate) fn go_on<P>(&self, seen: u64, go_on: impl FnOnce() -> Option<(P, u64)>) -> Option<P> {
+        // What nobody can have been told of was not passed over.
+        self.passed_over.lock().expect("no panic holds it").retain(|range| range.start < seen);
+        self.begun.store(seen, Ordering::Relaxed);
+        self.done.store(seen, Ordering::Relaxed);
+        let (publisher, next) = go_on()?;
+        if next != seen {
+            violated("next", format!("a publisher goes on at {next}; what can be seen ends before {seen}"))
+        }
+        Some(publisher)
     }
 
     /// The publisher begins to close the ring.
@@ -164,6 +204,9 @@ impl Told {
             && number <= last
         {
             violated("order", format!("message {number} after message {last}"));
+        }
+        if self.truth.behind_passed_over(number).is_some() {
+            violated("number", format!("message {number} came, which was passed over"));
         }
         if number != sequence {
             violated("number", format!("message {number} came as {sequence}"));

@@ -5,6 +5,7 @@ use crate::format::layout::{Layout, slot_words};
 use crate::format::message::MessageFormat;
 use crate::format::payload::Payload;
 use crate::protocol::join::Join;
+use crate::protocol::takeover;
 use crate::protocol::wait::WaitStrategy;
 use crate::protocol::wake::Wake;
 use crate::publisher::handle::Publisher;
@@ -84,6 +85,12 @@ impl<T: Payload> InProcess<T> {
     /// does. `None` while it has a publisher.
     pub fn take_over(&self) -> Option<Publisher<T>> {
         self.heap.take_over().map(|made| Publisher::new(made, Wake::default()))
+    }
+
+    /// Takes it over and goes on in its epoch, as a [relay](crate::raw::RelayPublisher) does.
+    #[doc(hidden)]
+    pub fn go_on(&self) -> Option<Publisher<T>> {
+        self.heap.take_over_and(takeover::go_on).map(|made| Publisher::new(made, Wake::default()))
     }
 }
 

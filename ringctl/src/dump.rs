@@ -58,6 +58,13 @@ pub(crate) fn run(
                 }
                 next = to;
             }
+            Err(why @ Unread::PassedOver { until }) => {
+                let to = until.clamp(next + 1, wanted.end);
+                missing(next..to, &why.to_string(), out)?;
+                next = to;
+                // What its publisher never had is no fault of this ring.
+                continue;
+            }
             Err(why) => {
                 missing(next..wanted.end, &why.to_string(), out)?;
                 next = wanted.end;

@@ -67,6 +67,12 @@ impl Tail {
                 let text = format!("{missed} {what} lost: the publisher is faster than what is written here");
                 self.report(&text, json!({ "lost": missed }), out)?;
             }
+            Err(Unread::PassedOver { until }) => {
+                let missed = until.saturating_sub(self.next).max(1);
+                self.next += missed;
+                let text = format!("{missed} messages lost on their way to the publisher of this ring");
+                self.report(&text, json!({ "lost": missed }), out)?;
+            }
             Err(why) => return Ok(Err(why)),
         }
         Ok(Ok(()))

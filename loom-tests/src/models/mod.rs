@@ -9,6 +9,7 @@ use crate::explore::{Bound, LIMIT};
 mod bases;
 mod ending;
 mod faults;
+mod gaps;
 mod joins;
 mod keyed;
 mod parking;
@@ -178,6 +179,24 @@ pub const ALL: &[Model] = &[
         .every_store(),
     Model::new("base", "MeL", "4 slots from message 3 on; joins at 1", bases::before).preemptions(3),
     Model::new("base-ahead", "MeL", "the same with lines owned two ahead", bases::ahead).preemptions(3),
+    Model::new("gap", "MeL", "4 slots, a message, 2 numbers passed over, a message; 2 reads", gaps::pass_over::<4, 2>)
+        .preemptions(2),
+    Model::new("gap-lap", "MeL", "2 slots, the same with 3 numbers, more than a lap", gaps::pass_over::<2, 3>)
+        .preemptions(2),
+    Model::new("gap-over", "ML", "2 slots, a number passed over, 2 messages; 2 reads", gaps::overwritten)
+        .preemptions(3),
+    Model::new("gap-latest", "M", "2 numbers passed over while the newest is asked for", gaps::latest).preemptions(2),
+    Model::new("gap-death", "MeL", "killed at every store of passing over 2; another goes on", gaps::death::<4, 2>)
+        .preemptions(1)
+        .every_store(),
+    Model::new("gap-death-lap", "MeL", "the same with 3 numbers in 2 slots", gaps::death::<2, 3>)
+        .preemptions(1)
+        .every_store(),
+    Model::new("relay", "MeL", "killed at every store, another goes on in the same epoch; 2 reads", gaps::goes_on)
+        .preemptions(1)
+        .every_store(),
+    Model::new("relay-epochs", "MeR", "3 epochs begin while the publisher lives; 2 reads", gaps::epochs).preemptions(2),
+    Model::new("gap-forged", "", "what was passed over ends before it began, or nowhere", gaps::forged).every_store(),
     Model::new("straddling", "MeL", "2 slots, 3 messages, one word in three across a boundary", faults::straddling)
         .preemptions(1)
         .every_store(),

@@ -20,7 +20,7 @@ use super::message::MessageFormat;
 use super::payload::fingerprint;
 use super::records;
 use super::rows::{self, RowsGeometry, RowsLayout, SegmentKind, row_word};
-use crate::sync::{EPOCHS, LINE_WORDS, PAD_WORDS, WriteWord, base};
+use crate::sync::{EPOCHS, LINE_WORDS, PAD_WORDS, WriteWord, base, relayed};
 
 /// The first word of a segment: `FEEDRING`, the same bytes in either byte order. A segment of a machine with the other byte
 /// order is refused by its [`ABI`], which is another number here.
@@ -31,6 +31,10 @@ pub(crate) const CONTROL_MAGIC: u64 = u64::from_ne_bytes(*b"FEEDCTRL");
 
 /// The version of the layout in this file and of the slot protocol.
 pub(crate) const ABI: u64 = 1;
+
+/// The version of a ring of messages of which some may be passed over: a program that does not know of it would take such a slot
+/// for that of a far later message.
+pub(crate) const RELAYED_ABI: u64 = 3;
 
 /// The largest capacity in slots (4,294,967,296). A capacity is a power of two from 2 on.
 pub(crate) const MAX_CAPACITY: u64 = 1 << 32;
@@ -197,6 +201,8 @@ pub(crate) struct Layout {
     pub(crate) capacity: u64,
     /// The first sequence number of this ring.
     pub(crate) base: u64,
+    /// Whether numbers may have been passed over.
+    pub(crate) relayed: bool,
     /// What the slots hold, and where its other parts are.
     pub(crate) parts: Parts,
 }
@@ -221,7 +227,8 @@ impl Layout {
         let life = (word::WAKE + 1 - word::STATE).next_multiple_of(PAD_WORDS);
         let (event, published) = (life, life + PAD_WORDS);
         let slots = published + PAD_WORDS;
-        Layout { life: 0, event, published, slots, slot_words, capacity, base: base(), parts: Parts::Messages }
+        let (base, relayed) = (base(), relayed());
+        Layout { life: 0, event, published, slots, slot_words, capacity, base, relayed, parts: Parts::Messages }
     }
 
     /// The layout of a table or a cell within one process.
@@ -300,6 +307,8 @@ pub(crate) struct Geometry {
 pub(crate) enum Body {
     /// Messages of one size.
     Messages,
+    /// Messages of one size, with the numbers of another ring: some may be passed over.
+    Relayed,
     /// Records, each as long as it is. The payload's size is that of the longest.
     Records,
     /// A table, or a cell, which has more beside that.
@@ -311,7 +320,7 @@ impl Body {
     pub(crate) fn rows(&self) -> Option<&RowsGeometry> {
         match self {
             Body::Rows(rows) => Some(rows),
-            Body::Messages | Body::Records => None,
+            Body::Messages | Body::Relayed | Body::Records => None,
         }
     }
 
@@ -319,6 +328,7 @@ impl Body {
     pub(crate) fn abi(&self) -> u64 {
         match self {
             Body::Messages => ABI,
+            Body::Relayed => RELAYED_ABI,
             Body::Records | Body::Rows(_) => rows::ABI,
         }
     }
@@ -326,7 +336,7 @@ impl Body {
     /// What a segment of it is.
     pub(crate) fn kind(&self) -> SegmentKind {
         match self {
-            Body::Messages => SegmentKind::Ring,
+            Body::Messages | Body::Relayed => SegmentKind::Ring,
             Body::Records => SegmentKind::Records,
             Body::Rows(rows) => rows.kind.of_segment(),
         }
@@ -396,6 +406,7 @@ impl Geometry {
             slot_words: self.slot_size / 8,
             capacity: self.capacity,
             base,
+            relayed: self.body == Body::Relayed,
             parts: match (&self.body, self.rows_layout()) {
                 (Body::Records, _) => Parts::Records { place: records::PLACE },
                 (_, Some((rows, _))) => Parts::Rows(rows),
@@ -424,7 +435,7 @@ impl Geometry {
             word.store(u64::from_ne_bytes(eight));
         }
         match &self.body {
-            Body::Messages => {}
+            Body::Messages | Body::Relayed => {}
             Body::Records => words[row_word::KIND].store(records::KIND),
             Body::Rows(rows) => {
                 words[row_word::KIND].store(rows.kind.number());

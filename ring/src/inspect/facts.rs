@@ -145,6 +145,12 @@ pub enum Unread {
     /// It was overwritten, or its number is from before the ring began.
     #[error("overwritten: the ring holds only the newest messages")]
     Overwritten,
+    /// The publisher passed over its number: it goes on with the numbers of another ring, and lost the message on the way.
+    #[error("passed over up to sequence {until}: lost on its way to this ring's publisher")]
+    PassedOver {
+        /// The first number behind it that was not passed over.
+        until: u64,
+    },
     /// No publisher can have stored the sequence word of its slot.
     #[error("corrupt: the slot's sequence word is {found}: the segment was damaged; restart its publisher")]
     Corrupt {

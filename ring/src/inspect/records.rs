@@ -90,7 +90,7 @@ impl RecordReader {
                 Absence::Lapped { .. } => return Err(Unread::Overwritten),
                 Absence::NotYet if number >= self.view.published_count() => return Err(Unread::NotYet),
                 Absence::NotYet => Unread::NotYet,
-                Absence::Corrupt => Unread::Corrupt { found: seen },
+                Absence::PassedOver { .. } | Absence::Corrupt => Unread::Corrupt { found: seen },
             };
             spot = match ways.next() {
                 Some(way) => way(self, number)?,
@@ -152,7 +152,7 @@ impl RecordReader {
             let found = self.view.first_word(from.position);
             return Err(match record::why_absent(found, from.position, self.view.mask()) {
                 Absence::Lapped { .. } => overtaken,
-                Absence::NotYet | Absence::Corrupt => {
+                Absence::NotYet | Absence::PassedOver { .. } | Absence::Corrupt => {
                     // If only its head is damaged, its slots may still lead to the next one.
                     let begins = record::begins(found) == Some(from.position);
                     let until = if begins { from.number + 1 } else { spot.number };

@@ -112,12 +112,15 @@ impl Ring {
             bytes.clear();
             bytes.extend(words.iter().flat_map(|word| word.load().to_ne_bytes()).take(size));
         });
-        read.map(|()| 0).map_err(|seen| match slot::why_absent(seen, sequence, self.view.mask()) {
-            // The guard replaced the segment by zeros, and a zero looks like a slot that was never written.
-            Absence::NotYet if self.is_cut_short() => Unread::CutShort,
-            Absence::NotYet => Unread::NotYet,
-            Absence::Lapped { .. } => Unread::Overwritten,
-            Absence::Corrupt => Unread::Corrupt { found: seen },
+        read.map(|()| 0).map_err(|seen| {
+            match slot::why_absent(self.view.slot(sequence), seen, sequence, self.view.mask()) {
+                // The guard replaced the segment by zeros, and a zero looks like a slot that was never written.
+                Absence::NotYet if self.is_cut_short() => Unread::CutShort,
+                Absence::NotYet => Unread::NotYet,
+                Absence::Lapped { .. } => Unread::Overwritten,
+                Absence::PassedOver { until } => Unread::PassedOver { until },
+                Absence::Corrupt => Unread::Corrupt { found: seen },
+            }
         })
     }
 }

@@ -7,7 +7,7 @@
 //! | the message, of the epoch reported last | the message |
 //! | the message, of a newer epoch | `Restarted`, then the message |
 //! | the message, of an epoch that the header no longer knows | `RestartsUnknown`, then the message |
-//! | a newer message | `Lagged`, with the number of lost messages |
+//! | a newer message, or that the publisher passed it over | `Lagged`, with the number of lost messages |
 //! | a number that belongs in another slot | `Corrupt` |
 //! | nothing yet, and the ring is live | nothing, or `PublisherDead` if the owner finds the publisher dead |
 //! | nothing yet, and the ring ended | how it ended |
@@ -177,6 +177,7 @@ impl<P: Place> Cursor<P> {
         };
         match self.place.why_absent(&self.view, self.next, seen) {
             Absence::Lapped { published } => Err(self.lapped(published, goes_on)),
+            Absence::PassedOver { until } => Err(self.lose_to(until, P::locate(&self.view, until))),
             Absence::Corrupt => Err(self.corrupt(seen)),
             Absence::NotYet => self.not_yet(goes_on),
         }
@@ -187,6 +188,7 @@ impl<P: Place> Cursor<P> {
     pub(crate) fn why_missed(&mut self, seen: u64, goes_on: impl Fn() -> bool) -> TryRecvError {
         match self.place.why_absent(&self.view, self.next, seen) {
             Absence::Lapped { published } => self.lapped(published, goes_on),
+            Absence::PassedOver { until } => self.lose_to(until, P::locate(&self.view, until)),
             Absence::Corrupt => self.corrupt(seen),
             Absence::NotYet => TryRecvError::Empty,
         }
@@ -221,7 +223,12 @@ impl<P: Place> Cursor<P> {
             Err(Unfound::Overtaken) => return TryRecvError::Empty, // nothing is counted: the next call looks again
             Err(Unfound::Corrupt(found)) => return self.corrupt(found),
         };
-        let missed = resume.saturating_sub(self.next).max(1);
+        self.lose_to(resume, place)
+    }
+
+    /// Counts all messages up to this number as lost, and goes on there.
+    fn lose_to(&mut self, sequence: u64, place: P) -> TryRecvError {
+        let missed = sequence.saturating_sub(self.next).max(1);
         // L1. Every message that the cursor passes over counts as lost.
         if on("L1") {
             // L6. Where the newest is asked for, what was overwritten is passed over. Nobody is told of it, so it must not

@@ -4,7 +4,7 @@
 //! if it was killed in between. In a running ring, the search starts at the count and follows the slots. In a stopped
 //! ring, nothing changes any more: every slot is read, so even a damaged count does no harm.
 
-use super::slot;
+use super::slot::{self, Absence};
 use super::view::View;
 use crate::format::layout::MAX_SEQUENCE;
 use crate::sync::on;
@@ -17,23 +17,46 @@ pub(crate) fn next_of_running(view: &View) -> u64 {
         // J2. No publisher can reach a count outside this range, and counting on from 2^64 - 1 would overflow.
         if on("J2") { count.clamp(view.layout().base, MAX_SEQUENCE) } else { count }
     };
-    follow(count, |sequence| view.first_word(sequence) == slot::published(sequence), view.capacity())
+    follow(count, |sequence| slot::next_after(view.slot(sequence), sequence), view.capacity())
+}
+
+/// The newest message of a ring that may have a running publisher. `None` if it holds none.
+pub(crate) fn newest_of_running(view: &View) -> Option<u64> {
+    let next = next_of_running(view);
+    let oldest = next.saturating_sub(view.window()).max(view.layout().base);
+    if !view.layout().relayed {
+        return Some(next.saturating_sub(1));
+    }
+    // G4. The last numbers may have been passed over: the newest message is before them. What is not there yet is passed over, too:
+    // the slot that tells of it may be another one.
+    let is_message = |&sequence: &u64| {
+        let (slot, seen) = (view.slot(sequence), view.first_word(sequence));
+        seen == slot::published(sequence)
+            || !matches!(
+                slot::why_absent(slot, seen, sequence, view.mask()),
+                Absence::NotYet | Absence::PassedOver { .. }
+            )
+    };
+    (oldest..next).rev().find(|sequence| is_message(sequence) || !on("G4"))
 }
 
 /// The first sequence, from the count on, that is not published. If the count moves meanwhile, a publisher is running
 /// and its newest count is the answer. Following its slots one by one could take a whole lap, and would take one cache
 /// line from the publisher at each step.
-fn follow(count: impl Fn() -> u64, is_published: impl Fn(u64) -> bool, capacity: u64) -> u64 {
+fn follow(count: impl Fn() -> u64, next_after: impl Fn(u64) -> Option<u64>, capacity: u64) -> u64 {
     let counted = count();
     let mut next = counted;
     // J1. The publisher stores the count after the slot, and may have died in between. Its last message would be
     // missed.
-    while next - counted < capacity && is_published(next) && on("J1") {
+    while next - counted < capacity
+        && let Some(behind) = next_after(next)
+        && on("J1")
+    {
         let again = count();
         if again > next {
             return again;
         }
-        next += 1;
+        next = behind;
     }
     next
 }
@@ -48,13 +71,15 @@ pub(crate) fn next_of_stopped(view: &View) -> u64 {
         if seen == 0 || !seen.is_multiple_of(2) && on("T4") {
             continue;
         }
-        let number = (seen - 1) / 2;
+        let (number, is_passed_over) = slot::number(seen);
         // T6. Message n can stand only in slot `n & mask`. No publisher stored any other number; continuing after it
         // would leave a gap.
         if number & view.mask() != index && on("T6") {
             continue;
         }
-        next = next.max(number + 1);
+        // G5. A reader may have been told already that these numbers never come.
+        let behind = if is_passed_over && on("G5") { slot::next_after(view.slot(index), number) } else { None };
+        next = next.max(behind.unwrap_or(number + 1));
     }
     next
 }
@@ -67,9 +92,17 @@ mod tests {
     #[test]
     fn a_killed_publishers_ring_ends_after_its_last_published_slot() {
         for (count, published, expected) in [(20, 20, 20), (19, 20, 20), (17, 20, 20), (20, 19, 20)] {
-            assert_eq!(follow(|| count, |sequence| sequence < published, 8), expected, "{count} {published}");
+            assert_eq!(
+                follow(|| count, |sequence| (sequence < published).then_some(sequence + 1), 8),
+                expected,
+                "{count} {published}"
+            );
         }
-        assert_eq!(follow(|| 3, |_| true, 8), 11, "the search ends after one lap, whatever the slots say");
+        assert_eq!(
+            follow(|| 3, |sequence| Some(sequence + 1), 8),
+            11,
+            "the search ends after one lap, whatever the slots say"
+        );
     }
 
     #[test]
@@ -77,7 +110,7 @@ mod tests {
         let (count, looks) = (Cell::new(0), Cell::new(0));
         let next = follow(
             || count.replace(count.get() + 10), // ten messages between two looks
-            |_| looks.replace(looks.get() + 1) < u64::MAX,
+            |sequence| (looks.replace(looks.get() + 1) < u64::MAX).then_some(sequence + 1),
             1 << 16,
         );
         assert_eq!((next, looks.get()), (10, 1), "it looks at one slot, not at all of them");

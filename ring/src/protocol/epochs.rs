@@ -7,7 +7,7 @@ use super::view::View;
 use crate::sync::{EPOCHS, Ordering, fence, on};
 
 /// Beginnings that can be read while one more is being written.
-const KNOWN: usize = EPOCHS as usize - 1;
+pub(crate) const KNOWN: usize = EPOCHS as usize - 1;
 
 /// Attempts to read the beginnings between two takeovers. A ring is taken over far more seldom: more attempts are needed
 /// only where somebody forges the epoch.

@@ -90,7 +90,7 @@ impl Place for BySequence {
     }
 
     fn newest(view: &View) -> Result<Option<(u64, Self)>, Unfound> {
-        Ok(Some((end::next_of_running(view).saturating_sub(1), BySequence)))
+        Ok(end::newest_of_running(view).map(|newest| (newest, BySequence)))
     }
 
     fn locate(_: &View, _: u64) -> Self {
@@ -99,7 +99,7 @@ impl Place for BySequence {
 
     #[inline]
     fn why_absent(&self, view: &View, number: u64, seen: u64) -> Absence {
-        slot::why_absent(seen, number, view.mask())
+        slot::why_absent(view.slot(number), seen, number, view.mask())
     }
 
     #[inline]

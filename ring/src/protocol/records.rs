@@ -89,7 +89,7 @@ pub(crate) fn newest(view: &View) -> Result<(Option<Spot>, Spot), Unfound> {
                 Absence::NotYet if position == 0 => {
                     return Ok((None, Spot { number: view.layout().base, position: 0 }));
                 }
-                Absence::NotYet | Absence::Corrupt => return Err(Unfound::Corrupt(seen)),
+                Absence::NotYet | Absence::PassedOver { .. } | Absence::Corrupt => return Err(Unfound::Corrupt(seen)),
             },
         }
     }

@@ -5,9 +5,14 @@
 //! subscriber knows where the publisher is, even if it died there. The slot of the next message is always marked.
 //! Marking it one message ahead brings its cache line to the publisher's core before the next message comes.
 //!
+//! A publisher that goes on with another ring's numbers may pass over some of them. A slot then says so in place of a message:
+//! its sequence word is that of the published message with the highest bit set, and its first payload word is the number that
+//! comes next. Every number in between that would be in this slot is passed over with it.
+//!
 //! The names `"P1"`, `"R2"`, … are the sites of docs/protocol.md. It lists each ordering with its argument, the site it
 //! pairs with, and the mutant that fails without it.
 
+use crate::format::layout::MAX_SEQUENCE;
 use crate::sync::{LINE_WORDS, Ordering, Word, WriteWord, fence, on};
 
 /// The sequence word of a slot in which message `sequence` is being written.
@@ -20,6 +25,24 @@ pub(crate) fn marked(sequence: u64) -> u64 {
 #[inline(always)]
 pub(crate) fn published(sequence: u64) -> u64 {
     numbered(sequence).wrapping_mul(2).wrapping_add(2)
+}
+
+/// The sequence word of a slot that says: message `sequence` never comes, nor do those after it up to the number in the first
+/// payload word. `sequence` is below [`MAX_SEQUENCE`] - 1, so the word is none that a publisher stores for a message.
+#[inline]
+pub(crate) fn passed_over(sequence: u64) -> u64 {
+    published(sequence) | PASSED_OVER
+}
+
+const PASSED_OVER: u64 = 1 << 63;
+
+/// The number in a sequence word, and whether that number was passed over.
+#[inline]
+pub(crate) fn number(word: u64) -> (u64, bool) {
+    // The words of the last numbers that there are have the bit, too.
+    let is_passed_over = word >= PASSED_OVER + 2;
+    let word = if is_passed_over { word & !PASSED_OVER } else { word };
+    (word.wrapping_sub(1) / 2, is_passed_over)
 }
 
 /// S1. The message number in the sequence word. Without it a slot looks the same on every lap, and a subscriber that
@@ -40,13 +63,24 @@ pub(crate) fn publish(slot: &[WriteWord], next: &[WriteWord], sequence: u64, cop
 /// Writes message `sequence` to `slot`, which is already marked, and publishes it.
 #[inline(always)]
 pub(crate) fn write(slot: &[WriteWord], sequence: u64, copy: impl FnOnce(&[WriteWord])) {
+    write_under(slot, published(sequence), copy);
+}
+
+/// As [`write`], with the sequence word that the slot has afterwards.
+#[inline(always)]
+fn write_under(slot: &[WriteWord], word: u64, copy: impl FnOnce(&[WriteWord])) {
     // P1. Pairs with R2. The marker was stored before this fence, and the payload is stored after it. A reader that
     // copied a word of the new payload, and then reads the sequence behind its own fence, sees the marker or something
     // newer.
     fence("P1", Ordering::Release);
     copy(&slot[1..]);
     // P2. Pairs with R1. A reader that sees the message published sees all of its payload.
-    slot[0].store_ordered("P2", Ordering::Release, published(sequence));
+    slot[0].store_ordered("P2", Ordering::Release, word);
+}
+
+/// Says in `slot`, which is already marked, that message `sequence` and those after it up to `until` never come.
+pub(crate) fn pass_over(slot: &[WriteWord], sequence: u64, until: u64) {
+    write_under(slot, passed_over(sequence), |payload| payload[0].store(until));
 }
 
 /// Marks a slot: message `sequence` will be written to it.
@@ -106,11 +140,35 @@ pub(crate) fn read_by_word<C>(slot: &[Word], word: u64, copy: impl FnOnce(&[Word
     if again == seen || !on("R3") { Ok(copied) } else { Err(again) }
 }
 
-/// Whether the slot decides what becomes of message `sequence`: it is there, was overwritten, or the slot is corrupt.
-/// False while the message is still to come.
+/// Up to which number `slot` says that messages from `sequence` on were passed over. The error is the sequence word that was there
+/// instead.
+fn read_passed_over(slot: &[Word], sequence: u64) -> Result<Option<u64>, u64> {
+    let until = read_by_word(slot, passed_over(sequence), |payload| payload[0].load())?;
+    // G1. No publisher goes back, or on to a number that none can reach.
+    Ok(Some(until).filter(|until| (sequence + 1..MAX_SEQUENCE).contains(until) || !on("G1")))
+}
+
+/// The number after what `slot` says of message `sequence` and those behind it: that it was published, or passed over. `None` if it
+/// says neither.
+pub(crate) fn next_after(slot: &[Word], sequence: u64) -> Option<u64> {
+    let seen = slot[0].load();
+    if seen == published(sequence) {
+        return Some(sequence + 1);
+    }
+    match number(seen) {
+        // G3. Numbers that were passed over are behind the publisher, too.
+        (first, true) if first <= sequence && on("G3") => {
+            read_passed_over(slot, first).ok().flatten().filter(|&until| until > sequence)
+        }
+        _ => None,
+    }
+}
+
+/// Whether the slot decides what becomes of message `sequence`: it is there, never comes, or the slot is corrupt. False while the
+/// message is still to come.
 pub(crate) fn is_decided(slot: &[Word], sequence: u64, mask: u64) -> bool {
     let seen = slot[0].load();
-    seen == published(sequence) || why_absent(seen, sequence, mask) != Absence::NotYet
+    seen == published(sequence) || why_absent(slot, seen, sequence, mask) != Absence::NotYet
 }
 
 /// Why a slot does not hold a message.
@@ -124,19 +182,24 @@ pub(crate) enum Absence {
         /// this position is left.
         published: u64,
     },
+    /// The publisher passed over this number and those behind it.
+    PassedOver {
+        /// The first number that it did not pass over.
+        until: u64,
+    },
     /// No publisher can have stored this sequence word in this slot.
     Corrupt,
 }
 
-/// Why the slot of message `sequence` does not hold it. `seen` is its sequence word, which is not
+/// Why `slot`, which is that of message `sequence`, does not hold it. `seen` is its sequence word, which is not
 /// `published(sequence)`, in a ring of `mask + 1` slots.
 #[inline]
-pub(crate) fn why_absent(seen: u64, sequence: u64, mask: u64) -> Absence {
+pub(crate) fn why_absent(slot: &[Word], seen: u64, sequence: u64, mask: u64) -> Absence {
     if seen == 0 {
         return Absence::NotYet; // never written
     }
-    // 2k + 1: message k is being written. 2k + 2: message k is published.
-    let number = (seen - 1) / 2;
+    // 2k + 1: message k is being written. 2k + 2: message k is published, or passed over.
+    let (number, is_passed_over) = number(seen);
     // R5. Message n can stand only in slot `n & mask`. No publisher wrote any other number; accepting it would count a
     // false loss.
     if number & mask != sequence & mask && on("R5") {
@@ -144,9 +207,22 @@ pub(crate) fn why_absent(seen: u64, sequence: u64, mask: u64) -> Absence {
     }
     // R6. Only a newer number is a loss. After an older one the message is still to come.
     if number <= sequence && on("R6") {
-        return Absence::NotYet;
+        // G2. Unless it was passed over: nobody waits for it.
+        return if is_passed_over && on("G2") { passed_over_by(slot, number, sequence) } else { Absence::NotYet };
     }
     Absence::Lapped { published: number.wrapping_add(u64::from(seen.is_multiple_of(2))) }
+}
+
+/// Whether message `sequence` is one of those that `slot` says were passed over from `number` on.
+#[cold]
+fn passed_over_by(slot: &[Word], number: u64, sequence: u64) -> Absence {
+    match read_passed_over(slot, number) {
+        Ok(Some(until)) if until > sequence => Absence::PassedOver { until },
+        Ok(Some(_)) => Absence::NotYet,
+        Ok(None) => Absence::Corrupt,
+        // Overwritten meanwhile. Whoever looks again sees by what.
+        Err(_) => Absence::NotYet,
+    }
 }
 
 #[cfg(test)]
@@ -155,10 +231,16 @@ mod tests {
 
     const MASK: u64 = 3;
 
+    /// What a slot with this sequence word says of message `sequence`. Its payload says that all numbers below 7 were passed over.
+    fn absence(seen: u64, sequence: u64) -> Absence {
+        why_absent(&[seen, 7].map(Word::holding), seen, sequence, MASK)
+    }
+
     fn said(seen: u64, sequence: u64) -> &'static str {
-        match why_absent(seen, sequence, MASK) {
+        match absence(seen, sequence) {
             Absence::NotYet => "not yet",
             Absence::Lapped { .. } => "lapped",
+            Absence::PassedOver { .. } => "passed over",
             Absence::Corrupt => "corrupt",
         }
     }
@@ -171,19 +253,37 @@ mod tests {
         assert_eq!(said(marked(2), 6), "not yet");
         assert_eq!(said(published(10), 6), "lapped");
         assert_eq!(said(marked(10), 6), "lapped");
+        assert_eq!(said(passed_over(6), 6), "passed over");
+        assert_eq!(said(passed_over(2), 6), "passed over");
+        assert_eq!(said(passed_over(6), 10), "not yet");
+        assert_eq!(said(passed_over(10), 10), "corrupt");
+        assert_eq!(said(passed_over(10), 6), "lapped");
+        assert_eq!(said(passed_over(7), 6), "corrupt");
         assert_eq!(said(published(7), 6), "corrupt");
         assert_eq!(said(marked(9), 6), "corrupt");
     }
 
     #[test]
     fn a_lapped_subscriber_learns_how_many_messages_were_published() {
-        let count = |seen| match why_absent(seen, 6, MASK) {
+        let count = |seen| match absence(seen, 6) {
             Absence::Lapped { published } => published,
             _ => panic!("not lapped"),
         };
         assert_eq!(count(marked(10)), 10, "10 is being written: 0 to 9 were published");
         assert_eq!(count(published(10)), 11);
         assert_eq!(count(published(10_000_002)), 10_000_003);
+        assert_eq!(count(passed_over(10)), 11);
+    }
+
+    #[test]
+    fn no_message_looks_passed_over() {
+        for last in [MAX_SEQUENCE - 2, MAX_SEQUENCE - 1] {
+            assert_eq!(number(published(last)), (last, false));
+            assert_eq!(number(marked(last)), (last, false));
+        }
+        assert_eq!(number(marked(MAX_SEQUENCE)), (MAX_SEQUENCE, false));
+        assert_eq!(number(passed_over(0)), (0, true));
+        assert_eq!(number(passed_over(MAX_SEQUENCE - 2)), (MAX_SEQUENCE - 2, true));
     }
 
     #[test]

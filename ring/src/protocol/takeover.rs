@@ -66,7 +66,21 @@ pub(crate) fn next_sequence(memory: &Memory<Word>, layout: &Layout) -> Option<Ne
 
 /// Begins a new epoch at `next`. From here on the ring belongs to this publisher.
 pub(crate) fn begin_epoch(memory: &Memory<WriteWord>, layout: &Layout, next: Next) {
-    let Next { sequence, position, last } = next;
+    prepare(memory, layout, next);
+    name_epoch(memory, layout, memory[layout.epoch()].load().wrapping_add(1).max(1), next.sequence);
+    announce(memory, layout, next);
+}
+
+/// Goes on at `next` in the ring's epoch: the publisher publishes another ring's messages, and that ring's publisher is the same
+/// as before. From here on the ring belongs to this publisher.
+pub(crate) fn go_on(memory: &Memory<WriteWord>, layout: &Layout, next: Next) {
+    prepare(memory, layout, next);
+    announce(memory, layout, next);
+}
+
+/// Before anything is announced: leaves nothing half done.
+fn prepare(memory: &Memory<WriteWord>, layout: &Layout, next: Next) {
+    let Next { position, last, .. } = next;
     if let (Parts::Records { place }, Some(last)) = (layout.parts, last) {
         // T9. Pairs with Q15. The publisher before this one may have died before it named its last record. In a small ring the mark
         // below is in the slot of the record that is named: whoever joins would find no record until the next is published.
@@ -83,12 +97,18 @@ pub(crate) fn begin_epoch(memory: &Memory<WriteWord>, layout: &Layout, next: Nex
             Parts::Rows(_) => {}
         }
     }
-    let epoch = memory[layout.epoch()].load().wrapping_add(1).max(1);
+}
+
+/// Names an epoch that begins at `sequence`, the next to be published. It follows the one named last.
+pub(crate) fn name_epoch(memory: &Memory<WriteWord>, layout: &Layout, epoch: u64, sequence: u64) {
     // T8. Pairs with V8. A reader that finds this beginning in the place of an older one sees that an epoch began since,
     // because the publisher before this one stored it.
     memory[layout.begin(epoch)].store_ordered("T8", Ordering::Release, sequence);
     // T2. Pairs with V1. A reader that sees the epoch sees where it begins.
     memory[layout.epoch()].store_ordered("T2", Ordering::Release, epoch);
-    memory[layout.published].store(sequence);
+}
+
+fn announce(memory: &Memory<WriteWord>, layout: &Layout, next: Next) {
+    memory[layout.published].store(next.sequence);
     memory[layout.state()].store(state::LIVE);
 }

@@ -61,6 +61,18 @@ impl<T: Payload> Publisher<T> {
         self.writer.ahead = ahead;
     }
 
+    /// As [`RelayPublisher::pass_over`](crate::raw::RelayPublisher::pass_over), for a ring within a process.
+    #[doc(hidden)]
+    pub fn pass_over(&mut self, until: u64) {
+        self.writer.pass_over(until);
+    }
+
+    /// As [`RelayPublisher::begin_epoch`](crate::raw::RelayPublisher::begin_epoch), for a ring within a process.
+    #[doc(hidden)]
+    pub fn begin_epoch(&mut self, epoch: u64) {
+        self.writer.begin_epoch(epoch);
+    }
+
     /// Publishes messages in order, each as [`publish`](Self::publish) does, and returns their sequence numbers.
     #[inline]
     pub fn publish_batch(&mut self, messages: &[T]) -> Range<u64> {

@@ -39,6 +39,11 @@ impl Life {
         self.epoch
     }
 
+    /// This writer has named further epochs, the last of which is this.
+    pub(crate) fn now_in(&mut self, epoch: u64) {
+        self.epoch = epoch;
+    }
+
     /// How this writer finds out that a subscriber sleeps.
     pub(crate) fn wake(&self) -> Wake {
         self.waker.mode()

@@ -5,4 +5,5 @@ pub(crate) mod handle;
 pub(crate) mod life;
 pub(crate) mod options;
 pub(crate) mod raw;
+pub(crate) mod relay;
 mod writer;

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use super::ahead::Ahead;
 use super::handle::Publisher;
 use super::raw::RawPublisher;
+use super::relay::{Relay, RelayPublisher};
 use crate::error::CreateError;
-use crate::format::layout::{Body, Geometry, MAX_CAPACITY, MAX_SCHEMA};
+use crate::format::layout::{Body, Geometry, MAX_CAPACITY, MAX_SCHEMA, MAX_SEQUENCE};
 use crate::format::message::MessageFormat;
 use crate::format::name::{self, DEFAULT_ROOT};
 use crate::format::payload::Payload;
@@ -49,6 +50,8 @@ pub struct PublisherOptions<T> {
     pub(crate) table_rows: usize,
     /// The first sequence of a new ring on disk. `None` for the one after the old ring's last.
     base: Option<u64>,
+    /// Of a ring with another ring's numbers: the first epoch of a new one.
+    epoch: Option<u64>,
     capacity: u64,
     mode: u32,
     group: Option<u32>,
@@ -75,6 +78,7 @@ impl<T> PublisherOptions<T> {
             slot_size: SLOT,
             table_rows: ROWS,
             base: None,
+            epoch: None,
             capacity: 65_536,
             mode: 0o600,
             group: None,
@@ -116,6 +120,7 @@ impl<T> PublisherOptions<T> {
             slot_size,
             table_rows,
             base: None,
+            epoch: None,
             capacity,
             mode,
             group,
@@ -345,6 +350,10 @@ impl<T> PublisherOptions<T> {
                 check_capacity(self.capacity)?;
                 Geometry::new(&self.format, self.capacity)
             }
+            Body::Relayed => {
+                check_capacity(self.capacity)?;
+                Geometry { body: Body::Relayed, ..Geometry::new(&self.format, self.capacity) }
+            }
             Body::Records => {
                 check_capacity(self.capacity)?;
                 check_slot_size(self.slot_size)?;
@@ -371,6 +380,7 @@ impl<T> PublisherOptions<T> {
             geometry: &geometry,
             placement: self.placement,
             base: self.base,
+            epoch: self.epoch,
             fresh: self.fresh,
             keep: self.keep,
             sealed: &self.sealed,
@@ -425,6 +435,31 @@ impl PublisherOptions<MessageFormat> {
         let mut publisher = RawPublisher::new(self.make()?, self.wake_or_default(), self.format);
         publisher.set_ahead(self.ahead);
         Ok(publisher)
+    }
+}
+
+impl PublisherOptions<Relay> {
+    /// Takes over the ring of this name if an ended [`RelayPublisher`] left it, and it has this capacity and these messages: it goes
+    /// on at its next number, in its epoch. Otherwise makes a new ring, which begins with message `first` in `epoch` and supersedes
+    /// whatever ended publishers left under the name.
+    ///
+    /// # Errors
+    /// [`CreateError`], with one variant for each possible cause. Nothing is left behind then.
+    ///
+    /// # Panics
+    /// If `first` is 2^62 - 1 or more, or `epoch` is 0 or 2^63 or more: no ring has them.
+    pub fn create_relay(mut self, first: u64, epoch: u64) -> Result<RelayPublisher, CreateError> {
+        assert!(first < MAX_SEQUENCE - 1, "message {first} is one that no ring reaches");
+        assert!((1..1 << 63).contains(&epoch), "epoch {epoch} is one that no ring has");
+        (self.base, self.epoch, self.body) = (Some(first), Some(epoch), Body::Relayed);
+        Ok(RelayPublisher::new(self.make()?, self.wake_or_default(), self.format))
+    }
+}
+
+impl RelayPublisher {
+    /// Options for a ring of this name with such messages. [`ahead`](PublisherOptions::ahead) has no effect on it.
+    pub fn options(name: &str, format: MessageFormat) -> PublisherOptions<Relay> {
+        PublisherOptions::new(name, format)
     }
 }
 

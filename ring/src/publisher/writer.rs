@@ -6,6 +6,7 @@ use crate::format::layout::Layout;
 use crate::memory::Pinned;
 use crate::protocol::slot;
 use crate::protocol::slots::{Slots, Stride};
+use crate::protocol::takeover;
 use crate::protocol::view::View;
 use crate::protocol::wake::Wake;
 use crate::sync::{Word, WriteWord, on};
@@ -51,6 +52,31 @@ impl<S: Stride> Writer<S> {
         self.next = following;
         self.life.waker.published();
         sequence
+    }
+
+    /// Passes over the numbers up to `until`. Subscribers lose them. Costs a slot for each, and at most a lap.
+    #[cold]
+    pub(super) fn pass_over(&mut self, until: u64) {
+        // Behind a lap each slot says it already. The first of them says all: whoever is killed here has passed over all.
+        let end = until.min(self.next.saturating_add(self.slots.capacity()));
+        for sequence in self.next..end {
+            slot::pass_over(self.slots.at(sequence), sequence, until);
+            let following = if sequence + 1 < end { sequence + 1 } else { until };
+            slot::mark(self.slots.at(following), following);
+        }
+        self.published.store(until);
+        self.next = until;
+        self.life.waker.published();
+    }
+
+    /// Begins an epoch at the next message: one of the next few.
+    #[cold]
+    pub(super) fn begin_epoch(&mut self, epoch: u64) {
+        for named in self.life.epoch() + 1..=epoch {
+            takeover::name_epoch(self.slots.memory(), &self.layout, named, self.next);
+        }
+        self.life.now_in(epoch);
+        self.life.waker.published();
     }
 
     /// Brings to this core the lines of the slot that message `sequence` will use. Until then the slot holds the

@@ -12,7 +12,7 @@ use crate::format::layout::{ABI, CONTROL_MAGIC, Geometry, Layout, control, word}
 use crate::memory::Memory;
 use crate::placement::{PlacementRequest, beyond_memlock, max_file_size};
 use crate::protocol::takeover::{self, Next};
-use crate::sync::WriteWord;
+use crate::sync::{EPOCHS, WriteWord};
 
 /// Sets a new file's size, maps it, and reserves and touches its memory. `reserve` does the reserving. `path` is for
 /// error texts.
@@ -90,12 +90,23 @@ pub(crate) fn control(words: &[WriteWord], nonce: u64) {
     }
 }
 
-/// Writes a new segment's header and begins its first epoch at sequence `base`.
-pub(crate) fn segment(memory: &Memory<WriteWord>, geometry: &Geometry, nonce: u64, base: u64) -> Layout {
+/// Writes a new segment's header and begins its first epoch at sequence `base`: that of this number, or 1.
+pub(crate) fn segment(
+    memory: &Memory<WriteWord>,
+    geometry: &Geometry,
+    nonce: u64,
+    base: u64,
+    epoch: Option<u64>,
+) -> Layout {
     let created = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64);
     geometry.write(memory, nonce, base, created);
     memory[word::PUBLISHER_PID].store(u64::from(std::process::id()));
     let layout = geometry.layout(base);
+    if let Some(epoch) = epoch {
+        // Nobody sees the segment yet. No message of this ring is of an epoch before this one.
+        (0..EPOCHS).for_each(|earlier| memory[layout.begin(earlier)].store(base));
+        memory[layout.epoch()].store(epoch.saturating_sub(1));
+    }
     takeover::begin_epoch(memory, &layout, Next::of_new(&layout));
     layout
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::error::OpenError;
 use crate::format::difference::{difference, difference_of_records};
 use crate::format::layout::{
-    ABI, Body, Geometry, Layout, MAGIC, MAX_CAPACITY, MAX_SCHEMA, MAX_SEQUENCE, PAGE, slot_words, word,
+    ABI, Body, Geometry, Layout, MAGIC, MAX_CAPACITY, MAX_SCHEMA, MAX_SEQUENCE, PAGE, RELAYED_ABI, slot_words, word,
 };
 use crate::format::message::MessageFormat;
 use crate::format::payload::fingerprint;
@@ -49,7 +49,7 @@ impl Header {
             });
         }
         let abi = word(word::ABI);
-        if abi != ABI && abi != rows::ABI {
+        if ![ABI, RELAYED_ABI, rows::ABI].contains(&abi) {
             return Err(OpenError::Abi { path: path.to_owned(), found: abi });
         }
         let check = |fine: bool, what, found, expected| match fine {
@@ -85,6 +85,7 @@ impl Header {
         let body = match (holds_records, holds_rows) {
             (true, _) => Body::Records,
             (_, true) => Body::Rows(read_rows(words, schema_bytes as usize, room, check)?),
+            (false, false) if abi == RELAYED_ABI => Body::Relayed,
             (false, false) => Body::Messages,
         };
         let schema = text(words, 0, schema_bytes as usize);

@@ -35,7 +35,7 @@ pub(crate) use modelled::model::thread_wakes;
 pub(crate) use modelled::{
     atomic::{
         EPOCHS, LEAST_LOG, LINE_WORDS, MAPPABLE, PAD_WORDS, RECORD_PART, base, compiler_fence, fence, keep_branch, on,
-        panicking, spin_loop, yield_now,
+        panicking, relayed, spin_loop, yield_now,
     },
     park::{Apart, Thread, barrier_on_all, nap, naps, register_for_barriers, remember_pinned, sleep, spawn, wake},
 };
@@ -47,7 +47,7 @@ pub(crate) use point::fault_point;
 #[cfg(not(loom))]
 pub(crate) use real::{
     EPOCHS, LEAST_LOG, LINE_WORDS, MAPPABLE, PAD_WORDS, RECORD_PART, base, compiler_fence, fence, keep_branch, on,
-    panicking, spin_loop, thread_wakes, yield_now,
+    panicking, relayed, spin_loop, thread_wakes, yield_now,
 };
 pub(crate) use signals::without_signals;
 pub(crate) use word::{Word, WriteWord};

@@ -25,6 +25,11 @@ pub(crate) const fn base() -> u64 {
     0
 }
 
+/// Whether a ring within one process may pass over numbers.
+pub(crate) const fn relayed() -> bool {
+    false
+}
+
 /// Whether an atomic may lie over mapped memory.
 pub(crate) const MAPPABLE: bool = true;
 

@@ -23,6 +23,14 @@ impl Word {
     }
 }
 
+#[cfg(test)]
+impl Word {
+    /// A word of its own.
+    pub(crate) fn holding(value: u64) -> Self {
+        Word(Atomic::new(value))
+    }
+}
+
 impl WriteWord {
     /// A word in heap memory, for rings within one process.
     pub(crate) fn new(value: u64) -> Self {

@@ -10,7 +10,7 @@ use crate::error::CloseError;
 use crate::format::layout::Layout;
 use crate::memory::{Memory, Pinned};
 use crate::presence::liveness::Liveness;
-use crate::protocol::takeover::{begin_epoch, next_sequence};
+use crate::protocol::takeover::{Next, begin_epoch, next_sequence};
 use crate::sync::{Ordering, WriteWord, wake};
 
 /// A ring for the subscribers and publishers of one process.
@@ -51,15 +51,20 @@ impl Heap {
         Opened { memory, layout: self.layout, sleepers: Some(self.sleepers()), attachment, found: None }
     }
 
-    /// Takes the ring over for a publisher. `None` if there is one already, or if no next sequence can be found.
+    /// Takes the ring over for a publisher, in a new epoch. `None` if there is one already, or if no next sequence can be found.
     pub(crate) fn take_over(&self) -> Option<Made> {
+        self.take_over_and(begin_epoch)
+    }
+
+    /// The same for one that `begin`s otherwise.
+    pub(crate) fn take_over_and(&self, begin: fn(&Memory<WriteWord>, &Layout, Next)) -> Option<Made> {
         let _one = self.takeover_lock.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if self.memory[self.gone].load() == 0 {
             return None;
         }
         let next = next_sequence(&self.memory.reader(), &self.layout)?;
         self.memory[self.gone].store(0);
-        begin_epoch(&self.memory, &self.layout, next);
+        begin(&self.memory, &self.layout, next);
         let host = HeapHost { gone: Pinned::new(&self.memory, self.gone), attached: Arc::clone(&self.attached) };
         let (memory, sleepers) = (self.memory.clone(), self.sleepers());
         Some(Made { memory, layout: self.layout, next, sleepers, host: Box::new(host) })

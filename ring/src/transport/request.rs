@@ -51,6 +51,8 @@ pub(crate) struct Request<'a> {
     pub(crate) placement: PlacementRequest,
     /// The first sequence of a new ring on disk. `None` for the one after the old ring's last.
     pub(crate) base: Option<u64>,
+    /// For a publisher of another ring's messages: the first epoch of a new ring. One that it takes over stays in its epoch.
+    pub(crate) epoch: Option<u64>,
     /// On disk: whether to make a new ring even if the old one could be taken over.
     pub(crate) fresh: bool,
     /// On disk: whether the files stay when the ring is closed.

@@ -276,7 +276,7 @@ impl Ring {
             Err(seen) if seen == continued(position) && !begins => Step::GoesOn,
             Err(seen) => match record::why_absent(seen, position, view.mask()) {
                 Absence::Lapped { .. } => Step::Lapped,
-                Absence::NotYet | Absence::Corrupt => {
+                Absence::NotYet | Absence::PassedOver { .. } | Absence::Corrupt => {
                     Step::Fault(fault(position, describe(seen), describe(published(position))))
                 }
             },

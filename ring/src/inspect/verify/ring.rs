@@ -99,9 +99,13 @@ impl Ring {
         if seen == 0 {
             return self.first_sequence(index) >= before; // never written
         }
-        let number = (seen - 1) / 2;
+        let (number, is_passed_over) = slot::number(seen);
         if number & (capacity - 1) != index || number < base {
             return false;
+        }
+        // Where more than a lap was passed over, what says so stays until its slot's next message.
+        if is_passed_over {
+            return number < after;
         }
         match seen.is_multiple_of(2) {
             // Published: the publisher has reached it, and has not lapped it.

@@ -72,6 +72,10 @@ pub(crate) fn base() -> u64 {
     model::base()
 }
 
+pub(crate) fn relayed() -> bool {
+    model::relayed()
+}
+
 pub(crate) fn on(site: &str) -> bool {
     !model::is_weakened(site)
 }

@@ -18,6 +18,7 @@ thread_local! {
     static THREAD_WAKES: Cell<bool> = const { Cell::new(false) };
     static NAPS: Cell<usize> = const { Cell::new(0) };
     static BASE: Cell<u64> = const { Cell::new(0) };
+    static RELAYED: Cell<bool> = const { Cell::new(false) };
     static PLACE: Cell<Option<(usize, usize)>> = const { Cell::new(None) };
 }
 
@@ -43,6 +44,7 @@ pub fn behave() {
     THREAD_WAKES.set(false);
     NAPS.set(0);
     BASE.set(0);
+    RELAYED.set(false);
     PLACE.set(None);
 }
 
@@ -134,6 +136,15 @@ pub(super) fn count_nap() {
 /// Makes rings created from now on begin at sequence `base`, as a ring does that replaces another.
 pub fn begin_at(base: u64) {
     BASE.set(base);
+}
+
+/// Lets rings created from now on pass over numbers, as a ring does that has another's.
+pub fn relay() {
+    RELAYED.set(true);
+}
+
+pub(super) fn relayed() -> bool {
+    RELAYED.get()
 }
 
 pub(super) fn base() -> u64 {

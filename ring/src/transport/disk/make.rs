@@ -63,7 +63,10 @@ fn take_over_or_make(ring: &Directory, request: &Request<'_>) -> Result<(OpenFil
         && let Some((layout, next)) = old.resume_point(request.geometry)
         && let Some(reused) = old.reuse(ring, request)?
     {
-        takeover::begin_epoch(&reused.memory, &layout, next);
+        match request.epoch {
+            None => takeover::begin_epoch(&reused.memory, &layout, next),
+            Some(_) => takeover::go_on(&reused.memory, &layout, next),
+        }
         reused.memory[word::PUBLISHER_PID].store(u64::from(std::process::id()));
         return Ok((reused, layout, next));
     }
@@ -262,7 +265,7 @@ fn make_new(
     let (control, words) = new_file(file::CONTROL, fill::control_mode(access.mode), control::BYTES)?;
     fill::control(&words, nonce);
     let (segment, memory) = new_file(file::SEGMENT, access.mode, bytes)?;
-    let layout = fill::segment(&memory, geometry, nonce, base);
+    let layout = fill::segment(&memory, geometry, nonce, base, request.epoch);
 
     // Every step that may fail comes before the old ring's end. After it there are only renames.
     ring.prepare(&control, file::CONTROL, naming)?;

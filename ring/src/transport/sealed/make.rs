@@ -42,7 +42,7 @@ pub(crate) fn make(path: &Path, request: &Request<'_>) -> Result<Made, CreateErr
     // Read-only even for the publisher's user. The seals already prevent writing; the mode refuses a mistake earlier.
     let segment_name = format!("feed-ring {name} segment");
     let (segment, memory) = memory_file::make(path, &segment_name, bytes, SEGMENT_SEALS, 0o400, placement)?;
-    let layout = fill::segment(&memory, geometry, nonce, request.base.unwrap_or(0));
+    let layout = fill::segment(&memory, geometry, nonce, request.base.unwrap_or(0), request.epoch);
     let (live, alive) = pipe_with(PipeFlags::CLOEXEC).map_err(failed(path, "make a pipe for (pipe2)"))?;
 
     let listener = socket.listen(access, fill::control_mode(access.mode))?;

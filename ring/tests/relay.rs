@@ -1,0 +1,200 @@
+//! A relay publishes another ring's messages, with that ring's numbers and epochs. Its subscribers cannot tell the difference.
+
+use std::time::Duration;
+
+use feed_ring::inspect::Unread;
+use feed_ring::raw::{MessageFormat, NotFollowing, RelayPublisher};
+use feed_ring::{Join, OpenError, Publisher, PublisherOptions, Subscriber, TryRecvError, inspect, raw};
+use feed_testing::PrivateRoot;
+
+fn options(root: &PrivateRoot) -> PublisherOptions<raw::Relay> {
+    RelayPublisher::options("far", MessageFormat::of::<u64>()).root(root).capacity(8)
+}
+
+fn subscriber(root: &PrivateRoot, join: Join) -> Subscriber<u64> {
+    Subscriber::options("far").root(root).join(join).open().unwrap()
+}
+
+/// Everything that a subscriber is told, up to `Empty`: messages as their number and content, events as they are.
+fn told(subscriber: &mut Subscriber<u64>) -> Vec<Result<(u64, u64), TryRecvError>> {
+    std::iter::from_fn(|| match subscriber.try_recv() {
+        Ok(message) => Some(Ok((subscriber.sequence() - 1, message))),
+        Err(TryRecvError::Empty) => None,
+        Err(error) => Some(Err(error)),
+    })
+    .collect()
+}
+
+fn publish(relay: &mut RelayPublisher, message: u64) -> u64 {
+    relay.publish(&message.to_ne_bytes())
+}
+
+#[test]
+fn a_relay_has_the_numbers_and_epochs_of_its_source() {
+    let root = PrivateRoot::new();
+    let mut relay = options(&root).create_relay(1_000, 5).unwrap();
+    let mut there = subscriber(&root, Join::Oldest);
+    assert_eq!((there.first(), there.epoch()), (1_000, 5));
+    assert_eq!(publish(&mut relay, 70), 1_000);
+    relay.pass_over(1_004);
+    assert_eq!(publish(&mut relay, 74), 1_004);
+    assert_eq!(relay.begin_epoch(8), Ok(()));
+    assert_eq!(publish(&mut relay, 75), 1_005);
+    let all = [
+        Ok((1_000, 70)),
+        Err(TryRecvError::Lagged { missed: 3 }),
+        Ok((1_004, 74)),
+        Err(TryRecvError::Restarted { epoch: 8, sequence: 1_005 }),
+        Ok((1_005, 75)),
+    ];
+    assert_eq!(told(&mut there), all);
+    assert_eq!((there.received(), there.lost()), (3, 3));
+    assert_eq!(told(&mut subscriber(&root, Join::Oldest)), all);
+    for (number, missed) in [(1_001, 3), (1_002, 2), (1_003, 1)] {
+        let expected = Err(TryRecvError::Lagged { missed });
+        assert_eq!(told(&mut subscriber(&root, Join::Sequence(number)))[0], expected, "joined at {number}");
+    }
+    assert_eq!(
+        subscriber(&root, Join::Sequence(1_002)).recv_timeout(Duration::from_secs(60)),
+        Err(TryRecvError::Lagged { missed: 2 })
+    );
+}
+
+#[test]
+fn the_newest_is_a_message_and_not_what_was_passed_over_behind_it() {
+    let root = PrivateRoot::new();
+    let mut relay = options(&root).create_relay(0, 1).unwrap();
+    let mut there = subscriber(&root, Join::Oldest);
+    publish(&mut relay, 7);
+    publish(&mut relay, 8);
+    relay.pass_over(5);
+    assert_eq!(there.latest(), Ok(8));
+    assert_eq!(there.skipped(), 1);
+    assert_eq!(there.latest(), Err(TryRecvError::Lagged { missed: 3 }));
+    assert_eq!(there.latest(), Err(TryRecvError::Empty));
+    assert_eq!(subscriber(&root, Join::Latest).first(), 5);
+}
+
+#[test]
+fn any_number_of_messages_is_passed_over() {
+    for first in 0..9 {
+        for count in 1..40 {
+            let root = PrivateRoot::new();
+            let mut relay = options(&root).create_relay(0, 1).unwrap();
+            let mut there = subscriber(&root, Join::Oldest);
+            (0..first).for_each(|number| assert_eq!(publish(&mut relay, number), number));
+            let mut behind = subscriber(&root, Join::Sequence(first));
+            relay.pass_over(first + count);
+            let next = publish(&mut relay, 99);
+            assert_eq!(next, first + count);
+            assert_eq!(
+                told(&mut behind),
+                [Err(TryRecvError::Lagged { missed: count }), Ok((next, 99))],
+                "{first} {count}"
+            );
+            for join in (0..=next).map(Join::Sequence).chain([Join::Oldest]) {
+                let mut joined = subscriber(&root, join);
+                assert_eq!(told(&mut joined).last(), Some(&Ok((next, 99))), "{first} {count} {join:?}");
+                assert_eq!(joined.first() + joined.received() + joined.lost(), next + 1);
+            }
+            told(&mut there);
+            assert_eq!(there.received() + there.lost(), next + 1);
+            let ring = inspect::Ring::open(&root, "far").unwrap();
+            assert!(ring.verify().is_fine(), "{first} {count}: {:?}", ring.verify());
+            let mut bytes = Vec::new();
+            assert_eq!(ring.read(next - 1, &mut bytes), Err(Unread::PassedOver { until: next }));
+            assert_eq!(ring.read(next, &mut bytes), Ok(()));
+        }
+    }
+}
+
+#[test]
+fn whoever_takes_a_relay_over_goes_on_in_its_epoch() {
+    let root = PrivateRoot::new();
+    let mut relay = options(&root).create_relay(10, 3).unwrap();
+    let mut there = subscriber(&root, Join::Oldest);
+    publish(&mut relay, 1);
+    relay.pass_over(30);
+    relay.leave();
+    assert_eq!(told(&mut there).len(), 2);
+    let mut relay = options(&root).create_relay(500, 9).unwrap();
+    assert_eq!((relay.published(), relay.epoch()), (30, 3), "what the ring says, not what a new one would begin with");
+    assert!(there.wait_for_publisher(Duration::ZERO));
+    publish(&mut relay, 2);
+    assert_eq!(told(&mut there), [Ok((30, 2))], "no restart");
+    relay.close().unwrap();
+    assert_eq!(there.try_recv(), Err(TryRecvError::Closed));
+}
+
+#[test]
+fn a_fresh_relay_begins_where_it_is_told() {
+    let root = PrivateRoot::new();
+    let mut relay = options(&root).create_relay(100, 3).unwrap();
+    let mut there = subscriber(&root, Join::Oldest);
+    publish(&mut relay, 1);
+    relay.leave();
+    let relay = options(&root).fresh(true).create_relay(7, 20).unwrap();
+    assert_eq!((relay.published(), relay.epoch()), (7, 20));
+    assert_eq!(there.try_recv(), Ok(1));
+    assert_eq!(there.try_recv(), Err(TryRecvError::Superseded));
+}
+
+#[test]
+fn only_the_next_epochs_can_begin() {
+    let root = PrivateRoot::new();
+    let mut relay = options(&root).create_relay(0, 4).unwrap();
+    for found in [0, 4, 11, u64::MAX] {
+        assert_eq!(relay.begin_epoch(found), Err(NotFollowing { newest: 4, found }));
+    }
+    assert_eq!(relay.begin_epoch(10), Ok(()));
+    assert_eq!(relay.epoch(), 10);
+}
+
+#[test]
+fn an_ordinary_publisher_and_a_relay_do_not_take_over_each_others_rings() {
+    let root = PrivateRoot::new();
+    let ordinary = || Publisher::<u64>::options("far").root(&root).capacity(8);
+    let mut publisher = ordinary().create().unwrap();
+    publisher.publish(&1);
+    publisher.leave();
+    let mut relay = options(&root).create_relay(50, 2).unwrap();
+    assert_eq!(publish(&mut relay, 1), 50, "a new ring");
+    relay.leave();
+    let publisher = ordinary().create().unwrap();
+    assert_eq!((publisher.published(), publisher.epoch()), (51, 1), "a new ring, behind the relay's");
+}
+
+#[test]
+fn a_sealed_relay_begins_where_it_is_told() {
+    let root = PrivateRoot::new();
+    let socket = root.path().join("far.sock");
+    let format = MessageFormat::of::<u64>();
+    let mut relay = RelayPublisher::options("far", format).capacity(8).serve(&socket).create_relay(40, 6).unwrap();
+    let mut there = Subscriber::<u64>::connect(&socket).join(Join::Oldest).open().unwrap();
+    publish(&mut relay, 1);
+    relay.pass_over(60);
+    assert_eq!(told(&mut there), [Ok((40, 1)), Err(TryRecvError::Lagged { missed: 19 })]);
+    assert_eq!((there.first(), there.epoch(), there.sequence()), (40, 6, 60));
+}
+
+#[test]
+fn numbers_that_no_ring_reaches_are_refused() {
+    let root = PrivateRoot::new();
+    let refused = |what: fn(&PrivateRoot)| assert!(std::panic::catch_unwind(|| what(&root)).is_err());
+    refused(|root| drop(options(root).create_relay((1 << 62) - 1, 1)));
+    refused(|root| drop(options(root).create_relay(0, 0)));
+    refused(|root| drop(options(root).create_relay(0, 1 << 63)));
+    refused(|root| options(root).create_relay(5, 1).unwrap().pass_over(5));
+    refused(|root| options(root).create_relay(5, 1).unwrap().pass_over((1 << 62) - 1));
+}
+
+#[test]
+fn an_unknown_version_is_still_refused() {
+    let root = PrivateRoot::new();
+    let relay = options(&root).create_relay(0, 1).unwrap();
+    let segment = relay.path().unwrap().join("segment");
+    use std::os::unix::fs::FileExt as _;
+    std::fs::File::options().write(true).open(segment).unwrap().write_at(&4u64.to_ne_bytes(), 8).unwrap();
+    let opened = Subscriber::<u64>::options("far").root(&root).open();
+    assert!(matches!(opened, Err(OpenError::Abi { found: 4, .. })), "{opened:?}");
+}
