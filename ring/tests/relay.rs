@@ -15,11 +15,11 @@ fn subscriber(root: &PrivateRoot, join: Join) -> Subscriber<u64> {
     Subscriber::options("far").root(root).join(join).open().unwrap()
 }
 
-/// Everything that a subscriber is told, up to `Empty`: messages as their number and content, events as they are.
+/// Everything that a subscriber is told, until it would wait: messages as their number and content, events as they are.
 fn told(subscriber: &mut Subscriber<u64>) -> Vec<Result<(u64, u64), TryRecvError>> {
     std::iter::from_fn(|| match subscriber.try_recv() {
         Ok(message) => Some(Ok((subscriber.sequence() - 1, message))),
-        Err(TryRecvError::Empty) => None,
+        Err(TryRecvError::Empty | TryRecvError::PublisherDead) => None,
         Err(error) => Some(Err(error)),
     })
     .collect()
@@ -70,8 +70,12 @@ fn the_newest_is_a_message_and_not_what_was_passed_over_behind_it() {
     relay.pass_over(5);
     assert_eq!(there.latest(), Ok(8));
     assert_eq!(there.skipped(), 1);
-    assert_eq!(there.latest(), Err(TryRecvError::Lagged { missed: 3 }));
     assert_eq!(there.latest(), Err(TryRecvError::Empty));
+    assert_eq!(
+        (there.skipped(), there.sequence()),
+        (4, 5),
+        "what is overwritten on the way to the newest is skipped, too"
+    );
     assert_eq!(subscriber(&root, Join::Latest).first(), 5);
 }
 
@@ -87,11 +91,9 @@ fn any_number_of_messages_is_passed_over() {
             relay.pass_over(first + count);
             let next = publish(&mut relay, 99);
             assert_eq!(next, first + count);
-            assert_eq!(
-                told(&mut behind),
-                [Err(TryRecvError::Lagged { missed: count }), Ok((next, 99))],
-                "{first} {count}"
-            );
+            // Once, unless the message behind it has already marked the slot.
+            assert_eq!(told(&mut behind).last(), Some(&Ok((next, 99))), "{first} {count}");
+            assert_eq!((behind.received(), behind.lost()), (1, count), "{first} {count}");
             for join in (0..=next).map(Join::Sequence).chain([Join::Oldest]) {
                 let mut joined = subscriber(&root, join);
                 assert_eq!(told(&mut joined).last(), Some(&Ok((next, 99))), "{first} {count} {join:?}");
@@ -172,9 +174,9 @@ fn a_sealed_relay_begins_where_it_is_told() {
     let mut relay = RelayPublisher::options("far", format).capacity(8).serve(&socket).create_relay(40, 6).unwrap();
     let mut there = Subscriber::<u64>::connect(&socket).join(Join::Oldest).open().unwrap();
     publish(&mut relay, 1);
-    relay.pass_over(60);
-    assert_eq!(told(&mut there), [Ok((40, 1)), Err(TryRecvError::Lagged { missed: 19 })]);
-    assert_eq!((there.first(), there.epoch(), there.sequence()), (40, 6, 60));
+    relay.pass_over(45);
+    assert_eq!(told(&mut there), [Ok((40, 1)), Err(TryRecvError::Lagged { missed: 4 })]);
+    assert_eq!((there.first(), there.epoch(), there.sequence()), (40, 6, 45));
 }
 
 #[test]

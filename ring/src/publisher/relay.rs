@@ -77,7 +77,7 @@ impl RelayPublisher {
     }
 
     /// Passes over the messages up to `until`, which is published next. Subscribers lose them. Costs a few stores for each, and at
-    /// most as many as the ring has slots.
+    /// most as many as the ring has slots. As many messages as are passed over leave the ring, as if others had been published.
     ///
     /// # Panics
     /// If `until` is not above [`published`](Self::published), or is 2^62 - 1 or more.
