@@ -27,7 +27,7 @@ pub(crate) fn newest_of_running(view: &View) -> Option<u64> {
     if !view.layout().relayed {
         return Some(next.saturating_sub(1));
     }
-    // G4. The last numbers may have been passed over: the newest message is before them. What is not there yet is passed over, too:
+    // N4. The last numbers may have been passed over: the newest message is before them. What is not there yet is passed over, too:
     // the slot that tells of it may be another one.
     let is_message = |&sequence: &u64| {
         let (slot, seen) = (view.slot(sequence), view.first_word(sequence));
@@ -37,7 +37,7 @@ pub(crate) fn newest_of_running(view: &View) -> Option<u64> {
                 Absence::NotYet | Absence::PassedOver { .. }
             )
     };
-    (oldest..next).rev().find(|sequence| is_message(sequence) || !on("G4"))
+    (oldest..next).rev().find(|sequence| is_message(sequence) || !on("N4"))
 }
 
 /// The first sequence, from the count on, that is not published. If the count moves meanwhile, a publisher is running
@@ -71,14 +71,15 @@ pub(crate) fn next_of_stopped(view: &View) -> u64 {
         if seen == 0 || !seen.is_multiple_of(2) && on("T4") {
             continue;
         }
-        let (number, is_passed_over) = slot::number(seen);
+        // In any other ring such a word is forged, and a number that none reaches.
+        let (number, is_passed_over) = if view.layout().relayed { slot::number(seen) } else { ((seen - 1) / 2, false) };
         // T6. Message n can stand only in slot `n & mask`. No publisher stored any other number; continuing after it
         // would leave a gap.
         if number & view.mask() != index && on("T6") {
             continue;
         }
-        // G5. A reader may have been told already that these numbers never come.
-        let behind = if is_passed_over && on("G5") { slot::next_after(view.slot(index), number) } else { None };
+        // N5. A reader may have been told already that these numbers never come.
+        let behind = if is_passed_over && on("N5") { slot::next_after(view.slot(index), number) } else { None };
         next = next.max(behind.unwrap_or(number + 1));
     }
     next

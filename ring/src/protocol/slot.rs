@@ -63,24 +63,24 @@ pub(crate) fn publish(slot: &[WriteWord], next: &[WriteWord], sequence: u64, cop
 /// Writes message `sequence` to `slot`, which is already marked, and publishes it.
 #[inline(always)]
 pub(crate) fn write(slot: &[WriteWord], sequence: u64, copy: impl FnOnce(&[WriteWord])) {
-    write_under(slot, published(sequence), copy);
+    write_as(published, slot, sequence, copy);
 }
 
-/// As [`write`], with the sequence word that the slot has afterwards.
+/// As [`write`], where `word` gives the sequence word that the slot has afterwards.
 #[inline(always)]
-fn write_under(slot: &[WriteWord], word: u64, copy: impl FnOnce(&[WriteWord])) {
+fn write_as(word: impl Fn(u64) -> u64, slot: &[WriteWord], sequence: u64, copy: impl FnOnce(&[WriteWord])) {
     // P1. Pairs with R2. The marker was stored before this fence, and the payload is stored after it. A reader that
     // copied a word of the new payload, and then reads the sequence behind its own fence, sees the marker or something
     // newer.
     fence("P1", Ordering::Release);
     copy(&slot[1..]);
     // P2. Pairs with R1. A reader that sees the message published sees all of its payload.
-    slot[0].store_ordered("P2", Ordering::Release, word);
+    slot[0].store_ordered("P2", Ordering::Release, word(sequence));
 }
 
 /// Says in `slot`, which is already marked, that message `sequence` and those after it up to `until` never come.
 pub(crate) fn pass_over(slot: &[WriteWord], sequence: u64, until: u64) {
-    write_under(slot, passed_over(sequence), |payload| payload[0].store(until));
+    write_as(passed_over, slot, sequence, |payload| payload[0].store(until));
 }
 
 /// Marks a slot: message `sequence` will be written to it.
@@ -144,8 +144,8 @@ pub(crate) fn read_by_word<C>(slot: &[Word], word: u64, copy: impl FnOnce(&[Word
 /// instead.
 fn read_passed_over(slot: &[Word], sequence: u64) -> Result<Option<u64>, u64> {
     let until = read_by_word(slot, passed_over(sequence), |payload| payload[0].load())?;
-    // G1. No publisher goes back, or on to a number that none can reach.
-    Ok(Some(until).filter(|until| (sequence + 1..MAX_SEQUENCE).contains(until) || !on("G1")))
+    // N1. No publisher goes back, or on to a number that none can reach.
+    Ok(Some(until).filter(|until| (sequence + 1..MAX_SEQUENCE).contains(until) || !on("N1")))
 }
 
 /// The number after what `slot` says of message `sequence` and those behind it: that it was published, or passed over. `None` if it
@@ -156,8 +156,8 @@ pub(crate) fn next_after(slot: &[Word], sequence: u64) -> Option<u64> {
         return Some(sequence + 1);
     }
     match number(seen) {
-        // G3. Numbers that were passed over are behind the publisher, too.
-        (first, true) if first <= sequence && on("G3") => {
+        // N3. Numbers that were passed over are behind the publisher, too.
+        (first, true) if first <= sequence && on("N3") => {
             read_passed_over(slot, first).ok().flatten().filter(|&until| until > sequence)
         }
         _ => None,
@@ -198,8 +198,8 @@ pub(crate) fn why_absent(slot: &[Word], seen: u64, sequence: u64, mask: u64) -> 
     if seen == 0 {
         return Absence::NotYet; // never written
     }
-    // 2k + 1: message k is being written. 2k + 2: message k is published, or passed over.
-    let (number, is_passed_over) = number(seen);
+    // 2k + 1: message k is being written. 2k + 2: message k is published.
+    let number = (seen - 1) / 2;
     // R5. Message n can stand only in slot `n & mask`. No publisher wrote any other number; accepting it would count a
     // false loss.
     if number & mask != sequence & mask && on("R5") {
@@ -207,17 +207,24 @@ pub(crate) fn why_absent(slot: &[Word], seen: u64, sequence: u64, mask: u64) -> 
     }
     // R6. Only a newer number is a loss. After an older one the message is still to come.
     if number <= sequence && on("R6") {
-        // G2. Unless it was passed over: nobody waits for it.
-        return if is_passed_over && on("G2") { passed_over_by(slot, number, sequence) } else { Absence::NotYet };
+        return Absence::NotYet;
+    }
+    if seen >= PASSED_OVER + 2 {
+        return passed_over_by(slot, seen, sequence);
     }
     Absence::Lapped { published: number.wrapping_add(u64::from(seen.is_multiple_of(2))) }
 }
 
-/// Whether message `sequence` is one of those that `slot` says were passed over from `number` on.
+/// What a slot with the word `seen` of numbers that were passed over says of message `sequence`.
 #[cold]
-fn passed_over_by(slot: &[Word], number: u64, sequence: u64) -> Absence {
-    match read_passed_over(slot, number) {
-        Ok(Some(until)) if until > sequence => Absence::PassedOver { until },
+fn passed_over_by(slot: &[Word], seen: u64, sequence: u64) -> Absence {
+    let (first, _) = number(seen);
+    if first > sequence {
+        return Absence::Lapped { published: first + 1 };
+    }
+    match read_passed_over(slot, first) {
+        // N2. A number that was passed over is lost; nobody waits for it.
+        Ok(Some(until)) if until > sequence && on("N2") => Absence::PassedOver { until },
         Ok(Some(_)) => Absence::NotYet,
         Ok(None) => Absence::Corrupt,
         // Overwritten meanwhile. Whoever looks again sees by what.
