@@ -27,6 +27,13 @@ pub fn run(case: &Case, directory: &Path) -> anyhow::Result<()> {
     end_with_parent();
     let attack = |wait| Reader::open(case, directory, wait);
     match case.attack {
+        Attack::Counting => {
+            ready()?;
+            let mut count = 0u64;
+            loop {
+                count = std::hint::black_box(count.wrapping_add(1));
+            }
+        }
         Attack::Spinning => follow(attack(WaitStrategy::Spin)?),
         Attack::Sleeping => follow(attack(WaitStrategy::Block)?),
         Attack::Sleepers => {

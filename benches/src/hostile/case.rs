@@ -37,6 +37,8 @@ pub enum Place {
 /// What is done beside the publisher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Attack {
+    /// No attack: a process that does not know of the ring keeps the other core busy. What it costs, the ring cannot spare.
+    Counting,
     /// No attack: a subscriber that spins, or a reader.
     Spinning,
     /// No attack: a subscriber or a reader that sleeps after each message.
@@ -61,6 +63,7 @@ impl Attack {
     /// Its name in the table.
     pub const fn name(self) -> &'static str {
         match self {
+            Attack::Counting => "a process that counts",
             Attack::Spinning => "a reader that spins",
             Attack::Sleeping => "a reader that sleeps",
             Attack::Flag => "sets the sleepers' flag",
@@ -87,6 +90,13 @@ pub struct Case {
     pub harmless: bool,
 }
 
+impl Case {
+    /// Whether the other is made on the same kind of ring or table.
+    pub fn is_like(&self, other: &Case) -> bool {
+        (self.target, self.place) == (other.target, other.place)
+    }
+}
+
 const fn harmless(place: Place, attack: Attack) -> Case {
     Case { target: Target::Ring, place, attack, harmless: true }
 }
@@ -101,6 +111,7 @@ const fn on_table(case: Case) -> Case {
 
 /// All cases.
 pub const ALL: &[Case] = &[
+    harmless(Place::Sealed, Attack::Counting),
     harmless(Place::Sealed, Attack::Spinning),
     harmless(Place::Sealed, Attack::Flag),
     harmless(Place::Sealed, Attack::Holes),
@@ -108,6 +119,7 @@ pub const ALL: &[Case] = &[
     harmless(Place::Sealed, Attack::Locks),
     harmless(Place::Sealed, Attack::Joins),
     harmless(Place::Sealed, Attack::Membarrier),
+    harmless(Place::Admitting, Attack::Counting),
     harmless(Place::Admitting, Attack::Spinning),
     harmless(Place::Admitting, Attack::Flag),
     harmless(Place::Admitting, Attack::Holes),
@@ -116,12 +128,14 @@ pub const ALL: &[Case] = &[
     harmless(Place::Admitting, Attack::Locks),
     harmless(Place::Admitting, Attack::Joins),
     harmless(Place::Admitting, Attack::Membarrier),
+    harmless(Place::Own, Attack::Counting),
     harmless(Place::Own, Attack::Spinning),
     harmful(Place::Own, Attack::Sleeping),
     harmful(Place::Own, Attack::Sleepers),
     harmful(Place::Own, Attack::Flag),
     harmful(Place::Own, Attack::Holes),
     harmful(Place::Own, Attack::Membarrier),
+    on_table(harmless(Place::Sealed, Attack::Counting)),
     // Readers take the cache lines that a store needs.
     on_table(harmful(Place::Sealed, Attack::Spinning)),
     on_table(harmless(Place::Sealed, Attack::Flag)),

@@ -16,10 +16,9 @@ use anyhow::Context as _;
 
 use crate::harness::cores::{Cores, pin};
 use crate::harness::private_dir::PrivateDir;
-use crate::harness::quantiles::Quantiles;
 use case::Case;
 use options::{Options, Role};
-use table::Row;
+use table::{Row, Table};
 
 /// Runs the program.
 ///
@@ -46,9 +45,9 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
                 quantiles.push(victim::measure_in_child(options, number, role, &directory, cores)?);
             }
         }
-        let [alone, attacked] = measured.map(|quantiles| Quantiles::median(&quantiles));
+        let [alone, attacked] = measured;
         rows.push(Row { case, alone, attacked });
     }
     let mut output = std::io::stdout().lock();
-    write!(output, "{}", table::Table { rows: &rows, cores }).context("cannot print the table")
+    write!(output, "{}", Table { rows: &rows, cores }).context("cannot print the table")
 }
