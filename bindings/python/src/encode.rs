@@ -1,0 +1,104 @@
+//! A value of Python's as the bytes of a message, a key or a value.
+
+use feed_ring::raw::MessageFormat;
+use numpy::{PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
+
+use crate::dtype::Messages;
+use crate::{arrays, errors};
+
+/// Makes bytes of values for one format.
+pub(crate) struct Encoder {
+    pub(crate) messages: Messages,
+    names: Vec<String>,
+    /// The fields that are text: which of the fields, and how many bytes it has.
+    texts: Vec<(usize, usize)>,
+    /// The message of one array element that values are put into.
+    scratch: Py<PyUntypedArray>,
+}
+
+impl Encoder {
+    pub(crate) fn new(py: Python<'_>, format: MessageFormat) -> PyResult<Self> {
+        let messages = Messages::new(py, format)?;
+        let dtype = messages.dtype.bind(py);
+        let (names, mut texts) = (dtype.names().unwrap_or_default(), Vec::new());
+        for (index, name) in names.iter().enumerate() {
+            let (field, _) = dtype.get_field(name)?;
+            if field.kind() == b'S' && !field.has_subarray() {
+                texts.push((index, field.itemsize()));
+            }
+        }
+        let scratch = arrays::empty(dtype, 1)?.unbind();
+        Ok(Encoder { messages, names, texts, scratch })
+    }
+
+    /// Whether it is one value without a name of its own.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.names == ["value"]
+    }
+
+    /// Calls `used` with the bytes of a value: a structured scalar, a tuple in the order of the fields, a dictionary with all
+    /// fields, the bytes themselves, or, of a format without fields, the number or text.
+    pub(crate) fn with<R>(&mut self, value: &Bound<'_, PyAny>, used: impl FnOnce(&[u8]) -> R) -> PyResult<R> {
+        let py = value.py();
+        let size = self.messages.format.size();
+        if arrays::is_scalar(value)? || value.cast::<PyUntypedArray>().is_ok_and(|array| array.ndim() == 0 && !self.is_plain()) {
+            self.messages.accept(value.getattr("dtype")?.cast()?)?;
+            let bytes = value.call_method0("tobytes")?;
+            return Ok(used(bytes.cast::<PyBytes>()?.as_bytes()));
+        }
+        match value.cast::<PyBytes>() {
+            Ok(bytes) if bytes.as_bytes().len() == size => return Ok(used(bytes.as_bytes())),
+            Ok(bytes) if !self.is_plain() => {
+                return Err(errors::value(format!("{} bytes", bytes.as_bytes().len()), &format!("{size}, a whole message,")));
+            }
+            _ => {}
+        }
+        let tuple = self.tuple_of(value)?;
+        self.check_texts(&tuple)?;
+        let scratch = self.scratch.bind(py);
+        scratch.as_any().set_item(0, tuple)?;
+        Ok(used(arrays::bytes(scratch)?))
+    }
+
+    /// Refuses an array whose elements are other messages. One of numbers is one of messages of one field.
+    pub(crate) fn accept_array(&mut self, array: &Bound<'_, PyUntypedArray>) -> PyResult<()> {
+        self.messages.accept(&array.dtype())
+    }
+
+    fn tuple_of<'py>(&self, value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyTuple>> {
+        if let Ok(tuple) = value.cast::<PyTuple>() {
+            return Ok(tuple.clone());
+        }
+        if let Ok(dictionary) = value.cast::<PyDict>() {
+            let fields: PyResult<Option<Vec<_>>> = self.names.iter().map(|name| dictionary.get_item(name)).collect();
+            return match fields? {
+                Some(fields) if dictionary.len() == fields.len() => PyTuple::new(value.py(), fields),
+                _ => Err(errors::value(format!("fields {}", dictionary.keys()), &self.names.join(", "))),
+            };
+        }
+        if self.is_plain() {
+            return PyTuple::new(value.py(), [value]);
+        }
+        let found = value.get_type();
+        let names = self.names.join(", ");
+        Err(errors::wrong_type(format!("{found}: a structured scalar, or a tuple or dictionary with {names} expected")))
+    }
+
+    /// numpy cuts a text that is too long, without a word.
+    fn check_texts(&self, tuple: &Bound<'_, PyTuple>) -> PyResult<()> {
+        for (index, most) in &self.texts {
+            let Ok(text) = tuple.get_item(*index) else { continue };
+            let length = match text.cast::<PyBytes>() {
+                Ok(bytes) => bytes.as_bytes().len(),
+                Err(_) if text.is_instance_of::<PyString>() => text.len()?,
+                Err(_) => 0,
+            };
+            if length > *most {
+                return Err(errors::value(format!("{}: {text}, {length} bytes", self.names[*index]), &format!("at most {most}")));
+            }
+        }
+        Ok(())
+    }
+}
