@@ -55,9 +55,17 @@ fn numpy_name(number: Number) -> &'static str {
     }
 }
 
-/// The format of messages of this dtype, under this name. A dtype without fields becomes one field called `value`.
-pub(crate) fn to_format(dtype: &Bound<'_, PyArrayDescr>, name: &str) -> PyResult<MessageFormat> {
+/// The format of messages of this dtype, under this name. A dtype without fields becomes one field called `value`; its name is
+/// Rust's, such as `u64`, unless another is given. That of a dtype with fields is `Message`.
+pub(crate) fn to_format(dtype: &Bound<'_, PyArrayDescr>, name: Option<&str>) -> PyResult<MessageFormat> {
     let py = dtype.py();
+    let own = match (dtype.has_fields(), dtype.has_subarray(), dtype.kind()) {
+        (true, ..) => "Message".to_owned(),
+        (_, true, _) => "array".to_owned(),
+        (.., b'S') => "text".to_owned(),
+        (.., kind) => format!("{}{}", kind as char, dtype.itemsize() * 8),
+    };
+    let name = name.unwrap_or(&own);
     if name.is_empty() || name.contains(char::is_whitespace) {
         return Err(wrong(py, &format!("a message called {name:?}: one word expected")));
     }
@@ -132,12 +140,14 @@ impl Writer {
 
     /// The alignment of a type in Rust, which is at least that of each number in it.
     fn align_of(&mut self, dtype: &Bound<'_, PyArrayDescr>) -> usize {
-        let base = dtype.base();
-        let inner = fields_of(&base).unwrap_or_default();
-        let align = match base.kind() {
+        if dtype.has_subarray() {
+            return self.align_of(&dtype.base());
+        }
+        let inner = fields_of(dtype).unwrap_or_default();
+        let align = match dtype.kind() {
             b'S' => 1,
             b'V' => inner.iter().map(|(_, inner, _)| self.align_of(inner)).max().unwrap_or(1),
-            _ => base.itemsize(),
+            _ => dtype.itemsize(),
         };
         self.align = self.align.max(align);
         align
@@ -222,7 +232,7 @@ impl Messages {
             return Ok(());
         }
         if !dtype.is_equiv_to(self.dtype.bind(py)) {
-            let found = to_format(dtype, "found")?;
+            let found = to_format(dtype, None)?;
             let lines = |text: &str| text.split_once('\n').map(|(_, lines)| lines.to_owned());
             if (found.size(), lines(found.schema())) != (self.format.size(), lines(self.format.schema())) {
                 let (found, expected) = (dtype, self.dtype.bind(py));

@@ -38,6 +38,12 @@ impl Encoder {
         self.names == ["value"]
     }
 
+    /// A message's bytes as a value of Python's: a structured scalar, or, of a format without fields, the number or text.
+    pub(crate) fn show<'py>(&self, py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+        let scalar = arrays::scalar(self.messages.dtype.bind(py), bytes)?;
+        if self.is_plain() { scalar.get_item(0) } else { Ok(scalar) }
+    }
+
     /// Calls `used` with the bytes of a value: a structured scalar, a tuple in the order of the fields, a dictionary with all
     /// fields, the bytes themselves, or, of a format without fields, the number or text.
     pub(crate) fn with<R>(&mut self, value: &Bound<'_, PyAny>, used: impl FnOnce(&[u8]) -> R) -> PyResult<R> {

@@ -1,5 +1,8 @@
 //! Rust's errors as the exceptions of `feed_ring._errors`: which class stands for which error. The text is Rust's.
 
+use std::path::Path;
+
+use feed_ring::table::{ReadError, WaitError};
 use feed_ring::{CloseError, CreateError, OpenError, TryRecvError};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -64,10 +67,28 @@ pub(crate) fn is_closed(py: Python<'_>, error: &PyErr) -> bool {
     class(py, "Closed").is_ok_and(|class| error.is_instance(py, &class))
 }
 
+/// Why a value of a table or a cell could not be read.
+pub(crate) fn read(py: Python<'_>, error: ReadError) -> PyErr {
+    let name = if error == ReadError::CutShort { "CutShort" } else { "Overtaken" };
+    plain(py, name, &error.to_string())
+}
+
+/// Why nothing more will be stored into a table or a cell.
+pub(crate) fn end(py: Python<'_>, error: WaitError) -> PyErr {
+    let name = match error {
+        WaitError::Closed => "Closed",
+        WaitError::WriterDead => "PublisherDead",
+        WaitError::Superseded => "Superseded",
+        WaitError::CutShort(_) => "CutShort",
+        _ => "Error",
+    };
+    plain(py, name, &error.to_string())
+}
+
 /// Why nothing was opened.
 pub(crate) fn open(py: Python<'_>, error: &OpenError) -> PyErr {
     let text = error.to_string();
-    let path = |path: &std::path::Path| [("path", path.as_os_str().into_pyobject(py).expect("a string").into_any())];
+    let path = |path: &Path| [("path", path_of(py, path))];
     let (name, path) = match error {
         OpenError::Name(_) => return plain(py, "InvalidName", &text),
         OpenError::SealedOption { .. } | OpenError::Sequence { .. } => return plain(py, "InvalidOption", &text),
@@ -97,7 +118,7 @@ pub(crate) fn open(py: Python<'_>, error: &OpenError) -> PyErr {
 /// Why nothing was made.
 pub(crate) fn create(py: Python<'_>, error: &CreateError) -> PyErr {
     let text = error.to_string();
-    let path = |path: &std::path::Path| [("path", path.as_os_str().into_pyobject(py).expect("a string").into_any())];
+    let path = |path: &Path| [("path", path_of(py, path))];
     let (name, path) = match error {
         CreateError::Name(_) => return plain(py, "InvalidName", &text),
         CreateError::Capacity { .. }
@@ -125,8 +146,13 @@ pub(crate) fn create(py: Python<'_>, error: &CreateError) -> PyErr {
 
 /// Why the files of what was closed are still there.
 pub(crate) fn close(py: Python<'_>, error: &CloseError) -> PyErr {
-    let path = [("path", error.path.as_os_str().into_pyobject(py).expect("a string").into_any())];
+    let path = [("path", path_of(py, &error.path))];
     system(py, "CloseFailed", &error.to_string(), path, &error.source)
+}
+
+/// A `pathlib.Path`.
+fn path_of<'py>(py: Python<'py>, path: &Path) -> Bound<'py, PyAny> {
+    path.into_pyobject(py).map_or_else(|_| py.None().into_bound(py), Bound::into_any)
 }
 
 /// A system call that failed.

@@ -11,9 +11,11 @@ mod errors;
 mod exclusive;
 mod options;
 mod publication;
+mod reading;
 mod ring;
 mod subscription;
 mod waiting;
+mod writing;
 
 /// The module `feed_ring._native`.
 #[pyo3::pymodule(gil_used = false)]
@@ -24,6 +26,11 @@ mod _native {
     use crate::publication::Publication;
     #[pymodule_export]
     use crate::subscription::{Batches, Subscription};
+
+    #[pymodule_export]
+    use crate::reading::{CellReading, TableReading};
+    #[pymodule_export]
+    use crate::writing::{CellWriting, TableWriting};
 
     use numpy::PyArrayDescr;
     use pyo3::prelude::*;
@@ -38,8 +45,9 @@ mod _native {
 
     /// The schema's text of messages of a dtype, under a name.
     #[pyfunction]
-    fn schema_of(dtype: &Bound<'_, PyArrayDescr>, message: &str) -> PyResult<String> {
-        Ok(crate::dtype::to_format(dtype, message)?.schema().to_owned())
+    #[pyo3(signature = (dtype, message=None))]
+    fn schema_of(dtype: &Bound<'_, PyAny>, message: Option<&str>) -> PyResult<String> {
+        Ok(crate::dtype::to_format(&PyArrayDescr::new(dtype.py(), dtype)?, message)?.schema().to_owned())
     }
 
     /// Installs the guard against SIGBUS.

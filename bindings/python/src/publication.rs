@@ -22,7 +22,7 @@ const LARGE: usize = 16 << 10;
 pub(crate) struct Contents<'py> {
     /// Of a ring of messages: their dtype and its name, or a schema's text.
     dtype: Option<Bound<'py, PyArrayDescr>>,
-    message: String,
+    message: Option<String>,
     schema: Option<String>,
     /// Of a ring of records: their encoding, the kinds that are structs, the bytes of a slot.
     records: bool,
@@ -34,7 +34,7 @@ pub(crate) struct Contents<'py> {
 impl Contents<'_> {
     fn format(&self, py: Python<'_>) -> PyResult<raw::MessageFormat> {
         match (&self.dtype, &self.schema) {
-            (Some(dtype), None) => dtype::to_format(dtype, &self.message),
+            (Some(dtype), None) => dtype::to_format(dtype, self.message.as_deref()),
             (None, Some(schema)) => {
                 raw::MessageFormat::parse(schema).map_err(|error| errors::plain(py, "WrongDtype", &error.to_string()))
             }
@@ -45,7 +45,7 @@ impl Contents<'_> {
     fn records_format(&self, py: Python<'_>) -> PyResult<RecordsFormat> {
         if !self.kinds.is_empty() && self.encoding.is_none() {
             let kinds: PyResult<Vec<_>> =
-                self.kinds.iter().map(|(kind, name, dtype)| Ok((*kind, dtype::to_format(dtype, name)?))).collect();
+                self.kinds.iter().map(|(kind, name, dtype)| Ok((*kind, dtype::to_format(dtype, Some(name))?))).collect();
             return Ok(RecordsFormat::structs(kinds?));
         }
         if !self.kinds.is_empty() {

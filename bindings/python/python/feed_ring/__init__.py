@@ -15,6 +15,9 @@ from ._errors import *  # noqa: F403
 from ._native import dtype_of, install_guard, schema_of
 from ._publisher import Publisher, RecordPublisher, publish, publish_records
 from ._subscriber import Subscriber, connect, subscribe
+from ._tables import (
+    CellReader, CellWriter, TableReader, TableWriter, make_cell, make_table, open_cell, open_table,
+)  # fmt: skip
 from ._values import Account, Record
 
 # What is mapped is not mapped in a forked child: handles that were made before refuse to be used there.
@@ -22,6 +25,6 @@ _os.register_at_fork(after_in_child=_native.forked)
 
 __all__ = [
     *_errors.__all__,
-    "Account", "Publisher", "Record", "RecordPublisher", "Subscriber", "connect", "dtype_of", "install_guard", "publish",
-    "publish_records", "schema_of", "subscribe",
+    "Account", "CellReader", "CellWriter", "Publisher", "Record", "RecordPublisher", "Subscriber", "TableReader", "TableWriter", "connect", "dtype_of",
+    "install_guard", "make_cell", "make_table", "open_cell", "open_table", "publish", "publish_records", "schema_of", "subscribe",
 ]  # fmt: skip

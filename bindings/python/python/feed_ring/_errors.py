@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Optional
 
 __all__ = [
@@ -142,21 +143,21 @@ class OpenError(Error):
     """Nothing was opened."""
 
     #: The file or directory that was looked at, where there is one.
-    path: Optional[str] = None
+    path: Optional[Path] = None
 
 
 class CreateError(Error):
     """Nothing was made, and nothing was left behind."""
 
     #: The file or directory that was to be made, where there is one.
-    path: Optional[str] = None
+    path: Optional[Path] = None
 
 
 class CloseFailed(Error, OSError):
     """It is closed, but its files could not be removed."""
 
     #: The file or directory that is still there.
-    path: Optional[str] = None
+    path: Optional[Path] = None
 
 
 class InvalidName(OpenError, CreateError, ValueError):

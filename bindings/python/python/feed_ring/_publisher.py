@@ -89,7 +89,7 @@ def publish(
     name: str,
     dtype: Any = None,
     *,
-    message: str = "Message",
+    message: Optional[str] = None,
     schema: Optional[str] = None,
     capacity: int = 65_536,
     mode: int = 0o600,
@@ -116,7 +116,8 @@ def publish(
 
     :param dtype: a dtype, what numpy makes one of, or an array that has it. Numbers of 8 to 64 bits, bytes (``S8``), arrays and
         structs of them. Padding, bool, str, times and objects are refused; the exception says what to write.
-    :param message: the name of the message's type, which Rust compares as well.
+    :param message: the name of the message's type, which Rust compares as well: by default ``Message``, or Rust's name of a dtype
+        without fields.
     :param schema: the schema's text instead of a dtype and a name, for example of another ring: ``subscriber.schema``.
     :param capacity: number of slots, a power of two. A subscriber may fall ``capacity - 1`` messages behind.
     :param mode: who may subscribe, as a file mode: 0o600, with read bits for others.
@@ -176,7 +177,7 @@ def publish_records(
     """
     of_kinds = [(kind, of, as_dtype(dtype)) for kind, (of, dtype) in (kinds or {}).items()]
     contents = dict(
-        dtype=None, message="", schema=None, records=True, encoding=encoding, kinds=of_kinds, slot_size=slot_size,
+        dtype=None, message=None, schema=None, records=True, encoding=encoding, kinds=of_kinds, slot_size=slot_size,
     )  # fmt: skip
     options = make_options(
         name, capacity, mode, group, root, keep, fresh, serve, allow_uids, allow_gids, max_clients, wake, 1, huge_pages,
