@@ -93,6 +93,14 @@ fuzz: ## each decoder and the segment under cargo-fuzz, 10 minutes each (SECONDS
 		$(CARGO) +nightly fuzz run $$target -- -max_total_time=$(SECONDS) -rss_limit_mb=1024 -malloc_limit_mb=256 -timeout=10 || exit 1; \
 	done
 
+.PHONY: python
+python: ## the Python package: builds its wheel in an environment of its own (target/python), tests it, lints it; needs Python 3.9 or later
+	@CARGO="$(CARGO)" sh bindings/python/make.sh test
+
+.PHONY: python-bench
+python-bench: ## how fast Python receives and publishes, beside Rust
+	@CARGO="$(CARGO)" sh bindings/python/make.sh bench
+
 .PHONY: lint
 lint: ## rustfmt, clippy and rustdoc; warnings are errors
 	$(CARGO) fmt --all --check

@@ -103,7 +103,6 @@ pub(crate) fn open(py: Python<'_>, error: &OpenError) -> PyErr {
             let text_of = |kind: &dyn ToString| kind.to_string().into_pyobject(py).expect("a string").into_any();
             return with(py, "WrongKind", &text, &[path, ("found", text_of(found)), ("expected", text_of(expected))]);
         }
-        OpenError::Payload { path: at, .. } => ("WrongFormat", path(at)),
         OpenError::Geometry { path: at, .. } => ("Damaged", path(at)),
         OpenError::NotServed { path: at } => ("NotServed", path(at)),
         OpenError::Refused { path: at, .. } => ("Refused", path(at)),

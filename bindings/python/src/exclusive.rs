@@ -2,7 +2,7 @@
 
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Mutex, MutexGuard, TryLockError};
 
 use pyo3::prelude::*;
 
@@ -82,13 +82,6 @@ impl<T> Exclusive<T> {
         let value = held.guard.take();
         self.closing.store(true, Ordering::Relaxed);
         value.ok_or_else(|| self.closed(py))
-    }
-}
-
-impl<T> Drop for Exclusive<T> {
-    fn drop(&mut self) {
-        // A forked child's copy: Rust's handles know that they are one.
-        drop(self.value.get_mut().unwrap_or_else(PoisonError::into_inner).take());
     }
 }
 

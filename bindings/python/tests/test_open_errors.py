@@ -1,5 +1,6 @@
 """Why a ring is not opened: a class for each cause, with the library's text."""
 
+import errno
 import os
 import shutil
 import socket
@@ -85,6 +86,66 @@ def test_a_sealed_ring_that_is_full(root):
         with feed_ring.connect(path):
             with pytest.raises(feed_ring.Refused, match="refused by its publisher"):
                 feed_ring.connect(path)
+
+
+def test_a_ring_in_the_making(root):
+    with feed_ring.publish("ticks", "u8", root=root, capacity=64):
+        live = root / "ticks.ring" / "live"
+        live.rename(root / "aside")
+        assert "do not belong together" in str(refused(feed_ring.Unfinished, root, open_timeout=0.25))
+        (root / "aside").rename(live)
+
+
+def test_system_calls_that_fail(root):
+    too_long = "/" + "x/" * 3000
+    error = refused(OSError, too_long)
+    assert isinstance(error, feed_ring.OpenFailed) and error.errno == errno.ENAMETOOLONG
+    with pytest.raises(feed_ring.CreateFailed) as raised:
+        feed_ring.publish("ticks", "u8", root=too_long, capacity=64)
+    assert raised.value.errno == errno.ENAMETOOLONG and isinstance(raised.value, OSError)
+
+
+def test_a_node_that_there_is_not(root):
+    with pytest.raises(feed_ring.PlacementFailed):
+        feed_ring.publish("ticks", "u8", root=root, capacity=64, numa_node=999)
+    assert os.listdir(root) == []
+
+
+NOBODY = pytest.mark.skipif(os.geteuid() != 0, reason="SKIPPED: only root can become another user")
+
+
+@NOBODY
+def test_a_ring_that_may_not_be_read(root, start):
+    root.chmod(0o755)
+    with feed_ring.publish("ticks", "u8", root=root, capacity=64):
+        program = start("python", f"""
+import os
+import feed_ring
+os.setuid(65534)
+for timeout in (0, 0.2, 2):
+    try:
+        feed_ring.subscribe("ticks", root={str(root)!r}, trust_uids=[0], open_timeout=timeout)
+    except PermissionError as error:
+        print(type(error).__name__)
+""")
+        assert program.finish().split() == ["PermissionDenied"] * 3
+
+
+@NOBODY
+def test_files_that_cannot_be_removed(root, start):
+    os.chown(root, 65534, -1)
+    program = start("python", f"""
+import errno, os
+import feed_ring
+os.setuid(65534)
+publisher = feed_ring.publish("ticks", "u8", root={str(root)!r}, capacity=64)
+os.chmod({str(root)!r}, 0o500)
+try:
+    publisher.close()
+except feed_ring.CloseFailed as error:
+    print(error.errno == errno.EACCES, publisher.closed)
+""")
+    assert program.finish().split() == ["True", "True"]
 
 
 def test_every_exception_is_exported_and_an_error():

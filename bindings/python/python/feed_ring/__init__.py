@@ -24,7 +24,7 @@ from ._values import Account, Record
 _os.register_at_fork(after_in_child=_native.forked)
 
 __all__ = [
-    *_errors.__all__,
     "Account", "CellReader", "CellWriter", "Publisher", "Record", "RecordPublisher", "Subscriber", "TableReader", "TableWriter", "connect", "dtype_of",
     "install_guard", "make_cell", "make_table", "open_cell", "open_table", "publish", "publish_records", "schema_of", "subscribe",
 ]  # fmt: skip
+__all__ += _errors.__all__

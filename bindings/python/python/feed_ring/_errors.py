@@ -9,7 +9,7 @@ __all__ = [
     "Error", "Event", "Ended", "Lagged", "Restarted", "RestartsUnknown", "Closed", "PublisherDead", "Superseded",
     "TimedOut", "Corrupt", "CutShort", "Busy", "Forked", "HandleClosed", "WrongDtype", "TooLong", "TableFull", "Overtaken",
     "OpenError", "CreateError", "CloseFailed", "InvalidName", "InvalidOption", "NotFound", "Unfinished", "NotARing",
-    "WrongOwner", "PermissionDenied", "WrongVersion", "WrongKind", "WrongFormat", "Damaged", "NotServed", "Refused",
+    "WrongOwner", "PermissionDenied", "WrongVersion", "WrongKind", "Damaged", "NotServed", "Refused",
     "Unsealed", "PlacementFailed", "OpenFailed", "AlreadyPublished", "NoRoom", "CreateFailed",
 ]  # fmt: skip
 
@@ -199,10 +199,6 @@ class WrongKind(OpenError):
     found: str = ""
     #: What was asked for.
     expected: str = ""
-
-
-class WrongFormat(OpenError):
-    """It carries messages of another type."""
 
 
 class Damaged(OpenError):

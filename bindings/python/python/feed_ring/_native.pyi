@@ -1,12 +1,18 @@
 """The native half of feed_ring. Programs use what `feed_ring` exports."""
 
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Tuple, type_check_only
+from typing import Any, Dict, Iterator, List, Optional, Tuple, final, type_check_only
 
 import numpy as np
 import numpy.typing as npt
+from typing_extensions import Self, disjoint_base
 
 from ._values import Account
+
+__all__ = [
+    "Batches", "CellReading", "CellWriting", "Publication", "Subscription", "TableReading", "TableWriting", "dtype_of",
+    "forked", "install_guard", "schema_of",
+]  # fmt: skip
 
 def dtype_of(schema: str) -> np.dtype[np.void]:
     """The dtype that a schema's text describes: exact offsets and size. ``[u8; N]`` is ``S{N}``, a number of 128 bits ``V16``."""
@@ -19,8 +25,9 @@ def install_guard() -> None:
 
 def forked() -> None: ...
 
+@disjoint_base
 class Subscription:
-    def __new__(cls, options: Dict[str, Any]) -> Any: ...
+    def __new__(cls, options: Dict[str, Any]) -> Self: ...
     def recv(self, timeout: Optional[float] = None) -> Any:
         """Waits for the next message and returns it: a structured scalar, a Record, or an Event with ``events="yield"``.
 
@@ -94,12 +101,14 @@ class Subscription:
     def _try_recv_batch(self, n: int) -> Any: ...
     def _ended(self) -> bool: ...
 
+@final
 class Batches:
     def __iter__(self) -> Iterator[Any]: ...
     def __next__(self) -> Any: ...
 
+@disjoint_base
 class Publication:
-    def __new__(cls, options: Dict[str, Any], contents: Dict[str, Any]) -> Any: ...
+    def __new__(cls, options: Dict[str, Any], contents: Dict[str, Any]) -> Self: ...
     def subscribers(self) -> int:
         """How many subscribers are attached now. One system call for each."""
 
@@ -194,8 +203,9 @@ class _Writing:
     def closed(self) -> bool:
         """Whether it was closed, or left."""
 
+@disjoint_base
 class TableReading(_Reading):
-    def __new__(cls, options: Dict[str, Any]) -> Any: ...
+    def __new__(cls, options: Dict[str, Any]) -> Self: ...
     def __len__(self) -> int: ...
     @property
     def capacity(self) -> int:
@@ -212,8 +222,9 @@ class TableReading(_Reading):
     def _get(self, key: Any) -> Any: ...
     def _read(self, since: Optional[int] = None) -> Tuple[npt.NDArray[np.void], int]: ...
 
+@disjoint_base
 class CellReading(_Reading):
-    def __new__(cls, options: Dict[str, Any]) -> Any: ...
+    def __new__(cls, options: Dict[str, Any]) -> Self: ...
     def get(self) -> Any:
         """The newest value, or None if nothing was stored yet."""
 
@@ -221,10 +232,11 @@ class CellReading(_Reading):
     def dtype(self) -> np.dtype[np.void]:
         """The structured dtype of the value."""
 
+@disjoint_base
 class TableWriting(_Writing):
     def __new__(
         cls, options: Dict[str, Any], key: Tuple[np.dtype[Any], Optional[str]], value: Tuple[np.dtype[Any], Optional[str]], copies: int
-    ) -> Any: ...
+    ) -> Self: ...
     def __len__(self) -> int: ...
     def store(self, key: Any, value: Any) -> int:
         """Stores a value under a key and returns the number of the store. Both are what ``Publisher.publish`` takes.
@@ -236,8 +248,9 @@ class TableWriting(_Writing):
     def capacity(self) -> int:
         """The most keys."""
 
+@disjoint_base
 class CellWriting(_Writing):
-    def __new__(cls, options: Dict[str, Any], value: Tuple[np.dtype[Any], Optional[str]], copies: int) -> Any: ...
+    def __new__(cls, options: Dict[str, Any], value: Tuple[np.dtype[Any], Optional[str]], copies: int) -> Self: ...
     def store(self, value: Any) -> int:
         """Stores a value, what ``Publisher.publish`` takes, and returns the number of the store."""
 

@@ -93,7 +93,12 @@ class Subscriber(Subscription):
         loop = asyncio.get_running_loop()
         came: asyncio.Future[None] = loop.create_future()
         descriptor = self._descriptor()
-        loop.add_reader(descriptor, lambda: came.done() or came.set_result(None))
+
+        def wake() -> None:
+            if not came.done():
+                came.set_result(None)
+
+        loop.add_reader(descriptor, wake)
         self._waiting = True
         try:
             self._arm(for_publisher)

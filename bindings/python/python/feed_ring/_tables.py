@@ -36,7 +36,7 @@ class TableReader(TableReading):
         """Every key that has a value, and its newest value: shape ``(rows,)``, one field for each field of key and value.
 
         ``pandas.DataFrame(table.to_array())`` takes it. A key without fields is the field ``key``, a value without fields the
-        field ``value``. A key's field of a name that a value's field has as well is called ``key.NAME``.
+        field ``value``. If the value has a field of the same name, the key's is called ``key.NAME``.
         """
         return self._flat(self._read()[0])
 
@@ -51,16 +51,20 @@ class TableReader(TableReading):
         return self._flat(pairs), following
 
     def _flat(self, pairs: npt.NDArray[np.void]) -> npt.NDArray[np.void]:
-        key, value = self.key_dtype, self.value_dtype
-        keys = ["key"] if key.names == ("value",) else list(key.names or ())
-        values = list(value.names or ())
-        keys = [f"key.{name}" if name in values else name for name in keys]
-        fields = [key.fields[name] for name in key.names or ()] if key.fields else []  # type: ignore[index]
-        fields += [(of, key.itemsize + at) for of, at in (value.fields[name][:2] for name in values)]  # type: ignore[index]
-        return pairs.view(np.dtype({
-            "names": keys + values, "formats": [field[0] for field in fields], "offsets": [field[1] for field in fields],
-            "itemsize": pairs.dtype.itemsize,
-        }))  # fmt: skip
+        key: Any = self.key_dtype
+        value: Any = self.value_dtype
+        names, formats, offsets = [], [], []
+        for name in key.names:
+            own = "key" if key.names == ("value",) else name
+            names.append(f"key.{own}" if own in value.names else own)
+            formats.append(key.fields[name][0])
+            offsets.append(key.fields[name][1])
+        for name in value.names:
+            names.append(name)
+            formats.append(value.fields[name][0])
+            offsets.append(key.itemsize + value.fields[name][1])
+        flat = np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": pairs.dtype.itemsize})
+        return pairs.view(flat)
 
     def __enter__(self) -> TableReader:
         return self
