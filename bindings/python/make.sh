@@ -34,7 +34,7 @@ if [ "$(cat "$home/tools" 2>/dev/null)" != "$wanted" ]; then
     "$venv/bin/pip" install --quiet --disable-pip-version-check -r requirements.txt
     echo "$wanted" >"$home/tools"
 fi
-export PATH="$venv/bin:$PATH" PYTHONDONTWRITEBYTECODE=1
+export PATH="$venv/bin:$PATH" PYTHONDONTWRITEBYTECODE=1 MYPY_CACHE_DIR="$home/mypy" PYO3_PYTHON="$venv/bin/python"
 
 rm -rf "$home/wheels"
 maturin build --release --locked --quiet --interpreter "$venv/bin/python" --out "$home/wheels"

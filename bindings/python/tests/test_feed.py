@@ -97,9 +97,9 @@ def test_a_rust_subscriber_receives_what_python_publishes(root, start, esh4):
 def test_a_publisher_killed_and_restarted_three_times(root, start, esh4):
     rust = start("feed-subscriber", *RUST)
     python = PythonSubscriber(root, start)
-    for _ in range(3):
+    for epoch in (1, 2, 3):
         publisher = start("feed-publisher", "--input", esh4, "--rate", "20000", *FEED, "2")
-        python.await_more(2000)
+        python.await_messages(epoch, 2000)
         publisher.kill()
     start("feed-publisher", "--input", esh4, *FEED, "2").summary()
     python.assert_equal(rust.summary())
@@ -124,9 +124,9 @@ publisher.close()
 """
     rust = start("feed-subscriber", *RUST)
     python = PythonSubscriber(root, start)
-    for _ in range(3):
+    for epoch in (1, 2, 3):
         publisher = start("python", program.replace("PAUSE", "0.005"))
-        python.await_more(2000)
+        python.await_messages(epoch, 2000)
         publisher.kill()
     start("python", program.replace("PAUSE", "0")).finish()
     python.assert_equal(rust.summary())
@@ -139,26 +139,28 @@ class PythonSubscriber:
 import sys
 import xxhash
 import feed_ring
-hasher, count, events = xxhash.xxh3_64(), 0, []
+hasher, count, since, epoch, events = xxhash.xxh3_64(), 0, 0, 1, []
 subscriber = feed_ring.subscribe("feed", root=sys.argv[1], join="oldest", open_timeout=60, events="yield")
 for item in subscriber.batches(1024):
     if isinstance(item, feed_ring.Event):
         events.append((type(item).__name__, getattr(item, "epoch", 0)))
+        if isinstance(item, feed_ring.Restarted):
+            epoch, since = item.epoch, 0
     else:
         hasher.update(item.tobytes())
         count += len(item)
-        print(count, flush=True)
+        since += len(item)
+        print(epoch, since, flush=True)
 print("end", count, f"{hasher.intdigest():016x}", events, tuple(subscriber.account))
 """
 
     def __init__(self, root, start):
         self.program = start("python", self.PROGRAM.replace("sys.argv[1]", repr(str(root))))
-        self.count = 0
 
-    def await_more(self, count):
-        until = self.count + count
-        while self.count < until:
-            self.count = int(self.program.process.stdout.readline())
+    def await_messages(self, epoch, count):
+        """Waits until it has so many messages of this epoch."""
+        while tuple(map(int, self.program.process.stdout.readline().split())) < (epoch, count):
+            pass
 
     def assert_equal(self, rust):
         end = self.program.finish().splitlines()[-1].split(maxsplit=3)

@@ -22,9 +22,9 @@ def test_stubs_and_module_agree(tmp_path):
     assert checked.returncode == 0, checked.stdout
 
 
-def test_package_and_examples_are_typed(tmp_path):
-    package = Path(feed_ring.__file__).parent
-    checked = run("mypy", "--strict", package, FOLDER / "examples", cwd=tmp_path)
+@pytest.mark.parametrize("what", [["-p", "feed_ring"], [FOLDER / "examples"]])
+def test_package_and_examples_are_typed(tmp_path, what):
+    checked = run("mypy", "--strict", *what, cwd=tmp_path)
     assert checked.returncode == 0, checked.stdout
 
 
