@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -15,10 +16,21 @@ PROGRAMS = Path(os.environ.get("CARGO_TARGET_DIR", PROJECT / "target")) / "relea
 ESH4 = "esh4-glbx-mdp3-20231225.mbo.dbn.zst"
 
 
+ROOT = "feed-ring-python-"
+
+
+def pytest_configure():
+    # The fixtures clean up on SIGTERM too; what a run left that was killed goes with the next one.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    for path in Path("/dev/shm").glob(f"{ROOT}*"):
+        if not Path("/proc", path.name[len(ROOT) :].split("-")[0]).exists():
+            shutil.rmtree(path, ignore_errors=True)
+
+
 @pytest.fixture
 def root():
     """A directory for rings that nobody else has. It is gone afterwards."""
-    path = tempfile.mkdtemp(prefix="feed-ring-python-", dir="/dev/shm")
+    path = tempfile.mkdtemp(prefix=f"{ROOT}{os.getpid()}-", dir="/dev/shm")
     yield Path(path)
     shutil.rmtree(path)
 
