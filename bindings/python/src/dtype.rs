@@ -14,7 +14,11 @@ pub(crate) fn of_format<'py>(py: Python<'py>, format: &MessageFormat) -> PyResul
     let message = MessageType::parse(format.schema()).map_err(|error| wrong(py, &error.to_string()))?;
     let dtype = PyArrayDescr::new(py, structure(py, &message.fields, message.size)?)?;
     let (found, expected) = (dtype.itemsize(), format.size());
-    if found == expected { Ok(dtype) } else { Err(wrong(py, &format!("a dtype of {found} bytes, {expected} expected"))) }
+    if found == expected {
+        Ok(dtype)
+    } else {
+        Err(wrong(py, &format!("a dtype of {found} bytes, {expected} expected")))
+    }
 }
 
 /// Fields as the dictionary that numpy makes a dtype of.
@@ -79,7 +83,8 @@ pub(crate) fn to_format(dtype: &Bound<'_, PyArrayDescr>, name: Option<&str>) -> 
     let size = dtype.itemsize();
     // A packed dtype whose fields are where Rust would not put them.
     let align = if writer.unaligned || !size.is_multiple_of(writer.align) { 1 } else { writer.align };
-    MessageFormat::parse(&format!("{name} {size} {align}\n{}", writer.lines)).map_err(|error| wrong(py, &error.to_string()))
+    MessageFormat::parse(&format!("{name} {size} {align}\n{}", writer.lines))
+        .map_err(|error| wrong(py, &error.to_string()))
 }
 
 /// Writes the lines of a schema, field by field in the order of their offsets.
@@ -174,11 +179,16 @@ impl Writer {
             }
             (b'S', 1..) => Ok(format!("[u8;{size}]")),
             (b'b', _) => refused("bool", "not every byte is a bool to every reader; write a number (\"u1\")"),
-            (b'O', _) => refused("a Python object", "it means nothing in another process; write a number or bytes (\"S8\")"),
+            (b'O', _) => {
+                refused("a Python object", "it means nothing in another process; write a number or bytes (\"S8\")")
+            }
             (b'U', _) => refused("a str, which numpy keeps as 4 bytes a character", "write bytes (\"S8\")"),
             (b'M' | b'm', _) => refused("a time", "a ring has no unit for it; write a number (\"i8\", nanoseconds)"),
             (b'c', _) => refused("a complex number", "write two numbers"),
-            _ => refused(&format!("{dtype}"), "u1 to u8, i1 to i8, f4, f8, S1 and longer, and arrays and structs of them expected"),
+            _ => refused(
+                &format!("{dtype}"),
+                "u1 to u8, i1 to i8, f4, f8, S1 and longer, and arrays and structs of them expected",
+            ),
         }
     }
 
@@ -236,7 +246,10 @@ impl Messages {
             let lines = |text: &str| text.split_once('\n').map(|(_, lines)| lines.to_owned());
             if (found.size(), lines(found.schema())) != (self.format.size(), lines(self.format.schema())) {
                 let (found, expected) = (dtype, self.dtype.bind(py));
-                return Err(wrong(py, &format!("messages of dtype {found}: this ring's are {expected}: convert them (array.astype)")));
+                return Err(wrong(
+                    py,
+                    &format!("messages of dtype {found}: this ring's are {expected}: convert them (array.astype)"),
+                ));
             }
         }
         self.accepted = dtype.clone().unbind();

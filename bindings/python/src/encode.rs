@@ -49,7 +49,9 @@ impl Encoder {
     pub(crate) fn with<R>(&mut self, value: &Bound<'_, PyAny>, used: impl FnOnce(&[u8]) -> R) -> PyResult<R> {
         let py = value.py();
         let size = self.messages.format.size();
-        if arrays::is_scalar(value)? || value.cast::<PyUntypedArray>().is_ok_and(|array| array.ndim() == 0 && !self.is_plain()) {
+        if arrays::is_scalar(value)?
+            || value.cast::<PyUntypedArray>().is_ok_and(|array| array.ndim() == 0 && !self.is_plain())
+        {
             self.messages.accept(value.getattr("dtype")?.cast()?)?;
             let bytes = value.call_method0("tobytes")?;
             return Ok(used(bytes.cast::<PyBytes>()?.as_bytes()));
@@ -57,7 +59,10 @@ impl Encoder {
         match value.cast::<PyBytes>() {
             Ok(bytes) if bytes.as_bytes().len() == size => return Ok(used(bytes.as_bytes())),
             Ok(bytes) if !self.is_plain() => {
-                return Err(errors::value(format!("{} bytes", bytes.as_bytes().len()), &format!("{size}, a whole message,")));
+                return Err(errors::value(
+                    format!("{} bytes", bytes.as_bytes().len()),
+                    &format!("{size}, a whole message,"),
+                ));
             }
             _ => {}
         }
@@ -102,7 +107,10 @@ impl Encoder {
                 Err(_) => 0,
             };
             if length > *most {
-                return Err(errors::value(format!("{}: {text}, {length} bytes", self.names[*index]), &format!("at most {most}")));
+                return Err(errors::value(
+                    format!("{}: {text}, {length} bytes", self.names[*index]),
+                    &format!("at most {most}"),
+                ));
             }
         }
         Ok(())

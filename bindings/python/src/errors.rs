@@ -4,10 +4,10 @@ use std::path::Path;
 
 use feed_ring::table::{ReadError, WaitError};
 use feed_ring::{CloseError, CreateError, OpenError, TryRecvError};
+use pyo3::call::PyCallArgs;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::call::PyCallArgs;
 use pyo3::types::PyType;
 
 /// The class of this name.
@@ -52,7 +52,9 @@ pub(crate) fn event(py: Python<'_>, error: TryRecvError) -> PyErr {
         TryRecvError::PublisherDead => plain(py, "PublisherDead", &text),
         TryRecvError::Superseded => plain(py, "Superseded", &text),
         TryRecvError::CutShort => plain(py, "CutShort", &text),
-        TryRecvError::Corrupt(corrupt) => exception(py, "Corrupt", (text, corrupt.what, corrupt.found, corrupt.sequence)),
+        TryRecvError::Corrupt(corrupt) => {
+            exception(py, "Corrupt", (text, corrupt.what, corrupt.found, corrupt.sequence))
+        }
         _ => plain(py, "Error", &text),
     }
 }
@@ -155,7 +157,13 @@ fn path_of<'py>(py: Python<'py>, path: &Path) -> Bound<'py, PyAny> {
 }
 
 /// A system call that failed.
-fn system(py: Python<'_>, name: &str, text: &str, path: [(&str, Bound<'_, PyAny>); 1], error: &std::io::Error) -> PyErr {
+fn system(
+    py: Python<'_>,
+    name: &str,
+    text: &str,
+    path: [(&str, Bound<'_, PyAny>); 1],
+    error: &std::io::Error,
+) -> PyErr {
     let [path] = path;
     match error.raw_os_error() {
         Some(code) => with(py, name, text, &[path, ("errno", code.into_pyobject(py).expect("a number").into_any())]),

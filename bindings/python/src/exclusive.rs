@@ -38,7 +38,9 @@ impl<T> Exclusive<T> {
     pub(crate) fn enter(&self, py: Python<'_>) -> PyResult<Held<'_, T>> {
         let what = self.what;
         if self.forks != FORKS.load(Ordering::Relaxed) {
-            let text = format!("this {what} was opened before a fork, and its memory is not mapped here: open another one in the child");
+            let text = format!(
+                "this {what} was opened before a fork, and its memory is not mapped here: open another one in the child"
+            );
             return Err(errors::plain(py, "Forked", &text));
         }
         let guard = match self.value.try_lock() {

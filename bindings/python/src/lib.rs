@@ -5,10 +5,12 @@
 //! global lock.
 
 mod arrays;
+mod batch;
 mod dtype;
 mod encode;
 mod errors;
 mod exclusive;
+mod following;
 mod options;
 mod publication;
 mod reading;

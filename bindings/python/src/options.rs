@@ -79,7 +79,10 @@ impl Open {
             let slice = deadline.slice();
             let within = |time: Duration| py.detach(|| open(options.clone().open_timeout(time)));
             match (within(slice.unwrap_or_default()), slice) {
-                (Err(OpenError::NotFound { .. } | OpenError::Unfinished { .. } | OpenError::NotServed { .. }), Some(_)) => {
+                (
+                    Err(OpenError::NotFound { .. } | OpenError::Unfinished { .. } | OpenError::NotServed { .. }),
+                    Some(_),
+                ) => {
                     py.check_signals()?;
                 }
                 (Err(OpenError::Permission { .. }), Some(_)) => {

@@ -8,13 +8,11 @@ use numpy::{PyArrayDescr, PyUntypedArray};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use crate::batch::LARGE;
 use crate::encode::Encoder;
 use crate::exclusive::Exclusive;
 use crate::options::Make;
 use crate::{arrays, dtype, errors};
-
-/// Bytes from which on a batch is copied without Python's lock.
-const LARGE: usize = 16 << 10;
 
 /// What a ring is made for.
 #[derive(FromPyObject)]
@@ -44,14 +42,18 @@ impl Contents<'_> {
 
     fn records_format(&self, py: Python<'_>) -> PyResult<RecordsFormat> {
         if !self.kinds.is_empty() && self.encoding.is_none() {
-            let kinds: PyResult<Vec<_>> =
-                self.kinds.iter().map(|(kind, name, dtype)| Ok((*kind, dtype::to_format(dtype, Some(name))?))).collect();
+            let kinds: PyResult<Vec<_>> = self
+                .kinds
+                .iter()
+                .map(|(kind, name, dtype)| Ok((*kind, dtype::to_format(dtype, Some(name))?)))
+                .collect();
             return Ok(RecordsFormat::structs(kinds?));
         }
         if !self.kinds.is_empty() {
             return Err(errors::value("kinds and encoding", "one of them"));
         }
-        let text = self.encoding.as_ref().map_or_else(|| "Records\n".to_owned(), |encoding| format!("Records {encoding}\n"));
+        let text =
+            self.encoding.as_ref().map_or_else(|| "Records\n".to_owned(), |encoding| format!("Records {encoding}\n"));
         RecordsFormat::parse(&text).map_err(|error| errors::plain(py, "InvalidOption", &error.to_string()))
     }
 }
@@ -247,7 +249,8 @@ fn bytes_of<'py>(record: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
     if let Ok(bytes) = record.cast::<pyo3::types::PyByteArray>() {
         return Ok(PyBytes::new(record.py(), &bytes.to_vec()));
     }
-    let refused = || errors::wrong_type(format!("{}: bytes, a bytearray, a memoryview or an array expected", record.get_type()));
+    let refused =
+        || errors::wrong_type(format!("{}: bytes, a bytearray, a memoryview or an array expected", record.get_type()));
     let bytes = record.call_method0("tobytes").map_err(|_| refused())?;
     bytes.cast_into::<PyBytes>().map_err(|_| refused())
 }

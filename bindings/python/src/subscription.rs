@@ -2,104 +2,19 @@
 
 use std::os::fd::{AsFd, AsRawFd};
 
-use feed_ring::{Interrupter, Notifier, OpenError, RecordSubscriber, SegmentKind, TryRecvError, raw};
-use numpy::{PyArrayDescr, PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
+use feed_ring::{Interrupter, OpenError, RecordSubscriber, SegmentKind, TryRecvError, raw};
+use numpy::PyArrayDescr;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyList, PyType};
 
+use crate::batch::{append, fitting, messages};
 use crate::exclusive::Exclusive;
+use crate::following::Following;
 use crate::options::Open;
 use crate::ring::{MessageRing, RecordRing, Ring};
 use crate::waiting::{Deadline, wait};
-use crate::{arrays, dtype, errors, ring};
-
-/// Bytes from which on a batch is copied without Python's lock: to release and take it takes as long as copying some
-/// hundred bytes.
-const LARGE: usize = 16 << 10;
-
-/// A subscriber, and what it was told and has not passed on.
-pub(crate) struct Following {
-    ring: Ring,
-    /// An event that came behind the messages of a batch, for the next call.
-    pending: Option<TryRecvError>,
-    /// Whether events are returned in messages' places.
-    yields: bool,
-    /// Whether the publisher's death was returned, and no other publisher came yet. Only if events are returned.
-    orphaned: bool,
-    /// Whether the end was returned. Only if events are returned.
-    ended: bool,
-    notifier: Option<Notifier>,
-}
-
-impl Following {
-    /// One attempt. After a death that was returned, the same death is no news.
-    fn attempt<T>(&mut self, attempt: impl FnOnce(&mut Ring) -> Result<T, TryRecvError>) -> Result<T, TryRecvError> {
-        if let Some(event) = self.pending.take() {
-            return Err(event);
-        }
-        match attempt(&mut self.ring) {
-            Err(TryRecvError::PublisherDead) if self.orphaned => Err(TryRecvError::Empty),
-            result => {
-                self.orphaned &= matches!(result, Err(TryRecvError::Empty));
-                result
-            }
-        }
-    }
-
-    /// Waits for what `within` receives: for a publisher first, where it is told that there is none.
-    fn wait<T: Send>(
-        &mut self,
-        handle: &Exclusive<Following>,
-        py: Python<'_>,
-        deadline: Deadline,
-        mut within: impl FnMut(&mut Ring, std::time::Duration) -> Result<T, TryRecvError> + Send,
-    ) -> PyResult<Result<T, TryRecvError>> {
-        let result = wait(py, deadline, |slice| {
-            if handle.is_closing() {
-                return Some(None);
-            }
-            if self.orphaned && !self.ring.wait_for_publisher(slice) {
-                return None;
-            }
-            self.orphaned = false;
-            match within(&mut self.ring, slice) {
-                Err(TryRecvError::Empty) => None,
-                result => Some(Some(result)),
-            }
-        })?;
-        match result {
-            Some(Some(result)) => Ok(result),
-            Some(None) => Err(handle.closed(py)),
-            None => Ok(Err(TryRecvError::Empty)),
-        }
-    }
-
-    /// What comes behind a message that was received: an event waits for the next call, and `nothing` is returned.
-    fn put_off<T>(
-        &mut self,
-        more: impl FnOnce(&mut Ring) -> Result<T, TryRecvError>,
-        nothing: T,
-    ) -> Result<T, TryRecvError> {
-        match more(&mut self.ring) {
-            Ok(more) => return Ok(more),
-            Err(TryRecvError::Empty) => {}
-            Err(event) => self.pending = Some(event),
-        }
-        Ok(nothing)
-    }
-
-    /// An event as the caller wants it: returned, or raised.
-    fn tell<'py>(&mut self, py: Python<'py>, error: TryRecvError) -> PyResult<Bound<'py, PyAny>> {
-        let event = errors::event(py, error);
-        if !self.yields || error == TryRecvError::Empty || !errors::is_event(error) {
-            return Err(event);
-        }
-        self.orphaned = error == TryRecvError::PublisherDead;
-        self.ended = matches!(error, TryRecvError::Closed | TryRecvError::Superseded);
-        Ok(event.into_value(py).into_bound(py).into_any())
-    }
-}
+use crate::{arrays, dtype, errors};
 
 /// The native part of a subscriber: of messages or of records.
 #[pyclass(subclass, frozen, module = "feed_ring._native")]
@@ -135,7 +50,7 @@ impl Subscription {
         };
         let ring = opened.map_err(|error| errors::open(py, &error))?;
         let interrupter = ring.interrupter();
-        let following = Following { ring, pending: None, yields, orphaned: false, ended: false, notifier: None };
+        let following = Following::new(ring, yields);
         Ok(Subscription { inner: Exclusive::new("subscriber", following), interrupter })
     }
 
@@ -178,7 +93,8 @@ impl Subscription {
         let mut held = self.inner.enter(py)?;
         if matches!(held.ring, Ring::Records(_)) {
             let most = n.filter(|n| *n > 0 && out.is_none());
-            let most = most.ok_or_else(|| errors::value(format!("n={n:?}, out={out:?}"), "n of 1 or more, and no out"))?;
+            let most =
+                most.ok_or_else(|| errors::value(format!("n={n:?}, out={out:?}"), "n of 1 or more, and no out"))?;
             return self.records(py, &mut held, most, deadline);
         }
         let mut array = match (n, out) {
@@ -401,65 +317,6 @@ impl Subscription {
             Err(error) => following.tell(py, error),
         }
     }
-}
-
-/// Receives at most `most` records into a list.
-fn append(ring: &mut Ring, most: usize, list: &Bound<'_, PyList>) -> Result<PyResult<()>, TryRecvError> {
-    let Ring::Records(ring) = ring else { unreachable!("its caller looked") };
-    let mut made = Ok(());
-    ring.records.recv_batch(most, |record| {
-        if made.is_ok() {
-            let record = ring::record(list.py(), record.kind, record.bytes, record.number);
-            made = record.and_then(|record| list.append(record));
-        }
-    })?;
-    Ok(made)
-}
-
-/// A batch of messages into an array's own memory. Returns how many.
-fn messages(
-    py: Python<'_>,
-    following: &mut Following,
-    handle: &Exclusive<Following>,
-    array: &mut Bound<'_, PyUntypedArray>,
-    deadline: Deadline,
-) -> PyResult<Result<usize, TryRecvError>> {
-    fn batch(ring: &mut Ring, bytes: &mut [u8]) -> Result<usize, TryRecvError> {
-        let Ring::Messages(ring) = ring else { unreachable!("its caller looked") };
-        ring.raw.recv_batch_into(bytes)
-    }
-    let size = array.dtype().itemsize();
-    let bytes = arrays::bytes_mut(array)?;
-    let large = bytes.len() >= LARGE;
-    let mut at_once = || following.attempt(|ring| batch(ring, bytes));
-    let result = if large { py.detach(at_once) } else { at_once() };
-    if result != Err(TryRecvError::Empty) {
-        return Ok(result);
-    }
-    let (first, rest) = bytes.split_at_mut(size);
-    let came = following.wait(handle, py, deadline, |ring, slice| {
-        let Ring::Messages(ring) = ring else { unreachable!("its caller looked") };
-        ring.raw.recv_timeout_into(first, slice)
-    })?;
-    match came {
-        Ok(()) => Ok(following.put_off(|ring| batch(ring, rest), 0).map(|more| 1 + more)),
-        Err(error) => Ok(Err(error)),
-    }
-}
-
-/// The caller's own array, if it is one for messages of this dtype.
-fn fitting<'py>(dtype: &Py<PyArrayDescr>, out: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyUntypedArray>> {
-    let (py, expected) = (out.py(), dtype.bind(out.py()));
-    let found = || format!("out={}", out.get_type());
-    let array = out.cast::<PyUntypedArray>().map_err(|_| errors::wrong_type(format!("{}: an array expected", found())))?;
-    if !array.dtype().is_equiv_to(expected) {
-        let text = format!("out: an array of dtype {}: this ring's is {expected}: make it with numpy.empty(n, subscriber.dtype)", array.dtype());
-        return Err(errors::plain(py, "WrongDtype", &text));
-    }
-    if array.is_empty() {
-        return Err(errors::value("out: an empty array", "room for 1 message or more"));
-    }
-    Ok(array.clone())
 }
 
 /// An iterator over batches. An event that is raised does not end it.

@@ -49,7 +49,8 @@ impl TableWriting {
         let mut held = self.inner.enter(py)?;
         let Rows { table, key: keys, value: values } = &mut *held;
         // The value first: one that is refused adds no key.
-        let stored = values.with(value, |value| keys.with(key, |key| table.row(key).map(|row| table.store(row, value))))?;
+        let stored =
+            values.with(value, |value| keys.with(key, |key| table.row(key).map(|row| table.store(row, value))))?;
         stored?.map_err(|full| errors::plain(py, "TableFull", &full.to_string()))
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from functools import cached_property
 from typing import Any, AsyncIterator, Mapping, Optional, Sequence, Union
 
 import numpy as np
@@ -39,7 +40,7 @@ class Subscriber(Subscription):
 
     _waiting = False
 
-    @property
+    @cached_property
     def kinds(self) -> Mapping[int, np.dtype[np.void]]:
         """The dtype of each kind, of a ring of records that are structs. Otherwise empty."""
         return dict(self._kinds())
