@@ -44,7 +44,7 @@ case ${1:-test} in
 test)
     # The programs at the other end of the tests' rings.
     (cd "$project" && "$CARGO" build --release --locked --quiet -p feed-publisher -p feed-subscriber)
-    python -m pytest -q -rs tests
+    python -m pytest -q -rs --basetemp "$home/tmp" tests
     "$CARGO" fmt --check
     "$CARGO" clippy --release --all-targets --locked --quiet -- -D warnings
     ;;
