@@ -1,13 +1,22 @@
 # The front door. `make help` lists what there is.
 CARGO ?= cargo
+# The C library is a workspace of its own, with the target directory of this one.
+IN_C = CARGO_TARGET_DIR="$${CARGO_TARGET_DIR:-$(CURDIR)/target}"
 
 .PHONY: help
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F '\t' '{printf "make %-12s %s\n", $$1, $$2}'
 
 .PHONY: build
-build: ## the programs, optimised: target/release/feed-publisher, feed-subscriber, ringctl
+build: programs library ## the programs and the C library, optimised: target/release/feed-publisher, feed-subscriber, ringctl, libfeed_ring_c
+
+.PHONY: programs
+programs:
 	$(CARGO) build --release --locked -p feed-publisher -p feed-subscriber -p ringctl
+
+.PHONY: library
+library:
+	$(IN_C) $(CARGO) build --release --locked --manifest-path bindings/c/Cargo.toml --lib
 
 .PHONY: manuals
 manuals: ## the programs' manual pages and completions: target/manuals
@@ -15,7 +24,7 @@ manuals: ## the programs' manual pages and completions: target/manuals
 
 # As root without cargo (sudo), what `make build manuals` built is installed.
 .PHONY: install
-install: ## programs, manual pages, completions, systemd units, alerts, into PREFIX (/usr/local); DESTDIR= for a package
+install: ## programs, the C library with its headers, manual pages, completions, systemd units, alerts, into PREFIX (/usr/local); DESTDIR= for a package
 	@if command -v $(CARGO) >/dev/null; then $(MAKE) --no-print-directory build manuals; fi
 	@PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" sh install/install.sh install
 
@@ -24,7 +33,7 @@ uninstall: ## removes what install put there, and nothing else; PREFIX and DESTD
 	@PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" sh install/install.sh uninstall
 
 .PHONY: demo
-demo: build ## a publisher and two subscribers as separate processes, ten seconds once it is compiled (a minute or two the first time); INPUT=file for real data, VERBOSE=1 for every figure
+demo: programs ## a publisher and two subscribers as separate processes, ten seconds once it is compiled (a minute or two the first time); INPUT=file for real data, VERBOSE=1 for every figure
 	@INPUT="$(INPUT)" VERBOSE="$(VERBOSE)" sh demo/demo.sh
 
 .PHONY: test
@@ -32,6 +41,22 @@ test: ## every test
 	$(CARGO) test --workspace --locked --no-fail-fast
 	$(MAKE) --no-print-directory faults
 	$(MAKE) --no-print-directory loom
+
+.PHONY: c
+c: ## the C library: its header, its tests in C and C++, digests beside Rust's, 100,000 random calls (needs cc; c++ and valgrind where they are)
+	@command -v cc >/dev/null || { echo "make c: cc is missing: install a C compiler (apt-get install gcc)"; exit 1; }
+	$(CARGO) fmt --all --check --manifest-path bindings/c/Cargo.toml
+	$(IN_C) $(CARGO) clippy --manifest-path bindings/c/Cargo.toml --workspace --all-targets --locked -- -D warnings
+	$(IN_C) $(CARGO) test --manifest-path bindings/c/Cargo.toml --locked --no-fail-fast
+
+.PHONY: c-header
+c-header: ## writes bindings/c/include/feed_ring.h of its source
+	$(IN_C) FEED_RING_WRITE_HEADER=1 $(CARGO) test --quiet --manifest-path bindings/c/Cargo.toml --locked --test header
+
+.PHONY: c-bench
+c-bench: ## publishing and receiving from C beside Rust, in one process
+	$(IN_C) $(CARGO) build --release --locked --manifest-path bindings/c/Cargo.toml --lib -p feed-ring-c -p feed-ring-c-loops
+	$(IN_C) sh bindings/c/benches/bench.sh
 
 .PHONY: faults
 faults: ## a publisher killed at each of its stores

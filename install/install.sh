@@ -1,6 +1,6 @@
 #!/bin/sh
 # make install, make uninstall. What is installed is listed in a manifest, PREFIX/share/feed-ring/manifest, with checksums:
-# uninstall removes those files, if they are still as they were installed, and the directories that install made.
+# uninstall removes those files and links, if they are still as they were installed, and the directories that install made.
 #
 # No file is overwritten or removed that was not installed by this, or was changed since.
 set -eu
@@ -20,24 +20,38 @@ line() {
     echo "file $(cksum <"$2" | tr ' ' :) $1"
 }
 
+# The same for a link, with what it leads to.
+link_line() {
+    echo "link $2 $1"
+}
+
+# The paths of files and links in a manifest.
+paths() {
+    sed -n 's/^file [0-9:]* //p; s/^link [^ ]* //p' "$1" | sort -u
+}
+
 # Whether a path holds what this installed.
 is_as_installed() {
-    [ -f "$destdir$1" ] && [ ! -L "$destdir$1" ] && [ -f "$destdir$manifest" ] &&
-        grep -qxF "$(line "$1" "$destdir$1")" "$destdir$manifest"
+    [ -f "$destdir$manifest" ] || return 1
+    if [ -L "$destdir$1" ]; then
+        grep -qxF "$(link_line "$1" "$(readlink "$destdir$1")")" "$destdir$manifest"
+    else
+        [ -f "$destdir$1" ] && grep -qxF "$(line "$1" "$destdir$1")" "$destdir$manifest"
+    fi
 }
 
 is_free() {
     [ ! -e "$destdir$1" ] && [ ! -L "$destdir$1" ]
 }
 
-# Copies a program without the lines of its source that a debugger and a backtrace name: they are most of its size. Where strip
-# is missing or refuses, the copy is whole.
-copy_program() {
+# Copies a program or a library without the lines of its source that a debugger and a backtrace name: they are most of its size.
+# Where strip is missing or refuses, the copy is whole.
+copy_built() {
     [ -f "$target/release/$1" ] || fail "$target/release/$1 is missing: run make build manuals first"
     strip --strip-debug -o "$stage/$1" "$target/release/$1" 2>/dev/null || cp "$target/release/$1" "$stage/$1"
 }
 
-# Every file to install, a line each: mode, source, path.
+# Every file and link to install, a line each: mode, source, path.
 list() {
     for program in feed-publisher feed-subscriber ringctl; do
         echo "755 $stage/$program $prefix/bin/$program"
@@ -50,6 +64,13 @@ list() {
     done
     for unit in "$stage"/*.service; do
         echo "644 $unit $prefix/lib/systemd/system/${unit##*/}"
+    done
+    echo "755 $stage/libfeed_ring_c.so $prefix/lib/$shared"
+    echo "link $shared $prefix/lib/libfeed_ring.so"
+    echo "644 $stage/libfeed_ring_c.a $prefix/lib/libfeed_ring.a"
+    echo "644 $stage/feed_ring.pc $prefix/lib/pkgconfig/feed_ring.pc"
+    for header in feed_ring.h feed_ring.hpp; do
+        echo "644 bindings/c/include/$header $prefix/include/$header"
     done
     echo "644 install/systemd/feed-ring.sysusers $prefix/lib/sysusers.d/feed-ring.conf"
     echo "644 install/prometheus/feed-ring.rules.yml $prefix/share/feed-ring/feed-ring.rules.yml"
@@ -70,16 +91,17 @@ install_all() {
     for unit in install/systemd/*.service; do
         sed "s|@BINDIR@|$prefix/bin|" "$unit" >"$stage/${unit##*/}"
     done
-    for program in feed-publisher feed-subscriber ringctl; do
-        copy_program "$program"
+    sed "s|@PREFIX@|$prefix|" bindings/c/feed_ring.pc >"$stage/feed_ring.pc"
+    for built in feed-publisher feed-subscriber ringctl libfeed_ring_c.so libfeed_ring_c.a; do
+        copy_built "$built"
     done
     list >"$stage/list"
     # Every check comes before the first change.
-    while read -r _ source path; do
-        [ -f "$source" ] || fail "$source is missing: run make build manuals first"
+    while read -r mode source path; do
+        [ "$mode" = link ] || [ -f "$source" ] || fail "$source is missing: run make build manuals first"
         is_free "$path" || is_as_installed "$path" ||
             fail "$destdir$path is not as this installed it, or not from this: move it away, or choose another PREFIX"
-        line "$path" "$source" >>"$stage/files"
+        if [ "$mode" = link ]; then link_line "$path" "$source"; else line "$path" "$source"; fi >>"$stage/files"
     done <"$stage/list"
     [ ! -f "$destdir$manifest" ] || cp "$destdir$manifest" "$stage/before"
 
@@ -92,12 +114,16 @@ install_all() {
     mv -f "$destdir$manifest.new" "$destdir$manifest"
     while read -r mode source path; do
         # Renamed into place: a program that is running keeps its file.
-        cp "$source" "$destdir$path.new"
-        chmod "$mode" "$destdir$path.new"
+        if [ "$mode" = link ]; then
+            ln -sf "$source" "$destdir$path.new"
+        else
+            cp "$source" "$destdir$path.new"
+            chmod "$mode" "$destdir$path.new"
+        fi
         mv -f "$destdir$path.new" "$destdir$path"
     done <"$stage/list"
     # What another version installed and this one does not.
-    sed -n 's/^file [0-9:]* //p' "$stage/before" | sort -u | while read -r path; do
+    paths "$stage/before" | while read -r path; do
         grep -q " $path\$" "$stage/list" || remove "$path"
     done
     { grep '^dir ' "$stage/before" || true; cat "$stage/made" "$stage/files"; } >"$destdir$manifest.new"
@@ -118,7 +144,7 @@ uninstall_all() {
     [ -f "$destdir$manifest" ] ||
         fail "$destdir$manifest is missing: nothing is installed there (give PREFIX and DESTDIR as for make install)"
     cp "$destdir$manifest" "$stage/before"
-    sed -n 's/^file [0-9:]* //p' "$stage/before" | sort -u | while read -r path; do
+    paths "$stage/before" | while read -r path; do
         remove "$path"
     done
     rm -f "$destdir$manifest"
@@ -138,6 +164,7 @@ case $prefix$destdir in
 esac
 prefix=${prefix%/}
 manifest=$prefix/share/feed-ring/manifest
+shared=libfeed_ring.so.$(sed -n 's/^#define FR_ABI_VERSION //p' bindings/c/include/feed_ring.h)
 stage=$(mktemp -d)
 trap 'rm -rf "$stage"' EXIT
 "${command}_all"

@@ -13,7 +13,7 @@ fn prepared() -> PrivateRoot {
     let root = PrivateRoot::new();
     let built = root.path().join("built");
     fs::create_dir_all(built.join("release")).unwrap();
-    for program in ["feed-publisher", "feed-subscriber", "ringctl"] {
+    for program in ["feed-publisher", "feed-subscriber", "ringctl", "libfeed_ring_c.so", "libfeed_ring_c.a"] {
         fs::write(built.join("release").join(program), format!("#!/bin/sh\n# {program}\n")).unwrap();
     }
     feed_manuals::write_all(&built.join("manuals")).unwrap();
@@ -78,6 +78,11 @@ fn what_is_installed_is_uninstalled_and_nothing_else() {
             ("lib/systemd/system/feed-publisher@.service", 0o644),
             ("lib/sysusers.d/feed-ring.conf", 0o644),
             ("share/feed-ring/feed-ring.rules.yml", 0o644),
+            ("lib/libfeed_ring.so.1", 0o755),
+            ("lib/libfeed_ring.a", 0o644),
+            ("lib/pkgconfig/feed_ring.pc", 0o644),
+            ("include/feed_ring.h", 0o644),
+            ("include/feed_ring.hpp", 0o644),
         ] {
             let file = Path::new(prefix).join(file);
             let found = fs::metadata(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
@@ -88,6 +93,10 @@ fn what_is_installed_is_uninstalled_and_nothing_else() {
             unit.contains(&format!("ExecStart={prefix}/bin/feed-publisher ")) && !unit.contains("@BINDIR@"),
             "{unit}"
         );
+        let link = Path::new(prefix).join("lib/libfeed_ring.so");
+        assert_eq!(fs::read_link(link).unwrap(), Path::new("libfeed_ring.so.1"));
+        let package = fs::read_to_string(Path::new(prefix).join("lib/pkgconfig/feed_ring.pc")).unwrap();
+        assert!(package.starts_with(&format!("prefix={prefix}\n")), "{package}");
         succeeds(&root, "uninstall", prefix, "");
         assert_eq!(tree(&machine), before);
     }
@@ -156,6 +165,25 @@ fn somebody_s_files_are_neither_overwritten_nor_removed() {
     assert_eq!(fs::read_to_string(&unit).unwrap(), "[Service]\n");
     fs::remove_dir_all(prefix.join("lib")).unwrap();
     assert_eq!(root_without_lib(&machine), ["other"]);
+}
+
+#[test]
+fn somebody_s_link_is_neither_overwritten_nor_removed() {
+    let root = prepared();
+    let prefix = root.path().join("machine/usr");
+    let link = prefix.join("lib/libfeed_ring.so");
+    fs::create_dir_all(prefix.join("lib")).unwrap();
+    std::os::unix::fs::symlink("somebody.so", &link).unwrap();
+    fails(&root, "install", prefix.to_str().unwrap(), "lib/libfeed_ring.so is not as this installed it");
+    fs::remove_file(&link).unwrap();
+    succeeds(&root, "install", prefix.to_str().unwrap(), "");
+    fs::remove_file(&link).unwrap();
+    std::os::unix::fs::symlink("somebody.so", &link).unwrap();
+    let done = run(&root, "uninstall", prefix.to_str().unwrap(), "");
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success() && said.contains("libfeed_ring.so: it was changed since"), "{said}");
+    assert_eq!(fs::read_link(&link).unwrap(), Path::new("somebody.so"));
+    assert_eq!(fs::read_dir(prefix.join("lib")).unwrap().count(), 1, "all else is gone");
 }
 
 /// The names of the files of a machine whose `lib` is gone.

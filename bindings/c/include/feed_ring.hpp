@@ -359,6 +359,7 @@ struct Text {
     std::array<char, N> value{};
 
     Text() = default;
+    Text(const char *text) : Text(std::string_view(text)) {}
     Text(std::string_view text) {
         for (std::size_t at = 0; at < text.size() && at < N; ++at) {
             value[at] = text[at];

@@ -1,13 +1,16 @@
-/* Publishes into one ring what it receives from another, whatever the messages are: relay DIRECTORY FROM TO CAPACITY
+/* Publishes into one ring what it receives from another, whatever the messages are: relay DIRECTORY FROM TO CAPACITY SUBSCRIBERS
  *
- * If an earlier relay was killed, it goes on behind the last message that it published. Ends with the ring that it reads. */
+ * It begins once so many subscribers are there. If an earlier relay was killed, it goes on behind the last message that it published. Ends with the ring that it reads. */
+#define _POSIX_C_SOURCE 200809L
+#include <time.h>
+
 #include "check.h"
 
 #define ROOM 64
 
 int main(int argc, char **argv)
 {
-    CHECK(argc == 5);
+    CHECK(argc == 6);
     /* What the messages are is in the ring's header. */
     fr_open_options from = {0};
     from.root = argv[1];
@@ -32,6 +35,11 @@ int main(int argc, char **argv)
     CHECK_CODE(fr_subscriber_open(argv[2], NULL, &from, &subscriber), FR_OK);
     printf("relay: epoch %" PRIu64 " from %" PRIu64 "\n", state.epoch, state.published);
     fflush(stdout);
+    const size_t awaited = strtoull(argv[5], NULL, 10);
+    for (size_t found = 0; found < awaited;) {
+        CHECK_CODE(fr_publisher_subscribers(publisher, &found), FR_OK);
+        nanosleep(&(struct timespec){0, 1000000}, NULL);
+    }
 
     unsigned char *messages = malloc(ROOM * size);
     CHECK(messages);
