@@ -9,7 +9,7 @@ use feed_ring::raw;
 use crate::border::{Failure, border, border_value};
 use crate::code::fr_code;
 use crate::options::fr_create_options;
-use crate::pointers::{Bytes, Out, Text, given, hand_over, take_back};
+use crate::pointers::{Bytes, Out, Text, by_length, given, hand_over, take_back};
 use crate::schema::fr_schema;
 
 /// The one publisher of a ring of messages.
@@ -82,7 +82,8 @@ pub extern "C" fn fr_publish(
         if size != publisher.size {
             return Err(Failure::size("message", size, publisher.size));
         }
-        let number = publisher.raw.publish(message.slice("message", size)?);
+        let message = message.slice("message", size)?;
+        let number = by_length!(message, split_at => publisher.raw.publish(message));
         if let Some(sequence) = sequence {
             sequence.write(number);
         }
@@ -107,11 +108,9 @@ pub extern "C" fn fr_publish_batch(
             return Err(Failure::size("messages", size, publisher.size));
         }
         let messages = messages.slice("messages", size)?;
+        let numbers = publisher.raw.publish_batch(messages);
         if let Some(sequence) = sequence {
-            sequence.write(publisher.raw.published());
-        }
-        for message in messages.chunks_exact(publisher.size) {
-            publisher.raw.publish(message);
+            sequence.write(numbers.start);
         }
         Ok(())
     })

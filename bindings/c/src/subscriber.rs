@@ -8,7 +8,7 @@ use feed_ring::{TryRecvError, raw};
 use crate::border::{Failure, border, border_code, border_value, keep, told};
 use crate::code::{fr_code, of_event};
 use crate::options::{fr_open_options, timeout};
-use crate::pointers::{BytesMut, Out, Text, given, hand_over};
+use crate::pointers::{BytesMut, Out, Text, by_length, given, hand_over};
 use crate::schema::fr_schema;
 
 /// One subscriber of a ring of messages. It reads at its own pace and never makes the publisher wait.
@@ -107,7 +107,13 @@ pub extern "C" fn fr_try_receive(
     size: usize,
     event: Out<'_, fr_event>,
 ) -> fr_code {
-    receive(subscriber, message, size, event, |raw, message| raw.try_recv_into(message))
+    receive(
+        subscriber,
+        message,
+        size,
+        event,
+        |raw, message| by_length!(message, split_at_mut => raw.try_recv_into(message)),
+    )
 }
 
 /// Waits for the next message, for at most `timeout_ns`, and receives it as `fr_try_receive` does. `FR_FOREVER` waits until a message
