@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 
@@ -64,6 +65,16 @@ fn publishers_and_subscribers_of_both_languages_survive_each_other() {
     third.signal(Signal::TERM);
     assert_eq!(third.finish().code, Some(0));
     assert_eq!(root.names(), [""; 0]);
+}
+
+#[test]
+fn the_example_of_the_readme_compiles() {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md")).unwrap();
+    let example = readme.split_once("```c\n").unwrap().1.split_once("```").unwrap().0;
+    let root = PrivateRoot::new();
+    let source = root.path().join("readme.c");
+    fs::write(&source, example).unwrap();
+    compiled(source.to_str().unwrap(), Linked::Shared);
 }
 
 #[test]
