@@ -54,7 +54,12 @@ fn what_is_installed_is_found_by_pkg_config() {
     for (source, linked) in [("api", &[][..]), ("digest", &["--static"][..])] {
         let program = root.path().join(source);
         let mut compile = Command::new("cc");
-        compile.current_dir(here).args(["-std=c11", "-pthread"]).arg(format!("tests/c/{source}.c")).arg("-o").arg(&program);
+        compile
+            .current_dir(here)
+            .args(["-std=c11", "-pthread"])
+            .arg(format!("tests/c/{source}.c"))
+            .arg("-o")
+            .arg(&program);
         output(compile.args(flags(linked).split_whitespace()));
         let needed = output(Command::new("ldd").arg(&program).env("LD_LIBRARY_PATH", prefix.join("lib")));
         assert!(needed.contains(&format!("{}/lib/libfeed_ring.so.1", prefix.display())), "{needed}");
