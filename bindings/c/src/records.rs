@@ -26,7 +26,7 @@ pub struct fr_record_subscriber {
     encoding: CString,
     kinds: Vec<fr_record_kind>,
     /// What the kinds point to. None is moved or changed as long as they are.
-    _schemas: Vec<Box<fr_schema>>,
+    _schemas: Vec<fr_schema>,
 }
 
 /// The schema of the records of one kind.
@@ -238,11 +238,12 @@ pub extern "C" fn fr_record_subscriber_open(
             };
             let found = raw.format().cloned().unwrap_or_default();
             let encoding = CString::new(found.encoding()).unwrap_or_default();
-            let schema = |(kind, format): (u8, &feed_ring::raw::MessageFormat)| {
-                let schema = Box::new(fr_schema::new(format.clone()));
-                (fr_record_kind { schema: Values::of(std::slice::from_ref(&*schema)), kind: kind.into() }, schema)
+            let _schemas: Vec<_> = found.kinds().map(|(_, format)| fr_schema::new(format.clone())).collect();
+            let kind = |((kind, _), schema)| fr_record_kind {
+                schema: Values::of(std::slice::from_ref(schema)),
+                kind: i32::from(kind),
             };
-            let (kinds, _schemas) = found.kinds().map(schema).unzip();
+            let kinds = found.kinds().zip(&_schemas).map(kind).collect();
             Ok(fr_record_subscriber { raw, encoding, kinds, _schemas })
         })
     })

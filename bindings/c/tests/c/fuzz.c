@@ -200,7 +200,8 @@ static const fr_create_options *create_options(void)
     options.capacity = once_in(3) ? capacities[below(sizeof capacities / sizeof *capacities)] : once_in(2) ? 1 : 16;
     if (once_in(10)) {
         options.serve = once_in(4) ? text() : socket_path;
-        options.root = once_in(8) ? directory : NULL;
+        /* Without a socket a ring of its own directory, or it would be in /dev/shm. */
+        options.root = !options.serve || once_in(8) ? directory : NULL;
         options.max_clients = below(4);
     }
     options.slot_size = once_in(8) ? number() : 0;
