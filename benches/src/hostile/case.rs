@@ -91,9 +91,9 @@ pub struct Case {
 }
 
 impl Case {
-    /// Whether the other is made on the same kind of ring or table.
+    /// Whether a publisher that nobody reads does the same on the other: on a ring or table that other users may read, a thread wakes.
     pub fn is_like(&self, other: &Case) -> bool {
-        (self.target, self.place) == (other.target, other.place)
+        (self.target, self.place == Place::Own) == (other.target, other.place == Place::Own)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::case::Case;
+use super::case::{Case, Place};
 use crate::harness::cores::Cores;
 use crate::harness::quantiles::Quantiles;
 
@@ -16,14 +16,14 @@ pub(super) struct Row<'a> {
     pub(super) attacked: Vec<Quantiles>,
 }
 
-/// All of them, those on the same kind of ring or table one after the other.
+/// All of them, those that are alike one after the other.
 pub(super) struct Table<'a> {
     pub(super) rows: &'a [Row<'a>],
     pub(super) cores: Cores,
 }
 
 impl Table<'_> {
-    /// Every measurement without an attack on this kind of ring or table.
+    /// Every measurement without an attack on a ring or table like this one.
     fn alone(&self, case: &Case) -> Vec<Quantiles> {
         let same = self.rows.iter().filter(|row| row.case.is_like(case));
         same.flat_map(|row| row.alone.iter().copied()).collect()
@@ -59,7 +59,8 @@ impl fmt::Display for Table<'_> {
         for row in self.rows {
             let (target, place) = (row.case.target.name(), row.case.place.name());
             if before.replace(row.case).is_none_or(|before| !before.is_like(row.case)) {
-                writeln!(f, "{target:5} {place:14} {:24} {}", "nothing", figures(&self.alone(row.case)))?;
+                let where_to = if row.case.place == Place::Own { place } else { "sealed, 0644" };
+                writeln!(f, "{target:5} {where_to:14} {:24} {}", "nothing", figures(&self.alone(row.case)))?;
             }
             writeln!(
                 f,
