@@ -152,7 +152,7 @@ pub use protocol::wait::{Interrupter, WaitStrategy};
 pub use protocol::wake::Wake;
 pub use publisher::{ahead::Ahead, handle::Publisher, options::PublisherOptions};
 pub use records::{InProcessRecords, RecordPublisher, RecordSubscriber, Records, in_process_records};
-pub use subscriber::{handle::Subscriber, notify::Notifier, options::SubscriberOptions};
+pub use subscriber::{handle::Subscriber, notify::Notifier, options::SubscriberOptions, received::Received};
 pub use table::{
     CellReader, CellWriter, InProcessCell, InProcessTable, TableReader, TableWriter, in_process_cell, in_process_table,
 };

@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use feed_ring::{Join, Subscriber, TryRecvError, WaitStrategy, in_process};
+use feed_ring::{Join, Received, Subscriber, TryRecvError, WaitStrategy, in_process};
 use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
@@ -13,6 +13,7 @@ enum Step {
     Receive(u8),
     Batch(u8),
     Into(u8),
+    Numbered(u8),
     Timeout,
     Latest,
     Join(Join),
@@ -25,6 +26,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (0..20u8).prop_map(Step::Receive),
         2 => (1..20u8).prop_map(Step::Batch),
         1 => (1..10u8).prop_map(Step::Into),
+        2 => (1..20u8).prop_map(Step::Numbered),
         1 => Just(Step::Timeout),
         1 => Just(Step::Latest),
         1 => Just(Step::Restart),
@@ -59,6 +61,7 @@ proptest! {
         let (mut publisher, ring) = in_process::<[u64; 3]>(capacity as usize).unwrap();
         let mut subscriber = ring.subscribe(Join::Oldest);
         let mut lost = 0; // as told, by whatever call
+        let mut epochs = Vec::new(); // of each message
         for step in steps {
             let (at, published) = (subscriber.sequence(), publisher.published());
             let oldest = published.saturating_sub(capacity - 1);
@@ -66,6 +69,7 @@ proptest! {
                 Step::Publish(count) => {
                     for sequence in published..published + u64::from(count) {
                         prop_assert_eq!(publisher.publish(&content(sequence)), sequence);
+                        epochs.push(publisher.epoch());
                     }
                 }
                 Step::Receive(count) => for _ in 0..count {
@@ -86,6 +90,25 @@ proptest! {
                     let (at, mut message) = (subscriber.sequence(), [0; 3]);
                     match subscriber.try_recv_into(&mut message) {
                         Ok(()) => prop_assert_eq!(message, content(at)),
+                        Err(error) => lost += told(error),
+                    }
+                },
+                Step::Numbered(count) => for call in 0..count {
+                    let at = subscriber.sequence();
+                    let received = match call % 3 {
+                        0 => subscriber.try_recv_numbered(),
+                        1 => subscriber.recv_timeout_numbered(Duration::ZERO),
+                        _ => subscriber.latest_numbered(),
+                    };
+                    match received {
+                        Ok(Received { number, epoch, message }) => {
+                            prop_assert!(number == at || call % 3 == 2 && number > at);
+                            prop_assert_eq!(number + 1, subscriber.sequence());
+                            prop_assert_eq!(message, content(number));
+                            // The ring tells of the last seven.
+                            let is_unknown = epoch == 0 && publisher.epoch() > 8;
+                            prop_assert!(epoch == epochs[number as usize] || is_unknown, "{} of {:?}", epoch, epochs);
+                        }
                         Err(error) => lost += told(error),
                     }
                 },

@@ -18,6 +18,7 @@ enum Step {
     Publish(u8),
     PublishBatch(u8),
     TryRecv,
+    Numbered,
     RecvTimeout,
     Batch(u8),
     Latest,
@@ -30,6 +31,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (1..12u8).prop_map(Step::Publish),
         1 => (0..12u8).prop_map(Step::PublishBatch),
         3 => Just(Step::TryRecv),
+        2 => Just(Step::Numbered),
         1 => Just(Step::RecvTimeout),
         2 => (0..6u8).prop_map(Step::Batch),
         1 => Just(Step::Latest),
@@ -75,6 +77,13 @@ impl<T: Payload + IntoBytes + Immutable> Either<T> {
         }
     }
 
+    fn epoch(&self) -> u64 {
+        match self {
+            Either::Typed(publisher) => publisher.epoch(),
+            Either::Raw(publisher) => publisher.epoch(),
+        }
+    }
+
     fn close(self) {
         match self {
             Either::Typed(publisher) => publisher.close().unwrap(),
@@ -114,6 +123,20 @@ fn both_agree<T: Payload + FromBytes + IntoBytes + Immutable + PartialEq + std::
             Step::TryRecv => {
                 let received = bytes.try_recv_into(&mut buffer).map(|()| read(&buffer));
                 assert_eq!(typed.try_recv(), received, "step {number}");
+            }
+            Step::Numbered => {
+                let (at, epoch) = (typed.sequence(), publisher.epoch());
+                let received = match number % 3 {
+                    0 => (bytes.try_recv_numbered(&mut buffer), typed.try_recv_numbered()),
+                    1 => (
+                        bytes.recv_timeout_numbered(&mut buffer, Duration::ZERO),
+                        typed.recv_timeout_numbered(Duration::ZERO),
+                    ),
+                    _ => (bytes.latest_numbered(&mut buffer), typed.latest_numbered()),
+                };
+                let (bytes, typed) = (received.0.map(|received| received.map(read)), received.1);
+                assert_eq!(typed, bytes, "step {number}");
+                assert!(typed.is_err() || typed.is_ok_and(|one| one.number >= at && one.epoch <= epoch));
             }
             Step::RecvTimeout => {
                 let received = bytes.recv_timeout_into(&mut buffer, Duration::ZERO).map(|()| read(&buffer));

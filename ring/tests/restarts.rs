@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use feed_ring::{Join, Publisher, Subscriber, TryRecvError, WaitStrategy, in_process, inspect};
+use feed_ring::{Join, Publisher, Received, Subscriber, TryRecvError, WaitStrategy, in_process, inspect};
 use feed_testing::PrivateRoot;
 use rustix::time::{ClockId, clock_gettime};
 
@@ -35,9 +35,11 @@ fn read_to_the_end(subscriber: &mut Subscriber<[u64; 2]>) -> (usize, usize) {
     let (mut unknown, mut known) = (0, 0);
     loop {
         let at = subscriber.sequence();
-        match subscriber.try_recv() {
-            Ok([found, number]) => {
-                assert_eq!(number, at);
+        match subscriber.try_recv_numbered() {
+            Ok(Received { number, epoch, message: [found, counted] }) => {
+                assert_eq!((number, counted), (at, at));
+                // It is never of a later epoch than its own.
+                assert_eq!(epoch, if at < unknown_before { 0 } else { found }, "message {at}");
                 if at < unknown_before {
                     assert!(found >= life, "message {at} is of life {found}, after one of {life}");
                     life = found;

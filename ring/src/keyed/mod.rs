@@ -44,4 +44,4 @@ pub use holds::Holds;
 pub use in_process::{InProcessKeyed, in_process_keyed};
 pub use options::{Keyed, table_name, table_socket};
 pub use publisher::KeyedPublisher;
-pub use subscriber::{KeyedSubscriber, Numbered, Snapshot, SnapshotError};
+pub use subscriber::{KeyedSubscriber, Snapshot, SnapshotError};

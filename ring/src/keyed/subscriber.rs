@@ -8,17 +8,9 @@ use crate::format::layout::word;
 use crate::format::payload::Payload;
 use crate::format::rows::row_word;
 use crate::subscriber::handle::Subscriber;
+use crate::subscriber::received::Received;
 use crate::sync::{Ordering, fence, on};
 use crate::table::{ReadError, Row, Stored, TableReader};
-
-/// A message and its sequence number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Numbered<T> {
-    /// The sequence number.
-    pub number: u64,
-    /// The message.
-    pub message: T,
-}
 
 /// A copy of the table, to go on from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,16 +115,16 @@ impl<K: Payload, V: Holds<T>, T: Payload> KeyedSubscriber<K, V, T> {
     ///
     /// # Errors
     /// [`TryRecvError`].
-    pub fn try_recv(&mut self) -> Result<Numbered<T>, TryRecvError> {
-        self.receive(Subscriber::try_recv)
+    pub fn try_recv(&mut self) -> Result<Received<T>, TryRecvError> {
+        self.receive(Subscriber::try_recv_numbered)
     }
 
     /// Waits for the next message that is not in the snapshot: see [`Subscriber::recv`](crate::Subscriber::recv).
     ///
     /// # Errors
     /// [`RecvError`].
-    pub fn recv(&mut self) -> Result<Numbered<T>, RecvError> {
-        self.receive(Subscriber::recv)
+    pub fn recv(&mut self) -> Result<Received<T>, RecvError> {
+        self.receive(Subscriber::recv_numbered)
     }
 
     /// Waits for the next message that is not in the snapshot, at most `timeout` for each that is: see
@@ -140,18 +132,20 @@ impl<K: Payload, V: Holds<T>, T: Payload> KeyedSubscriber<K, V, T> {
     ///
     /// # Errors
     /// [`TryRecvError`].
-    pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Numbered<T>, TryRecvError> {
-        self.receive(|ring| ring.recv_timeout(timeout))
+    pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Received<T>, TryRecvError> {
+        self.receive(|ring| ring.recv_timeout_numbered(timeout))
     }
 
     /// Receives with `next` until there is a message that is not in the snapshot.
     #[inline]
-    fn receive<E>(&mut self, mut next: impl FnMut(&mut Subscriber<T>) -> Result<T, E>) -> Result<Numbered<T>, E> {
+    fn receive<E>(
+        &mut self,
+        mut next: impl FnMut(&mut Subscriber<T>) -> Result<Received<T>, E>,
+    ) -> Result<Received<T>, E> {
         loop {
-            let message = next(&mut self.ring)?;
-            let number = self.ring.sequence() - 1;
-            if number >= self.complete_at || !self.is_copied(number, &message) {
-                return Ok(Numbered { number, message });
+            let received = next(&mut self.ring)?;
+            if received.number >= self.complete_at || !self.is_copied(received.number, &received.message) {
+                return Ok(received);
             }
         }
     }

@@ -41,6 +41,8 @@ pub(crate) struct Cursor<P> {
     place: P,
     received: u64,
     epoch: u64,
+    /// The epoch of the messages that come now: that reported last, or 0 while it is not known.
+    present_epoch: u64,
     lost: u64,
     skipped: u64,
     first: u64,
@@ -67,6 +69,7 @@ impl<P: Place> Cursor<P> {
             place,
             received: 0,
             epoch: 0,
+            present_epoch: 0,
             lost: 0,
             skipped: 0,
             first,
@@ -85,6 +88,7 @@ impl<P: Place> Cursor<P> {
             EpochOf::Before { oldest: 2, .. } => 1,
             EpochOf::Before { .. } => 0,
         };
+        cursor.present_epoch = cursor.epoch;
         cursor
     }
 
@@ -123,6 +127,12 @@ impl<P: Place> Cursor<P> {
     /// The epoch that was reported last. 0 if that of the first message was not known.
     pub(crate) fn epoch(&self) -> u64 {
         self.epoch
+    }
+
+    /// The epoch of the message that was received last. 0 if it is not known.
+    #[inline(always)]
+    pub(crate) fn epoch_of_last(&self) -> u64 {
+        self.present_epoch
     }
 
     /// Number of messages that are published and not yet received.
@@ -370,11 +380,11 @@ impl<P: Place> Cursor<P> {
     fn report(&mut self, found: EpochOf) -> TryRecvError {
         match found {
             EpochOf::Known { epoch, begin } => {
-                self.epoch = epoch;
+                (self.epoch, self.present_epoch) = (epoch, epoch);
                 TryRecvError::Restarted { epoch, sequence: begin }
             }
             EpochOf::Before { begin, .. } => {
-                self.unknown_before = begin;
+                (self.unknown_before, self.present_epoch) = (begin, 0);
                 TryRecvError::RestartsUnknown { until: begin }
             }
         }

@@ -15,6 +15,8 @@ use crate::sync::Word;
 pub struct Record<'a> {
     /// Its number, counted from 0 since the ring began.
     pub number: u64,
+    /// The epoch that it was published in: see [`Received::epoch`](crate::Received::epoch).
+    pub epoch: u64,
     /// The kind that the publisher gave it.
     pub kind: u8,
     /// Its bytes. They begin at an address that is a multiple of 8.

@@ -14,6 +14,7 @@ use crate::protocol::record;
 use crate::protocol::wait::{Interrupter, WaitStrategy};
 use crate::subscriber::notify::Notifier;
 use crate::subscriber::raw::Account;
+use crate::subscriber::received::Received;
 use crate::subscriber::receiver::Receiver;
 use crate::transport::attachment::Opened;
 
@@ -141,7 +142,9 @@ impl RecordSubscriber {
     /// The record that was just received.
     #[inline(always)]
     fn last(&self, (kind, length): Copied) -> Record<'_> {
-        Record { number: self.sequence() - 1, kind, bytes: &bytes_of_words(&self.words)[..length] }
+        let Received { number, epoch, message: bytes } =
+            Received::last(self.receiver.cursor(), &bytes_of_words(&self.words)[..length]);
+        Record { number, epoch, kind, bytes }
     }
 
     /// What the ring's records are, as its header says. `None` within a process, and if the header says something else.

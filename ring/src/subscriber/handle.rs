@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use super::notify::Notifier;
+use super::received::Received;
 use super::receiver::Receiver;
 use crate::error::{RecvError, TryRecvError};
 use crate::format::payload::Payload;
@@ -86,6 +87,16 @@ impl<T: Payload> Subscriber<T> {
         self.receiver.attempt(false, |words| copy::load_over(words, message))
     }
 
+    /// As [`try_recv`](Self::try_recv), and tells the message's number and epoch.
+    ///
+    /// # Errors
+    /// As [`try_recv`](Self::try_recv).
+    #[inline]
+    pub fn try_recv_numbered(&mut self) -> Result<Received<T>, TryRecvError> {
+        let message = self.try_recv()?;
+        Ok(self.numbered(message))
+    }
+
     /// Waits for the next message and receives it. Nothing can interrupt it: a program that must be able to stop waits
     /// with [`recv_timeout`](Self::recv_timeout), whose timeout may be [`Duration::MAX`].
     ///
@@ -106,6 +117,16 @@ impl<T: Payload> Subscriber<T> {
         self.receiver.receive(|words| copy::load_over(words, message))
     }
 
+    /// As [`recv`](Self::recv), and tells the message's number and epoch.
+    ///
+    /// # Errors
+    /// [`RecvError`], as [`recv`](Self::recv).
+    #[inline]
+    pub fn recv_numbered(&mut self) -> Result<Received<T>, RecvError> {
+        let message = self.recv()?;
+        Ok(self.numbered(message))
+    }
+
     /// Waits for the next message and receives it, unless `timeout` passes first or this subscriber is
     /// [interrupted](Self::interrupter). `timeout` may be [`Duration::MAX`].
     ///
@@ -114,6 +135,15 @@ impl<T: Payload> Subscriber<T> {
     /// once, and the next call does so again: see [`wait_for_publisher`](Self::wait_for_publisher).
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<T, TryRecvError> {
         self.receiver.receive_within(timeout, copy::load_value)
+    }
+
+    /// As [`recv_timeout`](Self::recv_timeout), and tells the message's number and epoch.
+    ///
+    /// # Errors
+    /// As [`recv_timeout`](Self::recv_timeout).
+    pub fn recv_timeout_numbered(&mut self, timeout: Duration) -> Result<Received<T>, TryRecvError> {
+        let message = self.recv_timeout(timeout)?;
+        Ok(self.numbered(message))
     }
 
     /// Waits until a publisher takes the ring over, for at most `timeout`, which may be [`Duration::MAX`]. Call it
@@ -156,6 +186,9 @@ impl<T: Payload> Subscriber<T> {
     /// Receives as many of the next messages as there are, up to the length of `messages`. Returns how many. The
     /// elements after these have no meaning.
     ///
+    /// The messages of a batch are of one epoch, and their numbers follow each other: the last one's is
+    /// [`sequence() - 1`](Self::sequence).
+    ///
     /// # Errors
     /// [`TryRecvError`], if there was no message at all. An event that ends a batch is returned by the next call.
     pub fn recv_batch(&mut self, messages: &mut [T]) -> Result<usize, TryRecvError> {
@@ -181,6 +214,21 @@ impl<T: Payload> Subscriber<T> {
     /// several attempts in a row.
     pub fn latest(&mut self) -> Result<T, TryRecvError> {
         self.receiver.latest(copy::load_value)
+    }
+
+    /// As [`latest`](Self::latest), and tells the message's number and epoch.
+    ///
+    /// # Errors
+    /// As [`latest`](Self::latest).
+    pub fn latest_numbered(&mut self) -> Result<Received<T>, TryRecvError> {
+        let message = self.latest()?;
+        Ok(self.numbered(message))
+    }
+
+    /// The message that was received last, with its number and epoch.
+    #[inline(always)]
+    fn numbered(&self, message: T) -> Received<T> {
+        Received::last(self.receiver.cursor(), message)
     }
 
     /// The sequence number of the next message that [`try_recv`](Self::try_recv) will return if none is lost. The

@@ -5,4 +5,5 @@ mod hold_back;
 pub(crate) mod notify;
 pub(crate) mod options;
 pub(crate) mod raw;
+pub(crate) mod received;
 pub(crate) mod receiver;

@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use super::notify::Notifier;
+use super::received::Received;
 use super::receiver::Receiver;
 use crate::error::{RecvError, TryRecvError};
 use crate::format::layout::Layout;
@@ -84,6 +85,19 @@ impl RawSubscriber {
         self.receiver.attempt(false, |words| copy::load_over_bytes(words, message))
     }
 
+    /// As [`try_recv_into`](Self::try_recv_into), and tells the message's number and epoch. The message returned is `message`.
+    ///
+    /// # Errors
+    /// [`TryRecvError`].
+    ///
+    /// # Panics
+    /// If `message` is not as long as the format says.
+    #[inline]
+    pub fn try_recv_numbered<'a>(&mut self, message: &'a mut [u8]) -> Result<Received<&'a [u8]>, TryRecvError> {
+        self.try_recv_into(message)?;
+        Ok(self.numbered(message))
+    }
+
     /// Waits for the next message and receives it: see [`Subscriber::recv`](crate::Subscriber::recv).
     ///
     /// # Errors
@@ -97,6 +111,19 @@ impl RawSubscriber {
         self.receiver.receive(|words| copy::load_over_bytes(words, message))
     }
 
+    /// As [`recv_into`](Self::recv_into), and tells the message's number and epoch. The message returned is `message`.
+    ///
+    /// # Errors
+    /// [`RecvError`].
+    ///
+    /// # Panics
+    /// If `message` is not as long as the format says.
+    #[inline]
+    pub fn recv_numbered<'a>(&mut self, message: &'a mut [u8]) -> Result<Received<&'a [u8]>, RecvError> {
+        self.recv_into(message)?;
+        Ok(self.numbered(message))
+    }
+
     /// Waits for the next message for at most `timeout` and receives it: see
     /// [`Subscriber::recv_timeout`](crate::Subscriber::recv_timeout).
     ///
@@ -108,6 +135,23 @@ impl RawSubscriber {
     pub fn recv_timeout_into(&mut self, message: &mut [u8], timeout: Duration) -> Result<(), TryRecvError> {
         self.check(message);
         self.receiver.receive_within(timeout, |words| copy::load_over_bytes(words, message))
+    }
+
+    /// As [`recv_timeout_into`](Self::recv_timeout_into), and tells the message's number and epoch. The message returned is
+    /// `message`.
+    ///
+    /// # Errors
+    /// [`TryRecvError`]; `Empty` if no message came in time.
+    ///
+    /// # Panics
+    /// If `message` is not as long as the format says.
+    pub fn recv_timeout_numbered<'a>(
+        &mut self,
+        message: &'a mut [u8],
+        timeout: Duration,
+    ) -> Result<Received<&'a [u8]>, TryRecvError> {
+        self.recv_timeout_into(message, timeout)?;
+        Ok(self.numbered(message))
     }
 
     /// Receives as many of the next messages as there are and fit into `messages`, one after the other. Returns how
@@ -135,6 +179,24 @@ impl RawSubscriber {
     pub fn latest_into(&mut self, message: &mut [u8]) -> Result<(), TryRecvError> {
         self.check(message);
         self.receiver.latest(|words| copy::load_over_bytes(words, message))
+    }
+
+    /// As [`latest_into`](Self::latest_into), and tells the message's number and epoch. The message returned is `message`.
+    ///
+    /// # Errors
+    /// [`TryRecvError`].
+    ///
+    /// # Panics
+    /// If `message` is not as long as the format says.
+    pub fn latest_numbered<'a>(&mut self, message: &'a mut [u8]) -> Result<Received<&'a [u8]>, TryRecvError> {
+        self.latest_into(message)?;
+        Ok(self.numbered(message))
+    }
+
+    /// The message that was received last, with its number and epoch.
+    #[inline(always)]
+    fn numbered<'a>(&self, message: &'a [u8]) -> Received<&'a [u8]> {
+        Received::last(self.receiver.cursor(), message)
     }
 
     fn check(&self, message: &[u8]) {
