@@ -117,7 +117,7 @@ impl Checked {
     /// Receives and checks one record or event.
     fn receive(&mut self, counts: &mut RecordCounts) -> Result<()> {
         match self.subscriber.recv_timeout(Duration::from_millis(5)) {
-            Ok(Record { number, kind, bytes, .. }) => {
+            Ok(Record { number, kind, bytes }) => {
                 counts.received += 1;
                 counts.torn += u64::from(!is_whole(number, kind, bytes));
                 if self.last.is_some_and(|(last, _)| last == number) {

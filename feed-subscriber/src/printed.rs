@@ -52,7 +52,7 @@ impl<W: Write> Printed<W> {
     /// Prints a record. Returns what there is to say of it.
     #[inline]
     pub(crate) fn record(&mut self, record: Record<'_>) -> Result<Option<String>, Failed> {
-        let Record { number, kind, bytes, .. } = record;
+        let Record { number, kind, bytes } = record;
         match self {
             Printed::Records(printer) => Ok(printer.write(number, kind, bytes).map(|()| None)?),
             Printed::File(file) => file.write(kind, bytes),

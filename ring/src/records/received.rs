@@ -15,8 +15,6 @@ use crate::sync::Word;
 pub struct Record<'a> {
     /// Its number, counted from 0 since the ring began.
     pub number: u64,
-    /// The epoch that it was published in: see [`Received::epoch`](crate::Received::epoch).
-    pub epoch: u64,
     /// The kind that the publisher gave it.
     pub kind: u8,
     /// Its bytes. They begin at an address that is a multiple of 8.
@@ -37,7 +35,7 @@ impl Record<'_> {
 }
 
 /// The records of a ring, for the receiver.
-pub(super) struct Source {
+pub(crate) struct Source {
     slots: RecordSlots<Word>,
     longest: usize,
 }
