@@ -19,6 +19,7 @@ const RING: &[&[&str]] = &[
     &["publisher", "subscriber"],
     &["in_process", "inspect", "records", "table"],
     &["keyed", "raw"],
+    &["follow"],
     &["lib"],
 ];
 

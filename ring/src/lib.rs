@@ -115,6 +115,7 @@ pub mod __private {
 #[doc = include_str!("../../README.md")]
 struct Readme;
 
+pub mod follow;
 pub mod inspect;
 pub mod keyed;
 pub mod placement;
@@ -137,6 +138,7 @@ mod transport;
 
 pub use error::{CloseError, Corrupt, CreateError, OpenError, RecvError, TryRecvError};
 pub use feed_ring_derive::{Payload, Records};
+pub use follow::Follow;
 pub use format::name::{DEFAULT_ROOT, NameError, check as check_name};
 pub use format::payload::{self, Field, FieldType, Payload, Schema, SchemaField};
 pub use format::rows::SegmentKind;

@@ -12,7 +12,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::watch::{DEAD, INTERRUPTED, MAX_UNWATCHED_SLEEP, OWN_WORDS, Watcher};
+use super::watch::{DEAD, MAX_UNWATCHED_SLEEP, OWN_WORDS, Watcher};
 use crate::format::layout::{Layout, wake as mode};
 use crate::memory::{Memory, Pinned};
 use crate::presence::liveness::Liveness;
@@ -76,6 +76,7 @@ pub(crate) struct Sleeper {
     /// The flag. `None` if this subscriber cannot write to it: then it never sleeps for long.
     sleepers: Option<Pinned<WriteWord>>,
     own: Memory<WriteWord>,
+    interrupter: Interrupter,
     watcher: Option<Watcher>,
 }
 
@@ -86,6 +87,7 @@ impl Sleeper {
             mode: Pinned::new(memory, layout.wake()),
             sleepers,
             own: Memory::heap(OWN_WORDS),
+            interrupter: Interrupter::new(),
             watcher: None,
         }
     }
@@ -143,7 +145,7 @@ impl Sleeper {
         // this sleeper.
         let seen = if on("B4") { seen } else { self.event.load() };
         // The event comes first: where the kernel allows a sleep on one word only, it is the one used.
-        let words: [(&Word, u64); 3] = [(&self.event, seen), (gone, 0), (&self.own[INTERRUPTED], 0)];
+        let words: [(&Word, u64); 3] = [(&self.event, seen), (gone, 0), (self.interrupter.word(), 0)];
         let words = if until.interruptible { &words[..] } else { &words[..2] };
         match liveness {
             Liveness::Fifo(_) if naps() => self.sleep_in_naps(words, until, ready),
@@ -174,7 +176,7 @@ impl Sleeper {
         // B5. Pairs with W2 and W4: a sleeper that sees the event changed sees why.
         fence("B5", Ordering::Acquire);
         if !ready() {
-            let words: [(&Word, u64); 2] = [(&self.event, seen), (&self.own[INTERRUPTED], 0)];
+            let words: [(&Word, u64); 2] = [(&self.event, seen), (self.interrupter.word(), 0)];
             sleep(if until.interruptible { &words } else { &words[..1] }, until.deadline);
         }
     }
@@ -186,21 +188,23 @@ impl Sleeper {
             mode: self.mode.clone(),
             sleepers: self.sleepers.clone(),
             own: Memory::heap(OWN_WORDS),
+            interrupter: Interrupter::new(),
             watcher: None,
         }
     }
 
     /// Whether it was interrupted since the last call.
     pub(crate) fn was_interrupted(&self) -> bool {
-        let interrupted = self.own[INTERRUPTED].load() != 0;
-        if interrupted {
-            self.own[INTERRUPTED].store(0);
-        }
-        interrupted
+        self.interrupter.take()
     }
 
     pub(crate) fn interrupter(&self) -> Interrupter {
-        Interrupter { own: self.own.clone() }
+        self.interrupter.clone()
+    }
+
+    /// From now on this one interrupts it.
+    pub(crate) fn set_interrupter(&mut self, interrupter: Interrupter) {
+        self.interrupter = interrupter;
     }
 }
 
@@ -208,17 +212,40 @@ impl Sleeper {
 /// [`Subscriber::interrupter`](crate::Subscriber::interrupter).
 #[derive(Clone)]
 pub struct Interrupter {
-    own: Memory<WriteWord>,
+    /// One word: 1 after an interruption that ended no wait yet.
+    interrupted: Memory<WriteWord>,
 }
 
 impl Interrupter {
+    pub(crate) fn new() -> Self {
+        Interrupter { interrupted: Memory::heap(1) }
+    }
+
+    fn word(&self) -> &Word {
+        &self.interrupted[0]
+    }
+
+    /// Whether there was an interruption since the last call.
+    pub(crate) fn take(&self) -> bool {
+        let interrupted = self.word().load() != 0;
+        if interrupted {
+            self.interrupted[0].store(0);
+        }
+        interrupted
+    }
+
+    /// Sleeps until an interruption or the deadline. May return early.
+    pub(crate) fn sleep(&self, deadline: Instant) {
+        sleep(&[(self.word(), 0)], Some(deadline));
+    }
+
     /// Makes the subscriber's [`recv_timeout`](crate::Subscriber::recv_timeout) return `Empty`, or its
     /// [`wait_for_publisher`](crate::Subscriber::wait_for_publisher) `false`. This ends the current wait, or else the
     /// next one. Two interruptions before it returns count as one. [`recv`](crate::Subscriber::recv) cannot return
     /// without a message or an event, so it goes on waiting.
     pub fn interrupt(&self) {
-        self.own[INTERRUPTED].store(1);
-        wake(&self.own[INTERRUPTED]);
+        self.interrupted[0].store(1);
+        wake(self.word());
     }
 }
 

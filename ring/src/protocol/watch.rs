@@ -9,10 +9,9 @@ use crate::memory::{Memory, OwnThread};
 use crate::presence::liveness::Liveness;
 use crate::sync::{WriteWord, spawn, wake};
 
-/// Indices of the words in a sleeper's private memory. It sleeps on them as well as on the ring's event word.
+/// The index of the one word in a sleeper's private memory. It sleeps on it as well as on the ring's event word.
 pub(super) const DEAD: usize = 0;
-pub(super) const INTERRUPTED: usize = 1;
-pub(super) const OWN_WORDS: usize = 2;
+pub(super) const OWN_WORDS: usize = 1;
 
 /// A sleeper without a watcher sleeps this long before it asks the kernel itself whether the publisher lives.
 pub(super) const MAX_UNWATCHED_SLEEP: Duration = Duration::from_millis(20);

@@ -47,7 +47,7 @@ use crate::transport::attachment::Opened;
 ///
 /// A loop that handles everything that can happen is in `ring/examples/subscriber.rs`.
 pub struct Subscriber<T> {
-    pub(super) receiver: Receiver<Slots<Word, StrideOf<T>>, BySequence>,
+    pub(crate) receiver: Receiver<Slots<Word, StrideOf<T>>, BySequence>,
 }
 
 impl<T: Payload> Subscriber<T> {

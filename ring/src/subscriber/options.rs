@@ -17,13 +17,14 @@ use crate::segment::header::Contents;
 use crate::transport;
 use crate::transport::attachment::Opened;
 use crate::transport::files::Trust;
+use crate::transport::files::directory::segment_path;
 use crate::transport::request::{Expected, Place};
 
 /// Time between two attempts to open a ring that is waited for.
 const RETRY_AFTER: Duration = Duration::from_millis(2);
 
 /// How long a missing permission may mean that the ring is still being made.
-const PERMISSION_GRACE: Duration = Duration::from_millis(500);
+pub(crate) const PERMISSION_GRACE: Duration = Duration::from_millis(500);
 
 /// Options for opening a ring: [`Subscriber::options`].
 #[derive(Clone, Debug)]
@@ -172,6 +173,17 @@ impl<T> SubscriberOptions<T> {
 
     pub(crate) fn holds_back(&self) -> bool {
         self.hold_back
+    }
+
+    /// The file that stands for the ring: its segment, or the socket of a sealed one.
+    pub(crate) fn path(&self) -> PathBuf {
+        let root = || self.root.as_deref().unwrap_or(Path::new(DEFAULT_ROOT));
+        self.socket.clone().unwrap_or_else(|| segment_path(root(), &self.name))
+    }
+
+    /// Takes the open timeout out: what is opened with the rest does not wait.
+    pub(crate) fn take_open_timeout(&mut self) -> Duration {
+        std::mem::take(&mut self.open_timeout)
     }
 
     fn open_messages(&self) -> Result<Opened, OpenError> {

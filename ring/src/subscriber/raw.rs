@@ -23,7 +23,7 @@ use crate::transport::attachment::Opened;
 /// It returns the same messages and events, in the same order, as a typed [`Subscriber`](crate::Subscriber) of the same
 /// ring.
 pub struct RawSubscriber {
-    pub(super) receiver: Receiver<Slots<Word, DynamicStride>, BySequence>,
+    pub(crate) receiver: Receiver<Slots<Word, DynamicStride>, BySequence>,
     format: MessageFormat,
 }
 

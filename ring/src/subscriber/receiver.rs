@@ -94,6 +94,15 @@ impl<S: Stride> Messages for Slots<Word, S> {
     }
 }
 
+/// What ended a wait for a publisher.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PublisherWait {
+    /// There is a publisher, or another event to return.
+    Over,
+    TimedOut,
+    Interrupted,
+}
+
 /// One subscriber of a ring, which has the messages `M`.
 pub(crate) struct Receiver<M, P> {
     messages: M,
@@ -402,16 +411,23 @@ impl<M: Messages<Place = P>, P: Place> Receiver<M, P> {
 impl<M, P: Place> Receiver<M, P> {
     /// Waits until a publisher takes the ring over, or there is another event to return.
     pub(crate) fn wait_for_publisher(&mut self, timeout: Duration) -> bool {
-        let deadline = Instant::now().checked_add(timeout);
+        self.wait_for_publisher_until(Instant::now().checked_add(timeout)) == PublisherWait::Over
+    }
+
+    /// The same, and tells what ended the wait.
+    pub(crate) fn wait_for_publisher_until(&mut self, deadline: Option<Instant>) -> PublisherWait {
         self.record_position();
         let (told, view, liveness) = (self.cursor.told_of_end(), self.cursor.view(), self.attachment.liveness());
         let is_over = || told.publisher_wait_is_over(view, liveness);
         loop {
             if is_over() {
-                return true;
+                return PublisherWait::Over;
             }
-            if deadline.is_some_and(|deadline| Instant::now() >= deadline) || self.sleeper.was_interrupted() {
-                return false;
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                return PublisherWait::TimedOut;
+            }
+            if self.sleeper.was_interrupted() {
+                return PublisherWait::Interrupted;
             }
             self.sleeper.sleep_on_event(Until { deadline, interruptible: true }, is_over);
         }
@@ -428,6 +444,11 @@ impl<M, P: Place> Receiver<M, P> {
 
     pub(crate) fn interrupter(&self) -> Interrupter {
         self.sleeper.interrupter()
+    }
+
+    /// From now on this one ends its waits.
+    pub(crate) fn set_interrupter(&mut self, interrupter: Interrupter) {
+        self.sleeper.set_interrupter(interrupter);
     }
 
     #[inline]

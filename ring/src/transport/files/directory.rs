@@ -342,3 +342,8 @@ fn temporary(name: &str) -> String {
 fn ring_name(name: &str) -> String {
     format!("{name}.ring")
 }
+
+/// The path of the segment of the ring of this name.
+pub(crate) fn segment_path(root: &Path, name: &str) -> PathBuf {
+    root.join(ring_name(name)).join(file::SEGMENT)
+}
