@@ -136,7 +136,7 @@ fn each_thing_that_happens_is_told_in_its_place() {
     assert_eq!(follow.try_next().unwrap(), Next::Empty);
     let mut publisher = options(&root).create().unwrap();
     publisher.publish(&7);
-    assert_eq!(opened(&mut follow), (0, Continuation::Renumbered { left: 223 }));
+    assert_eq!(opened(&mut follow), (0, Continuation::Renumbered { left: 223, gap: 0 }));
     expect(&mut follow, 0, 1, &7);
     assert_eq!(follow.overall_number(0), 223);
 
@@ -226,7 +226,7 @@ fn a_ring_that_closed_at_once_is_read_if_it_is_kept_and_told_if_it_is_not() {
             assert_eq!(event(&mut follow), Event::Restarted { epoch: 2, sequence: 2 });
             expect(&mut follow, 2, 2, &3);
         } else {
-            assert_eq!(opened(&mut follow), (0, Continuation::Renumbered { left: 1 }));
+            assert_eq!(opened(&mut follow), (0, Continuation::Renumbered { left: 1, gap: 0 }));
             expect(&mut follow, 0, 1, &3);
         }
     }
@@ -239,7 +239,7 @@ fn a_closed_ring_is_followed_by_the_next_of_its_name() {
     for round in 0..3 {
         let mut publisher = options(&root).create().unwrap();
         publisher.publish(&round);
-        let continues = if round == 0 { Continuation::First } else { Continuation::Renumbered { left: 1 } };
+        let continues = if round == 0 { Continuation::First } else { Continuation::Renumbered { left: 1, gap: 0 } };
         assert_eq!(opened(&mut follow), (0, continues));
         expect(&mut follow, 0, 1, &round);
         publisher.close().unwrap();
@@ -361,7 +361,7 @@ fn a_sealed_ring_is_followed_from_one_publisher_to_the_next() {
     assert_eq!(event(&mut follow), Event::PublisherGone { sequence: 1 });
     let mut publisher = serve().create().unwrap();
     publisher.publish(&2);
-    assert_eq!(opened(&mut follow), (0, Continuation::Renumbered { left: 1 }));
+    assert_eq!(opened(&mut follow), (0, Continuation::Renumbered { left: 1, gap: 0 }));
     expect(&mut follow, 0, 1, &2);
     publisher.close().unwrap();
     assert_eq!(event(&mut follow), Event::Closed { sequence: 1 });

@@ -2,7 +2,7 @@
 //!
 //! For each ring, `first + received + lost + skipped = sequence`. This file keeps that sum across rings. A ring that superseded
 //! another continues its numbers. A ring that was made after another vanished has numbers of its own; they are counted on
-//! from where the ring before was left.
+//! from where the ring before was left, beginning with its own first message.
 
 use super::event::Continuation;
 use crate::subscriber::raw::Account;
@@ -22,7 +22,7 @@ pub struct Overall {
     pub lost: u64,
     /// Number of messages that were passed over: see [`Subscriber::skipped`](crate::Subscriber::skipped).
     pub skipped: u64,
-    /// How many of the lost ones were between two rings.
+    /// How many of the lost ones were between two rings: published in the later one before it was joined.
     pub gaps: u64,
     /// Number of epochs of which messages were returned, over all rings.
     pub epochs: u64,
@@ -32,6 +32,14 @@ pub struct Overall {
     pub reopened: u64,
     /// How often such a ring had numbers of its own.
     pub renumbered: u64,
+}
+
+impl Overall {
+    /// Counts what was published between two rings.
+    fn lose(&mut self, gap: u64) {
+        self.lost += gap;
+        self.gaps += gap;
+    }
 }
 
 /// The sums over the rings that were left, and where the present one began.
@@ -61,9 +69,9 @@ impl Sums {
         self.received_before = now.received;
     }
 
-    /// Leaves a ring and goes on with another that is joined at `first`. `vanished`: the new ring was made without knowledge of
-    /// the one that was left.
-    pub(super) fn reopen(&mut self, left: Account, first: u64, vanished: bool) -> Continuation {
+    /// Leaves a ring and goes on with another, which is joined at `first` and whose numbers begin at `base`. `vanished`: it was
+    /// made without knowledge of the one that was left.
+    pub(super) fn reopen(&mut self, left: Account, (base, first): (u64, u64), vanished: bool) -> Continuation {
         self.end_epoch(left);
         self.received_before = 0;
         let sums = &mut self.left;
@@ -73,15 +81,16 @@ impl Sums {
         sums.reopened += 1;
         match first.checked_sub(left.sequence) {
             Some(gap) if !vanished => {
-                sums.lost += gap;
-                sums.gaps += gap;
+                sums.lose(gap);
                 Continuation::Continued { gap }
             }
             // A ring that supersedes another begins at its end. One that begins below is not its successor.
             _ => {
+                let gap = first.saturating_sub(base);
                 sums.renumbered += 1;
-                self.offset = self.overall(left.sequence).wrapping_sub(first);
-                Continuation::Renumbered { left: left.sequence }
+                sums.lose(gap);
+                self.offset = self.overall(left.sequence).wrapping_add(gap).wrapping_sub(first);
+                Continuation::Renumbered { left: left.sequence, gap }
             }
         }
     }
@@ -127,7 +136,7 @@ mod tests {
         let mut sums = Sums::new(10);
         let left = counters(10, 80, 7, 3);
         conserved(&sums, left);
-        assert_eq!(sums.reopen(left, 104, false), Continuation::Continued { gap: 4 });
+        assert_eq!(sums.reopen(left, (100, 104), false), Continuation::Continued { gap: 4 });
         let all = conserved(&sums, counters(104, 5, 1, 0));
         assert_eq!((all.first, all.next, all.received, all.lost, all.skipped), (10, 110, 85, 12, 3));
         assert_eq!((all.gaps, all.reopened, all.renumbered), (4, 1, 0));
@@ -136,17 +145,17 @@ mod tests {
     #[test]
     fn overall_numbers_continue_in_a_renumbered_ring() {
         let mut sums = Sums::new(10);
-        assert_eq!(sums.reopen(counters(10, 90, 0, 0), 0, true), Continuation::Renumbered { left: 100 });
+        assert_eq!(sums.reopen(counters(10, 90, 0, 0), (0, 0), true), Continuation::Renumbered { left: 100, gap: 0 });
         let second = counters(0, 20, 10, 0);
         conserved(&sums, second);
         assert_eq!(sums.overall(30), 130);
-        // A first number above the last ring's; then a ring that claims to follow but begins below.
-        assert_eq!(sums.reopen(second, 500, true), Continuation::Renumbered { left: 30 });
+        // A first number above the last ring's, which is not that ring's first; then a ring that claims to follow but begins below.
+        assert_eq!(sums.reopen(second, (493, 500), true), Continuation::Renumbered { left: 30, gap: 7 });
         let third = counters(500, 1, 0, 0);
         conserved(&sums, third);
-        assert_eq!(sums.reopen(third, 7, false), Continuation::Renumbered { left: 501 });
+        assert_eq!(sums.reopen(third, (7, 7), false), Continuation::Renumbered { left: 501, gap: 0 });
         let all = conserved(&sums, counters(7, 1, 0, 1));
-        assert_eq!((all.next, all.gaps, all.reopened, all.renumbered), (133, 0, 3, 3));
+        assert_eq!((all.next, all.lost, all.gaps, all.reopened, all.renumbered), (140, 17, 7, 3, 3));
     }
 
     #[test]
@@ -159,7 +168,7 @@ mod tests {
         let all = sums.with(counters(0, 2, 0, 0));
         assert_eq!((all.epochs, all.restarts), (1, 2));
         assert_eq!(sums.with(counters(0, 3, 0, 0)).epochs, 2);
-        sums.reopen(counters(0, 3, 0, 0), 3, false);
+        sums.reopen(counters(0, 3, 0, 0), (3, 3), false);
         assert_eq!(sums.with(counters(3, 0, 0, 0)).epochs, 2);
         assert_eq!(sums.with(counters(3, 1, 0, 0)).epochs, 3);
     }

@@ -93,6 +93,8 @@ pub enum Continuation {
     Renumbered {
         /// The number that the next message of the ring before would have had.
         left: u64,
+        /// Messages that this ring carried before the first one here. They count as lost.
+        gap: u64,
     },
 }
 
@@ -104,8 +106,11 @@ impl fmt::Display for Event {
                 match continues {
                     Continuation::First | Continuation::Continued { gap: 0 } => Ok(()),
                     Continuation::Continued { gap } => write!(f, ": {gap} messages lost before it"),
-                    Continuation::Renumbered { left } => {
-                        write!(f, ": it numbers its messages anew; the one before was left at {left}")
+                    Continuation::Renumbered { left, gap } => {
+                        write!(
+                            f,
+                            ": it numbers its messages anew, and {gap} of them are lost; the one before was left at {left}"
+                        )
                     }
                 }
             }

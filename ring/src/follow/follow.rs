@@ -377,7 +377,7 @@ impl<S: Followed> Follow<S> {
         let waits_for_first = matches!(self.policy.join, Join::Sequence(_)) && all.first == all.next;
         let join = if waits_for_first { Join::Sequence(left.sequence) } else { self.policy.rejoin };
         let now = self.open(join)?;
-        let continues = self.sums.reopen(left, now.first, vanished && !waits_for_first);
+        let continues = self.sums.reopen(left, (self.base(), now.first), vanished && !waits_for_first);
         Ok(self.opened(continues))
     }
 
@@ -389,7 +389,7 @@ impl<S: Followed> Follow<S> {
     pub fn reopen(&mut self) -> Result<Event, OpenError> {
         let Some(left) = self.account() else { return self.open_first() };
         let now = self.open(Join::Sequence(left.sequence))?;
-        let continues = self.sums.reopen(left, now.first, false);
+        let continues = self.sums.reopen(left, (self.base(), now.first), false);
         Ok(self.opened(continues))
     }
 
@@ -407,6 +407,11 @@ impl<S: Followed> Follow<S> {
         let core = self.ring.as_ref().expect("it was opened a moment ago").subscriber.core();
         let (Account { first, epoch, .. }, capacity) = (core.account(), core.capacity());
         Event::Opened { path: self.file.path().to_owned(), first, epoch, capacity, continues }
+    }
+
+    /// Where the numbers of the open ring begin.
+    fn base(&self) -> u64 {
+        self.ring.as_ref().map_or(0, |ring| ring.subscriber.core().base())
     }
 
     fn account(&self) -> Option<Account> {

@@ -56,6 +56,9 @@ mod sealed {
         /// Number of slots.
         fn capacity(&self) -> usize;
 
+        /// The ring's first number.
+        fn base(&self) -> u64;
+
         /// From now on this one interrupts its waits.
         fn set_interrupter(&mut self, interrupter: Interrupter);
 
@@ -79,6 +82,10 @@ impl<M, P: Place> sealed::Core for Receiver<M, P> {
 
     fn capacity(&self) -> usize {
         self.cursor().view().capacity() as usize
+    }
+
+    fn base(&self) -> u64 {
+        self.cursor().view().layout().base
     }
 
     fn set_interrupter(&mut self, interrupter: Interrupter) {

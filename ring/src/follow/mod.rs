@@ -6,10 +6,8 @@
 //! and accounts for every message over all rings.
 //!
 //! ```no_run
-//! use std::time::Duration;
-//!
-//! use feed_ring::follow::Next;
-//! use feed_ring::{Join, Payload, Received, Subscriber};
+//! use feed_ring::follow::{Event, Next};
+//! use feed_ring::{Join, Payload, Publisher, Received, Subscriber};
 //!
 //! #[derive(Clone, Copy, Debug, PartialEq, Payload)]
 //! #[repr(C)]
@@ -20,9 +18,15 @@
 //! }
 //!
 //! fn main() -> Result<(), Box<dyn std::error::Error>> {
-//!     // Waits for the first ring for ever; without the timeout, there has to be one.
-//!     let options = Subscriber::<Tick>::options("ticks").join(Join::Latest).open_timeout(Duration::MAX);
-//!     let mut ticks = options.follow();
+//!     // In one process.
+//!     let mut publisher = Publisher::<Tick>::options("ticks").create()?;
+//!
+//!     // In any number of others. An open timeout of `Duration::MAX` waits for the first ring for ever.
+//!     let mut ticks = Subscriber::<Tick>::options("ticks").join(Join::Oldest).follow();
+//!     assert!(matches!(ticks.next()?, Next::Event(Event::Opened { .. })));
+//!
+//!     publisher.publish(&Tick { time: 1_723_161_255_030_314_667, price: 58_710_200_000_000, size: 14 });
+//!     publisher.close()?;
 //!     loop {
 //!         match ticks.next()? {
 //!             Next::Message(Received { number, epoch, message }) => println!("{number} of epoch {epoch}: {message:?}"),
@@ -55,7 +59,7 @@
 //! | another takes its ring over | `Restarted`, or `RestartsUnknown` | they go on |
 //! | another makes a ring of the name in its place | `Superseded`, then `Opened` with `Continued` | they go on; a gap counts as lost |
 //! | that ring is closed before it could be opened | `Superseded`, then `ClosedUnseen` | what it carried is not counted |
-//! | the ring was removed, and another has the name now | `Opened` with `Renumbered` | the ring's own begin anew; [`overall`](Follow::overall) counts on |
+//! | the ring was removed, and another has the name now | `Opened` with `Renumbered` | they begin anew; [`overall`](Follow::overall) counts on, and a gap counts as lost |
 //! | the publisher closes | `Closed` | |
 //! | no ring is there yet, for a second | `Waiting` | |
 //!
@@ -74,12 +78,15 @@
 //!
 //! ```no_run
 //! // Cargo.toml: rustix = { version = "1", features = ["event"] }
-//! use feed_ring::Subscriber;
 //! use feed_ring::follow::Next;
+//! use feed_ring::{Join, Publisher, Subscriber};
 //! use rustix::event::{PollFd, PollFlags, poll};
 //!
 //! fn main() -> Result<(), Box<dyn std::error::Error>> {
-//!     let mut numbers = Subscriber::<u64>::options("numbers").follow();
+//!     let mut publisher = Publisher::<u64>::options("numbers").keep(true).create()?;
+//!     publisher.publish(&42);
+//!     publisher.close()?;
+//!     let mut numbers = Subscriber::<u64>::options("numbers").join(Join::Oldest).follow();
 //!     let mut notifier = numbers.notifier()?;
 //!     loop {
 //!         match numbers.try_next()? {
