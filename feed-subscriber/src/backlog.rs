@@ -3,7 +3,7 @@
 use feed::Message;
 use feed_ring::Join;
 
-use crate::attach::Ring;
+use crate::reader::Reader;
 
 /// The messages that were published before this program joined its first ring.
 #[derive(Clone, Copy, Debug)]
@@ -15,14 +15,13 @@ pub(crate) struct Backlog {
 }
 
 impl Backlog {
-    /// The backlog of a ring that was just joined.
-    pub(crate) fn of(ring: &Ring, join: Join) -> Self {
-        let first = ring.subscriber.first();
+    /// The backlog of a ring that was just joined, shortly after `joined`.
+    pub(crate) fn of(ring: &Reader, joined: u64, join: Join) -> Self {
         let end = match join {
-            Join::Latest => first,
-            _ => ring.subscriber.sequence().saturating_add(ring.subscriber.lag()),
+            Join::Latest => ring.overall().first,
+            _ => ring.sequence().saturating_add(ring.lag()),
         };
-        Backlog { end, joined: ring.joined }
+        Backlog { end, joined }
     }
 
     /// True if this message belongs to it. The sequence alone does not tell: the end is read after joining, and what was

@@ -5,13 +5,12 @@ use std::collections::{HashMap, HashSet};
 use feed::Message;
 use feed::board::{self, Digest, Row, Symbol};
 use feed::summary;
+use feed_ring::OpenError;
+use feed_ring::follow::Follow;
 use feed_ring::keyed::SnapshotError;
-use feed_ring::{Join, OpenError};
 
-use crate::account::Account;
-use crate::attach::Ring;
 use crate::options::Options;
-use crate::reader::{Contents, TableSubscriber};
+use crate::reader::{TableSubscriber, opened};
 
 /// The rows of all instruments seen.
 pub(crate) struct Board {
@@ -52,21 +51,13 @@ impl Board {
     }
 
     /// Opens the ring again where it is, if its publisher has made another table under the same name. Returns whether it did.
-    pub(crate) fn open_if_replaced(
-        &self,
-        ring: &mut Ring,
-        account: &mut Account,
-        options: &Options,
-    ) -> Result<bool, OpenError> {
-        if ring.subscriber.table().is_none_or(|table| table.is_kept()) {
+    pub(crate) fn open_if_replaced(follow: &mut Follow<TableSubscriber>) -> Result<bool, OpenError> {
+        if opened(follow).is_kept() {
             return Ok(false);
         }
-        let left = ring.subscriber.counters();
-        let opened = Ring::open(options, Join::Sequence(left.next), &Contents::Messages)?;
-        account.reopen(left, opened.subscriber.first(), false);
-        *ring = opened;
+        follow.reopen()?;
         // If this one is not kept either, the snapshot says so.
-        Ok(ring.subscriber.table().is_some_and(|table| table.is_kept()))
+        Ok(opened(follow).is_kept())
     }
 
     /// Begins anew with what is in the table. Returns the rows of the snapshot to print, each with the sequence of its last

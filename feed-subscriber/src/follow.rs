@@ -1,4 +1,4 @@
-//! Follows a ring until something ends it, through restarts of the publisher and from one ring to the next.
+//! Receives until something ends it: counts, measures and prints messages, and says what happens to the ring.
 
 mod records;
 
@@ -10,26 +10,26 @@ use std::time::{Duration, Instant};
 
 use feed::clock::realtime_ns;
 use feed::reception::Reception;
-use feed::summary::{Received, Summary};
+use feed::summary::{Received, Sequences, Summary};
 use feed::{Kind, Message};
 use feed_program::status_line::REDRAWN_EVERY;
 use feed_program::stdout::Stdout;
-use feed_ring::{Join, OpenError, TryRecvError, WaitStrategy};
+use feed_ring::follow::{Continuation, Event, FollowError, Next};
+use feed_ring::{TryRecvError, WaitStrategy};
 use tracing::{info, warn};
 
 use self::records::Taker;
-use crate::account::{Account, Continuation, Counters};
-use crate::attach::{POLL_INTERVAL, Ring};
+use crate::attach::report_lacks;
 use crate::backlog::Backlog;
 use crate::board::Board;
 use crate::counted::Counted;
 use crate::ended::Ended;
-use crate::interrupt::SharedInterrupter;
 use crate::loss_log::LossLog;
 use crate::options::{OnLoss, Options, OutputFormat};
 use crate::output::Extra;
 use crate::pace::delay;
 use crate::printed::Printed;
+use crate::reader::{Reader, Taken, handled, without_ring};
 use crate::status::{Figures, Status};
 
 /// The largest batch of a subscriber that is behind, and the number of messages between two reads of the published
@@ -42,16 +42,13 @@ const ONE_BY_ONE: u64 = 256;
 /// The longest time for which a polling subscriber notices no signal and keeps its output buffered.
 const PATIENCE: Duration = Duration::from_millis(5);
 
-/// How long --on-publisher-loss exit waits for the ring that supersedes this one.
-const REPLACEMENT: Duration = Duration::from_secs(5);
-
-/// A subscriber, and everything that it counts and measures.
+/// A ring that is followed, and everything that is counted and measured of it.
 pub(crate) struct Follower<'a> {
     options: &'a Options,
     stop: &'a AtomicBool,
-    interrupter: SharedInterrupter,
-    ring: Ring,
-    account: Account,
+    ring: Reader,
+    /// What was received from rings before the present one.
+    received_before: u64,
     counted: Counted,
     reception: Reception,
     backlog: Backlog,
@@ -59,32 +56,24 @@ pub(crate) struct Follower<'a> {
     observed: u64,
     /// The times of the first and the last receipt, ns since 1970.
     span: Option<(u64, u64)>,
-    /// The publisher is dead, and that was reported.
-    publisher_lost: bool,
-    /// Another ring has taken the name.
-    replaced: bool,
     loss_log: LossLog,
     board: Option<Board>,
     status: Status,
 }
 
 impl<'a> Follower<'a> {
-    /// Follows an open ring.
-    pub(crate) fn new(options: &'a Options, stop: &'a AtomicBool, interrupter: SharedInterrupter, ring: Ring) -> Self {
-        interrupter.set(ring.subscriber.interrupter());
+    /// Follows a ring that was opened shortly after `joined`, in ns since 1970.
+    pub(crate) fn new(options: &'a Options, stop: &'a AtomicBool, ring: Reader, joined: u64) -> Self {
         Follower {
             options,
             stop,
-            interrupter,
-            account: Account::new(ring.subscriber.first()),
-            backlog: Backlog::of(&ring, options.from),
-            counted: Counted::of(&ring.subscriber),
+            received_before: 0,
+            backlog: Backlog::of(&ring, joined, options.from),
+            counted: Counted::of(&ring),
             ring,
             reception: Reception::default(),
             observed: 0,
             span: None,
-            publisher_lost: false,
-            replaced: false,
             loss_log: LossLog::default(),
             board: Board::new(options),
             status: Status::new(options.output != OutputFormat::None),
@@ -98,7 +87,7 @@ impl<'a> Follower<'a> {
             OutputFormat::Dbn => Stdout::of_records(self.stop),
             _ => Stdout::new(self.stop),
         };
-        let mut output = match Printed::new(self.options.output, self.ring.subscriber.encoding(), with_table, stdout) {
+        let mut output = match Printed::new(self.options.output, self.ring.encoding(), with_table, stdout) {
             Ok(output) => output,
             Err(error) => return error.into(),
         };
@@ -109,7 +98,7 @@ impl<'a> Follower<'a> {
         self.status.erase();
         let missed = self.loss_log.take();
         self.log_loss(missed);
-        let next = self.ring.subscriber.sequence();
+        let next = self.ring.sequence();
         info!(ring = self.options.title(), ended = ended.word(), sequence = next, received = self.received(), "ended");
         // The first reason to end stands, unless nobody reads the rest of the output.
         match output.finish() {
@@ -133,23 +122,21 @@ impl<'a> Follower<'a> {
                 return ControlFlow::Break(Ended::Signal);
             }
             let room = if self.received() < ONE_BY_ONE { 1 } else { BATCH.min(left as usize) };
-            let received = match self.ring.subscriber.records() {
-                Some(_) => self.take_records(room, None, output)?,
-                None => match self.ring.subscriber.recv_batch(&mut batch[..room]) {
-                    Ok(count) => Ok(self.record(&batch[..count], output)?),
-                    Err(error) => Err(error),
-                },
+            let taken = match &mut self.ring {
+                Reader::Records(_) => self.take_records(room, None, output)?,
+                messages => broken(messages.recv_batch(&mut batch[..room]))?,
             };
-            match received {
-                Ok(()) => {}
-                Err(TryRecvError::Empty) => self.wait(output)?,
-                Err(error) => self.handle(error, output)?,
+            match taken {
+                Taken::Messages(count) => self.record(&batch[..count], output)?,
+                Taken::Empty => self.wait(&mut batch[..1], output)?,
+                Taken::Event(event) => self.handle(event, output)?,
+                Taken::End => return ControlFlow::Break(Ended::Closed),
             }
         }
     }
 
     /// Waits for a message: a short time if it polls, until there is something if it blocks.
-    fn wait(&mut self, output: &mut Printed<impl Write>) -> ControlFlow<Ended> {
+    fn wait(&mut self, batch: &mut [Message], output: &mut Printed<impl Write>) -> ControlFlow<Ended> {
         self.observe(0);
         if self.loss_log.is_pending() {
             let missed = self.loss_log.due(Instant::now());
@@ -167,36 +154,38 @@ impl<'a> Follower<'a> {
             true => Duration::MAX,
             false => PATIENCE,
         };
-        let received = match self.ring.subscriber.records() {
-            Some(_) => self.take_records(1, Some(patience), output)?,
-            None => match self.ring.subscriber.recv_timeout(patience) {
-                Ok(message) => Ok(self.record(&[message], output)?),
-                Err(error) => Err(error),
-            },
+        let taken = match &mut self.ring {
+            Reader::Records(_) => self.take_records(1, Some(patience), output)?,
+            messages => broken(messages.recv_timeout(patience, batch))?,
         };
-        match received {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(TryRecvError::Empty) => flush(output),
-            Err(error) => self.handle(error, output),
+        match taken {
+            Taken::Messages(count) => self.record(&batch[..count], output),
+            Taken::Empty => flush(output),
+            Taken::Event(event) => self.handle(event, output),
+            Taken::End => ControlFlow::Break(Ended::Closed),
         }
     }
 
     /// Counts, measures and prints received messages.
     fn record(&mut self, messages: &[Message], output: &mut Printed<impl Write>) -> ControlFlow<Ended> {
+        if messages.is_empty() {
+            return ControlFlow::Continue(()); // records, which were recorded as they were taken
+        }
         let now = realtime_ns();
         self.note_received(now);
-        let first = self.ring.subscriber.sequence() - messages.len() as u64;
+        let first = self.ring.sequence() - messages.len() as u64;
+        let offset = self.ring.overall_number(0);
         self.status.make_room();
         let mut written = Ok(());
         for (sequence, message) in (first..).zip(messages) {
-            let known = match (&mut self.board, self.ring.subscriber.table()) {
+            let known = match (&mut self.board, self.ring.table()) {
                 (Some(board), Some(table)) => Some(board.apply(message, table)),
                 _ => None,
             };
             if known.is_some_and(|known| !known.asked) {
                 continue;
             }
-            if self.backlog.contains(self.account.overall(sequence), message) {
+            if self.backlog.contains(sequence.wrapping_add(offset), message) {
                 self.reception.add_backlog(message.ts_publish, self.backlog.joined);
             } else {
                 self.reception.add(message.ts_publish, now);
@@ -219,10 +208,8 @@ impl<'a> Follower<'a> {
     /// Notes that something was received at `now`, in ns since 1970.
     fn note_received(&mut self, now: u64) {
         self.span = Some((self.span.map_or(now, |(first, _)| first), now));
-        self.account.note_received();
-        self.publisher_lost = false;
         if self.received() <= ONE_BY_ONE || self.received() - self.observed >= BATCH as u64 {
-            self.observe(self.ring.subscriber.lag());
+            self.observe(self.ring.lag());
         }
     }
 
@@ -233,121 +220,83 @@ impl<'a> Follower<'a> {
             if self.status.is_among_messages() {
                 flush(output)?;
             }
-            let lost = self.account.sequences(self.ring.subscriber.counters()).lost;
-            self.status.draw(now, Figures { received: self.received(), lag: self.ring.subscriber.lag(), lost });
+            let lost = self.ring.overall().lost;
+            self.status.draw(now, Figures { received: self.received(), lag: self.ring.lag(), lost });
         }
         ControlFlow::Continue(())
     }
 
-    /// Handles everything but a message: ends receiving, or continues.
-    fn handle(&mut self, error: TryRecvError, output: &mut Printed<impl Write>) -> ControlFlow<Ended> {
-        let word = match error {
-            TryRecvError::Empty => return ControlFlow::Continue(()),
-            TryRecvError::Lagged { missed } => {
+    /// Says what happened to the ring, and begins anew where that is needed.
+    fn handle(&mut self, event: Event, output: &mut Printed<impl Write>) -> ControlFlow<Ended> {
+        let ring = self.options.title();
+        match event {
+            Event::Lagged { missed } => {
                 self.loss_log.add(missed);
                 let missed = self.loss_log.due(Instant::now());
                 self.log_loss(missed);
-                return self.begin(output);
             }
-            TryRecvError::Restarted { epoch, sequence } => {
-                info!(ring = self.options.title(), epoch, sequence, "restarted");
-                self.account.note_restart();
-                (self.publisher_lost, self.replaced) = (false, false);
-                self.say(format_args!("{error}: state built from the messages before must be rebuilt"));
-                return self.begin(output);
+            Event::Restarted { epoch, sequence } => {
+                info!(ring, epoch, sequence, "restarted");
+                let restarted = TryRecvError::Restarted { epoch, sequence };
+                self.say(format_args!("{restarted}: state built from the messages before must be rebuilt"));
             }
-            TryRecvError::RestartsUnknown { until } => {
-                info!(ring = self.options.title(), until, "restarted, more often than the ring can tell where");
-                self.say(format_args!("{error}: state must be rebuilt at {until}"));
-                return self.begin(output);
+            Event::RestartsUnknown { until } => {
+                info!(ring, until, "restarted, more often than the ring can tell where");
+                let restarted = TryRecvError::RestartsUnknown { until };
+                self.say(format_args!("{restarted}: state must be rebuilt at {until}"));
             }
-            TryRecvError::Closed => return ControlFlow::Break(Ended::Closed),
-            TryRecvError::PublisherDead if self.options.on_publisher_loss == OnLoss::Wait => {
-                return self.wait_for_publisher(output);
+            Event::Opened { first, continues, .. } => self.reopened(first, continues)?,
+            Event::Closed { .. } => return ControlFlow::Break(Ended::Closed),
+            Event::PublisherGone { sequence } => {
+                warn!(ring, sequence, "publisher lost");
+                if self.options.on_publisher_loss == OnLoss::Wait {
+                    self.say(format_args!(
+                        "the publisher died or left: waiting for the next one (--on-publisher-loss exit to end)"
+                    ));
+                }
+                return flush(output);
             }
-            TryRecvError::Superseded => {
-                let next = self.ring.subscriber.sequence();
-                info!(ring = self.options.title(), sequence = next, "superseded");
-                self.reopen(false)?;
-                return self.begin(output);
+            Event::Superseded { sequence } => {
+                info!(ring, sequence, "superseded");
+                return ControlFlow::Continue(());
             }
-            TryRecvError::PublisherDead => {
-                self.log_publisher_lost();
-                "publisher_dead"
+            Event::Waiting { .. } => {
+                self.say(format_args!("superseded: waiting for the ring that takes its place"));
+                return flush(output);
             }
-            TryRecvError::Corrupt(_) => "corrupt",
-            TryRecvError::CutShort => "cut_short",
-            _ => "error",
-        };
-        ControlFlow::Break(Ended::Ring(word, error))
+            Event::ClosedUnseen => {
+                self.say(format_args!("{event}, and not counted as lost"));
+                return ControlFlow::Break(Ended::Closed);
+            }
+            other => self.say(format_args!("{other}")),
+        }
+        self.begin(output)
     }
 
-    /// The publisher is dead and all its messages were received. Waits for another publisher, in this ring or under its
-    /// name.
-    fn wait_for_publisher(&mut self, output: &mut Printed<impl Write>) -> ControlFlow<Ended> {
-        if self.replaced {
-            // The ring was drained once more after its name was taken. Nobody can publish here any more.
-            self.reopen(true)?;
-            return self.begin(output);
-        }
-        if !self.publisher_lost {
-            self.publisher_lost = true;
-            self.log_publisher_lost();
-            self.say(format_args!(
-                "the publisher died or left: waiting for the next one (--on-publisher-loss exit to end)"
-            ));
-            flush(output)?;
-        }
-        if self.status.is_on() {
-            self.show(realtime_ns(), output)?;
-        }
-        self.replaced = self.ring.is_replaced();
-        if !self.replaced {
-            std::thread::sleep(POLL_INTERVAL);
-        }
-        ControlFlow::Continue(())
-    }
-
-    /// Leaves the ring after all its messages were received, and opens the one that has its name.
-    fn reopen(&mut self, vanished: bool) -> ControlFlow<Ended> {
+    /// Another ring has the name, and was opened.
+    fn reopened(&mut self, first: u64, continues: Continuation) -> ControlFlow<Ended> {
         self.status.erase();
-        let left = self.ring.subscriber.counters();
-        // A sequence that --from asks for and that has not come is waited for in the new ring, too.
-        let asked = matches!(self.options.from, Join::Sequence(_)) && self.is_at_start(left);
-        let join = if asked { Join::Sequence(left.next) } else { Join::Oldest };
-        let timeout = match self.options.on_publisher_loss {
-            OnLoss::Wait => Duration::MAX,
-            OnLoss::Exit => REPLACEMENT,
-        };
-        let on_wait = |_: &OpenError| self.say(format_args!("superseded: waiting for the ring that takes its place"));
-        let contents = self.ring.subscriber.contents();
-        let ring = match Ring::wait(self.options, join, &contents, timeout, self.stop, on_wait) {
-            Ok(Some(ring)) => ring,
-            Ok(None) => return ControlFlow::Break(Ended::Signal),
-            Err(error) => return ControlFlow::Break(Ended::Reopen(error)),
-        };
-        let first = ring.subscriber.first();
-        let change = self.account.reopen(left, first, vanished && !asked);
-        self.interrupter.set(ring.subscriber.interrupter());
-        self.ring = ring;
-        (self.publisher_lost, self.replaced) = (false, false);
-        match change {
-            Continuation::Continued { gap } => info!(ring = self.options.title(), first, gap, "reopened"),
-            Continuation::Renumbered => {
-                info!(ring = self.options.title(), first, left = left.next, renumbered = true, "reopened");
+        self.received_before = self.ring.overall().received;
+        let ring = self.options.title();
+        let how = match continues {
+            Continuation::First => return ControlFlow::Continue(()),
+            Continuation::Continued { gap } => {
+                info!(ring, first, gap, "reopened");
+                match gap {
+                    0 => format!("goes on at sequence {first}"),
+                    gap => format!("goes on at sequence {first}, {gap} messages lost in between"),
+                }
             }
-        }
-        let how = match change {
-            Continuation::Continued { gap: 0 } => format!("goes on at sequence {first}"),
-            Continuation::Continued { gap } => format!("goes on at sequence {first}, {gap} messages lost in between"),
-            Continuation::Renumbered => {
-                format!("numbers its messages anew, from {first}; the old one was left at {}", left.next)
+            Continuation::Renumbered { left, gap } => {
+                info!(ring, first, left, gap, renumbered = true, "reopened");
+                let lost = if gap > 0 { format!(", {gap} messages lost before that") } else { String::new() };
+                format!("numbers its messages anew, from {first}{lost}; the old one was left at {left}")
             }
         };
         self.say(format_args!(
             "reopened: the ring that took its place {how}: state built from the messages before must be rebuilt"
         ));
-        self.ring.report_lacks(self.options);
+        report_lacks(&self.ring, self.options);
         match self.options.placement.lock() {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => ControlFlow::Break(Ended::Placement(error)),
@@ -356,18 +305,20 @@ impl<'a> Follower<'a> {
 
     /// Begins with what is in the table, if there is one; prints a snapshot.
     fn begin(&mut self, output: &mut Printed<impl Write>) -> ControlFlow<Ended> {
-        let Some(board) = &mut self.board else { return ControlFlow::Continue(()) };
-        let reopened = match board.open_if_replaced(&mut self.ring, &mut self.account, self.options) {
+        let (Some(board), Reader::Table(follow)) = (&mut self.board, &mut self.ring) else {
+            return ControlFlow::Continue(());
+        };
+        let reopened = match Board::open_if_replaced(follow) {
             Ok(reopened) => reopened,
             Err(error) => return ControlFlow::Break(Ended::Reopen(error)),
         };
-        let Some(table) = self.ring.subscriber.table() else { return ControlFlow::Continue(()) };
+        let Some(table) = follow.ring_mut() else { return ControlFlow::Continue(()) };
         let rows = match board.begin(table) {
             Ok(rows) => rows,
             Err(error) => return ControlFlow::Break(Ended::Table(error)),
         };
         if reopened {
-            self.interrupter.set(self.ring.subscriber.interrupter());
+            self.received_before = self.ring.overall().received;
             self.say(format_args!("its table was replaced: opened the new one"));
         }
         self.status.make_room();
@@ -380,15 +331,9 @@ impl<'a> Follower<'a> {
         ControlFlow::Continue(())
     }
 
-    /// True if no message was received, lost or skipped so far.
-    fn is_at_start(&self, now: Counters) -> bool {
-        let sequences = self.account.sequences(now);
-        sequences.first == sequences.next
-    }
-
     fn log_loss(&self, missed: Option<u64>) {
         if let Some(missed) = missed {
-            let (sequence, lost) = (self.ring.subscriber.sequence(), self.ring.subscriber.lost());
+            let (sequence, lost) = (self.ring.sequence(), self.ring.lost());
             warn!(ring = self.options.title(), missed, lost, sequence, "lagged");
             if self.options.output == OutputFormat::Dbn {
                 self.say(format_args!(
@@ -398,34 +343,37 @@ impl<'a> Follower<'a> {
         }
     }
 
-    fn log_publisher_lost(&self) {
-        let sequence = self.ring.subscriber.sequence();
-        warn!(ring = self.options.title(), sequence, "publisher lost");
-    }
-
     fn say(&self, what: std::fmt::Arguments<'_>) {
         self.status.say(format_args!("feed-subscriber: {}: {what}", self.options.title()));
     }
 
     fn received(&self) -> u64 {
-        self.account.received(self.ring.subscriber.received())
+        self.received_before + self.ring.received()
     }
 
     /// Notes the published count: the present sequence and `lag` messages still to receive.
     fn observe(&mut self, lag: u64) {
         self.observed = self.received();
-        let published = self.account.overall(self.ring.subscriber.sequence()).saturating_add(lag);
+        let published = self.ring.overall_number(self.ring.sequence()).saturating_add(lag);
         self.reception.observe(published, self.observed, lag);
     }
 
     /// The summary of all rings.
     pub(crate) fn summary(&mut self, ended: &Ended) -> Summary {
-        self.observe(self.ring.subscriber.lag());
-        let mut sequences = self.account.sequences(self.ring.subscriber.counters());
+        self.observe(self.ring.lag());
+        let all = self.ring.overall();
+        let mut sequences = Sequences { first: all.first, next: all.next, lost: all.lost, skipped: all.skipped };
         // What is in a snapshot, or of a symbol that was not asked for.
-        sequences.skipped += self.received() - self.counted.count();
+        sequences.skipped += all.received - self.counted.count();
         let seconds = self.span.map_or(0.0, |(first, last)| last.saturating_sub(first) as f64 / 1e9);
-        let received = self.account.add_to(measurements(&self.reception, ended));
+        let received = Received {
+            epochs: all.epochs,
+            restarts: all.restarts,
+            reopened: all.reopened,
+            renumbered: all.renumbered,
+            gaps: all.gaps,
+            ..measurements(&self.reception, ended)
+        };
         let board = self.board.as_ref().map(Board::summary);
         Summary { board, received: Some(received), ..self.counted.summary(sequences, seconds) }
     }
@@ -436,26 +384,38 @@ impl<'a> Follower<'a> {
         most: usize,
         patience: Option<Duration>,
         output: &mut Printed<impl Write>,
-    ) -> ControlFlow<Ended, Result<(), TryRecvError>> {
-        let Some(records) = self.ring.subscriber.records() else { return ControlFlow::Continue(Ok(())) };
+    ) -> ControlFlow<Ended, Taken> {
+        let Reader::Records(follow) = &mut self.ring else { return ControlFlow::Continue(Taken::Empty) };
         let mut taker = Taker {
             counted: &mut self.counted,
             reception: &mut self.reception,
             status: &mut self.status,
-            account: &self.account,
+            offset: follow.overall_number(0),
             backlog: &self.backlog,
             output,
             delay_ns: self.options.delay_ns,
             notes: Vec::new(),
             written: Ok(()),
         };
-        let received = match patience {
-            None => records.recv_batch(most, |record| taker.take(record)).map(drop),
-            Some(patience) => records.recv_timeout(patience).map(|record| taker.take(record)),
+        let taken = match (patience, follow.ring_mut()) {
+            (None, Some(records)) => match records.recv_batch(most, |record| taker.take(record)) {
+                Ok(_) => Ok(None),
+                Err(error) => handled(follow, error).map(Some),
+            },
+            (None, None) => without_ring(follow).map(Some),
+            (Some(patience), _) => follow.next_timeout(patience).map(|next| match next {
+                Next::Message(received) => {
+                    taker.take(received.message);
+                    None
+                }
+                Next::Event(event) => Some(Taken::Event(event)),
+                Next::Empty => Some(Taken::Empty),
+                Next::End => Some(Taken::End),
+            }),
         };
         let Taker { notes, written, .. } = taker;
-        if let Err(error) = received {
-            return ControlFlow::Continue(Err(error));
+        if let Some(other) = broken(taken)? {
+            return ControlFlow::Continue(other);
         }
         let now = realtime_ns();
         self.note_received(now);
@@ -466,7 +426,8 @@ impl<'a> Follower<'a> {
             return ControlFlow::Break(failed.into());
         }
         self.show(now, output)?;
-        ControlFlow::Continue(Ok(()))
+        // They were recorded as they were taken.
+        ControlFlow::Continue(Taken::Messages(0))
     }
 }
 
@@ -492,4 +453,20 @@ fn flush(output: &mut Printed<impl Write>) -> ControlFlow<Ended> {
         Ok(()) => ControlFlow::Continue(()),
         Err(error) => ControlFlow::Break(error.into()),
     }
+}
+
+/// The end that an error is.
+fn broken<T>(result: Result<T, FollowError>) -> ControlFlow<Ended, T> {
+    let error = match result {
+        Ok(found) => return ControlFlow::Continue(found),
+        Err(error) => error,
+    };
+    ControlFlow::Break(match error {
+        FollowError::Open(error) | FollowError::Reopen(error) => Ended::Reopen(error),
+        FollowError::NoPublisher { .. } => Ended::Ring("publisher_dead", TryRecvError::PublisherDead),
+        FollowError::Damaged(error @ TryRecvError::CutShort) => Ended::Ring("cut_short", error),
+        FollowError::Damaged(error @ TryRecvError::Corrupt(_)) => Ended::Ring("corrupt", error),
+        FollowError::Damaged(error) => Ended::Ring("error", error),
+        error => unreachable!("an error of a newer library: {error}"),
+    })
 }

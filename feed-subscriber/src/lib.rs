@@ -1,13 +1,11 @@
 //! `feed-subscriber`: follows a ring in shared memory; prints, measures and summarises what it receives.
 
-mod account;
 mod attach;
 mod backlog;
 mod board;
 mod counted;
 mod ended;
 mod follow;
-mod interrupt;
 mod loss_log;
 mod options;
 mod output;

@@ -16,13 +16,12 @@ use feed_ring::keyed::SnapshotError;
 use feed_ring::{OpenError, SegmentKind, TryRecvError, WaitStrategy};
 use tracing::info;
 
-use crate::attach::Ring;
+use crate::attach::{self, Opened, report_lacks};
 use crate::board::Board;
 use crate::ended::Ended;
 use crate::follow::{Follower, measurements};
-use crate::interrupt::SharedInterrupter;
 use crate::options::{Options, OutputFormat};
-use crate::reader::{Contents, Reader};
+use crate::reader::Reader;
 
 /// Runs the program.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
@@ -30,24 +29,23 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let stop = stop::on_signals().map_err(remedy::failed("handle signals"))?;
     feed_ring::guard::install().map_err(remedy::failed("guard against SIGBUS"))?;
     options.placement.bind()?;
-    let interrupter = SharedInterrupter::default();
-    if options.wait() == WaitStrategy::Block {
-        let interrupter = interrupter.clone();
-        stop::call_on_signals(move || interrupter.interrupt()).map_err(remedy::failed("handle signals"))?;
-    }
-    let Some(ring) = open(options, &stop)? else {
+    let Some(opened) = open(options, &stop)? else {
         let empty = Summary::new(&Tally::default(), Sequences::default(), 0.0);
         let reception = measurements(&Reception::default(), &Ended::Signal);
         let board = Board::new(options).map(|board| board.summary());
         return Ok(print(&Summary { board, received: Some(reception), ..empty }, &Ended::Signal, &stop, options)?);
     };
-    check_output(options, &ring.subscriber).map_err(Failure::Usage)?;
-    ring.report_lacks(options);
+    let Opened { ring, joined, first, epoch, capacity } = opened;
+    if options.wait() == WaitStrategy::Block {
+        // A signal that came before has set the flag.
+        let interrupter = ring.interrupter();
+        stop::call_on_signals(move || interrupter.interrupt()).map_err(remedy::failed("handle signals"))?;
+    }
+    check_output(options, &ring).map_err(Failure::Usage)?;
+    report_lacks(&ring, options);
     options.placement.lock()?;
-    let subscriber = &ring.subscriber;
-    let (first, epoch, capacity) = (subscriber.first(), subscriber.epoch(), subscriber.capacity());
     info!(ring = options.title(), first, epoch, capacity, "opened");
-    let mut follower = Follower::new(options, &stop, interrupter, ring);
+    let mut follower = Follower::new(options, &stop, ring, joined);
     let ended = follower.receive();
     if matches!(ended, Ended::OutputClosed) {
         return Ok(());
@@ -102,20 +100,17 @@ fn check_output(options: &Options, ring: &Reader) -> Result<(), String> {
 }
 
 /// Opens the ring; waits for it if --open-timeout says so. Returns `None` if a signal came first.
-fn open(options: &Options, stop: &AtomicBool) -> Result<Option<Ring>, Failure> {
-    let on_wait = |_: &OpenError| {};
-    Ring::wait(options, options.from, &Contents::Any, options.open_timeout, stop, on_wait).map_err(
-        |error| match error {
-            error @ OpenError::Sequence { .. } => Failure::Usage(format!("--from: {error}")),
-            OpenError::Kind { path, found: SegmentKind::Records, .. } if options.needs_table() => {
-                let path = path.display();
-                Failure::Usage(format!(
-                    "{path}: a ring of records: --snapshot and --symbol go with messages and their table: leave them out"
-                ))
-            }
-            error => Failure::Runtime(explain(error, options)),
-        },
-    )
+fn open(options: &Options, stop: &AtomicBool) -> Result<Option<Opened>, Failure> {
+    attach::open(options, stop).map_err(|error| match error {
+        error @ OpenError::Sequence { .. } => Failure::Usage(format!("--from: {error}")),
+        OpenError::Kind { path, found: SegmentKind::Records, .. } if options.needs_table() => {
+            let path = path.display();
+            Failure::Usage(format!(
+                "{path}: a ring of records: --snapshot and --symbol go with messages and their table: leave them out"
+            ))
+        }
+        error => Failure::Runtime(explain(error, options)),
+    })
 }
 
 /// The error with the flag that helps, if there is one.

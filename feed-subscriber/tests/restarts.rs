@@ -163,6 +163,30 @@ fn losses_between_two_rings_are_counted() {
 }
 
 #[test]
+fn a_ring_that_closed_at_once_is_read_if_it_is_kept_and_told_if_it_is_not() {
+    for keep in [true, false] {
+        let root = PrivateRoot::new();
+        let subscribers = killed(&root);
+        // The subscribers are stopped while another ring takes the name and is closed.
+        subscribers.iter().for_each(|subscriber| subscriber.signal(Signal::STOP));
+        let arguments = ["--count", "100", "--fresh", "--keep"];
+        let (published, _) = next(&root, if keep { &arguments } else { &arguments[..3] });
+        subscribers.iter().for_each(|subscriber| subscriber.signal(Signal::CONT));
+        let first = number(&published, "first_sequence");
+        let goes_on = format!("reopened: the ring that took its place goes on at sequence {first}: state built from");
+        let unseen = "the ring that took its place was closed before it could be opened: what it carried is missing, and \
+                      not counted as lost";
+        for (_, summary) in ended(subscribers, &[DIED, if keep { &goes_on } else { unseen }]) {
+            assert_counts(
+                &summary,
+                [("reopened", keep.into()), ("renumbered", 0), ("gaps", 0), ("lost", 0), ("restarts", 0)],
+            );
+            assert_eq!(number(&summary, "next_sequence"), first + if keep { 100 } else { 0 });
+        }
+    }
+}
+
+#[test]
 fn a_ring_that_vanished_is_followed_by_its_name_when_there_is_one_again() {
     let root = PrivateRoot::new();
     let subscribers = killed(&root);

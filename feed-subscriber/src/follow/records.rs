@@ -6,7 +6,6 @@ use feed::reception::Reception;
 use feed::records::dbn_file::Failed;
 use feed_ring::records::Record;
 
-use crate::account::Account;
 use crate::backlog::Backlog;
 use crate::counted::Counted;
 use crate::pace::delay;
@@ -18,7 +17,8 @@ pub(super) struct Taker<'a, W> {
     pub(super) counted: &'a mut Counted,
     pub(super) reception: &'a mut Reception,
     pub(super) status: &'a mut Status,
-    pub(super) account: &'a Account,
+    /// Added to a number of the present ring, this gives the overall number; wraps.
+    pub(super) offset: u64,
     pub(super) backlog: &'a Backlog,
     pub(super) output: &'a mut Printed<W>,
     pub(super) delay_ns: u64,
@@ -29,7 +29,7 @@ pub(super) struct Taker<'a, W> {
 impl<W: Write> Taker<'_, W> {
     pub(super) fn take(&mut self, record: Record<'_>) {
         self.status.make_room();
-        if self.backlog.contains_record(self.account.overall(record.number)) {
+        if self.backlog.contains_record(record.number.wrapping_add(self.offset)) {
             self.reception.add_undated_backlog();
         }
         self.counted.add_record(record.kind, record.bytes);
