@@ -46,13 +46,13 @@
 //!             Err(TryRecvError::Lagged { missed }) => eprintln!("{missed} messages lost"),
 //!             Err(TryRecvError::Restarted { .. }) => eprintln!("a new publisher: rebuild all state that came from messages"),
 //!             Err(TryRecvError::Closed) => return Ok(()),
-//!             Err(error) => return Err(error.into()), // the publisher died, for example: ring/examples goes on
+//!             Err(error) => return Err(error.into()), // the publisher died, for example: `follow` goes on
 //!         }
 //!     }
 //! }
 //! ```
 //!
-//! Runnable programs are in `ring/examples`: a publisher, a subscriber that handles everything that can happen to a ring,
+//! Runnable programs are in `ring/examples`: a publisher, a subscriber that goes on whatever happens to its ring,
 //! one that sleeps until it is woken or interrupted, and one within an event loop.
 //!
 //! Between threads of one process, [`in_process()`] makes the same ring on the heap.
@@ -66,6 +66,7 @@
 //! | must be able to stop | [`Subscriber::recv_timeout`], which an [`Interrupter`] ends |
 //! | waits for other sources too (`poll`, `epoll`, an asynchronous runtime) | [`Subscriber::notifier`]: a file descriptor |
 //! | wants only the newest message | [`Subscriber::latest`] |
+//! | outlives its publisher, and follows the name to another ring | [`Follow::next`]: see [`follow`] |
 //!
 //! # Messages of any length
 //!

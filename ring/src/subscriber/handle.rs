@@ -45,7 +45,7 @@ use crate::transport::attachment::Opened;
 /// }
 /// ```
 ///
-/// A loop that handles everything that can happen is in `ring/examples/subscriber.rs`.
+/// A [`Follow`](crate::Follow) is the loop that handles everything that can happen: `ring/examples/subscriber.rs`.
 pub struct Subscriber<T> {
     pub(crate) receiver: Receiver<Slots<Word, StrideOf<T>>, BySequence>,
 }
