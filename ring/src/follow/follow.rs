@@ -3,100 +3,36 @@
 use std::time::{Duration, Instant};
 
 use super::account::{Overall, Sums};
-use super::event::{Continuation, Event, FollowError, Next};
+use super::event::{Event, FollowError, Next};
 use super::file::{Identity, RingFile};
 use super::followed::Followed;
+use super::phase::{OnClose, Opening, Phase, Policy};
 use crate::error::{OpenError, TryRecvError};
 use crate::protocol::join::Join;
 use crate::protocol::wait::Interrupter;
-use crate::subscriber::options::{PERMISSION_GRACE, SubscriberOptions};
-use crate::subscriber::raw::Account;
+use crate::subscriber::options::SubscriberOptions;
 use crate::subscriber::received::Received;
-
-/// Time between two looks at whether another ring has the name, in the first seconds of a wait and later.
-const LOOK_EVERY: Duration = Duration::from_millis(2);
-const LOOK_LATER: Duration = Duration::from_millis(20);
-const FIRST_SECONDS: Duration = Duration::from_secs(10);
-
-/// After this long without a ring, [`Event::Waiting`] says so.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The shortest time for which the ring that supersedes another is waited for: its publisher is at it.
 const REPLACEMENT: Duration = Duration::from_secs(5);
 
-/// What to do once the publisher has closed the ring: [`Follow::on_close`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OnClose {
-    /// End.
-    #[default]
-    End,
-    /// Wait for the next ring of the name, or for a publisher that takes over a closed ring that is kept.
-    Wait,
-}
-
 /// Follows the ring of one name, whatever happens to it: see [`follow`](crate::follow).
 pub struct Follow<S> {
-    file: RingFile,
-    open: Box<dyn FnMut(Join) -> Result<S, OpenError> + Send>,
-    policy: Policy,
-    phase: Phase,
+    pub(super) file: RingFile,
+    pub(super) open: Box<dyn FnMut(Join) -> Result<S, OpenError> + Send>,
+    pub(super) policy: Policy,
+    pub(super) phase: Phase,
     /// The ring that is open, or was left last: while it is mapped, no other file has its identity.
-    ring: Option<Open<S>>,
-    sums: Sums,
-    interrupter: Interrupter,
+    pub(super) ring: Option<Open<S>>,
+    pub(super) sums: Sums,
+    pub(super) interrupter: Interrupter,
     bytes: Vec<u8>,
 }
 
-struct Open<S> {
-    subscriber: S,
-    identity: Option<Identity>,
-}
-
-#[derive(Clone, Copy)]
-struct Policy {
-    join: Join,
-    rejoin: Join,
-    publisher_timeout: Duration,
-    on_close: OnClose,
-}
-
-#[derive(Clone, Copy)]
-enum Phase {
-    /// Looks for a ring: the first, or the one that supersedes the one before.
-    Opening(Opening),
-    /// Receives.
-    Receiving,
-    /// The ring has no publisher, which was told. Waits for one, here or under the name.
-    Left(Left),
-    Ended,
-}
-
-#[derive(Clone, Copy)]
-struct Opening {
-    /// When it first looked.
-    since: Option<Instant>,
-    timeout: Duration,
-    /// Since when the ring may not be read. It may still be in the making.
-    denied: Option<Instant>,
-    told_waiting: bool,
-    told_closed: bool,
-}
-
-#[derive(Clone, Copy)]
-struct Left {
-    /// `PublisherDead` or `Closed`.
-    end: TryRecvError,
-    since: Instant,
-    /// Another ring has the name. All that was left in this one was received after that was seen.
-    replaced: bool,
-    /// That ring could not be opened yet.
-    tried: bool,
-}
-
-impl Opening {
-    fn within(timeout: Duration) -> Self {
-        Opening { since: None, timeout, denied: None, told_waiting: false, told_closed: false }
-    }
+/// A ring that was opened.
+pub(super) struct Open<S> {
+    pub(super) subscriber: S,
+    pub(super) identity: Option<Identity>,
 }
 
 /// What a step found, before it is returned.
@@ -292,135 +228,9 @@ impl<S: Followed> Follow<S> {
         }))
     }
 
-    /// The ring has no publisher, and all its messages were received.
-    fn leave(&mut self, end: TryRecvError, now: Account) -> Result<Option<Event>, FollowError> {
-        let left = match self.phase {
-            Phase::Left(left) if left.end == end => left,
-            Phase::Ended => return Ok(None),
-            _ => {
-                let ends = end == TryRecvError::Closed && self.policy.on_close == OnClose::End;
-                let left = Left { end, since: Instant::now(), replaced: false, tried: false };
-                self.phase = if ends { Phase::Ended } else { Phase::Left(left) };
-                let sequence = now.sequence;
-                return Ok(Some(match end {
-                    TryRecvError::Closed => Event::Closed { sequence },
-                    _ => Event::PublisherGone { sequence },
-                }));
-            }
-        };
-        if left.replaced {
-            // The ring was drained once more after its name was taken. Nobody can publish here any more.
-            match self.open_next(true) {
-                Ok(event) => return Ok(Some(event)),
-                Err(error) if is_passing(&error) => {} // and gone again, or still in the making
-                Err(error) => {
-                    self.phase = Phase::Ended;
-                    return Err(FollowError::Reopen(error));
-                }
-            }
-        }
-        let identity = self.ring.as_ref().and_then(|ring| ring.identity);
-        // If no ring has the name, this one is still followed: a publisher may take it over.
-        let replaced = self.file.identity().is_some_and(|found| Some(found) != identity);
-        let tried = left.replaced;
-        if (tried || !replaced) && left.since.elapsed() >= self.policy.publisher_timeout {
-            self.phase = Phase::Ended;
-            return Err(FollowError::NoPublisher { waited: self.policy.publisher_timeout });
-        }
-        self.phase = Phase::Left(Left { replaced, tried, ..left });
-        Ok(None)
-    }
-
-    /// Opens the ring that is looked for, if it is there.
-    fn look_for_ring(&mut self, mut opening: Opening) -> Result<Option<Event>, FollowError> {
-        let is_first = self.ring.is_none();
-        let error = match if is_first { self.open_first() } else { self.open_next(false) } {
-            Ok(event) => return Ok(Some(event)),
-            Err(error) => error,
-        };
-        let now = Instant::now();
-        let waited = now.duration_since(*opening.since.get_or_insert(now));
-        let is_denied = matches!(error, OpenError::Permission { .. });
-        opening.denied = is_denied.then(|| opening.denied.unwrap_or(now));
-        let may_come = match opening.denied {
-            Some(since) => now.duration_since(since) < PERMISSION_GRACE,
-            None => is_passing(&error),
-        };
-        // The ring that supersedes another has its name from then on until it is closed and removed.
-        let closed_unseen = !is_first && !opening.told_closed && self.file.is_missing();
-        if !closed_unseen && (!may_come || waited >= opening.timeout) {
-            self.phase = Phase::Ended;
-            return Err(if is_first { FollowError::Open(error) } else { FollowError::Reopen(error) });
-        }
-        let told_waiting = opening.told_waiting;
-        opening.told_closed |= closed_unseen;
-        opening.told_waiting |= waited > PATIENCE;
-        let ends = closed_unseen && self.policy.on_close == OnClose::End;
-        self.phase = if ends { Phase::Ended } else { Phase::Opening(opening) };
-        if closed_unseen {
-            return Ok(Some(Event::ClosedUnseen));
-        }
-        Ok((opening.told_waiting && !told_waiting).then(|| Event::Waiting { reason: error.to_string() }))
-    }
-
-    fn open_first(&mut self) -> Result<Event, OpenError> {
-        let now = self.open(self.policy.join)?;
-        self.sums = Sums::new(now.first);
-        Ok(self.opened(Continuation::First))
-    }
-
-    /// Leaves the ring and opens the one that has the name.
-    fn open_next(&mut self, vanished: bool) -> Result<Event, OpenError> {
-        let Some(left) = self.account() else { return self.open_first() };
-        let all = self.sums.with(left);
-        // A number that is asked for and has not come is waited for in the new ring, too.
-        let waits_for_first = matches!(self.policy.join, Join::Sequence(_)) && all.first == all.next;
-        let join = if waits_for_first { Join::Sequence(left.sequence) } else { self.policy.rejoin };
-        let now = self.open(join)?;
-        let continues = self.sums.reopen(left, (self.base(), now.first), vanished && !waits_for_first);
-        Ok(self.opened(continues))
-    }
-
-    /// Opens the ring again and goes on at the same number: for a program that finds that what belongs to the ring was replaced,
-    /// such as the table of a [`KeyedSubscriber`](crate::KeyedSubscriber). The event is always [`Event::Opened`].
-    ///
-    /// # Errors
-    /// [`OpenError`]; the ring before stays open.
-    pub fn reopen(&mut self) -> Result<Event, OpenError> {
-        let Some(left) = self.account() else { return self.open_first() };
-        let now = self.open(Join::Sequence(left.sequence))?;
-        let continues = self.sums.reopen(left, (self.base(), now.first), false);
-        Ok(self.opened(continues))
-    }
-
-    /// Opens the ring that has the name, in the place of the one that is open.
-    fn open(&mut self, join: Join) -> Result<Account, OpenError> {
-        let (mut subscriber, identity) = self.file.open(|| (self.open)(join))?;
-        subscriber.core_mut().set_interrupter(self.interrupter.clone());
-        let now = subscriber.core().account();
-        self.ring = Some(Open { subscriber, identity });
-        self.phase = Phase::Receiving;
-        Ok(now)
-    }
-
-    fn opened(&self, continues: Continuation) -> Event {
-        let core = self.ring.as_ref().expect("it was opened a moment ago").subscriber.core();
-        let (Account { first, epoch, .. }, capacity) = (core.account(), core.capacity());
-        Event::Opened { path: self.file.path().to_owned(), first, epoch, capacity, continues }
-    }
-
-    /// Where the numbers of the open ring begin.
-    fn base(&self) -> u64 {
-        self.ring.as_ref().map_or(0, |ring| ring.subscriber.core().base())
-    }
-
-    fn account(&self) -> Option<Account> {
-        self.ring.as_ref().map(|ring| ring.subscriber.core().account())
-    }
-
     /// Sleeps until it is worth looking again, or `until`. Returns whether it was interrupted.
     fn sleep(&mut self, until: Option<Instant>) -> bool {
-        let Some(look_at) = self.look_again_at() else { return false };
+        let Some(look_at) = self.phase.look_again_at() else { return false };
         let wake_at = until.map_or(look_at, |until| until.min(look_at));
         match (self.phase, &mut self.ring) {
             // A takeover wakes at once.
@@ -432,19 +242,6 @@ impl<S: Followed> Follow<S> {
                 self.interrupter.take()
             }
         }
-    }
-
-    /// When to look again, at the latest: `None` while it receives, where the ring says when.
-    pub(super) fn look_again_at(&self) -> Option<Instant> {
-        let (since, at_once) = match self.phase {
-            Phase::Receiving => return None,
-            Phase::Ended => return Some(Instant::now()),
-            Phase::Opening(opening) => (opening.since, opening.since.is_none()),
-            Phase::Left(left) => (Some(left.since), left.replaced && !left.tried),
-        };
-        let is_long = since.is_some_and(|since| since.elapsed() >= FIRST_SECONDS);
-        let every = if is_long { LOOK_LATER } else { LOOK_EVERY };
-        Some(Instant::now() + if at_once { Duration::ZERO } else { every })
     }
 
     /// A handle with which another thread, or a signal handler, ends a wait in [`next`](Self::next) or
@@ -495,11 +292,6 @@ impl<S: Followed> Follow<S> {
     pub(super) fn rings(&self) -> u64 {
         self.overall().reopened + u64::from(self.ring.is_some())
     }
-}
-
-/// Whether the ring may be opened after a while.
-fn is_passing(error: &OpenError) -> bool {
-    matches!(error, OpenError::NotFound { .. } | OpenError::Unfinished { .. } | OpenError::NotServed { .. })
 }
 
 impl<S> std::fmt::Debug for Follow<S> {

@@ -116,9 +116,12 @@ mod follow;
 mod followed;
 mod notifier;
 mod options;
+mod phase;
+mod rings;
 
 pub use account::Overall;
 pub use event::{Continuation, Event, FollowError, Next};
-pub use follow::{Follow, OnClose};
+pub use follow::Follow;
 pub use followed::Followed;
 pub use notifier::FollowNotifier;
+pub use phase::OnClose;

@@ -57,7 +57,7 @@ impl FollowNotifier {
             }
             None => self.forget_ring(),
         }
-        let after = follow.look_again_at().map(|at| at.saturating_duration_since(Instant::now()));
+        let after = follow.phase.look_again_at().map(|at| at.saturating_duration_since(Instant::now()));
         // Zero would disarm the timer.
         let after = after.map_or(Duration::ZERO, |after| after.max(Duration::from_nanos(1)));
         let it_value = Timespec { tv_sec: after.as_secs() as i64, tv_nsec: i64::from(after.subsec_nanos()) };
