@@ -368,6 +368,31 @@ fn a_sealed_ring_is_followed_from_one_publisher_to_the_next() {
     assert_eq!(next(&mut follow), Next::End);
 }
 
+/// A relay goes on in the epoch of the relay before it: nothing but a message tells that it is there.
+#[test]
+fn a_relay_is_followed_to_the_next_within_an_epoch() {
+    let root = PrivateRoot::new();
+    let format = raw::MessageFormat::of::<u64>;
+    let relay =
+        |from| raw::RelayPublisher::options("r", format()).root(&root).capacity(64).create_relay(from, 5).unwrap();
+    let mut publisher = relay(100);
+    let mut follow = subscriber(&root).follow();
+    assert_eq!(opened(&mut follow), (100, Continuation::First));
+    for number in [100, 101, 103] {
+        publisher.leave();
+        assert_eq!(event(&mut follow), Event::PublisherGone { sequence: number });
+        assert_eq!(follow.try_next().unwrap(), Next::Empty);
+        publisher = relay(number);
+        if number == 101 {
+            publisher.pass_over(102);
+            assert_eq!(event(&mut follow), Event::Lagged { missed: 1 });
+        }
+        let number = publisher.published();
+        publisher.publish(&[7; 8]);
+        expect(&mut follow, number, 5, &u64::from_ne_bytes([7; 8]));
+    }
+}
+
 #[test]
 fn a_cut_off_ring_ends_it() {
     feed_ring::guard::install().unwrap();

@@ -59,7 +59,8 @@ pub enum Event {
         /// The first sequence whose epoch is known again.
         until: u64,
     },
-    /// The publisher died or left, and all its messages were returned. If another comes, `Restarted` or `Opened` says so.
+    /// The publisher died or left, and all its messages were returned. If another comes, `Restarted` or `Opened` says so;
+    /// after a [`RelayPublisher`](crate::raw::RelayPublisher), whose successor goes on in the same epoch, the next message does.
     PublisherGone {
         /// The number that the next message would have had.
         sequence: u64,

@@ -201,18 +201,19 @@ impl<S: Followed> Follow<S> {
     pub fn handle(&mut self, error: TryRecvError) -> Result<Option<Event>, FollowError> {
         let Some(ring) = &self.ring else { return Ok(None) };
         let now = ring.subscriber.core().account();
+        let goes_on = !matches!(error, TryRecvError::PublisherDead | TryRecvError::Closed);
+        if goes_on && matches!(self.phase, Phase::Left(_)) {
+            // There is a publisher again.
+            self.phase = Phase::Receiving;
+        }
         Ok(Some(match error {
             TryRecvError::Empty => return Ok(None),
             TryRecvError::Lagged { missed } => Event::Lagged { missed },
             TryRecvError::Restarted { epoch, sequence } => {
                 self.sums.note_restart(now);
-                self.phase = Phase::Receiving;
                 Event::Restarted { epoch, sequence }
             }
-            TryRecvError::RestartsUnknown { until } => {
-                self.phase = Phase::Receiving;
-                Event::RestartsUnknown { until }
-            }
+            TryRecvError::RestartsUnknown { until } => Event::RestartsUnknown { until },
             TryRecvError::PublisherDead | TryRecvError::Closed => return self.leave(error, now),
             TryRecvError::Superseded => {
                 if matches!(self.phase, Phase::Opening(_) | Phase::Ended) {
@@ -234,9 +235,7 @@ impl<S: Followed> Follow<S> {
         let wake_at = until.map_or(look_at, |until| until.min(look_at));
         match (self.phase, &mut self.ring) {
             // A takeover wakes at once.
-            (Phase::Left(_), Some(ring)) if !ring.subscriber.core().publisher_is_alive() => {
-                ring.subscriber.core_mut().wait_for_publisher(wake_at)
-            }
+            (Phase::Left(_), Some(ring)) => ring.subscriber.core_mut().wait_for_publisher(wake_at),
             _ => {
                 self.interrupter.sleep(wake_at);
                 self.interrupter.take()

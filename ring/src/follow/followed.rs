@@ -65,8 +65,6 @@ mod sealed {
         /// Waits for a publisher, or for another event to return. Returns whether it was interrupted.
         fn wait_for_publisher(&mut self, until: Instant) -> bool;
 
-        fn publisher_is_alive(&self) -> bool;
-
         fn notifier(&self) -> io::Result<Notifier>;
 
         fn arm(&self, notifier: &Notifier);
@@ -94,10 +92,6 @@ impl<M, P: Place> sealed::Core for Receiver<M, P> {
 
     fn wait_for_publisher(&mut self, until: Instant) -> bool {
         self.wait_for_publisher_until(Some(until)) == PublisherWait::Interrupted
-    }
-
-    fn publisher_is_alive(&self) -> bool {
-        Receiver::publisher_is_alive(self)
     }
 
     fn notifier(&self) -> io::Result<Notifier> {

@@ -58,6 +58,8 @@ pub(super) struct Opening {
 pub(super) struct Left {
     /// `PublisherDead` or `Closed`.
     pub(super) end: TryRecvError,
+    /// The number that was to come next.
+    pub(super) sequence: u64,
     pub(super) since: Instant,
     /// Another ring has the name. All that was left in this one was received after that was seen.
     pub(super) replaced: bool,

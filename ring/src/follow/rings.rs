@@ -19,13 +19,14 @@ impl<S: Followed> Follow<S> {
     /// The ring has no publisher, and all its messages were received.
     pub(super) fn leave(&mut self, end: TryRecvError, now: Account) -> Result<Option<Event>, FollowError> {
         let left = match self.phase {
-            Phase::Left(left) if left.end == end => left,
+            // What was received since came from another publisher.
+            Phase::Left(left) if left.end == end && left.sequence == now.sequence => left,
             Phase::Ended => return Ok(None),
             _ => {
                 let ends = end == TryRecvError::Closed && self.policy.on_close == OnClose::End;
-                let left = Left { end, since: Instant::now(), replaced: false, tried: false };
-                self.phase = if ends { Phase::Ended } else { Phase::Left(left) };
                 let sequence = now.sequence;
+                let left = Left { end, sequence, since: Instant::now(), replaced: false, tried: false };
+                self.phase = if ends { Phase::Ended } else { Phase::Left(left) };
                 return Ok(Some(match end {
                     TryRecvError::Closed => Event::Closed { sequence },
                     _ => Event::PublisherGone { sequence },
