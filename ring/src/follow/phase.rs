@@ -10,7 +10,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(2);
 const LOOK_LATER: Duration = Duration::from_millis(20);
 const FIRST_SECONDS: Duration = Duration::from_secs(10);
 
-/// What to do once the publisher has closed the ring: [`Follow::on_close`].
+/// What to do once the publisher has closed the ring: [`Follow::on_close`](super::Follow::on_close).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnClose {
     /// End.
