@@ -14,6 +14,8 @@ pub enum Error {
     Ring(TryRecvError),
     /// It could not wait, because the descriptor or its thread could not be made, or the runtime is shutting down. No
     /// message is lost by that: the next call tries again.
-    #[error("cannot wait for the ring: {0}: raise the limits on threads (ulimit -u) and open files (ulimit -n), or leave the runtime running")]
+    #[error(
+        "cannot wait for the ring: {0}: raise the limits on threads (ulimit -u) and open files (ulimit -n), or leave the runtime running"
+    )]
     Wait(#[source] io::Error),
 }

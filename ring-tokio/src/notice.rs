@@ -41,7 +41,12 @@ impl AsRawFd for Registered {
 impl Notice {
     /// Waits until the notifier reports what is awaited. It may report it when there is nothing, so the caller looks
     /// again. Cancelling a wait leaves the notifier armed, and the next wait goes on with it.
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, source: &impl Source, awaited: Awaited) -> Poll<io::Result<()>> {
+    pub(crate) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        source: &impl Source,
+        awaited: Awaited,
+    ) -> Poll<io::Result<()>> {
         let registered = match &self.registered {
             Some(registered) => registered,
             None => self.registered.insert(register(source.notifier()?)?),
