@@ -3,6 +3,7 @@
 use std::io;
 
 use feed_ring::TryRecvError;
+use feed_ring::follow::FollowError;
 
 /// Why [`recv`](crate::AsyncSubscriber::recv) returned no message, and what a stream has in place of one.
 #[derive(Debug, thiserror::Error)]
@@ -12,6 +13,9 @@ pub enum Error {
     /// [`Empty`](TryRecvError::Empty).
     #[error(transparent)]
     Ring(TryRecvError),
+    /// Following a ring ended, and not because the ring was closed. Only of [`AsyncFollow`](crate::AsyncFollow).
+    #[error(transparent)]
+    Follow(FollowError),
     /// It could not wait, because the descriptor or its thread could not be made, or the runtime is shutting down. No
     /// message is lost by that: the next call tries again.
     #[error(

@@ -40,6 +40,8 @@
 //! }
 //! ```
 //!
+//! A ring may be replaced by another of its name. [`AsyncFollow`] goes from one to the next.
+//!
 //! # Cancelling
 //!
 //! A future that is dropped before it is ready has received nothing. So `select!` with timers and other sources loses no
@@ -66,12 +68,14 @@
 //! [`WaitStrategy::Spin`](feed_ring::WaitStrategy::Spin).
 
 mod error;
+mod follow;
 mod notice;
 mod records;
 mod source;
 mod subscriber;
 
 pub use error::Error;
+pub use follow::{AsyncFollow, Follows, Item};
 pub use records::{OwnedRecord, RecordBatch};
 pub use source::Source;
 pub use subscriber::AsyncSubscriber;

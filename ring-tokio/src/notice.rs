@@ -1,4 +1,4 @@
-//! Waiting for the notifier's descriptor, within the runtime.
+//! Waiting for a notifier's descriptor, within the runtime.
 #![allow(unsafe_code)] // a descriptor registered with tokio
 
 use std::io;
@@ -6,83 +6,79 @@ use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::task::{Context, Poll, ready};
 
 use feed_ring::Notifier;
+use feed_ring::follow::FollowNotifier;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use crate::source::Source;
+/// A notifier, made when it is needed for the first time, and registered with the runtime.
+#[derive(Debug)]
+pub(crate) struct Notice<N: AsFd>(Option<AsyncFd<Registered<N>>>);
 
-/// What is waited for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Awaited {
-    /// A message or an event.
-    Anything,
-    /// A publisher, or an event.
-    Publisher,
+/// A descriptor that becomes readable once after it was armed.
+pub(crate) trait Wakes: AsFd {
+    /// Makes it unreadable.
+    fn clear(&self);
 }
 
-/// A subscriber's notifier, made when the subscriber waits for the first time, and registered with the runtime.
-#[derive(Debug, Default)]
-pub(crate) struct Notice {
-    registered: Option<AsyncFd<Registered>>,
-    /// What the notifier was armed for and has not reported yet.
-    armed: Option<Awaited>,
+impl Wakes for Notifier {
+    fn clear(&self) {
+        Notifier::clear(self);
+    }
+}
+
+impl Wakes for FollowNotifier {
+    fn clear(&self) {
+        FollowNotifier::clear(self);
+    }
 }
 
 /// A notifier by its descriptor's number.
 #[derive(Debug)]
-struct Registered(Notifier);
+struct Registered<N>(N);
 
-impl AsRawFd for Registered {
+impl<N: AsFd> AsRawFd for Registered<N> {
     fn as_raw_fd(&self) -> RawFd {
         self.0.as_fd().as_raw_fd()
     }
 }
 
-impl Notice {
-    /// Waits until the notifier reports what is awaited. It may report it when there is nothing, so the caller looks
-    /// again. Cancelling a wait leaves the notifier armed, and the next wait goes on with it.
+impl<N: Wakes> Notice<N> {
+    /// None yet.
+    pub(crate) fn new() -> Self {
+        Notice(None)
+    }
+
+    /// Arms the notifier by `arm`, and waits until it is readable. It may be so when there is nothing, so the caller looks
+    /// again. `make` makes the notifier if there is none.
     pub(crate) fn poll(
         &mut self,
         cx: &mut Context<'_>,
-        source: &impl Source,
-        awaited: Awaited,
+        make: impl FnOnce() -> io::Result<N>,
+        arm: impl FnOnce(&mut N) -> io::Result<()>,
     ) -> Poll<io::Result<()>> {
-        let registered = match &self.registered {
+        let registered = match &mut self.0 {
             Some(registered) => registered,
-            None => self.registered.insert(register(source.notifier()?)?),
+            None => self.0.insert(register(make()?)?),
         };
-        let Registered(notifier) = registered.get_ref();
-        if self.armed != Some(awaited) {
-            match awaited {
-                Awaited::Anything => source.arm(notifier),
-                Awaited::Publisher => source.arm_for_publisher(notifier),
-            }
-            self.armed = Some(awaited);
-        }
+        arm(&mut registered.get_mut().0)?;
         match ready!(registered.poll_read_ready(cx)) {
             Ok(mut readable) => {
                 // In this order: what comes in between makes it readable again.
-                notifier.clear();
+                registered.get_ref().0.clear();
                 readable.clear_ready();
-                self.armed = None;
                 Poll::Ready(Ok(()))
             }
-            // The runtime is shutting down. Another one may wait for the same subscriber.
+            // The runtime is shutting down. Another one may wait for the same ring.
             Err(error) => {
-                *self = Self::default();
+                self.0 = None;
                 Poll::Ready(Err(error))
             }
         }
     }
-
-    /// The caller was told something, so the notifier has to wait for something else.
-    pub(crate) fn caller_was_told(&mut self) {
-        self.armed = None;
-    }
 }
 
 /// Registers the descriptor with the runtime of this thread.
-fn register(notifier: Notifier) -> io::Result<AsyncFd<Registered>> {
+fn register<N: AsFd>(notifier: N) -> io::Result<AsyncFd<Registered<N>>> {
     // SAFETY: the notifier has its descriptor open until it is dropped, always the same one, and nothing replaces the
     // notifier in there.
     let registered = unsafe { AsyncFd::register_with_interest(Registered(notifier), Interest::READABLE) };

@@ -5,13 +5,22 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use feed_ring::TryRecvError;
+use feed_ring::{Notifier, TryRecvError};
 use futures_core::stream::{FusedStream, Stream};
 use tokio::task::coop::poll_proceed;
 
 use crate::error::Error;
-use crate::notice::{Awaited, Notice};
+use crate::notice::Notice;
 use crate::source::Source;
+
+/// What is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Awaited {
+    /// A message or an event.
+    Anything,
+    /// A publisher, or an event.
+    Publisher,
+}
 
 /// A [subscriber](Source) of the core crate within a tokio runtime: see the [crate](crate).
 ///
@@ -38,7 +47,9 @@ use crate::source::Source;
 pub struct AsyncSubscriber<S> {
     source: S,
     buffer: Vec<u8>,
-    notice: Notice,
+    notice: Notice<Notifier>,
+    /// What the notifier was armed for and has not reported yet.
+    armed: Option<Awaited>,
     /// Whether the publisher's death was the last thing that the caller was told.
     told_death: bool,
     /// Whether the stream ended.
@@ -49,7 +60,14 @@ impl<S: Source> AsyncSubscriber<S> {
     /// Wraps a subscriber. Starts nothing: a subscriber that never has to wait needs neither a thread nor a descriptor.
     pub fn new(subscriber: S) -> Self {
         let buffer = subscriber.buffer();
-        AsyncSubscriber { source: subscriber, buffer, notice: Notice::default(), told_death: false, ended: false }
+        AsyncSubscriber {
+            source: subscriber,
+            buffer,
+            notice: Notice::new(),
+            armed: None,
+            told_death: false,
+            ended: false,
+        }
     }
 
     /// Waits for the next message and receives it. A message that is there is received without a system call.
@@ -125,7 +143,7 @@ impl<S: Source> AsyncSubscriber<S> {
             let result = receive(&mut self.source, &mut self.buffer);
             self.told(result.as_ref().err());
             if let Err(TryRecvError::Empty) = result {
-                ready!(self.notice.poll(cx, &self.source, Awaited::Anything)).map_err(Error::Wait)?;
+                ready!(self.poll_notice(cx, Awaited::Anything)).map_err(Error::Wait)?;
                 budget.made_progress();
                 continue;
             }
@@ -143,16 +161,34 @@ impl<S: Source> AsyncSubscriber<S> {
                 self.ended = false;
                 return Poll::Ready(Ok(()));
             }
-            ready!(self.notice.poll(cx, &self.source, Awaited::Publisher))?;
+            ready!(self.poll_notice(cx, Awaited::Publisher))?;
             budget.made_progress();
         }
+    }
+
+    /// Waits until the notifier reports what is awaited. A wait that was dropped left it armed, and the next goes on with it.
+    fn poll_notice(&mut self, cx: &mut Context<'_>, awaited: Awaited) -> Poll<io::Result<()>> {
+        let AsyncSubscriber { source, notice, armed, .. } = self;
+        let arm = |notifier: &mut Notifier| {
+            if *armed != Some(awaited) {
+                match awaited {
+                    Awaited::Anything => source.arm(notifier),
+                    Awaited::Publisher => source.arm_for_publisher(notifier),
+                }
+                *armed = Some(awaited);
+            }
+            Ok(())
+        };
+        let result = ready!(notice.poll(cx, || source.notifier(), arm));
+        self.armed = None;
+        Poll::Ready(result)
     }
 
     /// Notes what the caller is told, if it is anything.
     #[inline]
     fn told(&mut self, error: Option<&TryRecvError>) {
         if error != Some(&TryRecvError::Empty) {
-            self.notice.caller_was_told();
+            self.armed = None;
             self.told_death = error == Some(&TryRecvError::PublisherDead);
         }
     }
@@ -181,7 +217,7 @@ impl<S: Source> Stream for AsyncSubscriber<S> {
                     | TryRecvError::RestartsUnknown { .. }
                     | TryRecvError::PublisherDead
             ),
-            Err(Error::Wait(_)) => true,
+            Err(_) => true,
         };
         Poll::Ready(Some(taken.map(|taken| S::own(taken, &this.buffer))))
     }
