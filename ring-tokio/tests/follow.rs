@@ -65,7 +65,7 @@ fn follows<S: Follows>(root: &PrivateRoot, mut follow: AsyncFollow<S>, number: i
         let publishing = scope.spawn(|| publish(root, ChaCha8Rng::seed_from_u64(seed ^ 1), &done));
         let _ended = Done(&done);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let (mut next, mut messages, mut cancelled, mut closed) = (0, 0, 0, false);
+        let (mut next, mut messages, mut cancelled, mut closed, mut unseen) = (0, 0, 0, false, false);
         runtime.block_on(async {
             loop {
                 let item = if rng.random_bool(0.05) {
@@ -92,6 +92,8 @@ fn follows<S: Follows>(root: &PrivateRoot, mut follow: AsyncFollow<S>, number: i
                         Item::Event(Event::Opened { continues: Continuation::Continued { gap }, .. }) => next += gap,
                         Item::Event(Event::Opened { continues, .. }) => assert_eq!(continues, Continuation::First),
                         Item::Event(Event::Closed { sequence }) => closed = sequence == next,
+                        // The last ring was there too short a time. What it carried is not counted.
+                        Item::Event(Event::ClosedUnseen) => unseen = true,
                         Item::Event(_) => {}
                     },
                 }
@@ -100,7 +102,8 @@ fn follows<S: Follows>(root: &PrivateRoot, mut follow: AsyncFollow<S>, number: i
         let published = publishing.join().unwrap();
         let all = follow.into_inner().overall();
         assert_eq!(all.first + all.received + all.lost + all.skipped, all.next);
-        assert_eq!((all.next, next, all.received, closed), (published, published, messages, true), "{all:?}");
+        assert_eq!((all.next, all.received, closed), (next, messages, !unseen), "{all:?}");
+        assert!(next == published || unseen && next < published, "{published} {all:?}");
         assert!(cancelled >= CANCELLATIONS && all.restarts + all.reopened > 0, "{cancelled} {all:?}");
         println!("{cancelled} cancellations, {all:?}");
     });
