@@ -40,7 +40,7 @@ const BENCHES: &[&[&str]] = &[
 const CRATES: &[&[&str]] = &[
     &["ring-derive", "testing"],
     &["ring"],
-    &["feed", "program"],
+    &["ring-tokio", "feed", "program"],
     &["feed-publisher", "feed-subscriber", "ringctl", "hot-path", "loom-tests", "chaos", "benches"],
     &["install"],
 ];

@@ -63,7 +63,8 @@
 //!
 //! A message that is there is received without a system call and without an allocation; a stream of bytes or records allocates
 //! each message. A wait is one system call to arm the notifier. Waking up takes two steps, where a blocking subscriber
-//! takes one: the publisher wakes the notifier's thread, and this thread wakes the runtime. `examples/wakeup.rs` measures both.
+//! takes one: the publisher wakes the notifier's thread, and this thread wakes the runtime. In one run of `examples/wakeup.rs` on two busy
+//! virtual cores (Linux 6.18), half of the messages arrived within 16.5 µs, and blocked within 9.5 µs: 1.7 times as long.
 //! Whoever needs the lowest latency receives on a thread of its own, with
 //! [`WaitStrategy::Spin`](feed_ring::WaitStrategy::Spin).
 
