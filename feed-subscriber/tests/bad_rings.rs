@@ -66,8 +66,8 @@ fn a_call_that_the_kernel_refuses() {
 #[test]
 fn another_abi() {
     let root = PrivateRoot::new();
-    damage(&kept(&root), 1, 3);
-    assert_refused(&root, &["feed.ring/segment: ABI 3, this program speaks 1 and 2: rebuild the older side"]);
+    damage(&kept(&root), 1, 4);
+    assert_refused(&root, &["feed.ring/segment: ABI 4, this program speaks 1 to 3: rebuild the older side"]);
 }
 
 #[test]

@@ -3,10 +3,10 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::format::layout::{ABI, MAX_CAPACITY, MAX_SEQUENCE};
+use crate::format::layout::{ABI, MAX_CAPACITY, MAX_SEQUENCE, RELAYED_ABI};
 use crate::format::name::NameError;
 use crate::format::records::{MAX_SLOT, SLOT};
-use crate::format::rows::{self, MAX_COPIES, SegmentKind};
+use crate::format::rows::{MAX_COPIES, SegmentKind};
 use crate::placement::PlacementError;
 
 /// Why no ring was created. A failed creation leaves no files behind.
@@ -240,7 +240,7 @@ pub enum OpenError {
         path: PathBuf,
     },
     /// The ring has another ABI version.
-    #[error("{}: ABI {found}, this program speaks {ABI} and {}: rebuild the older side", path.display(), rows::ABI)]
+    #[error("{}: ABI {found}, this program speaks {ABI} to {RELAYED_ABI}: rebuild the older side", path.display())]
     Abi {
         /// The ring's segment.
         path: PathBuf,

@@ -14,7 +14,7 @@ fn dead_rings_are_removed_and_others_kept() {
     dead(&root, "dead");
     superseded(&root, "superseded");
     put(&closed(&root, "damaged").join("segment"), 50, 3);
-    put(&dead(&root, "newer").join("segment"), 1, 3);
+    put(&dead(&root, "newer").join("segment"), 1, 4);
     dead(&root, "watched");
     let foreign = dead(&root, "shared");
     fs::write(foreign.join("notes.txt"), "mine").unwrap();

@@ -425,7 +425,7 @@ fn leftovers_are_named() {
     assert_eq!(check["now"], format!("ringctl --root {} clean", root.path().display()));
     // A ring that cannot be read may be live and another user's.
     let root = PrivateRoot::new();
-    put(&closed(&root, "newer").join("segment"), 1, 3);
+    put(&closed(&root, "newer").join("segment"), 1, 4);
     put(&closed(&root, "damaged").join("segment"), 50, 3);
     let check = machine.check(&root, "leftover rings");
     assert_eq!(

@@ -236,7 +236,7 @@ fn a_ring_that_may_not_be_read() {
 fn a_ring_of_another_abi() {
     let state = State { ends: true, ..State::new() };
     let _publisher = live(&state.root, "q");
-    put(&state.root.path().join("q.ring/segment"), 1, 3);
+    put(&state.root.path().join("q.ring/segment"), 1, 4);
     insta::assert_snapshot!(state.table());
 }
 

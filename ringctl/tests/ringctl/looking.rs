@@ -23,7 +23,7 @@ fn every_state(root: &PrivateRoot) -> feed_testing::Child {
     dead(root, "dead");
     superseded(root, "superseded");
     put(&closed(root, "damaged").join("segment"), 50, 3);
-    put(&closed(root, "newer").join("segment"), 1, 3);
+    put(&closed(root, "newer").join("segment"), 1, 4);
     no_rings(root);
     live(root, "live")
 }
@@ -49,7 +49,7 @@ fn list_shows_every_state() {
     file: cannot be looked at (owner ?): ROOT/file.ring: not a ring: no directory, a ring's directory expected: choose another name, or move it away
     folder: cannot be looked at (owner ?): ROOT/folder.ring: not a ring: a directory without a segment, a ring expected: choose another name, or move it away
     link: cannot be looked at (owner ?): ROOT/link.ring: not a ring: no directory, a ring's directory expected: choose another name, or move it away
-    newer: cannot be looked at (owner ?): ROOT/newer.ring/segment: ABI 3, this program speaks 1 and 2: rebuild the older side
+    newer: cannot be looked at (owner ?): ROOT/newer.ring/segment: ABI 4, this program speaks 1 to 3: rebuild the older side
     "#);
     drop(subscriber);
 }
@@ -199,7 +199,7 @@ fn verify_says_what_is_wrong_and_where() {
     folder: ROOT/folder.ring: not a ring: a directory without a segment, a ring expected: choose another name, or move it away
     link: ROOT/link.ring: not a ring: no directory, a ring's directory expected: choose another name, or move it away
     live: fine (8 slots)
-    newer: ROOT/newer.ring/segment: ABI 3, this program speaks 1 and 2: rebuild the older side
+    newer: ROOT/newer.ring/segment: ABI 4, this program speaks 1 to 3: rebuild the older side
     slots: slot 3: found message 4 (10); expected message 19 (40)
     slots: slot 6: found never written; expected message 14 (30)
     superseded: fine (8 slots)
