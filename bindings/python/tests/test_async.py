@@ -1,6 +1,7 @@
 """asyncio: nothing is lost by a cancellation, and other tasks run."""
 
 import asyncio
+import os
 import random
 
 import numpy as np
@@ -185,3 +186,35 @@ def test_many_rings_in_one_loop(root):
         return await asyncio.gather(*tasks)
 
     assert asyncio.run(main()) == [[100 * number + turn for turn in range(20)] for number in range(8)]
+
+
+@pytest.mark.parametrize("events", ["raise", "yield"])
+@pytest.mark.parametrize("how", ["a task", "a thread"])
+@pytest.mark.parametrize("call", ["recv_async", "wait_for_publisher_async"])
+def test_close_ends_the_wait_of_a_task(root, call, how, events):
+    publisher = feed_ring.publish("ticks", "u8", root=root, capacity=64)
+    subscriber = feed_ring.subscribe("ticks", root=root, events=events)
+    if call == "wait_for_publisher_async":
+        publisher.leave()
+
+    async def main():
+        task = asyncio.create_task(getattr(subscriber, call)())
+        await asyncio.sleep(0.05)
+        assert not task.done()
+        if how == "a task":
+            subscriber.close()
+        else:
+            await asyncio.to_thread(subscriber.close)
+        # Takes the number of a descriptor that was closed too early.
+        reader, writer = os.pipe()
+        came = asyncio.Event()
+        asyncio.get_running_loop().add_reader(reader, came.set)
+        with pytest.raises(feed_ring.HandleClosed):
+            await asyncio.wait_for(task, 10)
+        os.write(writer, b"1")
+        await asyncio.wait_for(came.wait(), 10)
+        asyncio.get_running_loop().remove_reader(reader)
+        os.close(reader)
+        os.close(writer)
+
+    asyncio.run(main())

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from functools import cached_property
-from typing import Any, AsyncIterator, Mapping, Optional, Sequence, Union
+from contextlib import suppress
+from functools import cached_property, partial
+from typing import Any, AsyncIterator, Callable, Mapping, Optional, Sequence, Union
 
 import numpy as np
 
@@ -38,7 +39,8 @@ class Subscriber(Subscription):
     One thread uses it at a time; another gets :class:`Busy`. After a fork the child gets :class:`Forked`.
     """
 
-    _waiting = False
+    # How to wake the task that waits, from any thread.
+    _wake: Optional[Callable[[], object]] = None
 
     @cached_property
     def kinds(self) -> Mapping[int, np.dtype[np.void]]:
@@ -89,24 +91,36 @@ class Subscriber(Subscription):
 
     async def _readable(self, for_publisher: bool = False) -> None:
         """Waits until there is something to receive. Receives nothing itself. Starts a thread, the first time."""
-        if self._waiting:
+        if self._wake is not None:
             raise Busy("another task waits for this subscriber: give each task one of its own")
         loop = asyncio.get_running_loop()
         came: asyncio.Future[None] = loop.create_future()
-        descriptor = self._descriptor()
+        # One of its own: whoever closes the subscriber meanwhile frees the number of the other.
+        descriptor = os.dup(self._descriptor())
 
         def wake() -> None:
             if not came.done():
                 came.set_result(None)
 
-        loop.add_reader(descriptor, wake)
-        self._waiting = True
         try:
+            loop.add_reader(descriptor, wake)
+            self._wake = partial(loop.call_soon_threadsafe, wake)
             self._arm(for_publisher)
             await came
         finally:
-            self._waiting = False
+            self._wake = None
             loop.remove_reader(descriptor)
+            os.close(descriptor)
+        if self.closed:
+            self._arm(for_publisher)  # raises HandleClosed
+
+    def close(self) -> None:
+        """Ends the subscription. A call in which another thread or a task waits ends with HandleClosed."""
+        super().close()
+        if wake := self._wake:
+            # A loop that is closed runs no task any more.
+            with suppress(RuntimeError):
+                wake()
 
     def __enter__(self) -> Subscriber:
         return self
