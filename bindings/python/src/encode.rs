@@ -1,9 +1,9 @@
 //! A value of Python's as the bytes of a message, a key or a value.
 
 use feed_ring::raw::MessageFormat;
-use numpy::{PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
+use numpy::{PyArrayDescr, PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 
 use crate::dtype::Messages;
 use crate::{arrays, errors};
@@ -12,8 +12,8 @@ use crate::{arrays, errors};
 pub(crate) struct Encoder {
     pub(crate) messages: Messages,
     names: Vec<String>,
-    /// The fields that are text: which of the fields, and how many bytes it has.
-    texts: Vec<(usize, usize)>,
+    /// The fields that are text or have some in them: which of the fields, and its type.
+    texts: Vec<(usize, Py<PyArrayDescr>)>,
     /// The message of one array element that values are put into.
     scratch: Py<PyUntypedArray>,
 }
@@ -25,12 +25,14 @@ impl Encoder {
         let (names, mut texts) = (dtype.names().unwrap_or_default(), Vec::new());
         for (index, name) in names.iter().enumerate() {
             let (field, _) = dtype.get_field(name)?;
-            if field.kind() == b'S' && !field.has_subarray() {
-                texts.push((index, field.itemsize()));
+            if has_text(&field)? {
+                texts.push((index, field.unbind()));
             }
         }
-        let scratch = arrays::empty(dtype, 1)?.unbind();
-        Ok(Encoder { messages, names, texts, scratch })
+        let mut scratch = arrays::empty(dtype, 1)?;
+        // No value is put between the fields that a schema's text leaves a gap between.
+        arrays::bytes_mut(&mut scratch)?.fill(0);
+        Ok(Encoder { messages, names, texts, scratch: scratch.unbind() })
     }
 
     /// Whether it is one value without a name of its own.
@@ -97,22 +99,62 @@ impl Encoder {
         Err(errors::wrong_type(format!("{found}: a structured scalar, or a tuple or dictionary with {names} expected")))
     }
 
-    /// numpy cuts a text that is too long, without a word.
     fn check_texts(&self, tuple: &Bound<'_, PyTuple>) -> PyResult<()> {
-        for (index, most) in &self.texts {
-            let Ok(text) = tuple.get_item(*index) else { continue };
-            let length = match text.cast::<PyBytes>() {
-                Ok(bytes) => bytes.as_bytes().len(),
-                Err(_) if text.is_instance_of::<PyString>() => text.len()?,
-                Err(_) => 0,
-            };
-            if length > *most {
-                return Err(errors::value(
-                    format!("{}: {text}, {length} bytes", self.names[*index]),
-                    &format!("at most {most}"),
-                ));
-            }
+        for (index, dtype) in &self.texts {
+            let Ok(value) = tuple.get_item(*index) else { continue };
+            check_text(&self.names[*index], dtype.bind(tuple.py()), &value)?;
         }
         Ok(())
     }
+}
+
+/// Whether numpy makes bytes of fixed length of what is put into a field of this type.
+fn has_text(dtype: &Bound<'_, PyArrayDescr>) -> PyResult<bool> {
+    if dtype.has_subarray() {
+        return has_text(&dtype.base());
+    }
+    for name in dtype.names().unwrap_or_default() {
+        if has_text(&dtype.get_field(&name)?.0)? {
+            return Ok(true);
+        }
+    }
+    Ok(!dtype.has_fields() && matches!(dtype.kind(), b'S' | b'V'))
+}
+
+/// Refuses what numpy would cut without a word: a text that is too long, and a number, whose digits it would write.
+fn check_text(name: &str, dtype: &Bound<'_, PyArrayDescr>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+    if dtype.has_subarray() {
+        return check_text(name, &dtype.base(), value);
+    }
+    // Of an array: each element, dimension by dimension. A tuple is a struct where one is expected.
+    let is_sequence = value.is_instance_of::<PyList>()
+        || value.is_instance_of::<PyTuple>() && !dtype.has_fields()
+        || value.cast::<PyUntypedArray>().is_ok_and(|array| array.ndim() > 0);
+    if is_sequence {
+        return value.try_iter()?.try_for_each(|element| check_text(name, dtype, &element?));
+    }
+    if dtype.has_fields() {
+        for (index, field) in dtype.names().unwrap_or_default().iter().enumerate() {
+            let (inner, _) = dtype.get_field(field)?;
+            // What is no struct, numpy refuses.
+            if let (true, Ok(value)) = (has_text(&inner)?, value.get_item(index)) {
+                check_text(&format!("{name}.{field}"), &inner, &value)?;
+            }
+        }
+        return Ok(());
+    }
+    let (length, most) = match value.cast::<PyBytes>() {
+        Ok(bytes) => (bytes.as_bytes().len(), dtype.itemsize()),
+        // numpy takes ASCII only.
+        Err(_) if value.is_instance_of::<PyString>() => (value.len()?, dtype.itemsize()),
+        // A number of 128 bits, as another message has it.
+        Err(_) if dtype.kind() == b'V' && arrays::is_scalar(value)? => (value.len()?, dtype.itemsize()),
+        Err(_) => {
+            return Err(errors::wrong_type(format!("{name}: {value}, {}: bytes or a str expected", value.get_type())));
+        }
+    };
+    if length > most {
+        return Err(errors::value(format!("{name}: {value}, {length} bytes"), &format!("at most {most}")));
+    }
+    Ok(())
 }

@@ -183,3 +183,40 @@ def test_a_second_publisher_is_refused(root):
             feed_ring.publish("ticks", "u8", root=root, capacity=64)
         assert isinstance(raised.value, feed_ring.AlreadyPublished) and isinstance(raised.value, feed_ring.CreateError)
         assert raised.value.path == publisher.path
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value"),
+    [
+        ("S4", b"ESH4A"), ("S4", 12345), ("S4", np.array(b"ESH4A")), ("S4", None), (("S4", (2,)), ["A", b"ESH4A"]),
+        (("S4", (2,)), np.array([b"A", b"ESH4A"])), (("S4", (2, 1)), [["A"], ["ESH4A"]]), (("S4", (2,)), "ESH4A"),
+        (np.dtype(([("side", "u1"), ("name", "S4")], (2,))), [(1, b"A"), (2, b"ESH4A")]),
+    ],
+)  # fmt: skip
+def test_what_numpy_would_cut_is_refused(root, dtype, value):
+    with feed_ring.publish("ticks", [("time", "u8"), ("text", dtype)], root=root, capacity=64) as publisher:
+        with pytest.raises((ValueError, TypeError), match="text.*(at most 4|bytes or a str expected)"):
+            publisher.publish((1, value))
+        assert publisher.published == 0
+
+
+def test_texts_within_arrays_and_structs(root):
+    dtype = [("texts", "S4", (2,)), ("levels", [("side", "u1"), ("name", "S4")], (2,))]
+    with feed_ring.publish("ticks", dtype, root=root, capacity=64) as publisher:
+        subscriber = feed_ring.subscribe("ticks", root=root)
+        publisher.publish(([b"ESH4", "A"], [(1, b"ESH4"), (2, "")]))
+        message = subscriber.recv()
+        assert message["texts"].tolist() == [b"ESH4", b"A"]
+        publisher.publish((message["texts"], message["levels"]))
+        assert subscriber.recv().tobytes() == message.tobytes()
+
+
+def test_nothing_of_this_programs_memory_is_published(root):
+    schema = "Gap 16 8\nside u8 0\nprice u64 8\n"
+    # The memory that numpy uses again.
+    del [np.full(16, 98, "u1") for _ in range(1000)][:]
+    with feed_ring.publish("ticks", schema=schema, root=root, capacity=64) as publisher:
+        subscriber = feed_ring.subscribe("ticks", root=root)
+        for _ in range(20):
+            publisher.publish((1, 2))
+            assert subscriber.recv().tobytes() == bytes([1] + 7 * [0] + [2] + 7 * [0])
