@@ -12,7 +12,10 @@ use crate::errors;
 /// bytes without the zeros at their end. Numbers of 128 bits are `V16`: their bytes.
 pub(crate) fn of_format<'py>(py: Python<'py>, format: &MessageFormat) -> PyResult<Bound<'py, PyArrayDescr>> {
     let message = MessageType::parse(format.schema()).map_err(|error| wrong(py, &error.to_string()))?;
-    let dtype = PyArrayDescr::new(py, structure(py, &message.fields, message.size)?)?;
+    // numpy has rules that a schema has not: on names, sizes, dimensions.
+    let made = structure(py, &message.fields, message.size).and_then(|fields| PyArrayDescr::new(py, fields));
+    let dtype =
+        made.map_err(|error| wrong(py, &format!("numpy has no dtype for messages {}: {error}", message.name)))?;
     let (found, expected) = (dtype.itemsize(), format.size());
     if found == expected {
         Ok(dtype)

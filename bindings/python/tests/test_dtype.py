@@ -79,3 +79,15 @@ def test_what_is_no_schema_is_refused():
         feed_ring.dtype_of("T 8 8\nprice i65 0\n")
     with pytest.raises(feed_ring.WrongDtype, match="one word expected"):
         feed_ring.schema_of("u4", "two words")
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        "T 16 8\nprice u64 0\nprice u64 8\n", "T 2147483648 1\ntext [u8;2147483648] 0\n",
+        "T 2147483648 8\nprices [u64;268435456] 0\n",
+    ],
+)  # fmt: skip
+def test_a_schema_that_numpy_has_no_dtype_for_is_refused(schema):
+    with pytest.raises(feed_ring.WrongDtype, match="numpy has no dtype for messages T: "):
+        feed_ring.dtype_of(schema)
