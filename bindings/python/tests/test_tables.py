@@ -121,3 +121,12 @@ def test_sealed(root):
         writer.store(b"A", 1)
         with feed_ring.open_table(path=root / "last.sock") as table:
             assert table.to_dict() == {b"A": 1}
+
+
+@pytest.mark.parametrize("key", [("u4", (2,)), [("leg", "u4", (2,)), ("side", "u1")]])
+def test_keys_with_arrays(root, key):
+    value = (1, 2) if isinstance(key, tuple) else ((1, 2), 3)
+    with feed_ring.make_table("spreads", key, "u8", root=root, capacity=4) as writer:
+        writer.store(value if isinstance(key, list) else (value,), 5)
+        table = feed_ring.open_table("spreads", root=root)
+        assert table.to_dict() == {value: 5}

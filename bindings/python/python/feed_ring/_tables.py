@@ -119,8 +119,16 @@ def _end(writer: Union[TableWriting, CellWriting], kind: Optional[Type[BaseExcep
 def _plain(values: npt.NDArray[np.void], tuples: bool) -> Any:
     """Elements as a program wants them: numbers and bytes, tuples, or structured scalars."""
     if values.dtype.names == ("value",):
-        return values["value"].tolist()
-    return values.tolist() if tuples else values
+        values = values["value"]
+        return list(map(_hashable, values.tolist())) if tuples else values.tolist()
+    return list(map(_hashable, values.tolist())) if tuples else values
+
+
+def _hashable(value: Any) -> Any:
+    """Arrays within a key as tuples, which a dictionary takes and a writer too."""
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    return tuple(map(_hashable, value)) if isinstance(value, (list, tuple)) else value
 
 
 def open_table(
