@@ -52,7 +52,7 @@ pub(crate) fn bytes_mut<'a>(array: &'a mut Bound<'_, PyUntypedArray>) -> PyResul
 
 /// Where the elements of an array are, and how many bytes they take.
 fn memory(array: &Bound<'_, PyUntypedArray>) -> PyResult<(*mut u8, usize)> {
-    if array.ndim() > 1 || !array.is_c_contiguous() {
+    if array.ndim() != 1 || !array.is_c_contiguous() {
         let found = format!("an array of {} dimensions, contiguous: {}", array.ndim(), array.is_c_contiguous());
         return Err(errors::value(found, "a contiguous array of one dimension (numpy.ascontiguousarray)"));
     }

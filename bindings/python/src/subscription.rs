@@ -1,6 +1,7 @@
 //! The class that `Subscriber` and `RecordSubscriber` build upon.
 
 use std::os::fd::{AsFd, AsRawFd};
+use std::time::Duration;
 
 use feed_ring::{Interrupter, OpenError, RecordSubscriber, SegmentKind, TryRecvError, raw};
 use numpy::PyArrayDescr;
@@ -134,13 +135,19 @@ impl Subscription {
     fn wait_for_publisher(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
         let mut held = self.inner.enter(py)?;
         let following = &mut *held;
-        let came = wait(py, Deadline::after(timeout)?, |slice| {
-            if self.inner.is_closing() {
-                return Some(false);
-            }
-            following.ring.wait_for_publisher(slice).then_some(true)
-        })?;
-        if self.inner.is_closing() { Err(self.inner.closed(py)) } else { Ok(came == Some(true)) }
+        let deadline = Deadline::after(timeout)?;
+        // A look at what is there already, however little time there is.
+        let mut came = following.ring.wait_for_publisher(Duration::ZERO);
+        if !came {
+            let waited = wait(py, deadline, |slice| {
+                if self.inner.is_closing() {
+                    return Some(false);
+                }
+                following.ring.wait_for_publisher(slice).then_some(true)
+            })?;
+            came = waited == Some(true);
+        }
+        if self.inner.is_closing() { Err(self.inner.closed(py)) } else { Ok(came) }
     }
 
     /// Whether a publisher lives. Asks the kernel.

@@ -93,6 +93,7 @@ def test_arguments_that_are_wrong(publisher, root):
         (ValueError, lambda: subscriber.recv_batch(out=ticks(0))),
         (ValueError, lambda: subscriber.recv_batch(out=ticks(8)[::2])),
         (ValueError, lambda: subscriber.recv_batch(out=ticks(8).reshape(2, 4))),
+        (ValueError, lambda: subscriber.recv_batch(timeout=0, out=ticks(1).reshape(()))),
         (feed_ring.WrongDtype, lambda: subscriber.recv_batch(out=np.zeros(4, "u8"))),
         (TypeError, lambda: subscriber.recv_batch(out=[1, 2])),
         (ValueError, lambda: subscriber.batches(0)),

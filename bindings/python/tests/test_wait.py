@@ -208,3 +208,10 @@ def test_a_large_array_is_published_while_others_run(root):
             assert all(isinstance(error, feed_ring.Busy) for error in raised)
         assert publisher.published in (1 << 16, 2 << 16)
     assert os.listdir(root) == []
+
+
+def test_a_publisher_that_lives_needs_no_time(publisher, root):
+    subscriber = feed_ring.subscribe("ticks", root=root)
+    assert subscriber.wait_for_publisher(0)
+    publisher.leave()
+    assert not subscriber.wait_for_publisher(0)
