@@ -216,19 +216,32 @@ fn word<'a>(what: &'static str, text: Text) -> Result<&'a str, Failure> {
 /// Refuses bytes that belong to no field: what a C compiler leaves there is by chance, and would be published.
 fn refuse_padding(text: &str) -> Result<(), Failure> {
     let message = MessageType::parse(text)?;
-    let mut last = ("", 0);
-    let end = [("the end of the message", message.size, 0)];
-    let fields = message.fields.iter().map(|field| (&*field.name, field.offset, field.ty.size().unwrap_or(usize::MAX)));
-    for (name, offset, size) in fields.chain(end) {
-        if offset != last.1 {
-            return Err(Failure::new(
-                fr_code::FR_SCHEMA,
-                format!("{}: {} bytes before {name} are padding: make them a field", message.name, offset - last.1),
-            ));
+    refuse_gaps(&message.name, &message.fields, message.size)
+}
+
+/// The same for the fields of a message or of a struct within one.
+fn refuse_gaps(of: &str, fields: &[Field], size: usize) -> Result<(), Failure> {
+    let mut end = 0;
+    let gap = |before: &str, gap: usize| {
+        Err(Failure::new(
+            fr_code::FR_SCHEMA,
+            format!("{of}: {gap} bytes before {before} are padding: make them a field"),
+        ))
+    };
+    for field in fields {
+        if field.offset != end {
+            return gap(&field.name, field.offset - end);
         }
-        last = (name, offset + size);
+        let mut ty = &field.ty;
+        while let Type::Array(element, _) = ty {
+            ty = element;
+        }
+        if let Type::Struct(fields) = ty {
+            refuse_gaps(&format!("{of}.{}", field.name), fields, ty.size().unwrap_or(usize::MAX))?;
+        }
+        end += field.ty.size().unwrap_or(usize::MAX);
     }
-    Ok(())
+    if end == size { Ok(()) } else { gap("the end of the message", size - end) }
 }
 
 /// Makes a schema of its text: a line of the message's name, size and alignment, and a line of name, type and offset for each

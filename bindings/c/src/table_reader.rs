@@ -101,7 +101,7 @@ pub extern "C" fn fr_table_get(
     border(|| {
         let reader = given(reader, "reader")?;
         let value = value.slice("value", expected("value", size, reader.raw.value_format())?)?;
-        let row = row_of(row, reader.raw.capacity())?;
+        let row = row_of(row, reader.raw.capacity()).map_err(|_| no_row(row, reader.raw.rows().count()))?;
         found(reader.raw.get_into(row, value)?, number)
     })
 }

@@ -106,6 +106,9 @@ static void schemas(void)
     const fr_field padded[] = {{"a", NULL, FR_U8, 0, 1, 0}, {"b", NULL, FR_U64, 8, 8, 0}};
     CHECK_CODE(fr_schema_of("Padded", 16, 8, padded, 2, &schema), FR_SCHEMA);
     CHECK(strstr(fr_last_error(), "7 bytes before b are padding"));
+    const fr_field within = {"legs", "[{a:u8@0,b:u64@8};2]", FR_TYPE_OTHER, 0, 32, 2};
+    CHECK_CODE(fr_schema_of("Padded", 32, 8, &within, 1, &schema), FR_SCHEMA);
+    CHECK(strstr(fr_last_error(), "Padded.legs: 7 bytes before b are padding"));
     CHECK_CODE(fr_schema_of("Padded", 24, 8, padded + 1, 1, &schema), FR_SCHEMA);
     const fr_field wrong = {"a b", NULL, FR_U8, 0, 1, 0}, unknown = {"a", NULL, 99, 0, 1, 0};
     CHECK_CODE(fr_schema_of("T", 1, 1, &wrong, 1, &schema), FR_ARGUMENT);
@@ -477,6 +480,7 @@ static void tables(void)
     CHECK(number == 0 && memcmp(&found, &sent, sizeof sent) == 0);
     CHECK_CODE(fr_table_get(reader, 2, &found, sizeof found, &number), FR_NO_ROW);
     CHECK_CODE(fr_table_get(reader, SIZE_MAX, &found, sizeof found, &number), FR_NO_ROW);
+    CHECK(strstr(fr_last_error(), "of a table with 1 keys"));
     CHECK_CODE(fr_table_writer_get(writer, row, &found, sizeof found, &number), FR_OK);
     CHECK_CODE(fr_table_writer_row(writer, "NQH4\0\0\0", 8, &row), FR_OK);
     CHECK_CODE(fr_table_writer_row(writer, "YMH4\0\0\0", 8, &found_row), FR_FULL);
