@@ -1,8 +1,9 @@
 // feed_ring.hpp: feed-ring for C++20, over feed_ring.h. Header only; link with -lfeed_ring.
 //
 // ERRORS. Functions that make something return a Result: test it, and read *result or result.error(). Whoever prefers exceptions
-// calls result.value(), which throws feed_ring::Failure. Nothing else throws, but for a moved-from handle, whose use is a defect of
-// the program. Without exceptions (-fno-exceptions) these two end the program.
+// calls result.value(), which throws feed_ring::Failure. Nothing else throws it, but for a defect of the program: the use of a handle
+// that was moved from or closed, a batch without room for a message, a row that no key has, a Text that is too long. Without
+// exceptions (-fno-exceptions) these end the program.
 //
 // EVENTS. What a receive returns is true if there is a message. Otherwise event() is one of the structs below, for std::visit, and
 // code() the same as a number, for switch.
@@ -60,6 +61,9 @@ class Failure : public std::runtime_error {
 namespace detail {
 
 inline Error last_error(fr_code code) { return Error{code, fr_last_error()}; }
+
+// A text of C's. Empty for NULL, which is that of a handle that was moved from.
+inline std::string_view view_of(const char *text) noexcept { return text ? std::string_view(text) : std::string_view(); }
 
 [[noreturn]] inline void fail(const Error &error) {
 #if defined(__cpp_exceptions)
@@ -188,8 +192,8 @@ class [[nodiscard]] Batch : public Status {
 class SchemaView {
   public:
     explicit SchemaView(const fr_schema *schema) noexcept : schema_(schema) {}
-    std::string_view text() const { return fr_schema_text(schema_); }
-    std::string_view name() const { return fr_schema_name(schema_); }
+    std::string_view text() const { return detail::view_of(fr_schema_text(schema_)); }
+    std::string_view name() const { return detail::view_of(fr_schema_name(schema_)); }
     std::size_t size() const noexcept { return fr_schema_size(schema_); }
     std::size_t align() const noexcept { return fr_schema_align(schema_); }
     const fr_schema *get() const noexcept { return schema_; }
@@ -306,15 +310,25 @@ void add_fields(const std::string &prefix, std::size_t base, std::string &text) 
     std::apply([&add](const auto &...member) { (add(member), ...); }, feed_ring_describe(static_cast<T *>(nullptr)).members);
 }
 
-// The bytes that belong to a field.
+// Whether each byte belongs to a member, and the members are described in their order: of T, and of each struct within it.
 template <class T>
-constexpr std::size_t bytes_of_fields() {
-    constexpr auto description = feed_ring_describe(static_cast<T *>(nullptr));
-    return std::apply(
-        [](const auto &...member) {
-            return (std::size_t{0} + ... + sizeof(typename std::remove_cvref_t<decltype(member)>::Type));
-        },
-        description.members);
+constexpr bool is_whole() {
+    if constexpr (ArrayOf<T>::is) {
+        return is_whole<typename ArrayOf<T>::Element>();
+    } else if constexpr (Described<T>) {
+        constexpr auto description = feed_ring_describe(static_cast<T *>(nullptr));
+        bool whole = true;
+        std::size_t end = 0;
+        const auto add = [&whole, &end](const auto &member) {
+            using M = typename std::remove_cvref_t<decltype(member)>::Type;
+            whole = whole && member.offset == end && is_whole<M>();
+            end += sizeof(M);
+        };
+        std::apply([&add](const auto &...member) { (add(member), ...); }, description.members);
+        return whole && end == sizeof(T);
+    } else {
+        return true;
+    }
 }
 
 template <class T>
@@ -327,8 +341,8 @@ template <class T>
 std::string described_text() {
     static_assert(Described<T>, "feed_ring: describe the message: FEED_RING_FIELDS(Type, member, ...)");
     static_assert(Plain<T>, "feed_ring: a message is a trivially copyable struct of standard layout");
-    static_assert(bytes_of_fields<T>() == sizeof(T), "feed_ring: the struct has padding, or FEED_RING_FIELDS lacks a member: make "
-                                                     "the padding a member");
+    static_assert(is_whole<T>(), "feed_ring: the struct, or one within it, has padding, or FEED_RING_FIELDS has not every member once "
+                                 "and in order: make the padding a member");
     const auto description = feed_ring_describe(static_cast<T *>(nullptr));
     std::string text = std::string(description.name) + " " + std::to_string(sizeof(T)) + " " + std::to_string(alignof(T)) + "\n";
     add_fields<T>("", 0, text);
@@ -353,7 +367,8 @@ inline std::uint64_t ns(std::chrono::nanoseconds time) noexcept {
 
 } // namespace detail
 
-// Text of at most N bytes, and zeros behind it, as a key or a field: Text<N> of Rust.
+// Text of at most N bytes, and zeros behind it, as a key or a field: Text<N> of Rust. A longer one is refused with Failure: two keys
+// could become one.
 template <std::size_t N>
 struct Text {
     std::array<char, N> value{};
@@ -361,10 +376,14 @@ struct Text {
     Text() = default;
     Text(const char *text) : Text(std::string_view(text)) {}
     Text(std::string_view text) {
-        for (std::size_t at = 0; at < text.size() && at < N; ++at) {
-            value[at] = text[at];
+        if (text.size() > N) {
+            detail::fail(Error{FR_SIZE, std::string(text.substr(0, 64)) + ": " + std::to_string(text.size()) + " bytes, at most " +
+                                            std::to_string(N) + " expected: shorten it (Text::cut), or make room for longer ones"});
         }
+        text.copy(value.data(), N);
     }
+    // The first N bytes of a text.
+    static Text cut(std::string_view text) { return Text(text.substr(0, N)); }
     std::string_view view() const noexcept {
         const std::string_view all(value.data(), N);
         return all.substr(0, all.find('\0'));
@@ -496,7 +515,7 @@ class Publisher {
         return count;
     }
 
-    std::string_view path() const { return fr_publisher_path(raw_.get()); }
+    std::string_view path() const { return detail::view_of(fr_publisher_path(raw_.get())); }
     SchemaView schema() const noexcept { return SchemaView(fr_publisher_schema(raw_.get())); }
     fr_publisher *get() const noexcept { return raw_.get(); }
 

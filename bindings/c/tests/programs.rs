@@ -5,7 +5,7 @@ mod common;
 
 use std::process::Command;
 
-use common::{Linked, compiled, succeeds, under_valgrind};
+use common::{Linked, compiled, compilers_words, succeeds, under_valgrind};
 use feed_testing::PrivateRoot;
 
 /// Runs a program with these arguments behind a directory of its own, which must be as empty at the end.
@@ -38,6 +38,35 @@ fn every_type_does_what_it_should() {
     assert!(runs(Command::new(&program), &[]).contains("every type"));
     let Some(command) = under_valgrind(&program) else { return };
     runs(command, &[]);
+}
+
+/// A description that does not fit its struct is refused by the compiler, and says why.
+#[test]
+fn a_description_that_is_wrong_does_not_compile() {
+    const STRUCTS: &str = "#include \"feed_ring.hpp\"\n
+        struct Leg { std::uint8_t side; std::uint64_t price; }; FEED_RING_FIELDS(Leg, side, price)
+        struct Spread { std::uint64_t time; std::array<Leg, 2> legs; };
+        struct Tick { std::uint64_t time; std::int64_t price; };";
+    let why = "the struct, or one within it, has padding, or FEED_RING_FIELDS has not every member once";
+    let described = [
+        ("Leg", "", Some(why)),
+        ("Spread", "FEED_RING_FIELDS(Spread, time, legs)", Some(why)),
+        ("Tick", "FEED_RING_FIELDS(Tick, price, time)", Some(why)),
+        ("Tick", "FEED_RING_FIELDS(Tick, time, time)", Some(why)),
+        ("Tick", "FEED_RING_FIELDS(Tick, time)", Some(why)),
+        ("Tick", "FEED_RING_FIELDS(Tick, time, size)", Some("size")),
+        ("Tick", "FEED_RING_FIELDS(Tick, time, price)", None),
+    ];
+    for (name, description, expected) in described {
+        let text = format!(
+            "{STRUCTS}\n{description}\nint main() {{ return (int)feed_ring::schema_text<{name}>().size(); }}\n"
+        );
+        let Some(said) = compilers_words(&text) else { return };
+        match expected {
+            Some(expected) => assert!(said.contains(expected), "{description}: {said}"),
+            None => assert_eq!(said, "", "{description}"),
+        }
+    }
 }
 
 /// The seeds are printed by the program. `FUZZ_SEED` tries others.

@@ -83,7 +83,14 @@ void schemas() {
     CHECK(feed_ring::schema_text<std::uint32_t>() == "u32 4 4\nvalue u32 0\n");
     CHECK((feed_ring::schema_text<std::array<std::uint64_t, 7>>() == "array 56 8\nvalue [u64;7] 0\n"));
     CHECK(feed_ring::schema_text<feed_ring::Text<16>>() == "text 16 1\nvalue [u8;16] 0\n");
-    CHECK(feed_ring::Text<4>("BTCUSDT").view() == "BTCU" && feed_ring::Text<16>("ESH4").view() == "ESH4");
+    CHECK(feed_ring::Text<4>::cut("BTCUSDT").view() == "BTCU" && feed_ring::Text<4>("ESH4").view() == "ESH4");
+    bool thrown = false;
+    try {
+        (void)feed_ring::Text<4>("BTCUSDT");
+    } catch (const feed_ring::Failure &failure) {
+        thrown = failure.code() == FR_SIZE && std::string_view(failure.what()).find("at most 4 expected") != std::string_view::npos;
+    }
+    CHECK(thrown);
 }
 
 void messages() {
@@ -150,6 +157,7 @@ void messages() {
 
     // A handle that was moved from is refused, and nothing crosses the border.
     auto moved = std::move(publisher);
+    CHECK(publisher.path().empty() && publisher.schema().text().empty() && publisher.schema().name().empty()); // NOLINT
     thrown = false;
     try {
         publisher.publish(quote); // NOLINT: on purpose

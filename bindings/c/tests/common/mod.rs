@@ -2,8 +2,9 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use feed_testing::{Program, skipped};
@@ -94,6 +95,19 @@ pub(crate) fn compiled(source: &str, linked: Linked) -> Option<PathBuf> {
     let done = command.output().unwrap();
     assert!(done.status.success(), "{command:?}\n{}", String::from_utf8_lossy(&done.stderr));
     Some(program)
+}
+
+/// What a C++ compiler says of a program's text: nothing if it compiles. `None` if there is no compiler, which is said.
+pub(crate) fn compilers_words(text: &str) -> Option<String> {
+    let Some(compiler) = ["c++", "g++", "clang++"].into_iter().find(|compiler| is_installed(compiler)) else {
+        skipped("no C++ compiler is installed");
+        return None;
+    };
+    let mut command = Command::new(compiler);
+    command.current_dir(here()).args(["-std=c++20", "-Iinclude", "-fsyntax-only", "-x", "c++", "-"]);
+    let mut compiling = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    compiling.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    Some(String::from_utf8_lossy(&compiling.wait_with_output().unwrap().stderr).into_owned())
 }
 
 /// The command that runs a program under valgrind: an error or a leak ends it with 99. `None` if valgrind is not installed, which is
