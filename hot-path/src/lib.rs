@@ -6,7 +6,7 @@ use feed_ring::records::{Record, TooLong};
 use feed_ring::table::{ReadError, Row, Stored};
 use feed_ring::{
     KeyedPublisher, Publisher, RecordPublisher, RecordSubscriber, RecvError, Subscriber, TableReader, TableWriter,
-    TryRecvError,
+    TryRecvError, raw,
 };
 
 /// A message of 56 bytes: it fills one cache line together with its sequence word.
@@ -113,4 +113,16 @@ pub fn publish_record(publisher: &mut RecordPublisher, bytes: &[u8]) -> Result<u
 #[inline(never)]
 pub fn try_recv_record(subscriber: &mut RecordSubscriber) -> Result<Record<'_>, TryRecvError> {
     subscriber.try_recv()
+}
+
+/// [`raw::Publisher::publish_array`] of 56 bytes.
+#[inline(never)]
+pub fn publish_array_56(publisher: &mut raw::Publisher, message: &[u8; 56]) -> u64 {
+    publisher.publish_array(message)
+}
+
+/// [`raw::Subscriber::take_array`] of 56 bytes.
+#[inline(never)]
+pub fn take_array_56(subscriber: &mut raw::Subscriber, message: &mut [u8; 56]) -> bool {
+    subscriber.take_array(message)
 }

@@ -7,16 +7,17 @@ use std::process::ExitCode;
 use feed_ring::table::Stored;
 use feed_ring::{
     InProcess, Join, Payload, Publisher, Subscriber, TryRecvError, WaitStrategy, in_process, in_process_keyed,
-    in_process_records, in_process_table,
+    in_process_records, in_process_table, raw,
 };
 use feed_ring_hot_path::{
-    FourLines, OneLine, get_56, get_into_56, publish_56, publish_248, publish_keyed_56, publish_record, recv_56,
-    store_56, try_recv_56, try_recv_into_56, try_recv_into_248, try_recv_record,
+    FourLines, OneLine, get_56, get_into_56, publish_56, publish_248, publish_array_56, publish_keyed_56,
+    publish_record, recv_56, store_56, take_array_56, try_recv_56, try_recv_into_56, try_recv_into_248,
+    try_recv_record,
 };
 
 const USAGE: &str = "usage: feed-ring-hot-path \
     (publish-56|try-recv-56|try-recv-into-56|recv-56|empty-56|publish-248|try-recv-into-248\
-    |publish-keyed-56|publish-store-56|get-into-56|get-56\
+    |publish-array-56|take-array-56|publish-keyed-56|publish-store-56|get-into-56|get-56\
     |publish-record-LENGTH|try-recv-record-LENGTH) COUNT";
 
 /// Slots of the ring, and the largest COUNT, two less.
@@ -77,6 +78,18 @@ fn run(operation: &str, count: u64) -> bool {
                 repeat(count, || assert!(store_56(&mut table, row, &short) <= count));
             }
         }
+        "publish-array-56" => {
+            let (mut publisher, _) = raw_ring();
+            let message = black_box([7; 56]);
+            repeat(count, || assert!(publish_array_56(&mut publisher, &message) < count));
+        }
+        "take-array-56" => {
+            let (mut publisher, mut subscriber) = raw_ring();
+            let mut message = black_box([7; 56]);
+            (0..=count).for_each(|_| _ = publisher.publish(&message));
+            assert!(subscriber.try_recv_into(&mut message).is_ok(), "the first one records its position");
+            repeat(count, || assert!(take_array_56(&mut subscriber, &mut message)));
+        }
         "publish-keyed-56" => {
             let (mut feed, _both) = in_process_keyed::<u32, OneLine>(CAPACITY, 2).expect("a ring and its table");
             let row = feed.row(&7).expect("it has room");
@@ -131,6 +144,15 @@ fn follow<T: Payload>(publisher: &mut Publisher<T>, ring: &InProcess<T>, message
     }
     assert!(subscriber.try_recv().is_ok());
     subscriber
+}
+
+/// An untyped ring, which is on disk: there is none within a process. It is removed when the publisher is dropped.
+fn raw_ring() -> (raw::Publisher, raw::Subscriber) {
+    let name = format!("hot-path-{}", std::process::id());
+    let options = raw::Publisher::options(&name, raw::MessageFormat::of::<OneLine>()).capacity(CAPACITY);
+    let publisher = options.create_raw().expect("a ring");
+    let options = raw::Subscriber::options(&name).join(Join::Oldest).wait(WaitStrategy::Spin);
+    (publisher, options.open_raw().expect("a subscriber"))
 }
 
 fn repeat(count: u64, mut operation: impl FnMut()) {

@@ -8,7 +8,7 @@ use std::process::Command;
 use feed_testing::skipped;
 
 /// Without `try_recv_into_248` and `recv_56`: they have a cold branch that calls memcpy, or waits, through a register.
-const FUNCTIONS: [&str; 4] = ["publish_56", "try_recv_56", "try_recv_into_56", "publish_248"];
+const FUNCTIONS: [&str; 5] = ["publish_56", "try_recv_56", "try_recv_into_56", "take_array_56", "publish_248"];
 
 /// The cold functions of the ring that they may call.
 const COLD: [&str; 4] = [

@@ -8,11 +8,13 @@ use feed_testing::{Program, skipped};
 
 /// For each operation: its name in the program, its function, its name in the documentation, and the documented number
 /// of instructions.
-const DOCUMENTED: [(&str, &str, &str, u64); 13] = [
+const DOCUMENTED: [(&str, &str, &str, u64); 15] = [
     ("publish-56", "publish_56", "`publish`, 56 bytes", 43),
     ("try-recv-56", "try_recv_56", "`try_recv`, 56 bytes", 43),
     ("try-recv-into-56", "try_recv_into_56", "`try_recv_into`, 56 bytes", 43),
     ("recv-56", "recv_56", "`recv`, 56 bytes", 61),
+    ("publish-array-56", "publish_array_56", "`raw::Publisher::publish_array`, 56 bytes", 46),
+    ("take-array-56", "take_array_56", "`raw::Subscriber::take_array`, 56 bytes", 39),
     ("publish-248", "publish_248", "`publish`, 248 bytes", 84),
     ("try-recv-into-248", "try_recv_into_248", "`try_recv_into`, 248 bytes", 100),
     ("publish-store-56", "store_56", "`TableWriter::store`, 56 bytes", 74),

@@ -49,6 +49,7 @@ impl MessageFormat {
     }
 
     /// The size of a message in bytes.
+    #[inline]
     pub fn size(&self) -> usize {
         self.size
     }
@@ -71,6 +72,13 @@ impl MessageFormat {
     pub(crate) fn expect(&self, what: &str, bytes: &[u8]) {
         let (found, expected) = (bytes.len(), self.size);
         assert!(found == expected, "{what} of {found} bytes, {expected} expected");
+    }
+
+    /// The panic about an array that is not as long as a message.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn wrong_array(&self, found: usize) -> ! {
+        panic!("an array of {found} bytes, {} expected", self.size)
     }
 
     /// The message's name, size and alignment, for error texts.

@@ -7,6 +7,7 @@ use std::path::Path;
 use super::ahead::Ahead;
 use super::writer::Writer;
 use crate::error::CloseError;
+use crate::format::layout::slot_words;
 use crate::format::message::MessageFormat;
 use crate::placement::{Placement, Side, look::look};
 use crate::protocol::copy;
@@ -18,7 +19,7 @@ use crate::transport::host::Made;
 /// makes the same ring, and each can take over the other's ring.
 ///
 /// A message costs a few nanoseconds more than with the typed publisher, because the compiler does not know the copy's
-/// length.
+/// length. Where the program knows it, [`publish_array`](Self::publish_array) costs three instructions more.
 ///
 /// ```no_run
 /// use feed_ring::{Join, raw};
@@ -71,7 +72,38 @@ impl RawPublisher {
         first..self.published()
     }
 
+    /// As [`publish`](Self::publish), for a message of a length that the compiler knows.
+    ///
+    /// # Panics
+    /// If `N` is not the format's size.
+    #[inline(always)]
+    pub fn publish_array<const N: usize>(&mut self, message: &[u8; N]) -> u64 {
+        if self.format.size() != N {
+            self.format.wrong_array(N);
+        }
+        // It follows from the size. The compiler learns it here, and finds slots by shifts and without checks.
+        assert!(self.writer.slots().words() == const { slot_words(N) }, "slots of another size");
+        self.writer.publish(|words| copy::store_bytes(words, message))
+    }
+
+    /// As [`publish_batch`](Self::publish_batch), for messages of a length that the compiler knows.
+    ///
+    /// # Panics
+    /// If `N` is not the format's size. Nothing is published then.
+    #[inline]
+    pub fn publish_arrays<const N: usize>(&mut self, messages: &[[u8; N]]) -> Range<u64> {
+        if self.format.size() != N {
+            self.format.wrong_array(N);
+        }
+        let first = self.published();
+        for message in messages {
+            self.publish_array(message);
+        }
+        first..self.published()
+    }
+
     /// The format of the messages.
+    #[inline]
     pub fn format(&self) -> &MessageFormat {
         &self.format
     }

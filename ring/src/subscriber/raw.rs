@@ -7,7 +7,7 @@ use super::notify::Notifier;
 use super::received::Received;
 use super::receiver::Receiver;
 use crate::error::{RecvError, TryRecvError};
-use crate::format::layout::Layout;
+use crate::format::layout::{Layout, slot_words};
 use crate::format::message::MessageFormat;
 use crate::protocol::copy;
 use crate::protocol::cursor::Cursor;
@@ -67,6 +67,7 @@ impl RawSubscriber {
     }
 
     /// The format of the ring's messages.
+    #[inline]
     pub fn format(&self) -> &MessageFormat {
         &self.format
     }
@@ -96,6 +97,17 @@ impl RawSubscriber {
     pub fn try_recv_numbered<'a>(&mut self, message: &'a mut [u8]) -> Result<Received<&'a [u8]>, TryRecvError> {
         self.try_recv_into(message)?;
         Ok(self.numbered(message))
+    }
+
+    /// Receives the next message into an array of a length that the compiler knows, if the message is there and there is nothing to do
+    /// or to tell before it. False says nothing, not even that `N` is another size than the format's:
+    /// [`try_recv_into`](Self::try_recv_into) then receives the message after all, or tells why not. A message that is there costs as
+    /// much as with the typed subscriber, and no call of a function.
+    #[inline(always)]
+    pub fn take_array<const N: usize>(&mut self, message: &mut [u8; N]) -> bool {
+        // The stride follows from the size. The compiler learns it here, and finds slots by shifts and without checks.
+        let is_known = self.format.size() == N && self.receiver.messages().words() == const { slot_words(N) };
+        is_known && self.receiver.take(|words| copy::load_over_bytes(words, message)).is_some()
     }
 
     /// Waits for the next message and receives it: see [`Subscriber::recv`](crate::Subscriber::recv).
@@ -166,6 +178,22 @@ impl RawSubscriber {
         let (found, size) = (messages.len(), self.format.size());
         assert!(found.is_multiple_of(size), "room for {found} bytes, a multiple of {size} expected");
         let each = messages.chunks_exact_mut(size);
+        self.receiver.receive_batch(each.map(|message| |words: &[Word]| copy::load_over_bytes(words, message)))
+    }
+
+    /// As [`recv_batch_into`](Self::recv_batch_into), for messages of a length that the compiler knows.
+    ///
+    /// # Errors
+    /// [`TryRecvError`], if there was no message at all.
+    ///
+    /// # Panics
+    /// If `N` is not the format's size.
+    #[inline]
+    pub fn recv_batch_arrays<const N: usize>(&mut self, messages: &mut [[u8; N]]) -> Result<usize, TryRecvError> {
+        if self.format.size() != N {
+            self.format.wrong_array(N);
+        }
+        let each = messages.iter_mut();
         self.receiver.receive_batch(each.map(|message| |words: &[Word]| copy::load_over_bytes(words, message)))
     }
 

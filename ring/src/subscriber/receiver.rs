@@ -168,6 +168,25 @@ impl<M: Messages<Place = P>, P: Place> Receiver<M, P> {
         }
     }
 
+    /// Receives the next message if it is there, and there is nothing to do or to tell before it. `None` says nothing: [`attempt`]
+    /// does the rest. It calls no function, so its caller keeps nothing on the stack for it.
+    ///
+    /// [`attempt`]: Self::attempt
+    #[inline(always)]
+    pub(crate) fn take<C>(&mut self, copy: impl FnOnce(M::Source<'_>) -> C) -> Option<C> {
+        let next = self.cursor.next();
+        if next >= self.attend_at {
+            return None;
+        }
+        match self.messages.read(next, self.cursor.place(), copy) {
+            Ok((copied, behind)) if self.cursor.is_of_this_epoch() => {
+                self.cursor.advance(behind);
+                Some(copied)
+            }
+            _ => None,
+        }
+    }
+
     /// Waits for the next message or event and returns it.
     #[inline(always)]
     pub(crate) fn receive<C>(&mut self, mut copy: impl FnMut(M::Source<'_>) -> C) -> Result<C, RecvError> {
@@ -449,6 +468,11 @@ impl<M, P: Place> Receiver<M, P> {
     /// From now on this one ends its waits.
     pub(crate) fn set_interrupter(&mut self, interrupter: Interrupter) {
         self.sleeper.set_interrupter(interrupter);
+    }
+
+    #[inline(always)]
+    pub(crate) fn messages(&self) -> &M {
+        &self.messages
     }
 
     #[inline]
