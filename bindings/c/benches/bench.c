@@ -10,6 +10,7 @@
 #define CAPACITY 65536
 #define COUNT (CAPACITY - 1)
 #define ROUNDS 201
+#define BATCH 64
 
 uint64_t loops_publish(const char *root, const char *name, size_t capacity, uint64_t count);
 uint64_t loops_receive(const char *root, const char *name, uint64_t count);
@@ -21,7 +22,7 @@ static uint64_t now(void)
     return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
 }
 
-static uint64_t c_publish(const char *root, const char *name, const fr_schema *schema)
+static uint64_t c_publish(const char *root, const char *name, const fr_schema *schema, int in_batches)
 {
     fr_create_options options = {0};
     options.root = root;
@@ -29,8 +30,16 @@ static uint64_t c_publish(const char *root, const char *name, const fr_schema *s
     fr_publisher *publisher;
     CHECK_CODE(fr_publisher_create(name, schema, &options, &publisher), FR_OK);
     uint64_t message[7] = {1, 1, 1, 1, 1, 1, 1};
+    static uint64_t messages[BATCH][7];
     const uint64_t begun = now();
-    for (uint64_t number = 0; number < COUNT; ++number) {
+    for (uint64_t number = 0; in_batches && number < COUNT;) {
+        size_t count = 0;
+        for (; count < BATCH && number < COUNT; ++count)
+            messages[count][0] = number++;
+        if (fr_publish_batch(publisher, messages, count * sizeof *messages, NULL) != FR_OK)
+            abort();
+    }
+    for (uint64_t number = 0; !in_batches && number < COUNT; ++number) {
         message[0] = number;
         if (fr_publish(publisher, message, sizeof message, NULL) != FR_OK)
             abort();
@@ -70,7 +79,7 @@ static uint64_t c_receive(const char *root, const char *name, int with_event)
 static uint64_t c_receive_batch(const char *root, const char *name)
 {
     fr_subscriber *subscriber = subscribe(root, name);
-    uint64_t messages[64][7], sum = 0;
+    uint64_t messages[BATCH][7], sum = 0;
     const uint64_t begun = now();
     for (uint64_t number = 0; number < COUNT;) {
         size_t count;
@@ -98,24 +107,24 @@ static double median(double *values)
     return values[ROUNDS / 2];
 }
 
-enum { RUST_PUBLISH, C_PUBLISH, RUST_RECEIVE, C_RECEIVE, C_RECEIVE_EVENT, C_RECEIVE_BATCH, LOOPS };
+enum { RUST_PUBLISH, C_PUBLISH, C_PUBLISH_BATCH, RUST_RECEIVE, C_RECEIVE, C_RECEIVE_EVENT, C_RECEIVE_BATCH, LOOPS };
 
 int main(int argc, char **argv)
 {
     CHECK(argc == 2);
-    static const char *const names[LOOPS] = {"Rust publish", "fr_publish", "Rust try_recv", "fr_try_receive",
-                                             "fr_try_receive, with event", "fr_receive_batch of 64"};
+    static const char *const names[LOOPS] = {"Rust publish", "fr_publish", "fr_publish_batch of 64", "Rust try_recv",
+                                             "fr_try_receive", "fr_try_receive, with event", "fr_receive_batch of 64"};
     static double ns[LOOPS][ROUNDS], ratio[LOOPS][ROUNDS];
     fr_schema *schema;
     CHECK_CODE(fr_schema_parse("array 56 8\nvalue [u64;7] 0\n", &schema), FR_OK);
     for (int round = -3; round < ROUNDS; ++round) { /* the first ones warm up */
         uint64_t took[LOOPS];
-        for (int turn = 0; turn < 2; ++turn) { /* whoever publishes last warms the cache for both: take turns */
-            if ((round + turn) & 1)
-                took[RUST_PUBLISH] = loops_publish(argv[1], "bench", CAPACITY, COUNT);
-            else
-                took[C_PUBLISH] = c_publish(argv[1], "bench", schema);
-        }
+        for (int turn = 0; turn < 3; ++turn) /* whoever publishes last warms the cache for all: take turns */
+            switch ((round + 3 + turn) % 3) {
+            case 0: took[RUST_PUBLISH] = loops_publish(argv[1], "bench", CAPACITY, COUNT); break;
+            case 1: took[C_PUBLISH] = c_publish(argv[1], "bench", schema, 0); break;
+            default: took[C_PUBLISH_BATCH] = c_publish(argv[1], "bench", schema, 1);
+            }
         for (int turn = 0; turn < 4; ++turn)
             switch ((round + turn) & 3) {
             case 0: took[RUST_RECEIVE] = loops_receive(argv[1], "bench", COUNT); break;

@@ -49,6 +49,13 @@ impl Bytes {
     pub(crate) fn slice<'a>(self, what: &'static str, size: usize) -> Result<&'a [u8], Failure> {
         Values(self.0.cast()).slice(what, size)
     }
+
+    /// The bytes, if they are so many. `None` otherwise, and for NULL.
+    #[inline(always)]
+    pub(crate) fn array<'a, const N: usize>(self, size: usize) -> Option<&'a [u8; N]> {
+        // SAFETY: C gives this many bytes or NULL, and changes none during the call.
+        if size == N { unsafe { self.0.cast::<[u8; N]>().as_ref() } } else { None }
+    }
 }
 
 impl BytesMut {
@@ -62,6 +69,13 @@ impl BytesMut {
             // SAFETY: C gives this many bytes to write, which nothing else uses during the call.
             _ => Ok(unsafe { std::slice::from_raw_parts_mut(self.0.cast(), size) }),
         }
+    }
+
+    /// The bytes, of which none is read, if they are so many. `None` otherwise, and for NULL.
+    #[inline(always)]
+    pub(crate) fn array<'a, const N: usize>(self, size: usize) -> Option<&'a mut [u8; N]> {
+        // SAFETY: C gives this many bytes or NULL, which nothing else uses during the call.
+        if size == N { unsafe { self.0.cast::<[u8; N]>().as_mut() } } else { None }
     }
 }
 
@@ -131,19 +145,19 @@ impl Text {
     }
 }
 
-/// Does something with a message, and so that the compiler knows the length of one that shares a cache line with its number: the
-/// copy is then a few moves instead of loops, which take two to three times as long. `$split` is `split_at` or `split_at_mut`.
+/// Does something with messages of `$size` bytes, where the compiler knows the length if they share a cache line with their number:
+/// the copy is then a few moves. `$N` is the length in `$call`; a message of any other length is left to `$other`.
 macro_rules! by_length {
-    ($message:ident, $split:ident => $call:expr) => {
-        by_length!($message, $split => $call; 8 16 24 32 40 48 56)
+    ($size:expr, $N:ident => $call:expr, _ => $other:expr) => {
+        by_length!($size, $N => $call, _ => $other; 8 16 24 32 40 48 56)
     };
-    ($message:ident, $split:ident => $call:expr; $($length:literal)+) => {
-        match $message.len() {
+    ($size:expr, $N:ident => $call:expr, _ => $other:expr; $($length:literal)+) => {
+        match $size {
             $($length => {
-                let ($message, _) = $message.$split($length);
+                const $N: usize = $length;
                 $call
             })+
-            _ => $call,
+            _ => $other,
         }
     };
 }

@@ -18,9 +18,17 @@ use crate::schema::fr_schema;
 /// child must not publish.
 pub struct fr_publisher {
     raw: raw::Publisher,
-    size: usize,
+    publish: Publish,
     schema: fr_schema,
     path: CString,
+}
+
+impl fr_publisher {
+    /// The size of a message in bytes.
+    #[inline(always)]
+    fn size(&self) -> usize {
+        self.raw.format().size()
+    }
 }
 
 /// How far a publisher of messages or records is, or a writer of a table or a cell.
@@ -61,7 +69,8 @@ pub extern "C" fn fr_publisher_create(
             let made = raw::Publisher::options(name.str("name")?, format.clone());
             let raw = fr_create_options::apply(options, made)?.create_raw()?;
             let (schema, path) = (fr_schema::new(format.clone()), c_path(raw.path()));
-            Ok(fr_publisher { size: format.size(), raw, schema, path })
+            let publish = by_length!(format.size(), N => publish_array::<N> as Publish, _ => publish);
+            Ok(fr_publisher { raw, publish, schema, path })
         })
     })
 }
@@ -77,13 +86,45 @@ pub extern "C" fn fr_publish(
     size: usize,
     sequence: Out<'_, u64>,
 ) -> fr_code {
+    match publisher {
+        Some(publisher) => (publisher.publish)(publisher, message, size, sequence),
+        None => no_publisher(),
+    }
+}
+
+/// Publishes a message in the way that suits its length. It is a function of C, which no panic leaves: calling it is a jump.
+type Publish = extern "C" fn(&mut fr_publisher, Bytes, usize, Out<'_, u64>) -> fr_code;
+
+#[cold]
+extern "C" fn no_publisher() -> fr_code {
+    border(|| Err(Failure::null("publisher")))
+}
+
+/// Publishes a message of a length that the compiler knows.
+extern "C" fn publish_array<const N: usize>(
+    publisher: &mut fr_publisher,
+    message: Bytes,
+    size: usize,
+    sequence: Out<'_, u64>,
+) -> fr_code {
+    let Some(message) = message.array::<N>(size) else { return publish(publisher, message, size, sequence) };
     border(|| {
-        let publisher = given(publisher, "publisher")?;
-        if size != publisher.size {
-            return Err(Failure::size("message", size, publisher.size));
+        let number = publisher.raw.publish_array(message);
+        if let Some(sequence) = sequence {
+            sequence.write(number);
         }
-        let message = message.slice("message", size)?;
-        let number = by_length!(message, split_at => publisher.raw.publish(message));
+        Ok(())
+    })
+}
+
+/// Publishes a message of any length, or says what is wrong.
+#[inline(never)]
+extern "C" fn publish(publisher: &mut fr_publisher, message: Bytes, size: usize, sequence: Out<'_, u64>) -> fr_code {
+    border(|| {
+        if size != publisher.size() {
+            return Err(Failure::size("message", size, publisher.size()));
+        }
+        let number = publisher.raw.publish(message.slice("message", size)?);
         if let Some(sequence) = sequence {
             sequence.write(number);
         }
@@ -104,11 +145,16 @@ pub extern "C" fn fr_publish_batch(
 ) -> fr_code {
     border(|| {
         let publisher = given(publisher, "publisher")?;
-        if !size.is_multiple_of(publisher.size) {
-            return Err(Failure::size("messages", size, publisher.size));
+        let message = publisher.size();
+        if !size.is_multiple_of(message) {
+            return Err(Failure::size("messages", size, message));
         }
         let messages = messages.slice("messages", size)?;
-        let numbers = publisher.raw.publish_batch(messages);
+        let numbers = by_length!(
+            message,
+            N => publisher.raw.publish_arrays(messages.as_chunks::<N>().0),
+            _ => publisher.raw.publish_batch(messages)
+        );
         if let Some(sequence) = sequence {
             sequence.write(numbers.start);
         }
@@ -125,12 +171,12 @@ pub extern "C" fn fr_publisher_get_state(
     state: Out<'_, fr_publisher_state>,
 ) -> fr_code {
     border(|| {
-        let fr_publisher { raw, size, .. } = given(publisher, "publisher")?;
+        let raw = &given(publisher, "publisher")?.raw;
         given(state, "state")?.write(fr_publisher_state {
             published: raw.published(),
             epoch: raw.epoch(),
             capacity: raw.capacity() as u64,
-            longest: *size as u64,
+            longest: raw.format().size() as u64,
             is_cut_off: raw.is_cut_off().into(),
             reserved: 0,
         });

@@ -16,9 +16,17 @@ use crate::schema::fr_schema;
 /// One thread at a time may use it; it may be another each time. `fr_subscriber_free` ends it. A forked child must not receive.
 pub struct fr_subscriber {
     pub(crate) raw: raw::Subscriber,
-    size: usize,
+    try_receive: TryReceive,
     schema: fr_schema,
     without_entry: Option<CString>,
+}
+
+impl fr_subscriber {
+    /// The size of a message in bytes.
+    #[inline(always)]
+    fn size(&self) -> usize {
+        self.raw.format().size()
+    }
 }
 
 /// The numbers that belong to what a receive returned.
@@ -79,12 +87,14 @@ pub extern "C" fn fr_subscriber_open(
             let options =
                 fr_open_options::apply(options, name, raw::Subscriber::options, |path| raw::Subscriber::connect(path))?;
             let raw = options.open_raw()?;
-            let (size, found) = (raw.format().size(), fr_schema::new(raw.format().clone()));
+            let found = fr_schema::new(raw.format().clone());
             if let Some(schema) = schema {
                 schema.expect_same(if name.is_null() { "the ring" } else { name.str("name")? }, &found)?;
             }
             let without_entry = raw.without_entry().and_then(|reason| CString::new(reason).ok());
-            Ok(fr_subscriber { raw, size, schema: found, without_entry })
+            let try_receive =
+                by_length!(raw.format().size(), N => try_receive_array::<N> as TryReceive, _ => try_receive);
+            Ok(fr_subscriber { raw, try_receive, schema: found, without_entry })
         })
     })
 }
@@ -107,13 +117,42 @@ pub extern "C" fn fr_try_receive(
     size: usize,
     event: Out<'_, fr_event>,
 ) -> fr_code {
-    receive(
-        subscriber,
-        message,
-        size,
-        event,
-        |raw, message| by_length!(message, split_at_mut => raw.try_recv_into(message)),
-    )
+    match subscriber {
+        Some(subscriber) => (subscriber.try_receive)(subscriber, message, size, event),
+        None => no_subscriber(),
+    }
+}
+
+/// Receives a message in the way that suits its length. It is a function of C, which no panic leaves: calling it is a jump.
+type TryReceive = extern "C" fn(&mut fr_subscriber, BytesMut, usize, Out<'_, fr_event>) -> fr_code;
+
+#[cold]
+extern "C" fn no_subscriber() -> fr_code {
+    border(|| Err(Failure::null("subscriber")))
+}
+
+/// Receives a message of a length that the compiler knows.
+extern "C" fn try_receive_array<const N: usize>(
+    subscriber: &mut fr_subscriber,
+    message: BytesMut,
+    size: usize,
+    mut event: Out<'_, fr_event>,
+) -> fr_code {
+    if take::<N>(subscriber, message, size, event.as_deref_mut()) {
+        return fr_code::FR_OK;
+    }
+    try_receive(subscriber, message, size, event)
+}
+
+/// Receives a message of any length, or says why not.
+#[inline(never)]
+extern "C" fn try_receive(
+    subscriber: &mut fr_subscriber,
+    message: BytesMut,
+    size: usize,
+    event: Out<'_, fr_event>,
+) -> fr_code {
+    receive(Some(subscriber), message, size, event, |raw, message| raw.try_recv_into(message))
 }
 
 /// Waits for the next message, for at most `timeout_ns`, and receives it as `fr_try_receive` does. `FR_FOREVER` waits until a message
@@ -126,6 +165,23 @@ pub extern "C" fn fr_try_receive(
 /// Returns what `fr_try_receive` returns.
 #[unsafe(no_mangle)]
 pub extern "C" fn fr_receive(
+    mut subscriber: Option<&mut fr_subscriber>,
+    message: BytesMut,
+    size: usize,
+    timeout_ns: u64,
+    mut event: Out<'_, fr_event>,
+) -> fr_code {
+    if let Some(subscriber) = subscriber.as_deref_mut().filter(|subscriber| subscriber.size() == size)
+        && by_length!(size, N => take::<N>(subscriber, message, size, event.as_deref_mut()), _ => false)
+    {
+        return fr_code::FR_OK;
+    }
+    receive_within(subscriber, message, size, timeout_ns, event)
+}
+
+/// Receives a message of any length, or waits.
+#[inline(never)]
+extern "C" fn receive_within(
     subscriber: Option<&mut fr_subscriber>,
     message: BytesMut,
     size: usize,
@@ -168,14 +224,18 @@ pub extern "C" fn fr_receive_batch(
         };
         let work = || -> Result<_, Failure> {
             let subscriber = given(subscriber, "subscriber")?;
-            if size == 0 || !size.is_multiple_of(subscriber.size) {
-                return Err(Failure::size("messages", size, subscriber.size));
+            if size == 0 || !size.is_multiple_of(subscriber.size()) {
+                return Err(Failure::size("messages", size, subscriber.size()));
             }
             Ok((messages.slice("messages", size)?, subscriber))
         };
         match work() {
             Ok((messages, subscriber)) => {
-                let received = subscriber.raw.recv_batch_into(messages);
+                let received = by_length!(
+                    subscriber.size(),
+                    N => subscriber.raw.recv_batch_arrays(messages.as_chunks_mut::<N>().0),
+                    _ => subscriber.raw.recv_batch_into(messages)
+                );
                 if let Ok(received) = received {
                     *count = received;
                 }
@@ -184,6 +244,19 @@ pub extern "C" fn fr_receive_batch(
             Err(failure) => told(failure),
         }
     })
+}
+
+/// Receives the next message if that takes nothing else: the arguments are right, and the message is there. It calls nothing, so it
+/// needs no stack, and panics nowhere. False says nothing, and nothing was received then.
+#[inline(always)]
+fn take<const N: usize>(
+    subscriber: &mut fr_subscriber,
+    message: BytesMut,
+    size: usize,
+    event: Out<'_, fr_event>,
+) -> bool {
+    let is_taken = message.array::<N>(size).is_some_and(|message| subscriber.raw.take_array(message));
+    is_taken && tell(Ok(1), || subscriber.raw.account(), event) == fr_code::FR_OK
 }
 
 /// Receives one message in some way.
@@ -198,8 +271,8 @@ fn receive(
     border_code(|| {
         let work = || -> Result<_, Failure> {
             let subscriber = given(subscriber, "subscriber")?;
-            if size != subscriber.size {
-                return Err(Failure::size("message", size, subscriber.size));
+            if size != subscriber.size() {
+                return Err(Failure::size("message", size, subscriber.size()));
             }
             Ok((message.slice("message", size)?, subscriber))
         };
