@@ -61,7 +61,7 @@ fn replay(kills: u64) {
         .filter_map(|source| compiled(source, Linked::Shared))
         .collect();
     // Compiled before the feed begins: a feed that waits for nobody would be over.
-    ["feed-publisher", "feed-subscriber"].map(program);
+    let _compiled = ["feed-publisher", "feed-subscriber"].map(program);
     let root = PrivateRoot::new();
     let rooted = |program: &str| {
         let mut command = Command::new(self::program(program));
