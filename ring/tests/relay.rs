@@ -128,6 +128,40 @@ fn whoever_takes_a_relay_over_goes_on_in_its_epoch() {
     assert_eq!(there.try_recv(), Err(TryRecvError::Closed));
 }
 
+/// Leaves a relay of eight slots as it is if it published 0 to 3 and was killed after it said in the first slot that all up to `until`
+/// are passed over.
+fn killed_while_it_passed_over(root: &PrivateRoot, until: u64) {
+    let mut relay = options(root).create_relay(0, 1).unwrap();
+    (0..4).for_each(|number| assert_eq!(publish(&mut relay, number), number));
+    let segment = relay.path().unwrap().join("segment");
+    let before = std::fs::read(&segment).unwrap();
+    relay.leave();
+    let mut killed = std::fs::read(&segment).unwrap();
+    let slot = before.chunks_exact(16).position(|words| words[..8] == (2 * 4 + 1u64).to_ne_bytes()).unwrap() * 16;
+    killed[slot..slot + 8].copy_from_slice(&(1u64 << 63 | 2 * 4 + 2).to_ne_bytes());
+    killed[slot + 8..slot + 16].copy_from_slice(&until.to_ne_bytes());
+    std::fs::write(&segment, killed).unwrap();
+}
+
+#[test]
+fn what_a_killed_relay_began_to_pass_over_is_passed_over() {
+    for until in 5..40 {
+        let root = PrivateRoot::new();
+        killed_while_it_passed_over(&root, until);
+        for _ in 0..2 {
+            let relay = options(&root).create_relay(0, 1).unwrap();
+            assert_eq!(relay.published(), until, "no takeover goes back");
+            relay.leave();
+        }
+        let mut relay = options(&root).create_relay(0, 1).unwrap();
+        publish(&mut relay, 99);
+        for number in 4..until {
+            let mut joined = subscriber(&root, Join::Sequence(number));
+            assert_eq!(told(&mut joined).last(), Some(&Ok((until, 99))), "{number} of those up to {until}");
+        }
+    }
+}
+
 #[test]
 fn a_fresh_relay_begins_where_it_is_told() {
     let root = PrivateRoot::new();

@@ -74,8 +74,28 @@ pub(crate) fn begin_epoch(memory: &Memory<WriteWord>, layout: &Layout, next: Nex
 /// Goes on at `next` in the ring's epoch: the publisher publishes another ring's messages, and that ring's publisher is the same
 /// as before. From here on the ring belongs to this publisher.
 pub(crate) fn go_on(memory: &Memory<WriteWord>, layout: &Layout, next: Next) {
+    finish_passing_over(memory, layout, next.sequence);
     prepare(memory, layout, next);
     announce(memory, layout, next);
+}
+
+/// Says in every slot that the numbers up to `until` were passed over. A publisher killed within may have said so in the first slot only.
+/// Whoever begins at a number in between would wait for it. And if `until` is in that first slot, its marker would be all that is left:
+/// another takeover would go back.
+fn finish_passing_over(memory: &Memory<WriteWord>, layout: &Layout, until: u64) {
+    let view = View::new(&memory.reader(), *layout);
+    let first = (0..view.capacity()).filter_map(|index| match slot::number(view.first_word(index)) {
+        (first, true) => (slot::next_after(view.slot(index), first) == Some(until)).then_some(first),
+        _ => None,
+    });
+    let Some(first) = first.min() else { return };
+    let slots = Slots::new(memory.clone(), layout, DynamicStride::of(layout));
+    for sequence in first..until.min(first.saturating_add(view.capacity())) {
+        if view.first_word(sequence) != slot::passed_over(sequence) {
+            slot::mark(slots.at(sequence), sequence);
+            slot::pass_over(slots.at(sequence), sequence, until);
+        }
+    }
 }
 
 /// Before anything is announced: leaves nothing half done.
