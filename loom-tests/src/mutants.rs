@@ -108,6 +108,7 @@ pub const ALL: &[Mutant] = &[
     mutant("N3", "a join before numbers that were passed over", "gap-death", "join"),
     mutant("N4", "the newest looked for among numbers that were passed over", "gap-latest", "gap"),
     mutant("N5", "a takeover at a number that was passed over", "gap-death", "next"),
+    mutant("N6", "what a killed publisher began to pass over left half written", "gap-death-laps", "next"),
     mutant("V1", "no acquire fence after the epoch", "epoch", "restart"),
     mutant("V2", "the epoch not looked at after a message", "takeover", "restart"),
     mutant("V3", "the epoch not looked at in the last look", "takeover", "restart"),

@@ -113,6 +113,8 @@ where
     model::behave();
     let seen = ring.visible();
     feed.unwind();
+    // Twice: what the first one leaves has to say as much as what it found.
+    ring.go_on(seen).expect("its publisher ended").unwind();
     let mut feed = ring.go_on(seen).expect("its publisher ended");
     feed.publish();
     for last in [witness.drain(), ring.join(Join::Oldest).drain()] {

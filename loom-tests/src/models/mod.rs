@@ -192,6 +192,9 @@ pub const ALL: &[Model] = &[
     Model::new("gap-death-lap", "MeL", "the same with 3 numbers in 2 slots", gaps::death::<2, 3>)
         .preemptions(1)
         .every_store(),
+    Model::new("gap-death-laps", "MeL", "the same with 4 numbers, two laps", gaps::death::<2, 4>)
+        .preemptions(1)
+        .every_store(),
     Model::new("relay", "MeL", "killed at every store, another goes on in the same epoch; 2 reads", gaps::goes_on)
         .preemptions(1)
         .every_store(),

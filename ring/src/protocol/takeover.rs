@@ -74,7 +74,10 @@ pub(crate) fn begin_epoch(memory: &Memory<WriteWord>, layout: &Layout, next: Nex
 /// Goes on at `next` in the ring's epoch: the publisher publishes another ring's messages, and that ring's publisher is the same
 /// as before. From here on the ring belongs to this publisher.
 pub(crate) fn go_on(memory: &Memory<WriteWord>, layout: &Layout, next: Next) {
-    finish_passing_over(memory, layout, next.sequence);
+    // N6. Before T3: its marker may take the place of the only slot that says what was passed over.
+    if on("N6") {
+        finish_passing_over(memory, layout, next.sequence);
+    }
     prepare(memory, layout, next);
     announce(memory, layout, next);
 }
