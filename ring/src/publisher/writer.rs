@@ -61,10 +61,13 @@ impl<S: Stride> Writer<S> {
         let end = until.min(self.next.saturating_add(self.slots.capacity()));
         for sequence in self.next..end {
             slot::pass_over(self.slots.at(sequence), sequence, until);
-            let following = if sequence + 1 < end { sequence + 1 } else { until };
-            slot::mark(self.slots.at(following), following);
+            if sequence + 1 < end {
+                slot::mark(self.slots.at(sequence + 1), sequence + 1);
+            }
         }
+        // Before the mark, which may be in the slot that the count before this one leads to.
         self.published.store(until);
+        slot::mark(self.slots.at(until), until);
         self.next = until;
         self.life.waker.published();
     }
