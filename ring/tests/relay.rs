@@ -138,7 +138,7 @@ fn killed_while_it_passed_over(root: &PrivateRoot, until: u64) {
     relay.leave();
     let mut killed = std::fs::read(&segment).unwrap();
     let slot = before.chunks_exact(16).position(|words| words[..8] == (2 * 4 + 1u64).to_ne_bytes()).unwrap() * 16;
-    killed[slot..slot + 8].copy_from_slice(&(1u64 << 63 | 2 * 4 + 2).to_ne_bytes());
+    killed[slot..slot + 8].copy_from_slice(&((1u64 << 63) | (2 * 4 + 2)).to_ne_bytes());
     killed[slot + 8..slot + 16].copy_from_slice(&until.to_ne_bytes());
     std::fs::write(&segment, killed).unwrap();
 }
