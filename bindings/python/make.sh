@@ -31,14 +31,14 @@ if [ "$(cat "$home/tools" 2>/dev/null)" != "$wanted" ]; then
     mkdir -p "$home"
     rm -rf "$venv"
     "$python" -m venv "$venv"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check -r requirements.txt
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r requirements.txt
     echo "$wanted" >"$home/tools"
 fi
 export PATH="$venv/bin:$PATH" PYTHONDONTWRITEBYTECODE=1 MYPY_CACHE_DIR="$home/mypy" PYO3_PYTHON="$venv/bin/python"
 
 rm -rf "$home/wheels"
 maturin build --release --locked --quiet --interpreter "$venv/bin/python" --out "$home/wheels"
-pip install --quiet --disable-pip-version-check --no-deps --force-reinstall "$home"/wheels/*.whl
+python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall "$home"/wheels/*.whl
 
 case ${1:-test} in
 test)
