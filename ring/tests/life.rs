@@ -475,11 +475,13 @@ fn a_ring_in_the_making_is_no_ring_without_permission() {
     if !rustix::process::geteuid().is_root() {
         return feed_testing::skipped("another user needs root");
     }
-    // Copies this program to where another user can run it.
+    // Copies this program to where another user can run it. Another process does: a descriptor of this one for writing may be in a
+    // child that another test starts at this moment, and the kernel runs no program that is open for writing.
     let directory = tempfile::tempdir().unwrap();
     std::fs::set_permissions(directory.path(), PermissionsExt::from_mode(0o755)).unwrap();
     let program = directory.path().join("life");
-    std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    let copied = std::process::Command::new("cp").arg(std::env::current_exe().unwrap()).arg(&program).status().unwrap();
+    assert!(copied.success());
     std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
     let run = |root: &PrivateRoot| {
         let original = child("wait_for_a_ring");
