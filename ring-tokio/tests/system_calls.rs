@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use feed_ring::{Join, Publisher, Subscriber, TryRecvError};
 use feed_ring_tokio::AsyncSubscriber;
-use feed_testing::{Child, PrivateRoot, as_child, child};
+use feed_testing::{Child, PrivateRoot, as_child, child, kill_on_any_call};
 use futures_util::StreamExt;
 
 const MESSAGES: u64 = 1_000_000;
@@ -30,14 +30,7 @@ fn receive_without_system_calls() {
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
         runtime.block_on(tokio::task::unconstrained(async move {
-            let filter = seccompiler::SeccompFilter::new(
-                Default::default(),
-                seccompiler::SeccompAction::KillProcess, // for every system call, because none has a rule
-                seccompiler::SeccompAction::Allow,
-                std::env::consts::ARCH.try_into().unwrap(),
-            );
-            let program: seccompiler::BpfProgram = filter.unwrap().try_into().unwrap();
-            seccompiler::apply_filter(&program).unwrap();
+            kill_on_any_call();
 
             let mut sum = 0u64;
             for sequence in 0..MESSAGES {

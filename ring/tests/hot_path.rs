@@ -7,7 +7,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use feed_ring::{Join, Publisher, Subscriber, TryRecvError};
-use feed_testing::{Child, PrivateRoot, as_child, child};
+use feed_testing::{Child, PrivateRoot, as_child, child, kill_on_any_call};
 
 struct Counting;
 
@@ -51,14 +51,7 @@ fn publish_without_system_calls() {
 
     static DONE: AtomicU64 = AtomicU64::new(0);
     std::thread::spawn(move || {
-        let filter = seccompiler::SeccompFilter::new(
-            Default::default(),
-            seccompiler::SeccompAction::KillProcess, // for every system call, because none has a rule
-            seccompiler::SeccompAction::Allow,
-            std::env::consts::ARCH.try_into().unwrap(),
-        );
-        let program: seccompiler::BpfProgram = filter.unwrap().try_into().unwrap();
-        seccompiler::apply_filter(&program).unwrap();
+        kill_on_any_call();
 
         let before = ALLOCATIONS.load(Ordering::Relaxed);
         let mut sum = 0u64;

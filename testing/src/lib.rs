@@ -27,7 +27,7 @@ pub use full::on_a_full_disk;
 pub use identity::ProcessIdentity;
 pub use namespace::with_mounts;
 pub use program::{Finished, Program, program};
-pub use refuse::{Argument, refuse};
+pub use refuse::{Argument, kill_on_any_call, refuse};
 pub use root::PrivateRoot;
 pub use shell::{after, ignoring_hangups};
 pub use terminal::{On, Terminal};

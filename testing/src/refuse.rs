@@ -1,5 +1,6 @@
 //! System calls that fail from now on, as under a filter of a container (seccomp).
 
+use std::collections::BTreeMap;
 use std::ffi::c_long;
 
 use seccompiler::{
@@ -28,12 +29,22 @@ pub fn refuse(calls: &[c_long], only: Option<Argument>, errno: i32) {
         let is = SeccompCondition::new(index, SeccompCmpArgLen::Dword, like, value).expect("an index of an argument");
         SeccompRule::new(vec![is]).expect("one condition")
     };
-    let filter = SeccompFilter::new(
-        calls.iter().map(|&call| (call, only.map(rule).into_iter().collect())).collect(),
-        SeccompAction::Allow,
-        SeccompAction::Errno(errno.cast_unsigned()),
-        std::env::consts::ARCH.try_into().expect("a processor that the filters know"),
-    );
+    let rules = calls.iter().map(|&call| (call, only.map(rule).into_iter().collect())).collect();
+    apply(rules, SeccompAction::Allow, SeccompAction::Errno(errno.cast_unsigned()));
+}
+
+/// Any system call of this thread kills the process from now on, with SIGSYS. Even ending the thread is one.
+///
+/// # Panics
+/// If the kernel has no such filters.
+pub fn kill_on_any_call() {
+    // For every call, because none has a rule.
+    apply(BTreeMap::new(), SeccompAction::KillProcess, SeccompAction::Allow);
+}
+
+fn apply(rules: BTreeMap<c_long, Vec<SeccompRule>>, otherwise: SeccompAction, matched: SeccompAction) {
+    let arch = std::env::consts::ARCH.try_into().expect("a processor that the filters know");
+    let filter = SeccompFilter::new(rules, otherwise, matched, arch);
     let program: BpfProgram = filter.and_then(TryInto::try_into).expect("a filter of few calls");
     seccompiler::apply_filter(&program).expect("a kernel with filters");
 }
