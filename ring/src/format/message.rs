@@ -74,10 +74,20 @@ impl MessageFormat {
         assert!(found == expected, "{what} of {found} bytes, {expected} expected");
     }
 
-    /// The panic about an array that is not as long as a message.
+    /// Checks the length of arrays that a caller gave.
+    ///
+    /// # Panics
+    /// If they are not as long as a message.
+    #[inline(always)]
+    pub(crate) fn expect_arrays<const N: usize>(&self) {
+        if self.size != N {
+            self.wrong_array(N);
+        }
+    }
+
     #[cold]
     #[inline(never)]
-    pub(crate) fn wrong_array(&self, found: usize) -> ! {
+    fn wrong_array(&self, found: usize) -> ! {
         panic!("an array of {found} bytes, {} expected", self.size)
     }
 

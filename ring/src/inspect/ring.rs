@@ -73,7 +73,7 @@ impl Ring {
             return records.held();
         }
         let published = self.published();
-        published.saturating_sub(self.facts.capacity - 1).max(self.facts.base)..published
+        end::oldest(&self.view, published)..published
     }
 
     /// Reads the bytes of one message or record into `bytes`, replacing its content.

@@ -23,7 +23,6 @@ pub(crate) fn next_of_running(view: &View) -> u64 {
 /// The newest message of a ring that may have a running publisher. `None` if it holds none.
 pub(crate) fn newest_of_running(view: &View) -> Option<u64> {
     let next = next_of_running(view);
-    let oldest = next.saturating_sub(view.window()).max(view.layout().base);
     if !view.layout().relayed {
         return Some(next.saturating_sub(1));
     }
@@ -37,7 +36,13 @@ pub(crate) fn newest_of_running(view: &View) -> Option<u64> {
                 Absence::NotYet | Absence::PassedOver { .. }
             )
     };
-    (oldest..next).rev().find(|sequence| is_message(sequence) || !on("N4"))
+    (oldest(view, next)..next).rev().find(|sequence| is_message(sequence) || !on("N4"))
+}
+
+/// The oldest sequence that a ring holds when `published` is the next to be published.
+pub(crate) fn oldest(view: &View, published: u64) -> u64 {
+    // J3. A ring that replaced another does not begin at 0. A join before its base would begin with a false loss.
+    published.saturating_sub(view.window()).max(if on("J3") { view.layout().base } else { 0 })
 }
 
 /// The first sequence, from the count on, that is not published. If the count moves meanwhile, a publisher is running

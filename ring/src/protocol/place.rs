@@ -84,7 +84,7 @@ impl Place for BySequence {
         let first = match join {
             Join::Sequence(sequence) => sequence,
             Join::Latest => end::next_of_running(view),
-            Join::Oldest => oldest(view, end::next_of_running(view)),
+            Join::Oldest => end::oldest(view, end::next_of_running(view)),
         };
         (first, BySequence)
     }
@@ -119,7 +119,7 @@ impl Place for BySequence {
         let count = view.published_count();
         // L2. No publisher can reach such a count; believing it would report a false loss.
         let published = if count < MAX_SEQUENCE || !on("L2") { published.max(count) } else { published };
-        let oldest = oldest(view, published);
+        let oldest = end::oldest(view, published);
         // L3. The oldest message is overwritten next: without a margin the reader would be lapped again at once.
         let margin = if on("L3") { (view.window() / MARGIN_PART).min(MARGIN) } else { 0 };
         // L4. The first messages of the ring are not about to be overwritten, and once nobody publishes no message is.
@@ -133,10 +133,4 @@ impl Place for BySequence {
     fn position(&self, number: u64) -> u64 {
         number
     }
-}
-
-/// The oldest sequence that a ring holds when `published` is the next to be published.
-fn oldest(view: &View, published: u64) -> u64 {
-    // J3. A ring that replaced another does not begin at 0. A join before its base would begin with a false loss.
-    published.saturating_sub(view.window()).max(if on("J3") { view.layout().base } else { 0 })
 }

@@ -78,9 +78,7 @@ impl RawPublisher {
     /// If `N` is not the format's size.
     #[inline(always)]
     pub fn publish_array<const N: usize>(&mut self, message: &[u8; N]) -> u64 {
-        if self.format.size() != N {
-            self.format.wrong_array(N);
-        }
+        self.format.expect_arrays::<N>();
         // It follows from the size. The compiler learns it here, and finds slots by shifts and without checks.
         assert!(self.writer.slots().words() == const { slot_words(N) }, "slots of another size");
         self.writer.publish(|words| copy::store_bytes(words, message))
@@ -92,9 +90,7 @@ impl RawPublisher {
     /// If `N` is not the format's size. Nothing is published then.
     #[inline]
     pub fn publish_arrays<const N: usize>(&mut self, messages: &[[u8; N]]) -> Range<u64> {
-        if self.format.size() != N {
-            self.format.wrong_array(N);
-        }
+        self.format.expect_arrays::<N>();
         let first = self.published();
         for message in messages {
             self.publish_array(message);

@@ -71,8 +71,7 @@ impl RelayPublisher {
     /// If `message` is not as long as the format says.
     #[inline]
     pub fn publish(&mut self, message: &[u8]) -> u64 {
-        let (found, expected) = (message.len(), self.format.size());
-        assert!(found == expected, "a message of {found} bytes, {expected} expected");
+        self.format.expect("a message", message);
         self.writer.publish(|words| copy::store_bytes(words, message))
     }
 

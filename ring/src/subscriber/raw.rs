@@ -61,7 +61,7 @@ impl Account {
 impl RawSubscriber {
     pub(super) fn new(opened: Opened, join: Join, wait: WaitStrategy) -> Self {
         let (geometry, _) = opened.found.as_ref().expect("an untyped subscriber opens rings with a header only");
-        let format = MessageFormat::from_parts(geometry.payload_size, geometry.payload_align, geometry.schema.clone());
+        let format = geometry.format();
         let slots = |memory, layout: &Layout| Slots::new(memory, layout, DynamicStride::of(layout));
         RawSubscriber { receiver: Receiver::new(opened, slots, join, wait), format }
     }
@@ -190,9 +190,7 @@ impl RawSubscriber {
     /// If `N` is not the format's size.
     #[inline]
     pub fn recv_batch_arrays<const N: usize>(&mut self, messages: &mut [[u8; N]]) -> Result<usize, TryRecvError> {
-        if self.format.size() != N {
-            self.format.wrong_array(N);
-        }
+        self.format.expect_arrays::<N>();
         let each = messages.iter_mut();
         self.receiver.receive_batch(each.map(|message| |words: &[Word]| copy::load_over_bytes(words, message)))
     }
