@@ -44,6 +44,11 @@ impl Failure {
     }
 }
 
+/// What a wait ended with: something came, or nothing did in time.
+pub(crate) fn came(something: bool) -> Result<(), Failure> {
+    if something { Ok(()) } else { Err(Failure::empty()) }
+}
+
 /// Does the work of a function that may fail.
 #[inline(always)]
 pub(crate) fn border(work: impl FnOnce() -> Result<(), Failure>) -> fr_code {

@@ -4,10 +4,10 @@ use std::ffi::{CString, c_char};
 
 use feed_ring::raw;
 
-use crate::border::{Failure, border, border_value};
+use crate::border::{border, border_value, came};
 use crate::code::fr_code;
 use crate::options::{fr_create_options, fr_open_options, timeout};
-use crate::pointers::{Bytes, BytesMut, Out, Text, given, hand_over, take_back};
+use crate::pointers::{Bytes, BytesMut, Out, Text, given, hand_over, put, take_back};
 use crate::publisher::{c_path, fr_publisher_state};
 use crate::schema::fr_schema;
 use crate::table::{expected, found};
@@ -64,9 +64,7 @@ pub extern "C" fn fr_cell_store(
         let writer = given(writer, "writer")?;
         let value = value.slice("value", expected("value", size, writer.raw.format())?)?;
         let stored = writer.raw.store(value);
-        if let Some(number) = number {
-            number.write(stored);
-        }
+        put(number, stored);
         Ok(())
     })
 }
@@ -211,10 +209,7 @@ pub extern "C" fn fr_cell_reader_stores(reader: Option<&fr_cell_reader>) -> u64 
 /// Returns what `fr_table_wait` returns.
 #[unsafe(no_mangle)]
 pub extern "C" fn fr_cell_wait(reader: Option<&mut fr_cell_reader>, since: u64, timeout_ns: u64) -> fr_code {
-    border(|| {
-        let stored = given(reader, "reader")?.raw.wait(since, timeout(timeout_ns))?;
-        if stored { Ok(()) } else { Err(Failure::empty()) }
-    })
+    border(|| came(given(reader, "reader")?.raw.wait(since, timeout(timeout_ns))?))
 }
 
 /// Makes an interrupter for a reader, which ends its wait. On failure `*interrupter` is NULL.

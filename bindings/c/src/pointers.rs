@@ -169,6 +169,14 @@ pub(crate) fn given<T>(pointer: Option<T>, what: &'static str) -> Result<T, Fail
     pointer.ok_or_else(|| Failure::null(what))
 }
 
+/// Puts a result where C wants it, if it does.
+#[inline(always)]
+pub(crate) fn put<T>(out: Out<'_, T>, result: T) {
+    if let Some(out) = out {
+        out.write(result);
+    }
+}
+
 /// Gives C a handle, or NULL where there is none: whoever ignores the code finds no address of something else.
 pub(crate) fn hand_over<T>(
     out: Out<'_, *mut T>,

@@ -9,7 +9,7 @@ use feed_ring::raw;
 use crate::border::{Failure, border, border_value};
 use crate::code::fr_code;
 use crate::options::fr_create_options;
-use crate::pointers::{Bytes, Out, Text, by_length, given, hand_over, take_back};
+use crate::pointers::{Bytes, Out, Text, by_length, given, hand_over, put, take_back};
 use crate::schema::fr_schema;
 
 /// The one publisher of a ring of messages.
@@ -110,9 +110,7 @@ extern "C" fn publish_array<const N: usize>(
     let Some(message) = message.array::<N>(size) else { return publish(publisher, message, size, sequence) };
     border(|| {
         let number = publisher.raw.publish_array(message);
-        if let Some(sequence) = sequence {
-            sequence.write(number);
-        }
+        put(sequence, number);
         Ok(())
     })
 }
@@ -125,9 +123,7 @@ extern "C" fn publish(publisher: &mut fr_publisher, message: Bytes, size: usize,
             return Err(Failure::size("message", size, publisher.size()));
         }
         let number = publisher.raw.publish(message.slice("message", size)?);
-        if let Some(sequence) = sequence {
-            sequence.write(number);
-        }
+        put(sequence, number);
         Ok(())
     })
 }
@@ -155,9 +151,7 @@ pub extern "C" fn fr_publish_batch(
             N => publisher.raw.publish_arrays(messages.as_chunks::<N>().0),
             _ => publisher.raw.publish_batch(messages)
         );
-        if let Some(sequence) = sequence {
-            sequence.write(numbers.start);
-        }
+        put(sequence, numbers.start);
         Ok(())
     })
 }

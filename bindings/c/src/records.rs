@@ -5,10 +5,10 @@ use std::ffi::{CString, c_char};
 use feed_ring::records::{Record, RecordsFormat};
 use feed_ring::{RecordPublisher, RecordSubscriber, TryRecvError};
 
-use crate::border::{Failure, border, border_code, border_value, told};
+use crate::border::{Failure, border, border_code, border_value, came, told};
 use crate::code::fr_code;
 use crate::options::{fr_create_options, fr_open_options, timeout};
-use crate::pointers::{Bytes, Out, Text, Values, given, hand_over, take_back};
+use crate::pointers::{Bytes, Out, Text, Values, given, hand_over, put, take_back};
 use crate::publisher::{c_path, fr_publisher_state};
 use crate::schema::fr_schema;
 use crate::subscriber::{fr_account, fr_event, tell};
@@ -147,9 +147,7 @@ pub extern "C" fn fr_publish_record(
         let publisher = given(publisher, "publisher")?;
         let Ok(kind) = u8::try_from(kind) else { return Err(Failure::argument("kind", kind, "0 to 255")) };
         let published = publisher.raw.publish(kind, bytes.slice("bytes", size)?)?;
-        if let Some(number) = number {
-            number.write(published);
-        }
+        put(number, published);
         Ok(())
     })
 }
@@ -374,14 +372,7 @@ pub extern "C" fn fr_record_subscriber_wait_for_publisher(
     subscriber: Option<&mut fr_record_subscriber>,
     timeout_ns: u64,
 ) -> fr_code {
-    let mut waited = fr_code::FR_EMPTY;
-    let done = border(|| {
-        if given(subscriber, "subscriber")?.raw.wait_for_publisher(timeout(timeout_ns)) {
-            waited = fr_code::FR_OK;
-        }
-        Ok(())
-    });
-    if done == fr_code::FR_OK { waited } else { done }
+    border(|| came(given(subscriber, "subscriber")?.raw.wait_for_publisher(timeout(timeout_ns))))
 }
 
 /// 1 if a publisher lives, 0 if none does, and for NULL. Asks the kernel.

@@ -8,7 +8,7 @@ use feed_ring::{TryRecvError, raw};
 use crate::border::{Failure, border, border_code, border_value, keep, told};
 use crate::code::{fr_code, of_event};
 use crate::options::{fr_open_options, timeout};
-use crate::pointers::{BytesMut, Out, Text, by_length, given, hand_over};
+use crate::pointers::{BytesMut, Out, Text, by_length, given, hand_over, put};
 use crate::schema::fr_schema;
 
 /// One subscriber of a ring of messages. It reads at its own pace and never makes the publisher wait.
@@ -321,9 +321,7 @@ fn tell_event(error: TryRecvError, account: raw::Account, event: Option<&mut May
     if error != TryRecvError::Empty {
         keep(&error);
     }
-    if let Some(event) = event {
-        event.write(numbers);
-    }
+    put(event, numbers);
     of_event(&error)
 }
 

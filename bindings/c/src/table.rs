@@ -8,7 +8,7 @@ use feed_ring::table::Row;
 use crate::border::{Failure, border, border_value};
 use crate::code::fr_code;
 use crate::options::fr_create_options;
-use crate::pointers::{Bytes, BytesMut, Out, Text, given, hand_over, take_back};
+use crate::pointers::{Bytes, BytesMut, Out, Text, given, hand_over, put, take_back};
 use crate::publisher::{c_path, fr_publisher_state};
 use crate::schema::fr_schema;
 
@@ -79,9 +79,7 @@ pub extern "C" fn fr_table_store(
         let writer = given(writer, "writer")?;
         let value = value.slice("value", expected("value", size, writer.raw.value_format())?)?;
         let stored = writer.raw.store(row_of(row, writer.raw.len())?, value);
-        if let Some(number) = number {
-            number.write(stored);
-        }
+        put(number, stored);
         Ok(())
     })
 }
@@ -205,8 +203,6 @@ pub(crate) fn no_row(row: usize, rows: usize) -> Failure {
 /// Tells the number of the store that a value came with, or that there is none.
 pub(crate) fn found(stored: Option<u64>, number: Out<'_, u64>) -> Result<(), Failure> {
     let Some(stored) = stored else { return Err(Failure::empty()) };
-    if let Some(number) = number {
-        number.write(stored);
-    }
+    put(number, stored);
     Ok(())
 }

@@ -3,7 +3,7 @@
 use feed_ring::raw;
 use feed_ring::table::Row;
 
-use crate::border::{Failure, border, border_value};
+use crate::border::{Failure, border, border_value, came};
 use crate::code::fr_code;
 use crate::options::{fr_open_options, timeout};
 use crate::pointers::{Bytes, BytesMut, Out, OutValues, Text, given, hand_over};
@@ -175,10 +175,7 @@ pub extern "C" fn fr_table_changed(
 /// `FR_CUT_SHORT` if nothing more will be stored; or `FR_NULL`.
 #[unsafe(no_mangle)]
 pub extern "C" fn fr_table_wait(reader: Option<&mut fr_table_reader>, since: u64, timeout_ns: u64) -> fr_code {
-    border(|| {
-        let stored = given(reader, "reader")?.raw.wait(since, timeout(timeout_ns))?;
-        if stored { Ok(()) } else { Err(Failure::empty()) }
-    })
+    border(|| came(given(reader, "reader")?.raw.wait(since, timeout(timeout_ns))?))
 }
 
 /// Makes an interrupter for a reader, which ends its wait. On failure `*interrupter` is NULL.

@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, AsRawFd};
 
 use feed_ring::{Interrupter, Notifier};
 
-use crate::border::{border, border_value};
+use crate::border::{border, border_value, came};
 use crate::code::fr_code;
 use crate::options::timeout;
 use crate::pointers::{Out, given, hand_over};
@@ -66,14 +66,7 @@ pub extern "C" fn fr_interrupter_free(interrupter: Option<Box<fr_interrupter>>) 
 /// Returns `FR_OK` if it is worth receiving again, `FR_EMPTY` if the time passed or the wait was interrupted, or `FR_NULL`.
 #[unsafe(no_mangle)]
 pub extern "C" fn fr_subscriber_wait_for_publisher(subscriber: Option<&mut fr_subscriber>, timeout_ns: u64) -> fr_code {
-    let mut waited = fr_code::FR_EMPTY;
-    let done = border(|| {
-        if given(subscriber, "subscriber")?.raw.wait_for_publisher(timeout(timeout_ns)) {
-            waited = fr_code::FR_OK;
-        }
-        Ok(())
-    });
-    if done == fr_code::FR_OK { waited } else { done }
+    border(|| came(given(subscriber, "subscriber")?.raw.wait_for_publisher(timeout(timeout_ns))))
 }
 
 /// 1 if a publisher lives, 0 if none does, and for NULL. Asks the kernel.
