@@ -9,7 +9,7 @@ from typing import Any, Dict, Mapping, Optional, Sequence, Tuple, Type, TypeVar,
 import numpy as np
 import numpy.typing as npt
 
-from ._native import Publication
+from ._native import CellWriting, Publication, TableWriting
 
 __all__ = ["Publisher", "RecordPublisher", "publish", "publish_records"]
 
@@ -29,12 +29,7 @@ class _Publisher(Publication):
     def __exit__(
         self, kind: Optional[Type[BaseException]], _error: Optional[BaseException], _where: Optional[TracebackType]
     ) -> None:
-        if self.closed:
-            return
-        if kind is None or issubclass(kind, (KeyboardInterrupt, SystemExit)):
-            self.close()
-        else:
-            self.leave()
+        end(self, kind)
 
     def __repr__(self) -> str:
         state = "closed" if self.closed else f"{self.path}, {self.published} published"
@@ -184,6 +179,16 @@ def publish_records(
         numa_node, lock_memory,
     )  # fmt: skip
     return RecordPublisher(options, contents)
+
+
+def end(writer: Union[Publication, TableWriting, CellWriting], kind: Optional[Type[BaseException]]) -> None:
+    """Ends what a ``with`` wrote to: closed, or left if this kind of exception ends the ``with``."""
+    if writer.closed:
+        return
+    if kind is None or issubclass(kind, (KeyboardInterrupt, SystemExit)):
+        writer.close()
+    else:
+        writer.leave()
 
 
 def as_dtype(dtype: Any) -> np.dtype[Any]:

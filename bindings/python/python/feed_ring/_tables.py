@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._native import CellReading, CellWriting, TableReading, TableWriting
-from ._publisher import as_dtype, make_options
+from ._publisher import as_dtype, end, make_options
 
 __all__ = ["CellReader", "CellWriter", "TableReader", "TableWriter", "make_cell", "make_table", "open_cell", "open_table"]
 
@@ -92,7 +92,7 @@ class TableWriter(TableWriting):
     def __exit__(
         self, kind: Optional[Type[BaseException]], _error: Optional[BaseException], _where: Optional[TracebackType]
     ) -> None:
-        _end(self, kind)
+        end(self, kind)
 
 
 class CellWriter(CellWriting):
@@ -104,16 +104,7 @@ class CellWriter(CellWriting):
     def __exit__(
         self, kind: Optional[Type[BaseException]], _error: Optional[BaseException], _where: Optional[TracebackType]
     ) -> None:
-        _end(self, kind)
-
-
-def _end(writer: Union[TableWriting, CellWriting], kind: Optional[Type[BaseException]]) -> None:
-    if writer.closed:
-        return
-    if kind is None or issubclass(kind, (KeyboardInterrupt, SystemExit)):
-        writer.close()
-    else:
-        writer.leave()
+        end(self, kind)
 
 
 def _plain(values: npt.NDArray[np.void], tuples: bool) -> Any:
