@@ -374,7 +374,7 @@ fn a_relay_is_followed_to_the_next_within_an_epoch() {
     let root = PrivateRoot::new();
     let format = raw::MessageFormat::of::<u64>;
     let relay =
-        |from| raw::RelayPublisher::options("r", format()).root(&root).capacity(64).create_relay(from, 5).unwrap();
+        |from| raw::RelayPublisher::options("r", format()).root(&root).capacity(64).create_relay(1, from, 5).unwrap();
     let mut publisher = relay(100);
     let mut follow = subscriber(&root).follow();
     assert_eq!(opened(&mut follow), (100, Continuation::First));

@@ -7,6 +7,9 @@ use feed_ring::raw::{MessageFormat, NotFollowing, RelayPublisher};
 use feed_ring::{Join, OpenError, Publisher, PublisherOptions, Subscriber, TryRecvError, inspect, raw};
 use feed_testing::PrivateRoot;
 
+/// The nonce of the ring that is relayed.
+const SOURCE: u64 = 0x5eed;
+
 fn options(root: &PrivateRoot) -> PublisherOptions<raw::Relay> {
     RelayPublisher::options("far", MessageFormat::of::<u64>()).root(root).capacity(8)
 }
@@ -32,7 +35,7 @@ fn publish(relay: &mut RelayPublisher, message: u64) -> u64 {
 #[test]
 fn a_relay_has_the_numbers_and_epochs_of_its_source() {
     let root = PrivateRoot::new();
-    let mut relay = options(&root).create_relay(1_000, 5).unwrap();
+    let mut relay = options(&root).create_relay(SOURCE, 1_000, 5).unwrap();
     let mut there = subscriber(&root, Join::Oldest);
     assert_eq!((there.first(), there.epoch()), (1_000, 5));
     assert_eq!(publish(&mut relay, 70), 1_000);
@@ -63,7 +66,7 @@ fn a_relay_has_the_numbers_and_epochs_of_its_source() {
 #[test]
 fn the_newest_is_a_message_and_not_what_was_passed_over_behind_it() {
     let root = PrivateRoot::new();
-    let mut relay = options(&root).create_relay(0, 1).unwrap();
+    let mut relay = options(&root).create_relay(SOURCE, 0, 1).unwrap();
     let mut there = subscriber(&root, Join::Oldest);
     publish(&mut relay, 7);
     publish(&mut relay, 8);
@@ -84,7 +87,7 @@ fn any_number_of_messages_is_passed_over() {
     for first in 0..9 {
         for count in 1..40 {
             let root = PrivateRoot::new();
-            let mut relay = options(&root).create_relay(0, 1).unwrap();
+            let mut relay = options(&root).create_relay(SOURCE, 0, 1).unwrap();
             let mut there = subscriber(&root, Join::Oldest);
             (0..first).for_each(|number| assert_eq!(publish(&mut relay, number), number));
             let mut behind = subscriber(&root, Join::Sequence(first));
@@ -113,13 +116,13 @@ fn any_number_of_messages_is_passed_over() {
 #[test]
 fn whoever_takes_a_relay_over_goes_on_in_its_epoch() {
     let root = PrivateRoot::new();
-    let mut relay = options(&root).create_relay(10, 3).unwrap();
+    let mut relay = options(&root).create_relay(SOURCE, 10, 3).unwrap();
     let mut there = subscriber(&root, Join::Oldest);
     publish(&mut relay, 1);
     relay.pass_over(30);
     relay.leave();
     assert_eq!(told(&mut there).len(), 2);
-    let mut relay = options(&root).create_relay(500, 9).unwrap();
+    let mut relay = options(&root).create_relay(SOURCE, 500, 9).unwrap();
     assert_eq!((relay.published(), relay.epoch()), (30, 3), "what the ring says, not what a new one would begin with");
     assert!(there.wait_for_publisher(Duration::ZERO));
     publish(&mut relay, 2);
@@ -131,7 +134,7 @@ fn whoever_takes_a_relay_over_goes_on_in_its_epoch() {
 /// Leaves a relay of eight slots as it is if it published 0 to 3 and was killed after it said in the first slot that all up to `until`
 /// are passed over.
 fn killed_while_it_passed_over(root: &PrivateRoot, until: u64) {
-    let mut relay = options(root).create_relay(0, 1).unwrap();
+    let mut relay = options(root).create_relay(SOURCE, 0, 1).unwrap();
     (0..4).for_each(|number| assert_eq!(publish(&mut relay, number), number));
     let segment = relay.path().unwrap().join("segment");
     let before = std::fs::read(&segment).unwrap();
@@ -149,11 +152,11 @@ fn what_a_killed_relay_began_to_pass_over_is_passed_over() {
         let root = PrivateRoot::new();
         killed_while_it_passed_over(&root, until);
         for _ in 0..2 {
-            let relay = options(&root).create_relay(0, 1).unwrap();
+            let relay = options(&root).create_relay(SOURCE, 0, 1).unwrap();
             assert_eq!(relay.published(), until, "no takeover goes back");
             relay.leave();
         }
-        let mut relay = options(&root).create_relay(0, 1).unwrap();
+        let mut relay = options(&root).create_relay(SOURCE, 0, 1).unwrap();
         publish(&mut relay, 99);
         for number in 4..until {
             let mut joined = subscriber(&root, Join::Sequence(number));
@@ -165,20 +168,40 @@ fn what_a_killed_relay_began_to_pass_over_is_passed_over() {
 #[test]
 fn a_fresh_relay_begins_where_it_is_told() {
     let root = PrivateRoot::new();
-    let mut relay = options(&root).create_relay(100, 3).unwrap();
+    let mut relay = options(&root).create_relay(SOURCE, 100, 3).unwrap();
     let mut there = subscriber(&root, Join::Oldest);
     publish(&mut relay, 1);
     relay.leave();
-    let relay = options(&root).fresh(true).create_relay(7, 20).unwrap();
+    let relay = options(&root).fresh(true).create_relay(SOURCE, 7, 20).unwrap();
     assert_eq!((relay.published(), relay.epoch()), (7, 20));
     assert_eq!(there.try_recv(), Ok(1));
     assert_eq!(there.try_recv(), Err(TryRecvError::Superseded));
 }
 
 #[test]
+fn a_relay_of_another_source_supersedes() {
+    let root = PrivateRoot::new();
+    let mut near = Publisher::<u64>::options("near").root(&root).capacity(8).create().unwrap();
+    near.publish(&1);
+    let source = raw::Subscriber::options("near").root(&root).open_raw().unwrap().nonce();
+    assert_eq!(inspect::Ring::open(&root, "near").unwrap().facts().nonce, source);
+    let mut relay = options(&root).create_relay(source, 100, 3).unwrap();
+    assert_eq!(relay.source(), source);
+    let mut there = subscriber(&root, Join::Oldest);
+    publish(&mut relay, 1);
+    relay.leave();
+    assert_eq!(inspect::Ring::open(&root, "far").unwrap().facts().source, Some(source));
+    let relay = options(&root).create_relay(source ^ 1, 101, 3).unwrap();
+    assert_eq!(there.try_recv(), Ok(1));
+    assert_eq!(there.try_recv(), Err(TryRecvError::Superseded), "the same numbers of another ring");
+    drop(relay);
+    assert_eq!(inspect::Ring::open(&root, "near").unwrap().facts().source, None);
+}
+
+#[test]
 fn only_the_next_epochs_can_begin() {
     let root = PrivateRoot::new();
-    let mut relay = options(&root).create_relay(0, 4).unwrap();
+    let mut relay = options(&root).create_relay(SOURCE, 0, 4).unwrap();
     for found in [0, 4, 11, u64::MAX] {
         assert_eq!(relay.begin_epoch(found), Err(NotFollowing { newest: 4, found }));
     }
@@ -193,7 +216,7 @@ fn an_ordinary_publisher_and_a_relay_do_not_take_over_each_others_rings() {
     let mut publisher = ordinary().create().unwrap();
     publisher.publish(&1);
     publisher.leave();
-    let mut relay = options(&root).create_relay(50, 2).unwrap();
+    let mut relay = options(&root).create_relay(SOURCE, 50, 2).unwrap();
     assert_eq!(publish(&mut relay, 1), 50, "a new ring");
     relay.leave();
     let publisher = ordinary().create().unwrap();
@@ -205,7 +228,8 @@ fn a_sealed_relay_begins_where_it_is_told() {
     let root = PrivateRoot::new();
     let socket = root.path().join("far.sock");
     let format = MessageFormat::of::<u64>();
-    let mut relay = RelayPublisher::options("far", format).capacity(8).serve(&socket).create_relay(40, 6).unwrap();
+    let mut relay =
+        RelayPublisher::options("far", format).capacity(8).serve(&socket).create_relay(SOURCE, 40, 6).unwrap();
     let mut there = Subscriber::<u64>::connect(&socket).join(Join::Oldest).open().unwrap();
     publish(&mut relay, 1);
     relay.pass_over(45);
@@ -217,17 +241,17 @@ fn a_sealed_relay_begins_where_it_is_told() {
 fn numbers_that_no_ring_reaches_are_refused() {
     let root = PrivateRoot::new();
     let refused = |what: fn(&PrivateRoot)| assert!(std::panic::catch_unwind(|| what(&root)).is_err());
-    refused(|root| drop(options(root).create_relay((1 << 62) - 1, 1)));
-    refused(|root| drop(options(root).create_relay(0, 0)));
-    refused(|root| drop(options(root).create_relay(0, 1 << 63)));
-    refused(|root| options(root).create_relay(5, 1).unwrap().pass_over(5));
-    refused(|root| options(root).create_relay(5, 1).unwrap().pass_over((1 << 62) - 1));
+    refused(|root| drop(options(root).create_relay(SOURCE, (1 << 62) - 1, 1)));
+    refused(|root| drop(options(root).create_relay(SOURCE, 0, 0)));
+    refused(|root| drop(options(root).create_relay(SOURCE, 0, 1 << 63)));
+    refused(|root| options(root).create_relay(SOURCE, 5, 1).unwrap().pass_over(5));
+    refused(|root| options(root).create_relay(SOURCE, 5, 1).unwrap().pass_over((1 << 62) - 1));
 }
 
 #[test]
 fn an_unknown_version_is_still_refused() {
     let root = PrivateRoot::new();
-    let relay = options(&root).create_relay(0, 1).unwrap();
+    let relay = options(&root).create_relay(SOURCE, 0, 1).unwrap();
     let segment = relay.path().unwrap().join("segment");
     use std::os::unix::fs::FileExt as _;
     std::fs::File::options().write(true).open(segment).unwrap().write_at(&4u64.to_ne_bytes(), 8).unwrap();

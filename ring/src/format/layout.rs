@@ -82,6 +82,8 @@ pub(crate) mod word {
     pub(crate) const NONCE: usize = 55;
     pub(crate) const BASE: usize = 56;
     pub(crate) const CREATED: usize = 57;
+    /// Of a relay: the nonce of the ring whose messages it has.
+    pub(crate) const SOURCE: usize = 63;
     pub(crate) const PUBLISHED: usize = 64;
     pub(crate) const SCHEMA: usize = 80;
 }
@@ -307,8 +309,8 @@ pub(crate) struct Geometry {
 pub(crate) enum Body {
     /// Messages of one size.
     Messages,
-    /// Messages of one size, with the numbers of another ring: some may be passed over.
-    Relayed,
+    /// Messages of one size, with the numbers of the ring that has this nonce: some may be passed over.
+    Relayed { source: u64 },
     /// Records, each as long as it is. The payload's size is that of the longest.
     Records,
     /// A table, or a cell, which has more beside that.
@@ -320,7 +322,15 @@ impl Body {
     pub(crate) fn rows(&self) -> Option<&RowsGeometry> {
         match self {
             Body::Rows(rows) => Some(rows),
-            Body::Messages | Body::Relayed | Body::Records => None,
+            Body::Messages | Body::Relayed { .. } | Body::Records => None,
+        }
+    }
+
+    /// The nonce of the ring whose messages it has, if it is a relay.
+    pub(crate) fn source(&self) -> Option<u64> {
+        match self {
+            Body::Relayed { source } => Some(*source),
+            Body::Messages | Body::Records | Body::Rows(_) => None,
         }
     }
 
@@ -328,7 +338,7 @@ impl Body {
     pub(crate) fn abi(&self) -> u64 {
         match self {
             Body::Messages => ABI,
-            Body::Relayed => RELAYED_ABI,
+            Body::Relayed { .. } => RELAYED_ABI,
             Body::Records | Body::Rows(_) => rows::ABI,
         }
     }
@@ -336,7 +346,7 @@ impl Body {
     /// What a segment of it is.
     pub(crate) fn kind(&self) -> SegmentKind {
         match self {
-            Body::Messages | Body::Relayed => SegmentKind::Ring,
+            Body::Messages | Body::Relayed { .. } => SegmentKind::Ring,
             Body::Records => SegmentKind::Records,
             Body::Rows(rows) => rows.kind.of_segment(),
         }
@@ -406,7 +416,7 @@ impl Geometry {
             slot_words: self.slot_size / 8,
             capacity: self.capacity,
             base,
-            relayed: self.body == Body::Relayed,
+            relayed: self.body.source().is_some(),
             parts: match (&self.body, self.rows_layout()) {
                 (Body::Records, _) => Parts::Records { place: records::PLACE },
                 (_, Some((rows, _))) => Parts::Rows(rows),
@@ -435,7 +445,8 @@ impl Geometry {
             word.store(u64::from_ne_bytes(eight));
         }
         match &self.body {
-            Body::Messages | Body::Relayed => {}
+            Body::Messages => {}
+            Body::Relayed { source } => words[word::SOURCE].store(*source),
             Body::Records => words[row_word::KIND].store(records::KIND),
             Body::Rows(rows) => {
                 words[row_word::KIND].store(rows.kind.number());

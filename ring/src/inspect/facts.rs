@@ -90,6 +90,8 @@ pub struct Facts {
     pub key: Option<KeyFacts>,
     /// The random number that pairs the segment with its control file, and distinguishes two segments of one name.
     pub nonce: u64,
+    /// The random number of the ring whose messages it has. `None` for all but a [relay](crate::raw::RelayPublisher).
+    pub source: Option<u64>,
     /// The first sequence number.
     pub base: u64,
     /// When it was made, in ns since 1970.

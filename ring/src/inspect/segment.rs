@@ -92,6 +92,7 @@ impl Segment {
                 schema: key.schema().to_owned(),
             }),
             nonce: header.nonce,
+            source: geometry.body.source(),
             base: header.base,
             created: memory[word::CREATED].load(),
         };

@@ -350,9 +350,9 @@ impl<T> PublisherOptions<T> {
                 check_capacity(self.capacity)?;
                 Geometry::new(&self.format, self.capacity)
             }
-            Body::Relayed => {
+            Body::Relayed { .. } => {
                 check_capacity(self.capacity)?;
-                Geometry { body: Body::Relayed, ..Geometry::new(&self.format, self.capacity) }
+                Geometry { body: self.body.clone(), ..Geometry::new(&self.format, self.capacity) }
             }
             Body::Records => {
                 check_capacity(self.capacity)?;
@@ -439,20 +439,23 @@ impl PublisherOptions<MessageFormat> {
 }
 
 impl PublisherOptions<Relay> {
-    /// Takes over the ring of this name if an ended [`RelayPublisher`] left it, and it has this capacity and these messages: it goes
-    /// on at its next number, in its epoch. Otherwise makes a new ring, which begins with message `first` in `epoch` and supersedes
-    /// whatever ended publishers left under the name.
+    /// Takes over the ring of this name if an ended [`RelayPublisher`] of the same source left it, and it has this capacity and these
+    /// messages: it goes on at its next number, in its epoch. Otherwise makes a new ring, which begins with message `first` in `epoch`
+    /// and supersedes whatever ended publishers left under the name.
+    ///
+    /// `source` is the nonce of the ring whose messages it has, as [`raw::Subscriber::nonce`](crate::raw::Subscriber::nonce) tells it, or
+    /// any number that is another for each source.
     ///
     /// # Errors
     /// [`CreateError`], with one variant for each possible cause. Nothing is left behind then.
     ///
     /// # Panics
     /// If `first` is 2^62 - 1 or more, or `epoch` is 0 or 2^63 or more: no ring has them.
-    pub fn create_relay(mut self, first: u64, epoch: u64) -> Result<RelayPublisher, CreateError> {
+    pub fn create_relay(mut self, source: u64, first: u64, epoch: u64) -> Result<RelayPublisher, CreateError> {
         assert!(first < MAX_SEQUENCE - 1, "message {first} is one that no ring reaches");
         assert!((1..1 << 63).contains(&epoch), "epoch {epoch} is one that no ring has");
-        (self.base, self.epoch, self.body) = (Some(first), Some(epoch), Body::Relayed);
-        Ok(RelayPublisher::new(self.make()?, self.wake_or_default(), self.format))
+        (self.base, self.epoch, self.body) = (Some(first), Some(epoch), Body::Relayed { source });
+        Ok(RelayPublisher::new(self.make()?, self.wake_or_default(), self.format, source))
     }
 }
 

@@ -24,14 +24,14 @@ pub enum Relay {}
 ///   [`Lagged`](crate::TryRecvError::Lagged) in its place;
 /// - where the source's publisher restarted, an [epoch begins](Self::begin_epoch): subscribers receive
 ///   [`Restarted`](crate::TryRecvError::Restarted);
-/// - whoever takes the ring over goes on in the same epoch: nothing restarted but the relay.
+/// - whoever takes the ring over goes on in the same epoch: nothing restarted but the relay. Only a relay of the same source can.
 ///
 /// ```no_run
 /// use feed_ring::{Join, raw};
 ///
 /// fn main() -> Result<(), Box<dyn std::error::Error>> {
 ///     let format = raw::MessageFormat::of::<u64>();
-///     let mut relay = raw::RelayPublisher::options("far", format).create_relay(1_000, 3)?;
+///     let mut relay = raw::RelayPublisher::options("far", format).create_relay(7, 1_000, 3)?;
 ///     let mut subscriber = raw::Subscriber::options("far").join(Join::Oldest).open_raw()?;
 ///     assert_eq!(relay.publish(&7u64.to_ne_bytes()), 1_000);
 ///     relay.pass_over(1_005); // 1,001 to 1,004 were lost on the way
@@ -47,6 +47,7 @@ pub enum Relay {}
 pub struct RelayPublisher {
     writer: Writer<DynamicStride>,
     format: MessageFormat,
+    source: u64,
 }
 
 /// Why an [epoch](RelayPublisher::begin_epoch) was not begun.
@@ -60,9 +61,9 @@ pub struct NotFollowing {
 }
 
 impl RelayPublisher {
-    pub(super) fn new(made: Made, wake: Wake, format: MessageFormat) -> Self {
+    pub(super) fn new(made: Made, wake: Wake, format: MessageFormat, source: u64) -> Self {
         let stride = DynamicStride::of(&made.layout);
-        RelayPublisher { writer: Writer::new(made, stride, wake), format }
+        RelayPublisher { writer: Writer::new(made, stride, wake), format, source }
     }
 
     /// Publishes the message with the number [`published`](Self::published), and returns that.
@@ -103,6 +104,11 @@ impl RelayPublisher {
     /// The format of the messages.
     pub fn format(&self) -> &MessageFormat {
         &self.format
+    }
+
+    /// The nonce of the ring whose messages it has.
+    pub fn source(&self) -> u64 {
+        self.source
     }
 
     /// The number of the next message.

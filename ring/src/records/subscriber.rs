@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::received::{Record, Source};
 use crate::error::{RecvError, TryRecvError};
+use crate::format::layout::word;
 use crate::format::records::{RecordsFormat, longest};
 use crate::placement::{Placement, Side, look::look};
 use crate::protocol::copy::bytes_of_words;
@@ -44,6 +45,7 @@ pub struct RecordSubscriber {
     pub(crate) receiver: Receiver<Source, Position>,
     format: Option<RecordsFormat>,
     longest: usize,
+    nonce: Option<u64>,
     /// The copy, in words: whoever reads structs in it finds them aligned.
     words: Vec<u64>,
 }
@@ -56,10 +58,12 @@ impl RecordSubscriber {
     pub(super) fn new(opened: Opened, join: Join, wait: WaitStrategy) -> Self {
         let format = opened.found.as_ref().and_then(|(geometry, _)| RecordsFormat::parse(&geometry.schema).ok());
         let longest = longest(opened.layout.capacity, opened.layout.slot_words);
+        let nonce = opened.found.as_ref().map(|_| opened.memory[word::NONCE].load());
         RecordSubscriber {
             receiver: Receiver::new(opened, Source::new, join, wait),
             format,
             longest,
+            nonce,
             words: Vec::new(),
         }
     }
@@ -196,6 +200,11 @@ impl RecordSubscriber {
     /// What the ring's records are, as its header says. `None` within a process, and if the header says something else.
     pub fn format(&self) -> Option<&RecordsFormat> {
         self.format.as_ref()
+    }
+
+    /// The random number in the ring's header, which distinguishes two rings of one name. `None` within a process.
+    pub fn nonce(&self) -> Option<u64> {
+        self.nonce
     }
 
     /// The longest record that the ring can have, in bytes.

@@ -85,7 +85,7 @@ impl Header {
         let body = match (holds_records, holds_rows) {
             (true, _) => Body::Records,
             (_, true) => Body::Rows(read_rows(words, schema_bytes as usize, room, check)?),
-            (false, false) if abi == RELAYED_ABI => Body::Relayed,
+            (false, false) if abi == RELAYED_ABI => Body::Relayed { source: word(word::SOURCE) },
             (false, false) => Body::Messages,
         };
         let schema = text(words, 0, schema_bytes as usize);

@@ -7,7 +7,7 @@ use super::notify::Notifier;
 use super::received::Received;
 use super::receiver::Receiver;
 use crate::error::{RecvError, TryRecvError};
-use crate::format::layout::{Layout, slot_words};
+use crate::format::layout::{Layout, slot_words, word};
 use crate::format::message::MessageFormat;
 use crate::protocol::copy;
 use crate::protocol::cursor::Cursor;
@@ -25,6 +25,7 @@ use crate::transport::attachment::Opened;
 pub struct RawSubscriber {
     pub(crate) receiver: Receiver<Slots<Word, DynamicStride>, BySequence>,
     format: MessageFormat,
+    nonce: u64,
 }
 
 /// A subscriber's position, and what became of every message from the first one on: `first + received + lost + skipped
@@ -61,15 +62,20 @@ impl Account {
 impl RawSubscriber {
     pub(super) fn new(opened: Opened, join: Join, wait: WaitStrategy) -> Self {
         let (geometry, _) = opened.found.as_ref().expect("an untyped subscriber opens rings with a header only");
-        let format = geometry.format();
+        let (format, nonce) = (geometry.format(), opened.memory[word::NONCE].load());
         let slots = |memory, layout: &Layout| Slots::new(memory, layout, DynamicStride::of(layout));
-        RawSubscriber { receiver: Receiver::new(opened, slots, join, wait), format }
+        RawSubscriber { receiver: Receiver::new(opened, slots, join, wait), format, nonce }
     }
 
     /// The format of the ring's messages.
     #[inline]
     pub fn format(&self) -> &MessageFormat {
         &self.format
+    }
+
+    /// The random number in the ring's header, which distinguishes two rings of one name. It stays with the ring, whoever publishes.
+    pub fn nonce(&self) -> u64 {
+        self.nonce
     }
 
     /// Receives the next message into `message`, if there is one: see [`Subscriber::try_recv`](crate::Subscriber::try_recv).

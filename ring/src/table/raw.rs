@@ -93,6 +93,16 @@ impl RawTableWriter {
         self.writer.store_for_key(row, |words| copy::store_bytes(words, value))
     }
 
+    /// Gives the next store this number: for a table that has the numbers of another one, or of another ring.
+    ///
+    /// # Panics
+    /// If it is below [`stores`](Self::stores).
+    pub fn go_on_with(&mut self, number: u64) {
+        let next = self.stores();
+        assert!(number >= next, "from store {next} on to {number}");
+        self.writer.go_on_with(number);
+    }
+
     /// Copies the value that was stored last into a row, by this writer or by the one before it, and returns the number of that
     /// store. `None` if none was; `value` then stays as it was.
     ///
