@@ -3,6 +3,7 @@
 //! - [`program`]: the `main` of a program: command line, logs, exit code.
 //! - [`cli`]: the command line, `--help` and `--version`.
 //! - [`failure`]: errors and their exit codes.
+//! - [`bridge`]: what the two ends of a bridge tell of themselves.
 //! - [`args`]: flags and value parsers that several programs have.
 //! - [`say`]: lines on standard error.
 //! - [`remedy`]: what to do about a system call that failed.
@@ -15,6 +16,7 @@
 //! - [`readable`]: numbers as text for people.
 
 pub mod args;
+pub mod bridge;
 mod circumstances;
 pub mod cli;
 pub mod failure;

@@ -1,0 +1,329 @@
+//! The far ring: it has the near ring's messages, numbers and epochs. What is missing is passed over, and counted by where it was lost.
+//!
+//! At every moment `first + published + lost_near + lost_wire + lost_far = next`.
+
+use std::path::PathBuf;
+
+use feed_program::bridge::ReceiveStatus;
+use feed_ring::CreateError;
+use feed_ring::inspect::{self, SchemaError};
+use feed_ring::raw::{MessageFormat, RelayPublisher};
+
+use crate::wire::{About, Attribution, BYTE_ORDER, CLOSED, Frame, Head, MAX_NUMBER, RECORDS, VERSION};
+
+/// How the far ring is made.
+#[derive(Clone, Debug)]
+pub struct FarOptions {
+    pub root: PathBuf,
+    pub name: String,
+    /// Slots. `None` for as many as the near ring has.
+    pub capacity: Option<usize>,
+    /// The access bits of its files.
+    pub mode: Option<u32>,
+    /// Whether it may take the place of a ring with other messages.
+    pub replace: bool,
+}
+
+/// Why a far ring cannot be.
+#[derive(Debug, thiserror::Error)]
+pub enum FarError {
+    /// The other side is of another version.
+    #[error("the sender on {host} speaks version {found}, this program {VERSION}: rebuild the older side")]
+    Version { host: String, found: u8 },
+    /// Messages are in the machine's byte order.
+    #[error(
+        "the sender on {host} has {found}-endian messages, this machine is {BYTE_ORDER}-endian: they would be misread here"
+    )]
+    ByteOrder { host: String, found: String },
+    /// Its schema is not understood.
+    #[error("the sender on {host} has messages that this program cannot describe: {source}: rebuild the older side")]
+    Schema { host: String, source: SchemaError },
+    /// The schema contradicts the size.
+    #[error(
+        "the sender on {host} says {found} bytes of a message whose schema has {expected}: it is damaged, do not use it"
+    )]
+    Size { host: String, found: usize, expected: usize },
+    /// There is a ring with other messages.
+    #[error(
+        "{path}: carries {found}, the sender on {host} has {expected}: choose another name (--ring NAME=FAR), or let it take that \
+         ring's place (--replace)"
+    )]
+    Other { path: String, found: String, expected: String, host: String },
+    /// The ring was not made.
+    #[error(transparent)]
+    Create(#[from] CreateError),
+}
+
+/// What is needed before a frame can be published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needed {
+    /// What the sender says of its ring: it is not the one that the far ring has.
+    About,
+    /// The messages from `from` to `until`: they were sent, and did not come.
+    Window { from: u64, until: u64 },
+}
+
+/// The far ring and its account.
+pub struct Far {
+    options: FarOptions,
+    relay: Option<RelayPublisher>,
+    /// The near ring that is followed, 0 before the first.
+    source: u64,
+    about: Option<About>,
+    /// The number of the first message that was heard: what was sent before it, while nobody was here, is lost here.
+    heard: Option<u64>,
+    /// Whether the near ring that is followed was closed, and this one with it.
+    closed: bool,
+    /// What was passed over and is not counted yet.
+    skipped: Vec<(u64, u64)>,
+    /// Why there can be no far ring any more.
+    failed: Option<FarError>,
+    pub counted: ReceiveStatus,
+}
+
+impl Far {
+    pub fn new(options: FarOptions) -> Self {
+        Far {
+            options,
+            relay: None,
+            source: 0,
+            about: None,
+            heard: None,
+            closed: false,
+            skipped: Vec::new(),
+            failed: None,
+            counted: ReceiveStatus::default(),
+        }
+    }
+
+    /// Why there can be no far ring any more, if so.
+    pub fn failure(&mut self) -> Option<FarError> {
+        self.failed.take()
+    }
+
+    /// Whether the near ring was closed and all of it is here.
+    pub fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// The number of the next message, if there is a ring.
+    pub fn next(&self) -> Option<u64> {
+        self.relay.as_ref().map(RelayPublisher::published)
+    }
+
+    /// The near ring that is followed.
+    pub fn source(&self) -> u64 {
+        self.source
+    }
+
+    /// The oldest number that the near ring still had when it was asked.
+    pub fn oldest(&self) -> Option<u64> {
+        self.about.as_ref().map(|about| about.oldest)
+    }
+
+    /// Publishes a frame, if nothing is missing before it.
+    ///
+    /// # Errors
+    /// What has to be asked for first. No message is published then.
+    pub fn accept(&mut self, frame: &Frame<'_>) -> Result<(), Needed> {
+        if frame.head.ring.get() != self.source {
+            return Err(Needed::About);
+        }
+        if self.closed {
+            return Ok(()); // it says so again
+        }
+        let (first, after) = (frame.head.first.get(), frame.head.after.get());
+        self.heard.get_or_insert(after);
+        if let Some(next) = self.next()
+            && next < after
+        {
+            return Err(Needed::Window { from: next, until: after });
+        }
+        if self.relay.is_none() && frame.is(CLOSED) && frame.end() == first {
+            self.closed = true; // it ended before anybody was here
+            return Ok(());
+        }
+        // The sender lost what is between: from `after` on it sent nothing.
+        self.publish(frame);
+        self.settle(&Attribution { started: first, lost: Vec::new() });
+        Ok(())
+    }
+
+    /// The same, whatever is missing before it: what does not come any more is passed over.
+    pub fn accept_behind(&mut self, frame: &Frame<'_>, told: &Attribution) {
+        // What was skipped up to here was sent, unless the sender tells otherwise.
+        self.pass_over(frame.head.after.get(), &frame.head);
+        self.settle(told);
+        // Another ring than the one that was asked about is not published.
+        let _ = self.accept(frame);
+    }
+
+    /// Goes on with the near ring that a sender has: takes over the far ring if it has that ring's messages, or gets ready to make
+    /// one. Returns the number from which on messages are missing, if that is known.
+    ///
+    /// # Errors
+    /// [`FarError`]. The far ring stays as it was then.
+    pub fn follow(&mut self, about: About) -> Result<Option<u64>, FarError> {
+        let host = || about.host.clone();
+        if about.version != VERSION {
+            return Err(FarError::Version { host: host(), found: about.version });
+        }
+        if about.byte_order != BYTE_ORDER {
+            return Err(FarError::ByteOrder { host: host(), found: about.byte_order.clone() });
+        }
+        let format = MessageFormat::parse(&about.schema).map_err(|source| FarError::Schema { host: host(), source })?;
+        if format.size() != about.size {
+            return Err(FarError::Size { host: host(), found: about.size, expected: format.size() });
+        }
+        let there = inspect::Ring::open(&self.options.root, &self.options.name).ok();
+        if let Some(there) = &there
+            && there.facts().schema != about.schema
+            && !self.options.replace
+        {
+            let name = |schema: &str| schema.split([' ', '\n']).next().unwrap_or_default().to_owned();
+            return Err(FarError::Other {
+                path: there.path().display().to_string(),
+                found: name(&there.facts().schema),
+                expected: name(&about.schema),
+                host: host(),
+            });
+        }
+        let another = self.source != about.ring;
+        let mine = another && self.source != 0;
+        self.leave();
+        (self.source, self.closed) = (about.ring, false);
+        if another {
+            self.heard = None;
+        }
+        let continues = there.filter(|there| there.facts().source == Some(about.ring));
+        self.about = Some(about);
+        if let Some(there) = continues {
+            // What it would begin with is of no matter: it is taken over.
+            self.begin(there.published(), there.epoch(), false)?;
+        } else if mine {
+            self.counted.fresh_rings += 1;
+        }
+        Ok(self.next())
+    }
+
+    /// Takes over the far ring, or makes it, beginning with this number.
+    fn begin(&mut self, first: u64, epoch: u64, fresh: bool) -> Result<(), FarError> {
+        let Some(about) = &self.about else { return Ok(()) };
+        let format = MessageFormat::parse(&about.schema).expect("it was parsed before");
+        let capacity = self.options.capacity.unwrap_or(about.capacity);
+        let mut options =
+            RelayPublisher::options(&self.options.name, format).root(&self.options.root).capacity(capacity);
+        if let Some(mode) = self.options.mode {
+            options = options.mode(mode);
+        }
+        let relay = options.fresh(fresh).create_relay(about.ring, first, epoch.max(1))?;
+        let counted = &mut self.counted;
+        if counted.next != relay.published() || counted.published_messages == 0 {
+            // The first ring, or one of other numbers: the account begins anew.
+            counted.first = relay.published();
+            (counted.published_messages, counted.lost_near, counted.lost_wire, counted.lost_far) = (0, 0, 0, 0);
+        }
+        (counted.next, counted.epoch) = (relay.published(), relay.epoch());
+        self.relay = Some(relay);
+        Ok(())
+    }
+
+    /// Publishes what of a reply is not here yet. What the near ring no longer had is passed over; [`settle`](Self::settle) says later
+    /// whose loss it is.
+    pub fn refill(&mut self, reply: &Frame<'_>) {
+        if reply.head.ring.get() != self.source || reply.end() <= self.next().unwrap_or(0) {
+            return;
+        }
+        let before = self.counted.published_messages;
+        self.publish(reply);
+        self.counted.refilled_messages += self.counted.published_messages - before;
+    }
+
+    /// Passes over what is missing before `until`, to go on with the frame with this head.
+    fn pass_over(&mut self, until: u64, head: &Head) {
+        let Some(relay) = &mut self.relay else { return };
+        let next = relay.published();
+        if until <= next || until >= MAX_NUMBER {
+            return;
+        }
+        self.skipped.push((next, until));
+        let (epoch, begin) = (head.epoch.get(), head.epoch_begin.get());
+        // An epoch that began among them begins where it began. If the ring cannot tell it, the frame begins a fresh ring.
+        if epoch > relay.epoch() && (next + 1..until).contains(&begin) && relay.epoch() + 1 >= epoch {
+            relay.pass_over(begin);
+            let _ = relay.begin_epoch(epoch);
+        }
+        relay.pass_over(until);
+        self.counted.next = until;
+    }
+
+    /// Counts whose loss everything is that was passed over and not counted yet.
+    pub fn settle(&mut self, told: &Attribution) {
+        let counted = &mut self.counted;
+        for (from, until) in self.skipped.drain(..) {
+            let near = told.near_of(from, until);
+            let sent = until - from - near;
+            // Before the first that was heard nobody listened here.
+            let far = self.heard.map_or(0, |heard| heard.min(until).saturating_sub(from)).min(sent);
+            counted.lost_near += near;
+            counted.lost_far += far;
+            counted.lost_wire += sent - far;
+        }
+    }
+
+    /// Publishes the messages of a frame that are not here yet, behind all that is missing before it.
+    fn publish(&mut self, frame: &Frame<'_>) {
+        debug_assert!(!frame.is(RECORDS));
+        let (first, end, epoch) = (frame.head.first.get(), frame.end(), frame.head.epoch.get());
+        if self.relay.is_none()
+            && let Err(error) = self.begin(first, epoch, false)
+        {
+            self.failed = Some(error);
+        }
+        self.pass_over(first, &frame.head);
+        let Some(relay) = &mut self.relay else { return };
+        let next = relay.published();
+        self.counted.repeated_messages += next.min(end).saturating_sub(first);
+        let tells = end > next || end == next && frame.head.count.get() == 0;
+        if tells && epoch > relay.epoch() && relay.begin_epoch(epoch).is_err() {
+            // It knows the next few epochs only.
+            self.leave();
+            self.counted.fresh_rings += 1;
+            if let Err(error) = self.begin(next, epoch, true) {
+                self.failed = Some(error);
+            }
+        }
+        let Some(relay) = &mut self.relay else { return };
+        let mut count = 0;
+        for message in frame.messages_from(next) {
+            relay.publish(message);
+            count += 1;
+        }
+        self.counted.published_messages += count;
+        (self.counted.next, self.counted.epoch) = (relay.published(), relay.epoch());
+        if frame.is(CLOSED) && end == relay.published() {
+            self.close();
+        }
+    }
+
+    fn close(&mut self) {
+        self.closed = true;
+        if let Some(relay) = self.relay.take()
+            && let Err(error) = relay.close()
+        {
+            feed_program::say::say(format_args!("feed-bridge: {error}"));
+        }
+    }
+
+    /// Leaves the far ring for the next one who relays. No frame is accepted any more.
+    pub fn end(&mut self) {
+        self.leave();
+        self.source = 0;
+    }
+
+    fn leave(&mut self) {
+        if let Some(relay) = self.relay.take() {
+            relay.leave();
+        }
+    }
+}

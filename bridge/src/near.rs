@@ -1,0 +1,225 @@
+//! What a sender tells others of its ring: what it is, what it still holds, and what was lost before it was sent.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use feed_ring::inspect::{self, Unread};
+use zerocopy::IntoBytes;
+
+use crate::wire::{
+    About, Attribution, BYTE_ORDER, Head, LAST, Question, RECORDS, REPLY, UNKNOWN, VERSION, push_record,
+};
+
+/// So many losses are remembered one by one. Of older ones it is forgotten that they were the sender's.
+const REMEMBERED: usize = 4096;
+
+/// The near ring as others may ask for it. The sender changes it, and answers read it.
+#[derive(Debug, Default)]
+pub struct Near {
+    known: Mutex<Known>,
+    /// The next number that is sent. Relaxed: it is only a bound, and whoever asks for a message was sent a later one before.
+    next: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    /// Open as long as the ring is the one that is sent: it can be read after it was closed and removed.
+    ring: Option<inspect::Ring>,
+    /// Its nonce.
+    nonce: u64,
+    /// The number at which it was joined.
+    started: u64,
+    lost: VecDeque<(u64, u64)>,
+    closed: bool,
+}
+
+impl Near {
+    fn known(&self) -> MutexGuard<'_, Known> {
+        // Each change is whole after each statement.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that another ring is sent from now on, joined at `started`. `ring` is `None` if it was gone before it could be opened
+    /// for answers.
+    pub fn begin(&self, ring: Option<inspect::Ring>, nonce: u64, started: u64) {
+        *self.known() = Known { ring, nonce, started, ..Known::default() };
+        self.sending(started);
+    }
+
+    /// Notes that the sender lost these numbers.
+    pub fn lose(&self, from: u64, until: u64) {
+        let mut known = self.known();
+        if known.lost.len() == REMEMBERED {
+            known.lost.pop_front();
+        }
+        known.lost.push_back((from, until));
+    }
+
+    /// Notes that all before this number are sent, or lost.
+    pub fn sending(&self, next: u64) {
+        self.next.store(next, Ordering::Relaxed);
+    }
+
+    /// Notes that the publisher closed the ring.
+    pub fn close(&self) {
+        self.known().closed = true;
+    }
+
+    /// What the sender with this number says of itself. `None` while it has no ring.
+    pub fn about(&self, sender: u64) -> Option<About> {
+        let known = self.known();
+        let ring = known.ring.as_ref()?;
+        let facts = ring.facts();
+        let records = ring.is_records();
+        Some(About {
+            version: VERSION,
+            sender,
+            host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+            byte_order: BYTE_ORDER.to_owned(),
+            ring: known.nonce,
+            records,
+            schema: facts.schema.clone(),
+            size: if records { 0 } else { facts.payload_size },
+            slot_size: facts.slot_size,
+            capacity: facts.capacity as usize,
+            oldest: ring.held().start,
+            next: self.next.load(Ordering::Relaxed),
+            epoch: ring.epoch(),
+            closed: known.closed,
+        })
+    }
+
+    /// Answers a question: gives frames with what of the range the ring still holds, in order, and a last one that says which losses
+    /// are the sender's.
+    ///
+    /// # Errors
+    /// That of `reply`.
+    pub fn answer(
+        &self,
+        sender: u64,
+        question: Question,
+        most_bytes: usize,
+        reply: &mut dyn FnMut(&[u8]) -> anyhow::Result<()>,
+    ) -> anyhow::Result<u64> {
+        let mut answered = 0;
+        let mut number = question.from.get();
+        loop {
+            // Locked for one frame at a time, so that the sender goes on meanwhile.
+            let frame = {
+                let known = self.known();
+                let until = question.until.get().min(self.next.load(Ordering::Relaxed));
+                if known.nonce != question.ring.get() {
+                    break;
+                }
+                let Some(ring) = &known.ring else { break };
+                let mut reading = Reading { ring, sender, nonce: known.nonce, most_bytes };
+                match reading.frame(number, until) {
+                    Some((frame, behind)) => {
+                        answered += behind.messages;
+                        number = behind.next;
+                        frame
+                    }
+                    None => break,
+                }
+            };
+            reply(&frame)?;
+        }
+        let known = self.known();
+        let lost = known.lost.iter().copied().filter(|&(_, until)| until > question.from.get()).collect();
+        let told = Attribution { started: known.started, lost };
+        let mut head = Head::new(REPLY | LAST);
+        (head.sender, head.ring, head.epoch) = (sender.into(), known.nonce.into(), 1.into());
+        (head.first, head.after) = (question.from, question.from);
+        drop(known);
+        reply(&[head.as_bytes(), &told.to_bytes()].concat())?;
+        Ok(answered)
+    }
+}
+
+/// Reads one frame of an answer.
+struct Reading<'a> {
+    ring: &'a inspect::Ring,
+    sender: u64,
+    nonce: u64,
+    most_bytes: usize,
+}
+
+/// What is behind a frame.
+struct Behind {
+    messages: u64,
+    next: u64,
+}
+
+impl Reading<'_> {
+    /// A frame of the first messages from `from` on that the ring still holds, all of one epoch. `None` if there is none before `until`.
+    fn frame(&mut self, from: u64, until: u64) -> Option<(Vec<u8>, Behind)> {
+        let mut bytes = Vec::new();
+        let (first, kind) = self.first(from, until, &mut bytes)?;
+        let records = self.ring.is_records();
+        let epochs = self.ring.epochs();
+        let (epoch, epoch_begin) = epoch_of(first, &epochs);
+        // No frame goes beyond the next epoch's beginning.
+        let until = epochs.iter().map(|&(_, begin)| begin).filter(|&begin| begin > first).fold(until, u64::min);
+        let mut payload = Vec::with_capacity(self.most_bytes.min(1 << 16));
+        let mut push = |kind: u8, message: &[u8]| match records {
+            true => push_record(&mut payload, kind, message),
+            false => payload.extend_from_slice(message),
+        };
+        push(kind, &bytes);
+        let mut next = first + 1;
+        let mut taken = bytes.len();
+        while next < until && taken < self.most_bytes {
+            let Ok(kind) = self.ring.read_record(next, &mut bytes) else { break };
+            push(kind, &bytes);
+            (next, taken) = (next + 1, taken + bytes.len());
+        }
+        let mut head = Head::new(REPLY | if records { RECORDS } else { 0 });
+        (head.sender, head.ring) = (self.sender.into(), self.nonce.into());
+        (head.epoch, head.epoch_begin) = (epoch.into(), epoch_begin.into());
+        (head.after, head.first, head.count) = (first.into(), first.into(), ((next - first) as u32).into());
+        head.size = if records { 0 } else { self.ring.facts().payload_size as u32 }.into();
+        Some(([head.as_bytes(), &payload].concat(), Behind { messages: next - first, next }))
+    }
+
+    /// The first message from `from` on that can be read: its number and its kind.
+    fn first(&self, from: u64, until: u64, bytes: &mut Vec<u8>) -> Option<(u64, u8)> {
+        let mut number = from;
+        while number < until {
+            number = match self.ring.read_record(number, bytes) {
+                Ok(kind) => return Some((number, kind)),
+                Err(Unread::PassedOver { until }) => until.max(number + 1),
+                // What is overwritten while it is looked at is followed by more that is.
+                Err(Unread::Overwritten) => self.ring.held().start.max(number + 1),
+                Err(_) => number + 1,
+            };
+        }
+        None
+    }
+}
+
+/// The epoch of a number and where it begins, as far as the ring knows.
+fn epoch_of(number: u64, epochs: &[(u64, u64)]) -> (u64, u64) {
+    match (epochs.iter().rev().find(|&&(_, begin)| begin <= number), epochs.first()) {
+        (Some(&(epoch, begin)), _) => (epoch, begin),
+        // Before all that it knows: in the one before, or in one before that.
+        (None, Some(&(oldest, _))) => (oldest.saturating_sub(1).max(1), UNKNOWN),
+        (None, None) => (1, UNKNOWN),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_in_the_newest_epoch_that_began_before_it() {
+        let epochs = [(4, 100), (5, 100), (7, 200)];
+        for (number, expected) in
+            [(250, (7, 200)), (200, (7, 200)), (199, (5, 100)), (100, (5, 100)), (99, (3, UNKNOWN))]
+        {
+            assert_eq!(epoch_of(number, &epochs), expected, "{number}");
+        }
+        assert_eq!(epoch_of(5, &[]), (1, UNKNOWN));
+    }
+}
