@@ -67,6 +67,8 @@ pub enum Needed {
 pub struct Far {
     options: FarOptions,
     relay: Option<RelayPublisher>,
+    /// Whether there was one before.
+    begun: bool,
     /// The near ring that is followed, 0 before the first.
     source: u64,
     about: Option<About>,
@@ -86,6 +88,7 @@ impl Far {
         Far {
             options,
             relay: None,
+            begun: false,
             source: 0,
             about: None,
             heard: None,
@@ -151,6 +154,9 @@ impl Far {
 
     /// The same, whatever is missing before it: what does not come any more is passed over.
     pub fn accept_behind(&mut self, frame: &Frame<'_>, told: &Attribution) {
+        if frame.head.ring.get() == self.source {
+            self.heard.get_or_insert(frame.head.after.get());
+        }
         // What was skipped up to here was sent, unless the sender tells otherwise.
         self.pass_over(frame.head.after.get(), &frame.head);
         self.settle(told);
@@ -217,13 +223,15 @@ impl Far {
             options = options.mode(mode);
         }
         let relay = options.fresh(fresh).create_relay(about.ring, first, epoch.max(1))?;
-        let counted = &mut self.counted;
-        if counted.next != relay.published() || counted.published_messages == 0 {
+        if !self.begun || self.counted.next != relay.published() {
             // The first ring, or one of other numbers: the account begins anew.
+            self.settle(&Attribution::default());
+            self.begun = true;
+            let counted = &mut self.counted;
             counted.first = relay.published();
             (counted.published_messages, counted.lost_near, counted.lost_wire, counted.lost_far) = (0, 0, 0, 0);
         }
-        (counted.next, counted.epoch) = (relay.published(), relay.epoch());
+        (self.counted.next, self.counted.epoch) = (relay.published(), relay.epoch());
         self.relay = Some(relay);
         Ok(())
     }

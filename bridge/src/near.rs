@@ -17,7 +17,8 @@ const REMEMBERED: usize = 4096;
 /// The near ring as others may ask for it. The sender changes it, and answers read it.
 #[derive(Debug, Default)]
 pub struct Near {
-    known: Mutex<Known>,
+    /// The ring that is sent, and the one that was sent before it: its end may still be missing somewhere.
+    known: Mutex<[Known; 2]>,
     /// The next number that is sent. Relaxed: it is only a bound, and whoever asks for a message was sent a later one before.
     next: AtomicU64,
 }
@@ -32,10 +33,12 @@ struct Known {
     started: u64,
     lost: VecDeque<(u64, u64)>,
     closed: bool,
+    /// The number behind its last message, once another ring is sent.
+    end: Option<u64>,
 }
 
 impl Near {
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn known(&self) -> MutexGuard<'_, [Known; 2]> {
         // Each change is whole after each statement.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -43,17 +46,20 @@ impl Near {
     /// Notes that another ring is sent from now on, joined at `started`. `ring` is `None` if it was gone before it could be opened
     /// for answers.
     pub fn begin(&self, ring: Option<inspect::Ring>, nonce: u64, started: u64) {
-        *self.known() = Known { ring, nonce, started, ..Known::default() };
+        let known = &mut *self.known();
+        known.swap(0, 1);
+        known[1].end = Some(self.next.load(Ordering::Relaxed));
+        known[0] = Known { ring, nonce, started, ..Known::default() };
         self.sending(started);
     }
 
     /// Notes that the sender lost these numbers.
     pub fn lose(&self, from: u64, until: u64) {
-        let mut known = self.known();
-        if known.lost.len() == REMEMBERED {
-            known.lost.pop_front();
+        let lost = &mut self.known()[0].lost;
+        if lost.len() == REMEMBERED {
+            lost.pop_front();
         }
-        known.lost.push_back((from, until));
+        lost.push_back((from, until));
     }
 
     /// Notes that all before this number are sent, or lost.
@@ -63,12 +69,12 @@ impl Near {
 
     /// Notes that the publisher closed the ring.
     pub fn close(&self) {
-        self.known().closed = true;
+        self.known()[0].closed = true;
     }
 
     /// What the sender with this number says of itself. `None` while it has no ring.
     pub fn about(&self, sender: u64) -> Option<About> {
-        let known = self.known();
+        let [known, _] = &*self.known();
         let ring = known.ring.as_ref()?;
         let facts = ring.facts();
         let records = ring.is_records();
@@ -108,10 +114,8 @@ impl Near {
             // Locked for one frame at a time, so that the sender goes on meanwhile.
             let frame = {
                 let known = self.known();
-                let until = question.until.get().min(self.next.load(Ordering::Relaxed));
-                if known.nonce != question.ring.get() {
-                    break;
-                }
+                let Some(known) = known.iter().find(|known| known.nonce == question.ring.get()) else { break };
+                let until = question.until.get().min(known.end.unwrap_or(self.next.load(Ordering::Relaxed)));
                 let Some(ring) = &known.ring else { break };
                 let mut reading = Reading { ring, sender, nonce: known.nonce, most_bytes };
                 match reading.frame(number, until) {
@@ -126,12 +130,13 @@ impl Near {
             reply(&frame)?;
         }
         let known = self.known();
+        // Of a ring that it does not know it lost nothing that it knows of.
+        let Some(known) = known.iter().find(|known| known.nonce == question.ring.get()) else { return Ok(answered) };
         let lost = known.lost.iter().copied().filter(|&(_, until)| until > question.from.get()).collect();
         let told = Attribution { started: known.started, lost };
         let mut head = Head::new(REPLY | LAST);
         (head.sender, head.ring, head.epoch) = (sender.into(), known.nonce.into(), 1.into());
         (head.first, head.after) = (question.from, question.from);
-        drop(known);
         reply(&[head.as_bytes(), &told.to_bytes()].concat())?;
         Ok(answered)
     }
