@@ -61,6 +61,16 @@ impl Places {
         }
     }
 
+    /// Numbers are passed over. They are all in the next slot.
+    fn pass_over(&self, from: u64, count: u64) {
+        let position = self.of(from);
+        let mut ends = self.ends.lock().expect("no panic holds it");
+        ends.extend((1..count).map(|_| position).chain([position + 1]));
+        if !model::died() {
+            self.reached.fetch_max(position + 1, Ordering::Relaxed);
+        }
+    }
+
     /// Records from `next` on were begun and not published.
     fn forget(&self, next: u64) {
         self.ends.lock().expect("no panic holds it").truncate((next - self.base) as usize);
@@ -127,6 +137,16 @@ impl Feed {
         });
     }
 
+    /// Passes over the next `count` numbers.
+    pub fn pass_over(&mut self, count: u64) {
+        let Feed { publisher, truth, places } = self;
+        let from = publisher.published();
+        truth.pass_over(from + count, |until| {
+            places.pass_over(from, count);
+            publisher.pass_over(until).expect("few numbers");
+        });
+    }
+
     /// Ends the ring cleanly.
     pub fn close(self) {
         self.truth.close();
@@ -169,7 +189,9 @@ impl Ring {
     /// everything.
     pub fn visible(&self) -> u64 {
         let mut subscriber = self.ring.subscribe(Join::Oldest);
-        while matches!(subscriber.try_recv(), Ok(_) | Err(TryRecvError::Restarted { .. })) {}
+        while matches!(subscriber.try_recv(), Ok(_) | Err(TryRecvError::Restarted { .. } | TryRecvError::Lagged { .. }))
+        {
+        }
         subscriber.sequence()
     }
 
@@ -183,6 +205,17 @@ impl Ring {
             Some((publisher, next))
         })?;
         self.places.forget(publisher.published());
+        Some(Feed { publisher, truth: Arc::clone(&self.truth), places: Arc::clone(&self.places) })
+    }
+
+    /// The same for a publisher of another ring's records: it goes on in the same epoch.
+    pub fn go_on(&self, seen: u64) -> Option<Feed> {
+        self.places.forget(seen);
+        let publisher = self.truth.go_on(seen, || {
+            let publisher = self.ring.go_on()?;
+            let next = publisher.published();
+            Some((publisher, next))
+        })?;
         Some(Feed { publisher, truth: Arc::clone(&self.truth), places: Arc::clone(&self.places) })
     }
 }
@@ -205,10 +238,12 @@ impl Witness {
     /// A subscriber cannot begin further on than the publisher is, nor pass over what is not overwritten.
     fn joined(&self, join: Join) {
         let (first, begun) = (self.first, self.truth.begun());
+        // What was passed over before the oldest record is not told as a loss.
+        let behind = self.truth.before_passed_over(first);
         let fine = match join {
             Join::Sequence(number) => first == number,
             Join::Latest => first <= begun,
-            Join::Oldest => first <= begun && (first == self.places.base || self.places.may_be_gone(first - 1, 0)),
+            Join::Oldest => first <= begun && (behind == self.places.base || self.places.may_be_gone(behind - 1, 0)),
         };
         if !fine {
             violated("join", format!("{join:?} began at {first} with {begun} records begun, of {:?}", self.places));
@@ -342,6 +377,10 @@ impl Witness {
             TryRecvError::Lagged { missed } => {
                 self.lost += missed;
                 self.balance(before + missed);
+                // Passed over: all of that is lost, and no more.
+                if self.truth.behind_passed_over(before) == Some(before + missed) {
+                    return Step::Lagged;
+                }
                 self.lagged(before)
             }
             error => {

@@ -90,6 +90,12 @@ impl Truth {
         passed_over.iter().find(|range| range.contains(&number)).map(|range| range.end)
     }
 
+    /// The first of the numbers passed over just before this one, or this one.
+    pub(crate) fn before_passed_over(&self, number: u64) -> u64 {
+        let passed_over = self.passed_over.lock().expect("no panic holds it");
+        passed_over.iter().rev().fold(number, |number, range| if range.end == number { range.start } else { number })
+    }
+
     /// The publisher names an epoch, which begins at the next message.
     pub(crate) fn begin_epoch(&self) -> u64 {
         let mut epochs = self.epochs.lock().expect("no panic holds it");

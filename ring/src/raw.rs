@@ -7,6 +7,8 @@
 pub use crate::format::message::MessageFormat;
 pub use crate::publisher::raw::RawPublisher as Publisher;
 pub use crate::publisher::relay::{NotFollowing, Relay, RelayPublisher};
+pub use crate::records::TooFar;
+pub use crate::records::relay::{RecordRelay, RecordRelayPublisher};
 pub use crate::subscriber::raw::{Account, RawSubscriber as Subscriber};
 pub use crate::table::raw::{RawTableReader as TableReader, RawTableWriter as TableWriter};
 pub use crate::table::raw_cell::{RawCellReader as CellReader, RawCellWriter as CellWriter};

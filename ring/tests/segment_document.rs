@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use feed_ring::raw::RecordRelayPublisher;
 use feed_ring::records::RecordsFormat;
 use feed_ring::{Publisher, RecordPublisher};
 use feed_testing::{PrivateRoot, Program, skipped};
@@ -118,4 +119,32 @@ fn records_are_read() {
     std::thread::sleep(Duration::from_millis(5));
     publisher.close().unwrap();
     assert!(live.finish().stdout.ends_with("closed\n"));
+}
+
+#[test]
+fn records_with_another_rings_numbers_are_read() {
+    let root = PrivateRoot::new();
+    let options = RecordRelayPublisher::options("far", RecordsFormat::encoded("test"));
+    let mut relay = options.root(&root).capacity(8).create_record_relay(7, 1 << 40, 3).unwrap();
+    let first = 1u64 << 40;
+    let line = |number: u64| format!("{number} 5 {}", text(number.to_ne_bytes()));
+    let publish = |relay: &mut RecordRelayPublisher| {
+        let number = relay.published();
+        relay.publish(5, &number.to_ne_bytes()).unwrap();
+    };
+    publish(&mut relay);
+    relay.pass_over(first + 4).unwrap();
+    let end = "end".to_owned();
+    let Some(lines) = read(&root, "far", first) else { return };
+    assert_eq!(lines, [line(first), "lost 3".to_owned(), end.clone()]);
+    publish(&mut relay);
+    relay.pass_over(first + (1 << 31)).unwrap();
+    publish(&mut relay);
+    let lines = read(&root, "far", first + 2).unwrap();
+    let lost = format!("lost {}", (1u64 << 31) - 5);
+    assert_eq!(lines, ["lost 2".to_owned(), line(first + 4), lost, line(first + (1 << 31)), end.clone()]);
+    (0..5).for_each(|_| publish(&mut relay));
+    let lines = read(&root, "far", first).unwrap();
+    let (newest, lost) = (first + (1 << 31), format!("lost {}", 1u64 << 31));
+    assert_eq!(lines, [vec![lost], (newest..newest + 6).map(line).collect(), vec![end]].concat(), "lapped");
 }

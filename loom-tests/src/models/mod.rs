@@ -13,6 +13,7 @@ mod gaps;
 mod joins;
 mod keyed;
 mod parking;
+mod record_gaps;
 mod records;
 mod rows;
 mod shapes;
@@ -235,6 +236,36 @@ pub const ALL: &[Model] = &[
     Model::new("records-thread", "Mz", "a record for a sleeper that a thread wakes", records::park_thread)
         .preemptions(1),
     Model::new("records-forged", "", "a store says what no publisher stores", records::forged).every_store(),
+    Model::new(
+        "record-gap",
+        "MeL",
+        "4 slots, a record, 2 numbers passed over, a record; 2 reads",
+        record_gaps::pass_over,
+    )
+    .preemptions(2),
+    Model::new("record-gap-over", "ML", "2 slots, 2 numbers passed over, 2 records; 2 reads", record_gaps::overwritten)
+        .preemptions(2),
+    Model::new("record-gap-join", "MeL", "joins beside numbers passed over, in each way", record_gaps::join)
+        .preemptions(2)
+        .every_store(),
+    Model::new("record-gap-latest", "M", "2 numbers passed over while the newest is asked for", record_gaps::latest)
+        .preemptions(2),
+    Model::new(
+        "record-gap-death",
+        "MeL",
+        "killed at every store of passing over 2; another goes on",
+        record_gaps::death::<4>,
+    )
+    .preemptions(1)
+    .every_store(),
+    Model::new("record-gap-small", "MeL", "the same with 2 slots", record_gaps::death::<2>)
+        .preemptions(1)
+        .every_store(),
+    Model::new("record-relay", "MeL", "killed at every store behind a gap, another goes on", record_gaps::goes_on)
+        .preemptions(1)
+        .every_store(),
+    Model::new("record-gap-forged", "", "what was passed over ends before it began, or nowhere", record_gaps::forged)
+        .every_store(),
     Model::new("records-base", "ML", "a ring from record 3 on; joins at 1", records::base).preemptions(2),
     Model::new("deep-takeover", "MeLDR", "killed at every store, another goes on; 2 reads", faults::takeover::<2>)
         .preemptions(2)

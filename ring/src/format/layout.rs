@@ -32,8 +32,8 @@ pub(crate) const CONTROL_MAGIC: u64 = u64::from_ne_bytes(*b"FEEDCTRL");
 /// The version of the layout in this file and of the slot protocol.
 pub(crate) const ABI: u64 = 1;
 
-/// The version of a ring of messages of which some may be passed over: a program that does not know of it would take such a slot
-/// for that of a far later message.
+/// The version of a ring of messages or records of which some may be passed over: a program that does not know of it would take such a
+/// slot for that of a far later message, or for a damaged one.
 pub(crate) const RELAYED_ABI: u64 = 3;
 
 /// The largest capacity in slots (4,294,967,296). A capacity is a power of two from 2 on.
@@ -311,8 +311,9 @@ pub(crate) enum Body {
     Messages,
     /// Messages of one size, with the numbers of the ring that has this nonce: some may be passed over.
     Relayed { source: u64 },
-    /// Records, each as long as it is. The payload's size is that of the longest.
-    Records,
+    /// Records, each as long as it is. The payload's size is that of the longest. With a source, they have the numbers of the ring
+    /// that has this nonce, as [`Relayed`](Body::Relayed) messages have.
+    Records { source: Option<u64> },
     /// A table, or a cell, which has more beside that.
     Rows(RowsGeometry),
 }
@@ -322,7 +323,7 @@ impl Body {
     pub(crate) fn rows(&self) -> Option<&RowsGeometry> {
         match self {
             Body::Rows(rows) => Some(rows),
-            Body::Messages | Body::Relayed { .. } | Body::Records => None,
+            Body::Messages | Body::Relayed { .. } | Body::Records { .. } => None,
         }
     }
 
@@ -330,7 +331,8 @@ impl Body {
     pub(crate) fn source(&self) -> Option<u64> {
         match self {
             Body::Relayed { source } => Some(*source),
-            Body::Messages | Body::Records | Body::Rows(_) => None,
+            Body::Records { source } => *source,
+            Body::Messages | Body::Rows(_) => None,
         }
     }
 
@@ -338,8 +340,8 @@ impl Body {
     pub(crate) fn abi(&self) -> u64 {
         match self {
             Body::Messages => ABI,
-            Body::Relayed { .. } => RELAYED_ABI,
-            Body::Records | Body::Rows(_) => rows::ABI,
+            Body::Relayed { .. } | Body::Records { source: Some(_) } => RELAYED_ABI,
+            Body::Records { source: None } | Body::Rows(_) => rows::ABI,
         }
     }
 
@@ -347,7 +349,7 @@ impl Body {
     pub(crate) fn kind(&self) -> SegmentKind {
         match self {
             Body::Messages | Body::Relayed { .. } => SegmentKind::Ring,
-            Body::Records => SegmentKind::Records,
+            Body::Records { .. } => SegmentKind::Records,
             Body::Rows(rows) => rows.kind.of_segment(),
         }
     }
@@ -373,7 +375,7 @@ impl Geometry {
     pub(crate) fn of_records(schema: String, slot_size: usize, capacity: u64) -> Self {
         let longest = records::longest(capacity, slot_size / 8);
         let format = MessageFormat::from_parts(longest, 1, schema);
-        Geometry { slot_size, body: Body::Records, ..Geometry::new(&format, capacity) }
+        Geometry { slot_size, body: Body::Records { source: None }, ..Geometry::new(&format, capacity) }
     }
 
     /// The geometry of a table or a cell of `capacity` rows with values of this format.
@@ -418,7 +420,7 @@ impl Geometry {
             base,
             relayed: self.body.source().is_some(),
             parts: match (&self.body, self.rows_layout()) {
-                (Body::Records, _) => Parts::Records { place: records::PLACE },
+                (Body::Records { .. }, _) => Parts::Records { place: records::PLACE },
                 (_, Some((rows, _))) => Parts::Rows(rows),
                 (_, None) => Parts::Messages,
             },
@@ -447,7 +449,10 @@ impl Geometry {
         match &self.body {
             Body::Messages => {}
             Body::Relayed { source } => words[word::SOURCE].store(*source),
-            Body::Records => words[row_word::KIND].store(records::KIND),
+            Body::Records { source } => {
+                words[row_word::KIND].store(records::KIND);
+                words[word::SOURCE].store(source.unwrap_or(0));
+            }
             Body::Rows(rows) => {
                 words[row_word::KIND].store(rows.kind.number());
                 words[row_word::COPIES].store(rows.copies as u64);

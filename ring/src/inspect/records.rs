@@ -61,12 +61,28 @@ impl RecordReader {
     pub(super) fn held(&self) -> Range<u64> {
         match records::held(&self.view) {
             // A ring holds fewer records than it has slots, whatever its slots say.
-            Ok((oldest, end)) => oldest.number.max(end.number.saturating_sub(self.view.window()))..end.number,
+            Ok((oldest, end)) => {
+                let fewest = end.number.saturating_sub(self.view.window());
+                let all = oldest.number < fewest && self.follow_each_other(oldest, end);
+                if all { oldest.number..end.number } else { oldest.number.max(fewest)..end.number }
+            }
             Err(_) => {
                 let counted = records::counted(&self.view);
                 counted.saturating_sub(1).max(self.view.layout().base)..counted
             }
         }
+    }
+
+    /// Whether numbers were passed over among these records, and everything from the one to the other can be read.
+    fn follow_each_other(&self, oldest: Spot, end: Spot) -> bool {
+        let mut spot = oldest;
+        while self.view.layout().relayed && spot.position < end.position {
+            match records::look(&self.view, spot.position) {
+                Ok((number, next)) if number == spot.number => spot = next,
+                _ => return false,
+            }
+        }
+        spot == end
     }
 
     /// Reads a record. Its number is one that a ring can reach.
@@ -86,8 +102,12 @@ impl RecordReader {
                 Ok(kind) => return Ok(kind),
                 Err(seen) => seen,
             };
-            let why = match record::why_absent(seen, spot.position, self.view.mask()) {
+            let why = match records::why_absent(&self.view, seen, spot.position) {
                 Absence::Lapped { .. } => return Err(Unread::Overwritten),
+                Absence::PassedOver { until } if until > number => {
+                    self.known().next = Spot { number: until, position: spot.position + 1 };
+                    return Err(Unread::PassedOver { until });
+                }
                 Absence::NotYet if number >= self.view.published_count() => return Err(Unread::NotYet),
                 Absence::NotYet => Unread::NotYet,
                 Absence::PassedOver { .. } | Absence::Corrupt => Unread::Corrupt { found: seen },
@@ -144,13 +164,16 @@ impl RecordReader {
             }
             if spot.number < number {
                 let next = records::look(&self.view, spot.position).map(|(_, next)| next);
+                if next.is_ok_and(|next| next.number > number) {
+                    return Ok(spot); // it was passed over there
+                }
                 from = next.map_or(spot.position + 1, |next| next.position);
                 follows = next.ok().or(follows);
                 continue;
             }
             let Some(from) = follows else { return Err(Unread::Overwritten) };
             let found = self.view.first_word(from.position);
-            return Err(match record::why_absent(found, from.position, self.view.mask()) {
+            return Err(match records::why_absent(&self.view, found, from.position) {
                 Absence::Lapped { .. } => overtaken,
                 Absence::NotYet | Absence::PassedOver { .. } | Absence::Corrupt => {
                     // If only its head is damaged, its slots may still lead to the next one.

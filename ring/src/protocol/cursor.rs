@@ -187,7 +187,7 @@ impl<P: Place> Cursor<P> {
         };
         match self.place.why_absent(&self.view, self.next, seen) {
             Absence::Lapped { published } => Err(self.lapped(published, goes_on)),
-            Absence::PassedOver { until } => Err(self.lose_to(until, P::locate(&self.view, until))),
+            Absence::PassedOver { until } => Err(self.pass_over(until)),
             Absence::Corrupt => Err(self.corrupt(seen)),
             Absence::NotYet => self.not_yet(goes_on),
         }
@@ -198,7 +198,7 @@ impl<P: Place> Cursor<P> {
     pub(crate) fn why_missed(&mut self, seen: u64, goes_on: impl Fn() -> bool) -> TryRecvError {
         match self.place.why_absent(&self.view, self.next, seen) {
             Absence::Lapped { published } => self.lapped(published, goes_on),
-            Absence::PassedOver { until } => self.lose_to(until, P::locate(&self.view, until)),
+            Absence::PassedOver { until } => self.pass_over(until),
             Absence::Corrupt => self.corrupt(seen),
             Absence::NotYet => TryRecvError::Empty,
         }
@@ -234,6 +234,12 @@ impl<P: Place> Cursor<P> {
             Err(Unfound::Corrupt(found)) => return self.corrupt(found),
         };
         self.lose_to(resume, place)
+    }
+
+    /// Counts the messages that the publisher passed over as lost.
+    #[cold]
+    fn pass_over(&mut self, until: u64) -> TryRecvError {
+        self.lose_to(until, self.place.behind_passed_over(&self.view, until))
     }
 
     /// Counts all messages up to this number as lost, and goes on there.

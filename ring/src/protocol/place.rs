@@ -29,6 +29,9 @@ pub(crate) trait Place: Copy + Send + Sync + 'static {
     /// Why message `number` was not read here, where its slot's first word was `seen`.
     fn why_absent(&self, view: &View, number: u64, seen: u64) -> Absence;
 
+    /// Where message `until` is, where [`Absence::PassedOver`] said that those before it were passed over here.
+    fn behind_passed_over(&self, view: &View, until: u64) -> Self;
+
     /// What becomes of message `number`, which is not there yet.
     fn settle(&mut self, view: &View, number: u64) -> Settled;
 
@@ -100,6 +103,10 @@ impl Place for BySequence {
     #[inline]
     fn why_absent(&self, view: &View, number: u64, seen: u64) -> Absence {
         slot::why_absent(view.slot(number), seen, number, view.mask())
+    }
+
+    fn behind_passed_over(&self, _: &View, _: u64) -> Self {
+        BySequence
     }
 
     #[inline]

@@ -56,14 +56,13 @@ impl Position {
 pub(crate) fn is_decided(view: &View, position: u64) -> bool {
     let own = position & !(ELSEWHERE | GONE);
     let seen = view.first_word(own);
-    seen == record::published(own) || record::why_absent(seen, own, view.mask()) != Absence::NotYet
+    seen == record::published(own) || records::why_absent(view, seen, own) != Absence::NotYet
 }
 
 /// The word of the slot at `position`, if no publisher stored it there.
 fn wrong_word(view: &View, position: u64) -> Option<u64> {
     let seen = view.first_word(position);
-    let is_wrong =
-        seen != record::published(position) && record::why_absent(seen, position, view.mask()) == Absence::Corrupt;
+    let is_wrong = seen != record::published(position) && records::why_absent(view, seen, position) == Absence::Corrupt;
     is_wrong.then_some(seen)
 }
 
@@ -93,11 +92,19 @@ impl Place for Position {
         records::locate(view, number).map_or(Position::UNFOUND, Position::of)
     }
 
-    fn why_absent(&self, view: &View, _: u64, seen: u64) -> Absence {
+    fn why_absent(&self, view: &View, number: u64, seen: u64) -> Absence {
         if !self.is_elsewhere() {
-            return record::why_absent(seen, self.0, view.mask());
+            return match records::why_absent(view, seen, self.0) {
+                // Nothing that is passed over is behind this number.
+                Absence::PassedOver { until } if until <= number => Absence::Corrupt,
+                absence => absence,
+            };
         }
         if self.is_gone() { Absence::Lapped { published: 0 } } else { Absence::NotYet }
+    }
+
+    fn behind_passed_over(&self, _: &View, _: u64) -> Self {
+        Position::here(self.0 + 1)
     }
 
     fn settle(&mut self, view: &View, number: u64) -> Settled {

@@ -8,6 +8,7 @@
 //! 4p + 1    a record will begin here, or is being written
 //! 4p + 2    a record begins here
 //! 4p + 3    a record goes on here
+//! 4p + 4    the numbers from here on were passed over, up to one that the slot names
 //! ```
 //!
 //! The slot behind the last record is always marked with `4p + 1`. Positions are written in order. So whoever writes into any
@@ -21,6 +22,7 @@ use std::ops::Range;
 use super::slot::Absence;
 use super::slots::{DynamicStride, LineStride, Slots, Stride};
 use super::{copy, copy_slots};
+use crate::format::layout::MAX_SEQUENCE;
 use crate::format::records::{MAX_POSITION, in_first, in_further, slots_of};
 use crate::sync::{LINE_WORDS, Ordering, Word, WriteWord, fence, on};
 
@@ -46,6 +48,18 @@ pub(crate) fn continued(position: u64) -> u64 {
 #[inline(always)]
 fn named(position: u64) -> u64 {
     if on("Q1") { position } else { 0 }
+}
+
+/// The word of a slot that says which numbers were passed over. Only a relay stores it.
+#[inline]
+pub(crate) fn passed_over(position: u64) -> u64 {
+    named(position).wrapping_mul(4).wrapping_add(4)
+}
+
+/// The position that a word names, if it says that numbers were passed over there.
+#[inline]
+pub(crate) fn passes_over(word: u64) -> Option<u64> {
+    (word.is_multiple_of(4) && word != 0).then(|| word / 4 - 1)
 }
 
 /// The position that a word names, if a record begins there.
@@ -74,6 +88,54 @@ impl Head {
     fn of(word: u64) -> Self {
         Head { number: word as u32, length: (word >> 32) as usize & 0xff_ffff, kind: (word >> 56) as u8 }
     }
+}
+
+/// Numbers that were passed over. They take one slot, as a record does that has no bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Gap {
+    /// The first of them.
+    pub(crate) from: u64,
+    /// The first number behind them, less than 2^32 further on.
+    pub(crate) until: u64,
+    /// So many slots before this one begins the last record before it, or 0 if none is left.
+    pub(crate) back: u32,
+}
+
+impl Gap {
+    /// The second and the third word of its slot.
+    fn words(self) -> [u64; 2] {
+        [u64::from(self.from as u32) | u64::from(self.back) << 32, self.until]
+    }
+
+    /// `None` if no publisher stored these words in a ring that begins with number `base`.
+    fn of([head, until]: [u64; 2], base: u64) -> Option<Self> {
+        let from = until.wrapping_sub(u64::from((until as u32).wrapping_sub(head as u32)));
+        // N7. No publisher goes back, or on to a number that none can reach.
+        let possible = (base..until).contains(&from) && until < MAX_SEQUENCE;
+        (possible || !on("N7")).then_some(Gap { from, until, back: (head >> 32) as u32 })
+    }
+}
+
+/// Says at `position`, whose slot is already marked, that numbers were passed over, names the position in the header's word `last`,
+/// and marks the slot behind it. Returns that slot's position.
+pub(crate) fn pass_over<S: Stride>(slots: &Slots<WriteWord, S>, last: &WriteWord, position: u64, gap: Gap) -> u64 {
+    before_the_bytes();
+    let slot = slots.at(position);
+    slot[1..].iter().zip(gap.words()).for_each(|(word, value)| word.store(value));
+    announce(slots, last, position..position + 1, passed_over(position));
+    position + 1
+}
+
+/// Reads which numbers the slot at `position` says were passed over. The error is the word that was there instead, or that word if no
+/// publisher stored what the slot says.
+pub(crate) fn read_passed_over<S: Stride>(slots: &Slots<Word, S>, position: u64, base: u64) -> Result<Gap, u64> {
+    let slot = slots.at(position);
+    let seen = slot[0].load();
+    if seen != passed_over(position) {
+        return Err(seen);
+    }
+    let words = between_two_looks(slot, seen, || [slot[1].load(), slot[2].load()])?;
+    Gap::of(words, base).ok_or(seen)
 }
 
 /// Publishes a record at `position`, whose slot is already marked, names the position in the header's word `last`, and marks the
@@ -154,10 +216,17 @@ fn end_with<S: Stride>(
     (number, kind): (u64, u8),
     length: usize,
 ) {
-    let first = slots.at(positions.start);
-    first[1].store(Head { number: number as u32, length, kind }.word());
+    slots.at(positions.start)[1].store(Head { number: number as u32, length, kind }.word());
+    let word = published(positions.start);
+    announce(slots, last, positions, word);
+}
+
+/// Stores the word of the first slot, whose content was stored before, names it in the header's word `last`, and marks the slot behind
+/// these positions.
+#[inline(always)]
+fn announce<S: Stride>(slots: &Slots<WriteWord, S>, last: &WriteWord, positions: Range<u64>, word: u64) {
     // Q4. Pairs with Q8. A reader that sees the record published sees all of it.
-    first[0].store_ordered("Q4", Ordering::Release, published(positions.start));
+    slots.at(positions.start)[0].store_ordered("Q4", Ordering::Release, word);
     // Q16. Pairs with Q15. Whoever sees where the last record begins sees that record. The slot behind it is marked after that: in
     // a small ring it may be that of the record before, which the header must not name any more if the publisher dies here.
     last.store_ordered("Q16", Ordering::Release, positions.start);
@@ -306,24 +375,30 @@ where
     if seen != published(position) && (on("Q7") || begins(seen).is_none()) {
         return Err(seen);
     }
-    // Q8. Pairs with Q4. The copy gets the record that this word announced, or newer words.
-    fence("Q8", Ordering::Acquire);
-    let head = Head::of(first[1].load());
-    // Q10. A length is bounded before it is used. Whoever writes to the file can forge one.
-    let length = if on("Q10") { head.length.min(longest) } else { head.length };
-    let copied = copy(Record { slots: slots.into(), position, head: Head { length, ..head } });
-    // Q9. Pairs with Q3 and Q6. If any word of the copy is newer than the record, so is the word read below.
-    fence("Q9", Ordering::Acquire);
-    let again = first[0].load();
-    // Q11. The word is unchanged, so every word of the copy belongs to this record. If not, the copy is thrown away.
-    if again != seen && on("Q11") {
-        return Err(again);
-    }
+    let (head, length, copied) = between_two_looks(first, seen, || {
+        let head = Head::of(first[1].load());
+        // Q10. A length is bounded before it is used. Whoever writes to the file can forge one.
+        let length = if on("Q10") { head.length.min(longest) } else { head.length };
+        (head, length, copy(Record { slots: slots.into(), position, head: Head { length, ..head } }))
+    })?;
     // Q12. Another number, or a length that no publisher wrote: the slot is corrupt, which its word then says.
     if (!is_expected(head) || head.length > longest) && on("Q12") {
         return Err(seen);
     }
     Ok((copied, behind(position, length, slots.words())))
+}
+
+/// Copies what a slot announces with its word, which was `seen`. The error is the word that is there now, if it is another.
+#[inline(always)]
+fn between_two_looks<C>(first: &[Word], seen: u64, copy: impl FnOnce() -> C) -> Result<C, u64> {
+    // Q8. Pairs with Q4. The copy gets the record that this word announced, or newer words.
+    fence("Q8", Ordering::Acquire);
+    let copied = copy();
+    // Q9. Pairs with Q3 and Q6. If any word of the copy is newer than the record, so is the word read below.
+    fence("Q9", Ordering::Acquire);
+    let again = first[0].load();
+    // Q11. The word is unchanged, so every word of the copy belongs to this record. If not, the copy is thrown away.
+    if again != seen && on("Q11") { Err(again) } else { Ok(copied) }
 }
 
 /// The position behind a record of `length` bytes. A branch, so that the processor goes on to the next record before it knows

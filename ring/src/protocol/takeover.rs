@@ -75,7 +75,8 @@ pub(crate) fn begin_epoch(memory: &Memory<WriteWord>, layout: &Layout, next: Nex
 /// as before. From here on the ring belongs to this publisher.
 pub(crate) fn go_on(memory: &Memory<WriteWord>, layout: &Layout, next: Next) {
     // N6. Before T3: its marker may take the place of the only slot that says what was passed over.
-    if on("N6") {
+    // Of records one slot says it.
+    if layout.parts == Parts::Messages && on("N6") {
         finish_passing_over(memory, layout, next.sequence);
     }
     prepare(memory, layout, next);

@@ -102,7 +102,7 @@ impl<T> PublisherOptions<T> {
 
     /// Options for a ring of records. The format has the text of theirs.
     pub(crate) fn for_records(name: &str, format: MessageFormat) -> Self {
-        PublisherOptions { body: Body::Records, ..PublisherOptions::new(name, format) }
+        PublisherOptions { body: Body::Records { source: None }, ..PublisherOptions::new(name, format) }
     }
 
     pub(crate) fn with_slot_size(self, slot_size: usize) -> Self {
@@ -354,10 +354,11 @@ impl<T> PublisherOptions<T> {
                 check_capacity(self.capacity)?;
                 Geometry { body: self.body.clone(), ..Geometry::new(&self.format, self.capacity) }
             }
-            Body::Records => {
+            Body::Records { .. } => {
                 check_capacity(self.capacity)?;
                 check_slot_size(self.slot_size)?;
-                Geometry::of_records(self.format.schema().to_owned(), self.slot_size, self.capacity)
+                let geometry = Geometry::of_records(self.format.schema().to_owned(), self.slot_size, self.capacity);
+                Geometry { body: self.body.clone(), ..geometry }
             }
             Body::Rows(rows) => {
                 check_rows(rows, self.capacity)?;
@@ -369,6 +370,21 @@ impl<T> PublisherOptions<T> {
                 Geometry::of_rows(rows.clone(), &self.format, self.capacity)
             }
         })
+    }
+
+    /// A new ring begins with message `first` in `epoch`; one that is taken over goes on in its epoch.
+    ///
+    /// # Panics
+    /// If no ring has them.
+    pub(crate) fn begin_at(&mut self, first: u64, epoch: u64) {
+        assert!(first < MAX_SEQUENCE - 1, "message {first} is one that no ring reaches");
+        assert!((1..1 << 63).contains(&epoch), "epoch {epoch} is one that no ring has");
+        (self.base, self.epoch) = (Some(first), Some(epoch));
+    }
+
+    /// The records are those of the ring with this nonce.
+    pub(crate) fn records_of(&mut self, source: u64) {
+        self.body = Body::Records { source: Some(source) };
     }
 
     pub(crate) fn make(&self) -> Result<Made, CreateError> {
@@ -452,9 +468,8 @@ impl PublisherOptions<Relay> {
     /// # Panics
     /// If `first` is 2^62 - 1 or more, or `epoch` is 0 or 2^63 or more: no ring has them.
     pub fn create_relay(mut self, source: u64, first: u64, epoch: u64) -> Result<RelayPublisher, CreateError> {
-        assert!(first < MAX_SEQUENCE - 1, "message {first} is one that no ring reaches");
-        assert!((1..1 << 63).contains(&epoch), "epoch {epoch} is one that no ring has");
-        (self.base, self.epoch, self.body) = (Some(first), Some(epoch), Body::Relayed { source });
+        self.body = Body::Relayed { source };
+        self.begin_at(first, epoch);
         Ok(RelayPublisher::new(self.make()?, self.wake_or_default(), self.format, source))
     }
 }

@@ -60,6 +60,12 @@ pub struct NotFollowing {
     pub found: u64,
 }
 
+/// Checks that this epoch is one of the next few: the beginnings of those that subscribers were not told of yet are kept.
+pub(crate) fn check_following(newest: u64, epoch: u64) -> Result<(), NotFollowing> {
+    let follows = epoch > newest && epoch - newest < KNOWN as u64;
+    if follows { Ok(()) } else { Err(NotFollowing { newest, found: epoch }) }
+}
+
 impl RelayPublisher {
     pub(super) fn new(made: Made, wake: Wake, format: MessageFormat, source: u64) -> Self {
         let stride = DynamicStride::of(&made.layout);
@@ -93,10 +99,7 @@ impl RelayPublisher {
     /// # Errors
     /// [`NotFollowing`] if it is not one of the next six. Nothing changes then.
     pub fn begin_epoch(&mut self, epoch: u64) -> Result<(), NotFollowing> {
-        let newest = self.epoch();
-        if epoch <= newest || epoch - newest >= KNOWN as u64 {
-            return Err(NotFollowing { newest, found: epoch });
-        }
+        check_following(self.epoch(), epoch)?;
         self.writer.begin_epoch(epoch);
         Ok(())
     }

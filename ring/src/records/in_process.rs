@@ -5,6 +5,7 @@ use super::subscriber::RecordSubscriber;
 use crate::error::{CreateError, OpenError};
 use crate::format::layout::{Layout, slot_words};
 use crate::protocol::join::Join;
+use crate::protocol::takeover;
 use crate::protocol::wait::WaitStrategy;
 use crate::protocol::wake::Wake;
 use crate::publisher::options::{check_capacity, check_slot_size};
@@ -66,6 +67,12 @@ impl InProcessRecords {
     /// Takes over the ring after its publisher ended. `None` while it has one.
     pub fn take_over(&self) -> Option<RecordPublisher> {
         self.heap.take_over().map(|made| RecordPublisher::new(made, Wake::default()))
+    }
+
+    /// Takes it over and goes on in its epoch, as a [relay](crate::raw::RecordRelayPublisher) does.
+    #[doc(hidden)]
+    pub fn go_on(&self) -> Option<RecordPublisher> {
+        self.heap.take_over_and(takeover::go_on).map(|made| RecordPublisher::new(made, Wake::default()))
     }
 }
 

@@ -45,12 +45,13 @@ mod in_process;
 mod options;
 mod publisher;
 mod received;
+pub(crate) mod relay;
 mod subscriber;
 
 pub use enums::{Records, UnknownRecord};
 #[doc(hidden)]
 pub use enums::{bytes_of, from_bytes};
-pub use error::TooLong;
+pub use error::{TooFar, TooLong};
 pub use in_process::{InProcessRecords, in_process_records};
 pub use options::AnyRecords;
 pub use publisher::RecordPublisher;

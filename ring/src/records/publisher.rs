@@ -4,17 +4,20 @@ use std::io;
 use std::path::Path;
 
 use super::enums::Records;
-use super::error::TooLong;
+use super::error::{TooFar, TooLong};
 use crate::error::CloseError;
-use crate::format::layout::Parts;
+use crate::format::layout::{Layout, Parts};
 use crate::format::records::{in_first, in_further, longest};
 use crate::memory::Pinned;
 use crate::placement::{Placement, Side, look::look};
-use crate::protocol::record;
+use crate::protocol::record::{self, Gap};
+use crate::protocol::records::{self, Spot};
 use crate::protocol::slots::RecordSlots;
+use crate::protocol::takeover;
+use crate::protocol::view::View;
 use crate::protocol::wake::Wake;
 use crate::publisher::life::Life;
-use crate::sync::{LINE_WORDS, WriteWord};
+use crate::sync::{LINE_WORDS, WriteWord, on};
 use crate::transport::host::Made;
 
 /// The one publisher of a ring of [records](crate::records). It ends as a [`Publisher`](crate::Publisher) does, and what is said
@@ -28,6 +31,7 @@ pub struct RecordPublisher {
     longest: usize,
     capacity: u64,
     life: Life,
+    layout: Layout,
     /// What [`publish_with`](Self::publish_with) fills.
     buffer: Vec<u8>,
 }
@@ -52,6 +56,7 @@ impl RecordPublisher {
             position: next.position,
             longest: longest(layout.capacity, layout.slot_words),
             capacity: layout.capacity,
+            layout,
             buffer: Vec::new(),
         }
     }
@@ -138,6 +143,44 @@ impl RecordPublisher {
     #[inline]
     pub fn publish_as<E: Records>(&mut self, record: &E) -> Result<u64, TooLong> {
         self.publish(record.kind(), record.bytes())
+    }
+
+    /// As [`RecordRelayPublisher::pass_over`](crate::raw::RecordRelayPublisher::pass_over). For a ring that is a relay only.
+    #[doc(hidden)]
+    #[cold]
+    pub fn pass_over(&mut self, until: u64) -> Result<(), TooFar> {
+        let view = View::new(&self.published.memory().reader(), self.layout);
+        let next = Spot { number: self.next, position: self.position };
+        let oldest = records::first_from(&view, records::oldest_position(&view, next.position), next);
+        let oldest = oldest.map_or(self.next, |oldest| oldest.number).min(self.next);
+        // Before the last of them is overwritten as many records may come as there are slots.
+        let most = (1u64 << 32).saturating_sub(self.capacity + 1);
+        if until - oldest > most {
+            return Err(TooFar { oldest, until, most });
+        }
+        let gap = Gap { from: self.next, until, back: records::back_to_last(&view, self.position) };
+        let end = match &self.slots {
+            RecordSlots::Lines(slots) => record::pass_over(slots, &self.place, self.position, gap),
+            RecordSlots::Larger(slots) => record::pass_over(slots, &self.place, self.position, gap),
+        };
+        (self.next, self.position) = (until, end);
+        // N13. Before the next record: its number follows from the count.
+        if on("N13") {
+            self.published.store(until);
+        }
+        self.life.waker.published();
+        Ok(())
+    }
+
+    /// As [`RecordRelayPublisher::begin_epoch`](crate::raw::RecordRelayPublisher::begin_epoch), for the next epochs up to this one.
+    #[doc(hidden)]
+    #[cold]
+    pub fn begin_epoch(&mut self, epoch: u64) {
+        for named in self.life.epoch() + 1..=epoch {
+            takeover::name_epoch(self.published.memory(), &self.layout, named, self.next);
+        }
+        self.life.now_in(epoch);
+        self.life.waker.published();
     }
 
     /// The longest record in bytes: a quarter of the ring, and at most 16,777,215.

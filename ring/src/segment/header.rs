@@ -56,8 +56,12 @@ impl Header {
             true => Ok(()),
             false => Err(OpenError::Geometry { path: path.to_owned(), what, found, expected }),
         };
-        let holds_records = abi == rows::ABI && word(row_word::KIND) == records::KIND;
+        let kind = word(row_word::KIND);
+        // A relay has messages or records.
+        check(abi != RELAYED_ABI || [0, records::KIND].contains(&kind), "the kind", kind, 0)?;
+        let holds_records = abi != ABI && kind == records::KIND;
         let holds_rows = abi == rows::ABI && !holds_records;
+        let source = (abi == RELAYED_ABI).then(|| word(word::SOURCE));
         let capacity = word(word::CAPACITY);
         let nearest = match holds_rows {
             false => capacity.clamp(2, MAX_CAPACITY).next_power_of_two(),
@@ -82,11 +86,11 @@ impl Header {
         let schema_bytes = word(word::SCHEMA_BYTES);
         let room = (bytes - word::SCHEMA * 8).min(MAX_SCHEMA) as u64;
         check(schema_bytes <= room, "the schema's length", schema_bytes, room)?;
-        let body = match (holds_records, holds_rows) {
-            (true, _) => Body::Records,
-            (_, true) => Body::Rows(read_rows(words, schema_bytes as usize, room, check)?),
-            (false, false) if abi == RELAYED_ABI => Body::Relayed { source: word(word::SOURCE) },
-            (false, false) => Body::Messages,
+        let body = match (holds_records, holds_rows, source) {
+            (true, _, source) => Body::Records { source },
+            (_, true, _) => Body::Rows(read_rows(words, schema_bytes as usize, room, check)?),
+            (false, false, Some(source)) => Body::Relayed { source },
+            (false, false, None) => Body::Messages,
         };
         let schema = text(words, 0, schema_bytes as usize);
         let found = word(word::FINGERPRINT);

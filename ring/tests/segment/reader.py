@@ -15,9 +15,9 @@ class Ring:
         with open(os.path.join(directory, "segment"), "rb") as file:
             self.bytes = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
         self.live = os.open(os.path.join(directory, "live"), os.O_RDONLY | os.O_NONBLOCK)
-        assert self.bytes[:8] == b"FEEDRING" and self.word(8) in (1, 2), "no ring of a format that is known"
-        self.records = self.word(8) == 2 and self.word(464) == 3
-        assert self.records or self.word(8) == 1, "no ring"
+        assert self.bytes[:8] == b"FEEDRING" and self.word(8) in (1, 2, 3), "no ring of a format that is known"
+        self.records = self.word(8) in (2, 3) and self.word(464) == 3
+        assert self.records or self.word(8) == 1, "no ring that is read here"
         self.slots, self.size, self.capacity, self.payload = (self.word(at) for at in (384, 392, 400, 408))
 
     def word(self, at):
@@ -43,9 +43,13 @@ class Ring:
         return (copy if again == word else None), again
 
     def record(self, position):
-        """Number, kind, bytes and the next position, or None; and the word that was there."""
+        """Number, kind, bytes and the next position, or None; and the word that was there. No kind: numbers up to this are lost."""
         at = self.slot(position)
         word = self.word(at)
+        if self.word(8) == 3 and word == 4 * position + 4:
+            until = self.word(at + 16)
+            again = self.word(at)
+            return ((until, None, b"", position + 1) if again == word else None), again
         if word != 4 * position + 2:
             return None, word
         head, count = self.word(at + 8), self.word(512)
@@ -89,7 +93,8 @@ def read_records(ring, number):
             continue
         if record[0] > number:
             yield f"lost {record[0] - number}"
-        if record[0] >= number:
+            number = record[0]
+        if record[0] == number and record[1] is not None:
             yield f"{record[0]} {record[1]} {record[2].hex()}"
             number = record[0] + 1
         position = record[3]

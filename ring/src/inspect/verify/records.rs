@@ -1,6 +1,8 @@
 //! Verifying a ring of records: the word of every slot, the records from the oldest to the newest, and what the header says of
 //! the newest.
 
+use std::ops::Range;
+
 use super::ring::{CHUNK, RECHECKS};
 use super::verdict::{Finding, Verdict};
 use crate::format::layout::word;
@@ -13,8 +15,9 @@ use crate::sync::tuning::END_ATTEMPTS;
 
 /// What a look at the slot of a position found.
 enum Step {
-    /// The record of which the low half of the number is this. The one behind it, and a slot where it should go on and does not.
-    Record(u32, u64, Option<Finding>),
+    /// The record of which the low half of the number is this, or numbers from it on that were passed over. Then the low half of the
+    /// number behind it, its position, and a slot where the record should go on and does not.
+    Record(Range<u32>, u64, Option<Finding>),
     /// A record whose first slots are overwritten goes on here.
     GoesOn,
     /// It was overwritten.
@@ -88,11 +91,13 @@ impl Ring {
                         break true;
                     }
                     is_owed = true;
-                    next = Spot { number: next.number + 1, position: further.position };
+                    // A head's number may be wrong in another ring: that is found elsewhere.
+                    let number = if self.view.layout().relayed { further.number } else { next.number + 1 };
+                    next = Spot { number, position: further.position };
                 }
             }
             // Nothing was published yet.
-            Err(seen) if named == 0 => record::why_absent(seen, 0, self.view.mask()) != Absence::NotYet,
+            Err(seen) if named == 0 => records::why_absent(&self.view, seen, 0) != Absence::NotYet,
             Err(_) => true,
         };
         let is_wrong = is_wrong || named >= MAX_POSITION;
@@ -100,12 +105,15 @@ impl Ring {
         (is_wrong && self.word(PLACE) == named).then_some(named)
     }
 
-    /// The header's count, if it is neither the number of the next record nor one less; and that number. It is one less if the
-    /// publisher died behind a record.
+    /// The header's count, if it is neither the number of the next record nor that of the last; and that number. It is that of the last
+    /// if the publisher died behind a record, or behind numbers that it passed over.
     fn wrong_count(&self, end: Spot) -> Option<(u64, u64)> {
         let count = self.word(word::PUBLISHED);
         let next = end.number;
-        let possible = count == next || count.checked_add(1) == Some(next) && count >= self.facts.base;
+        let last = || records::look(&self.view, end.position.checked_sub(1)?).ok().filter(|(_, next)| *next == end);
+        let is_last = count.checked_add(1) == Some(next)
+            || self.view.layout().relayed && last().is_some_and(|(number, _)| number == count);
+        let possible = count == next || is_last && count >= self.facts.base;
         // A running publisher has published more since the end was found.
         let is_running = is_reached(self.view.first_word(end.position), end.position);
         (!possible && !is_running).then_some((count, next))
@@ -150,13 +158,15 @@ impl Ring {
     /// Whether the slot at `index` can hold the word `seen` when the next record's position was between `before` and `after`.
     fn can_hold(&self, index: u64, seen: u64, before: Option<u64>, after: Option<u64>) -> bool {
         let (Some(before), Some(after)) = (before, after) else { return true };
-        let position = seen / 4;
+        let passed_over = record::passes_over(seen).filter(|_| self.view.layout().relayed);
+        let position = passed_over.unwrap_or(seen / 4);
         let is_in_place = position & self.view.mask() == index && position < MAX_POSITION;
         // The slot of the next record may not be marked yet.
         let is_not_lapped = position + self.facts.capacity >= before;
         // A publisher that is writing a record, or died then, has begun with the words of its further slots.
         let begun = slots_of(self.facts.payload_size, self.view.slots().words());
         match seen % 4 {
+            0 if passed_over.is_some() => is_in_place && is_not_lapped && position < after,
             0 => seen == 0 && index >= before,
             1 => is_in_place && (before..=after).contains(&position),
             2 => is_in_place && is_not_lapped && position < after,
@@ -193,7 +203,7 @@ impl Ring {
         let mut other = None;
         while position < end.position {
             match self.step(position, number.is_some()) {
-                Step::Record(found, next, broken) => {
+                Step::Record(Range { start: found, end: behind }, next, broken) => {
                     if let Some(expected) = number
                         && found != expected
                         && other != Some(found)
@@ -205,8 +215,8 @@ impl Ring {
                         note(Finding { place, found, expected });
                     }
                     let follows = number.filter(|_| other != Some(found)).unwrap_or(found);
-                    other = (follows != found).then_some(found.wrapping_add(1));
-                    number = Some(follows.wrapping_add(1));
+                    other = (follows != found).then_some(behind);
+                    number = Some(follows.wrapping_add(behind.wrapping_sub(found)));
                     broken.into_iter().for_each(&mut note);
                     position = next;
                 }
@@ -263,7 +273,7 @@ impl Ring {
         match read {
             Ok(((number, broken), next)) => {
                 let broken = broken.map(|(at, word)| fault(at, describe(word), describe(continued(at))));
-                Step::Record(number, next, broken)
+                Step::Record(number..number.wrapping_add(1), next, broken)
             }
             Err(seen) if seen == published(position) => {
                 let most = format!("at most {} bytes", self.facts.payload_size);
@@ -274,9 +284,12 @@ impl Ring {
                 })
             }
             Err(seen) if seen == continued(position) && !begins => Step::GoesOn,
-            Err(seen) => match record::why_absent(seen, position, view.mask()) {
-                Absence::Lapped { .. } => Step::Lapped,
-                Absence::NotYet | Absence::PassedOver { .. } | Absence::Corrupt => {
+            Err(seen) => match (records::why_absent(view, seen, position), records::look(view, position)) {
+                (Absence::Lapped { .. }, _) => Step::Lapped,
+                (Absence::PassedOver { .. }, Ok((number, next))) => {
+                    Step::Record(number as u32..next.number as u32, next.position, None)
+                }
+                (Absence::NotYet | Absence::PassedOver { .. } | Absence::Corrupt, _) => {
                     Step::Fault(fault(position, describe(seen), describe(published(position))))
                 }
             },
