@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use feed_ring::raw::RecordRelayPublisher;
 use feed_ring::records::RecordsFormat;
-use feed_ring::{Join, RecordPublisher, RecordSubscriber, TryRecvError, WaitStrategy};
+use feed_ring::{Join, RecordPublisher, RecordSubscriber, TryRecvError, WaitStrategy, inspect};
 use feed_testing::PrivateRoot;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -38,6 +39,8 @@ enum Damage {
     Head(u64, u32, u32, u8),
     Anywhere(u64, u64),
     Length(u64),
+    /// A slot says that numbers were passed over: of this position, the low half of the first number, slots back, the number behind.
+    Gap(u64, u64, u32, u32, u64),
     /// All slots say that a record begins there, at positions of one lap, with the same head.
     All(u64, u32, u32),
 }
@@ -57,6 +60,8 @@ fn damage() -> impl Strategy<Value = Damage> {
         6 => (0..CAPACITY, position(), 0..4u64).prop_map(|(slot, position, state)| Damage::Word(slot, position, state)),
         6 => (0..CAPACITY, prop_oneof![0..60u32, any::<u32>()], length(), any::<u8>())
             .prop_map(|(slot, number, length, kind)| Damage::Head(slot, number, length, kind)),
+        3 => (0..CAPACITY, position(), 0..130u32, prop_oneof![0..20u32, any::<u32>()], prop_oneof![0..130u64, number()])
+            .prop_map(|(slot, position, first, back, until)| Damage::Gap(slot, position, first, back, until)),
         2 => (0..SLOTS + CAPACITY * SLOT, number()).prop_map(|(word, value)| Damage::Anywhere(word, value)),
         1 => (0..10_000u64).prop_map(Damage::Length),
         2 => (position(), 0..60u32, length()).prop_map(|(first, number, length)| Damage::All(first, number, length)),
@@ -84,6 +89,12 @@ fn damaged(valid: &[u8], damages: &[Damage]) -> Vec<u8> {
                 store(SLOTS + slot * SLOT, position << 2 | state);
             }
             Damage::Head(slot, number, length, kind) => store(SLOTS + slot * SLOT + 1, head(number, length, kind)),
+            Damage::Gap(slot, position, first, back, until) => {
+                let position = if position % 3 == 0 { position } else { position & !(CAPACITY - 1) | slot };
+                let slot = SLOTS + slot * SLOT;
+                let words = [position.wrapping_mul(4).wrapping_add(4), u64::from(first) | u64::from(back) << 32, until];
+                (slot..).zip(words).for_each(|(word, value)| store(word, value));
+            }
             Damage::Anywhere(word, value) => store(word, value),
             Damage::Length(length) => cut = Some(length as usize),
             Damage::All(first, number, length) => {
@@ -118,11 +129,34 @@ fn valid(root: &PrivateRoot) -> (PathBuf, Vec<u8>) {
     (path, segment)
 }
 
+const SOURCE: u64 = 7;
+
+fn relay(root: &Path) -> RecordRelayPublisher {
+    let options = RecordRelayPublisher::options("hostile", RecordsFormat::default()).root(root).keep(true);
+    options.capacity(CAPACITY as usize).create_record_relay(SOURCE, 0, 1).unwrap()
+}
+
+/// The same for a relay that passed over numbers, also in the slots that are left.
+fn valid_relay(root: &PrivateRoot) -> (PathBuf, Vec<u8>) {
+    let mut publisher = relay(root.path());
+    for number in 0..40usize {
+        publisher.publish(number as u8, &vec![number as u8; number * 37 % 100]).unwrap();
+        if number % 4 == 0 {
+            publisher.pass_over(publisher.published() + 1 + number as u64 % 7).unwrap();
+        }
+    }
+    let path = publisher.path().unwrap().join("segment");
+    publisher.leave();
+    let segment = fs::read(&path).unwrap();
+    (path, segment)
+}
+
 fn join() -> impl Strategy<Value = Join> {
     prop_oneof![
         Just(Join::Oldest),
         Just(Join::Latest),
         (0..50u64).prop_map(Join::Sequence),
+        (50..130u64).prop_map(Join::Sequence),
         number().prop_map(Join::Sequence)
     ]
 }
@@ -150,6 +184,15 @@ fn exercise(root: &Path, join: Join) -> bool {
         let next = parts.iter().fold(account.first, |sum, part| sum.wrapping_add(*part));
         assert_eq!(next, account.sequence, "{account:?}");
     }
+    // What a tool asks of every ring.
+    if let Ok(ring) = inspect::Ring::open(root, "hostile") {
+        let held = ring.held();
+        let near = held.start.saturating_add(20).min(held.end);
+        for number in (held.start..near).chain([held.end.saturating_sub(1), held.end, 1, 99]) {
+            let _ = ring.read(number, &mut buffer);
+        }
+        let _ = (ring.published(), ring.verify());
+    }
     let _ = subscriber.recv_timeout(Duration::from_micros(50));
     let _ = subscriber.wait_for_publisher(Duration::from_micros(50));
     assert!(begun.elapsed() < Duration::from_secs(20), "a call that hardly returns");
@@ -158,6 +201,15 @@ fn exercise(root: &Path, join: Join) -> bool {
 
 #[test]
 fn damaged_segments_end_in_a_value_or_an_error() {
+    damage_and_read(valid);
+}
+
+#[test]
+fn damaged_relays_end_in_a_value_or_an_error() {
+    damage_and_read(valid_relay);
+}
+
+fn damage_and_read(valid: fn(&PrivateRoot) -> (PathBuf, Vec<u8>)) {
     let root = PrivateRoot::new();
     let (path, segment) = valid(&root);
     let file = OpenOptions::new().write(true).open(&path).unwrap();
@@ -221,7 +273,74 @@ fn a_publisher_takes_over_a_damaged_ring_or_makes_a_new_one() {
 }
 
 #[test]
+fn a_relay_takes_over_a_damaged_ring_or_makes_a_new_one() {
+    let root = PrivateRoot::new();
+    let (path, segment) = valid_relay(&root);
+    let mut runner = TestRunner::new(Config { cases: 1_000, failure_persistence: None, ..Config::default() });
+    let result = runner.run(&prop::collection::vec(damage(), 1..5), |damages| {
+        fs::create_dir_all(path.parent().unwrap())?;
+        fs::write(&path, damaged(&segment, &damages))?;
+        let options = RecordRelayPublisher::options("hostile", RecordsFormat::default()).root(&root);
+        match options.capacity(CAPACITY as usize).create_record_relay(SOURCE, 500, 3) {
+            Err(error) => assert_eq!(error.to_string().lines().count(), 1),
+            Ok(mut publisher) => {
+                let next = publisher.published();
+                let mut subscriber = open(root.path(), Join::Sequence(next)).unwrap();
+                for number in next..next + 5 {
+                    prop_assert_eq!(publisher.publish(7, &[number as u8; 100]), Ok(number));
+                    let record = subscriber.try_recv();
+                    let record = record.map(|record| (record.number, record.kind, record.bytes.to_owned()));
+                    prop_assert_eq!(record, Ok((number, 7, vec![number as u8; 100])));
+                }
+                // Numbers that are near the last ones are refused only where the oldest record seems to be far.
+                if publisher.published() < 1 << 61 && publisher.pass_over(next + 9).is_ok() {
+                    prop_assert_eq!(subscriber.try_recv(), Err(TryRecvError::Lagged { missed: 4 }));
+                }
+            }
+        }
+        Ok(())
+    });
+    result.unwrap_or_else(|error| panic!("{error}"));
+}
+
+#[test]
 fn a_segment_rewritten_while_it_is_read_ends_in_a_value_or_an_error() {
+    rewrite_and_read(valid);
+}
+
+#[test]
+fn a_relay_rewritten_while_it_is_read_ends_in_a_value_or_an_error() {
+    rewrite_and_read(valid_relay);
+}
+
+/// What a slot that no publisher writes makes of a subscriber that waits for a record there: corrupt, and it stays where it was.
+#[test]
+fn forged_numbers_that_were_passed_over_are_corrupt() {
+    let root = PrivateRoot::new();
+    let mut publisher = relay(root.path());
+    publisher.publish(1, b"a record").unwrap();
+    let file = OpenOptions::new().write(true).open(publisher.path().unwrap().join("segment")).unwrap();
+    let forge = |first: u32, until: u64| {
+        for (word, value) in [(1, u64::from(first) | 1 << 32), (2, until), (0, 4 + 4)] {
+            file.write_all_at(&u64::to_ne_bytes(value), (SLOTS + SLOT + word) * 8).unwrap();
+        }
+    };
+    for (first, until) in [(1, 0), (1, 1), (5, 1), (1, 1 << 62), (1, u64::MAX), (2, (1 << 62) + 1)] {
+        forge(first, until);
+        let mut subscriber = open(root.path(), Join::Sequence(0)).unwrap();
+        assert_eq!(subscriber.try_recv().unwrap().number, 0);
+        for _ in 0..3 {
+            assert!(matches!(subscriber.try_recv(), Err(TryRecvError::Corrupt(_))), "{first} to {until}");
+        }
+        assert_eq!(subscriber.sequence(), 1);
+        assert!(!inspect::Ring::open(&root, "hostile").unwrap().verify().is_fine(), "{first} to {until}");
+    }
+    forge(1, 9);
+    let mut subscriber = open(root.path(), Join::Sequence(1)).unwrap();
+    assert_eq!(subscriber.try_recv(), Err(TryRecvError::Lagged { missed: 8 }), "as its publisher would have said it");
+}
+
+fn rewrite_and_read(valid: fn(&PrivateRoot) -> (PathBuf, Vec<u8>)) {
     let root = PrivateRoot::new();
     let (path, segment) = valid(&root);
     let file = OpenOptions::new().write(true).open(&path).unwrap();
@@ -233,7 +352,7 @@ fn a_segment_rewritten_while_it_is_read_ends_in_a_value_or_an_error() {
             while !stop.load(Ordering::Relaxed) {
                 random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                 let slot = (random >> 33) % CAPACITY;
-                let near = 4 * ((random >> 20) % 8 * CAPACITY + slot) + (random >> 50) % 4;
+                let near = 4 * ((random >> 20) % 8 * CAPACITY + slot) + (random >> 50) % 5;
                 let value = [near, random, random >> 56, u64::MAX, near, near][(random >> 13) as usize % 6];
                 let word = match random % 8 {
                     0 => HEADER[(random >> 40) as usize % HEADER.len()],
