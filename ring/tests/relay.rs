@@ -146,6 +146,57 @@ fn killed_while_it_passed_over(root: &PrivateRoot, until: u64) {
     std::fs::write(&segment, killed).unwrap();
 }
 
+/// Leaves a relay of eight slots as it is if it published so many messages and was killed while it passed over `count` more, when it had
+/// said so in the slots of the first `done`. Returns the segment.
+fn killed_within(root: &PrivateRoot, published: u64, count: u64, done: u64) -> std::path::PathBuf {
+    let mut relay = options(root).create_relay(SOURCE, 0, 1).unwrap();
+    (0..published).for_each(|number| assert_eq!(publish(&mut relay, number), number));
+    let segment = relay.path().unwrap().join("segment");
+    let mut words: Vec<u64> =
+        std::fs::read(&segment).unwrap().as_chunks().0.iter().map(|word| u64::from_ne_bytes(*word)).collect();
+    relay.leave();
+    let slots = words.len() - 8 * 8;
+    let until = published + count;
+    for number in published..published + done {
+        let slot = slots + (number % 8 * 8) as usize;
+        (words[slot], words[slot + 1]) = (1 << 63 | (2 * number + 2), until);
+        if number + 1 < published + count.min(8) {
+            words[slots + ((number + 1) % 8 * 8) as usize] = 2 * (number + 1) + 1;
+        }
+    }
+    std::fs::write(&segment, words.into_iter().flat_map(u64::to_ne_bytes).collect::<Vec<u8>>()).unwrap();
+    segment
+}
+
+#[test]
+fn a_relay_that_was_killed_while_it_passed_over_messages_is_fine() {
+    use std::os::unix::fs::FileExt as _;
+    for published in [0, 3, 8, 21] {
+        for count in 1..20 {
+            for done in 1..=count.min(8) {
+                let root = PrivateRoot::new();
+                let segment = killed_within(&root, published, count, done);
+                let verdict = || inspect::Ring::open(&root, "far").unwrap().verify();
+                let context = format!("{published} published, {done} of {count}");
+                assert!(verdict().is_fine(), "{context}: {:?}", verdict());
+                // What is wrong in any ring is wrong in this one.
+                let file = std::fs::File::options().write(true).open(&segment).unwrap();
+                let slots = file.metadata().unwrap().len() - 8 * 64;
+                let slot = (published + count.min(8) - 1) % 8;
+                for wrong in [2 * slot + 3, 2 * (slot + 8 * 1000) + 1, 2 * (slot + 8 * 1000) + 2] {
+                    let before = std::fs::read(&segment).unwrap();
+                    file.write_at(&wrong.to_ne_bytes(), slots + slot * 64).unwrap();
+                    assert!(!verdict().is_fine(), "{context}: {wrong} in slot {slot}");
+                    file.write_at(&before, 0).unwrap();
+                }
+                let relay = options(&root).create_relay(SOURCE, 0, 1).unwrap();
+                assert_eq!(relay.published(), published + count);
+                assert!(verdict().is_fine(), "{context}, taken over: {:?}", verdict());
+            }
+        }
+    }
+}
+
 #[test]
 fn what_a_killed_relay_began_to_pass_over_is_passed_over() {
     for until in 5..40 {

@@ -70,7 +70,8 @@ impl Tail {
             Err(Unread::PassedOver { until }) => {
                 let missed = until.saturating_sub(self.next).max(1);
                 self.next += missed;
-                let text = format!("{missed} messages lost on their way to the publisher of this ring");
+                let what = if self.ring.is_records() { "records" } else { "messages" };
+                let text = format!("{missed} {what} lost on their way to the publisher of this ring");
                 self.report(&text, json!({ "lost": missed }), out)?;
             }
             Err(why) => return Ok(Err(why)),

@@ -66,7 +66,7 @@ impl Ring {
         let mut verdict = Verdict::default();
         let mut seen = Vec::with_capacity(CHUNK as usize);
         for start in (0..self.facts.capacity).step_by(CHUNK as usize) {
-            let before = next();
+            let before = self.least(next());
             seen.clear();
             seen.extend((start..self.facts.capacity.min(start + CHUNK)).map(|index| self.view.first_word(index)));
             let after = next();
@@ -75,7 +75,7 @@ impl Ring {
                     continue;
                 }
                 let look_again = || {
-                    let before = next();
+                    let before = self.least(next());
                     let seen = self.view.first_word(index);
                     let after = next();
                     (seen, before, after)
@@ -90,6 +90,16 @@ impl Ring {
             }
         }
         verdict
+    }
+
+    /// The least sequence by which a slot is judged when `next` is the next. A relay that passes over messages, or was killed then, says
+    /// in the first of their slots that all are passed over: the others may still be as they were. It counts them last.
+    fn least(&self, next: u64) -> u64 {
+        let count = self.word(word::PUBLISHED);
+        let is_half_done = self.view.layout().relayed
+            && (self.facts.base..next).contains(&count)
+            && slot::next_after(self.view.slot(count), count) == Some(next);
+        if is_half_done { count } else { next }
     }
 
     /// Whether the slot at `index` can hold the sequence word `seen` when the next sequence was between `before` and
