@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Stdio;
 
+use feed_ring::raw::RecordRelayPublisher;
 use feed_ring::records::RecordsFormat;
 use feed_ring::sync::faults;
 use feed_ring::{Join, RecordPublisher, RecordSubscriber, TryRecvError};
@@ -252,6 +253,136 @@ fn killed_at_every_store() {
                 assert_eq!(witness.read(scenario, context), end + 3, "{context}");
             }
             agree(&witnesses, context);
+            status
+        });
+    }
+}
+
+/// What a relay does: a record of so many bytes, numbers passed over, or epochs that begin.
+#[derive(Clone, Copy)]
+enum Do {
+    Publish(usize),
+    PassOver(u64),
+    Begin(u64),
+}
+
+const BEFORE: &[Do] = &[Do::Publish(40), Do::PassOver(3)];
+const RELAYED: &[Do] = &[
+    Do::Publish(40),
+    Do::PassOver(5),
+    Do::PassOver(1),
+    Do::Publish(9),
+    Do::Begin(2),
+    Do::PassOver(1 << 20),
+    Do::Publish(0),
+];
+const BEHIND: &[Do] = &[Do::Publish(20), Do::PassOver(2), Do::Publish(48)];
+
+fn relay(root: &Path, capacity: usize) -> RecordRelayPublisher {
+    let options = RecordRelayPublisher::options("r", RecordsFormat::encoded("test")).root(root).capacity(capacity);
+    options.create_record_relay(7, 10, 3).unwrap()
+}
+
+/// The bytes of a record say its number.
+fn relayed_bytes(number: u64, length: usize) -> Vec<u8> {
+    (0..length).map(|index| (number as usize * 31 + index * 7) as u8).collect()
+}
+
+fn act(relay: &mut RecordRelayPublisher, doings: &[Do]) {
+    for doing in doings {
+        let next = relay.published();
+        match *doing {
+            Do::Publish(length) => _ = relay.publish(length as u8, &relayed_bytes(next, length)).unwrap(),
+            Do::PassOver(count) => relay.pass_over(next + count).unwrap(),
+            Do::Begin(ahead) => relay.begin_epoch(relay.epoch() + ahead).unwrap(),
+        }
+    }
+}
+
+#[test]
+#[ignore = "a child of other tests"]
+fn relay_and_die() {
+    if !as_child() {
+        return;
+    }
+    let var = |name| std::env::var(name).unwrap();
+    let (root, points, capacity) = (var("ROOT"), var("POINTS").parse().unwrap(), var("CAPACITY").parse().unwrap());
+    let from_the_start = var("FROM") == "start";
+    if from_the_start {
+        faults::arm(points);
+    }
+    let mut publisher = relay(Path::new(&root), capacity);
+    if !from_the_start {
+        faults::arm(points);
+    }
+    act(&mut publisher, RELAYED);
+    faults::arm(u64::MAX);
+    std::process::exit(0); // as if killed behind its last store
+}
+
+/// Reads what there is. Returns the number of the next record, and the epochs that it was told of.
+fn read_relayed(subscriber: &mut RecordSubscriber, context: &str) -> (u64, Vec<u64>) {
+    let mut epochs = Vec::new();
+    loop {
+        match subscriber.try_recv() {
+            Ok(record) => {
+                let expected = relayed_bytes(record.number, record.kind.into());
+                assert_eq!(record.bytes, expected, "{context}: {record:?} is torn");
+            }
+            Err(TryRecvError::Lagged { .. }) => {}
+            Err(TryRecvError::Restarted { epoch, .. }) => epochs.push(epoch),
+            Err(TryRecvError::Empty | TryRecvError::PublisherDead) => break,
+            Err(error) => panic!("{context}: {error}"),
+        }
+    }
+    let account = subscriber.account();
+    assert_eq!(account.first + account.received + account.lost + account.skipped, account.sequence, "{context}");
+    (account.sequence, epochs)
+}
+
+#[test]
+fn a_relay_killed_at_every_store() {
+    for (capacity, from) in [(2, "ring"), (4, "start"), (8, "ring"), (16, "start")] {
+        points_of(&format!("relay of {capacity} slots from the {from}"), |points| {
+            let context = &*format!("{capacity} slots from the {from}, killed at {points}");
+            let root = PrivateRoot::new();
+            let join = |join| RecordSubscriber::options("r").root(&root).join(join).open_records().unwrap();
+            let mut first = relay(root.path(), capacity);
+            act(&mut first, BEFORE);
+            first.leave();
+            let mut there = join(Join::Oldest);
+            let mut command = child("relay_and_die");
+            command.env("ROOT", root.path()).env("POINTS", points.to_string());
+            command.env("CAPACITY", capacity.to_string()).env("FROM", from);
+            let status = command.stdout(Stdio::null()).spawn().unwrap().wait().unwrap();
+
+            let (end, told) = read_relayed(&mut there, context);
+            assert!(end >= 14, "{context}: it goes back to {end}");
+            let mut late = [Join::Oldest, Join::Sequence(12), Join::Sequence(15), Join::Latest].map(join);
+            for subscriber in &mut late {
+                let first = subscriber.account().first;
+                let (sequence, _) = read_relayed(subscriber, context);
+                assert_eq!(sequence, end.max(first), "{context}: one that joined at {first}");
+            }
+            assert_eq!(late[3].account().first, end, "{context}: Latest is elsewhere");
+
+            // Twice: the first leaves what the second finds.
+            let mut epochs = Vec::new();
+            for _ in 0..2 {
+                let again = relay(root.path(), capacity);
+                assert_eq!(again.published(), end, "{context}: it goes on elsewhere");
+                epochs.push(again.epoch());
+                again.leave();
+            }
+            let mut last = relay(root.path(), capacity);
+            let began = (3..=5).contains(&last.epoch()) && told.iter().all(|told| *told <= last.epoch());
+            assert!(began && epochs == [last.epoch(); 2], "{context}: epochs {epochs:?}, told of {told:?}");
+            act(&mut last, BEHIND);
+            for subscriber in [&mut there].into_iter().chain(&mut late) {
+                assert_eq!(read_relayed(subscriber, context).0, end + 4, "{context}");
+            }
+            let verdict = feed_ring::inspect::Ring::open(&root, "r").unwrap().verify();
+            assert!(verdict.is_fine(), "{context}: {verdict:?}");
             status
         });
     }
