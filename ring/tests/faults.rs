@@ -10,6 +10,7 @@ use std::path::Path;
 use std::process::ExitStatus;
 
 use feed_ring::inspect::Ring;
+use feed_ring::raw::{MessageFormat, RelayPublisher};
 use feed_ring::{Ahead, Join, Payload, Publisher, Subscriber, TryRecvError, sync::faults};
 use feed_testing::{PrivateRoot, as_child, child};
 
@@ -265,5 +266,78 @@ fn killed_while_superseding() {
 fn killed_while_taking_over_from_one_that_was_killed() {
     for points in 0..die_everywhere(&[], "one") {
         die_everywhere(&[("one", points)], "resume");
+    }
+}
+
+fn relay(root: &Path) -> RelayPublisher {
+    let options = RelayPublisher::options("faults", MessageFormat::of::<u64>()).root(root).capacity(4);
+    options.create_relay(7, 0, 3).unwrap()
+}
+
+#[test]
+#[ignore = "a child of other tests"]
+fn relay_and_die() {
+    if !as_child() {
+        return;
+    }
+    let var = |name| std::env::var(name).unwrap();
+    let (root, points): (_, u64) = (var("ROOT"), var("POINTS").parse().unwrap());
+    let pass_over = var("PASS_OVER").parse::<u64>().ok();
+    // One passes over, the other takes over from it.
+    if pass_over.is_none() {
+        faults::arm(points);
+    }
+    let mut relay = relay(Path::new(&root));
+    if let Some(count) = pass_over {
+        faults::arm(points);
+        relay.publish(&[0; 8]);
+        relay.pass_over(relay.published() + count);
+    }
+    faults::arm(u64::MAX);
+    std::process::exit(0); // as if killed behind its last store
+}
+
+/// A relay is killed at every store while it passes over messages, and so is the one that takes over from it. What was told stays true:
+/// no takeover goes back, whoever joins at the newest begins at the end, and no tool finds a fault.
+#[test]
+fn a_relay_and_the_next_one_killed_at_every_store() {
+    for count in [1, 3, 4, 8, 9] {
+        let die = |root: &PrivateRoot, pass_over: &str, points: u64| {
+            let mut command = child("relay_and_die");
+            command.env("ROOT", root.path()).env("POINTS", points.to_string()).env("PASS_OVER", pass_over);
+            command.stdout(std::process::Stdio::null()).spawn().unwrap().wait().unwrap()
+        };
+        points_of(&format!("passing over {count}"), |first| {
+            let mut survived = None;
+            // Also a point at which the second one survives.
+            for second in 0.. {
+                let context = &*format!("{count} passed over, killed at {first} and {second}");
+                let root = PrivateRoot::new();
+                let mut before = relay(root.path());
+                (0..3).for_each(|number| _ = before.publish(&u64::to_ne_bytes(number)));
+                before.leave();
+                let mut there = Subscriber::<u64>::options("faults").root(&root).join(Join::Oldest).open().unwrap();
+                survived = Some(die(&root, &count.to_string(), first));
+                let mut end = || {
+                    while !matches!(there.try_recv(), Err(TryRecvError::Empty | TryRecvError::PublisherDead)) {}
+                    there.sequence()
+                };
+                let told = end();
+                let is_over = die(&root, "none", second).success();
+                assert_eq!(end(), told, "{context}: goes on without a message");
+                let late = Subscriber::<u64>::options("faults").root(&root).join(Join::Latest).open().unwrap();
+                assert_eq!(late.first(), told, "{context}: Latest is elsewhere");
+                let verdict = Ring::open(&root, "faults").unwrap().verify();
+                assert!(verdict.is_fine(), "{context}: {verdict:?}");
+                let mut last = relay(root.path());
+                assert_eq!((last.published(), last.epoch()), (told, 3), "{context}");
+                last.publish(&[0; 8]);
+                assert_eq!(end(), told + 1, "{context}");
+                if is_over {
+                    break;
+                }
+            }
+            survived.expect("it ran")
+        });
     }
 }

@@ -79,6 +79,8 @@ pub(crate) fn go_on(memory: &Memory<WriteWord>, layout: &Layout, next: Next) {
     if layout.parts == Parts::Messages && on("N6") {
         finish_passing_over(memory, layout, next.sequence);
     }
+    // Before T3, as whoever passes over messages: its marker may be in the slot that the count before this one leads to.
+    memory[layout.published].store(next.sequence);
     prepare(memory, layout, next);
     announce(memory, layout, next);
 }
@@ -95,7 +97,10 @@ fn finish_passing_over(memory: &Memory<WriteWord>, layout: &Layout, until: u64) 
     let Some(first) = first.min() else { return };
     let slots = Slots::new(memory.clone(), layout, DynamicStride::of(layout));
     for sequence in first..until.min(first.saturating_add(view.capacity())) {
-        if view.first_word(sequence) != slot::passed_over(sequence) {
+        let seen = view.first_word(sequence);
+        // The marker of `until` may be there already: no slot goes back.
+        let is_behind = seen != 0 && slot::number(seen).0 > sequence;
+        if seen != slot::passed_over(sequence) && !is_behind {
             slot::mark(slots.at(sequence), sequence);
             slot::pass_over(slots.at(sequence), sequence, until);
         }
