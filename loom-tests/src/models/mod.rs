@@ -264,6 +264,10 @@ pub const ALL: &[Model] = &[
     Model::new("record-relay", "MeL", "killed at every store behind a gap, another goes on", record_gaps::goes_on)
         .preemptions(1)
         .every_store(),
+    Model::new("record-gap-park", "Lz", "2 numbers passed over for a subscriber that sleeps", record_gaps::park)
+        .preemptions(2),
+    Model::new("record-gap-thread", "Lz", "the same for one that a thread wakes", record_gaps::park_thread)
+        .preemptions(1),
     Model::new("record-gap-forged", "", "what was passed over ends before it began, or nowhere", record_gaps::forged)
         .every_store(),
     Model::new("records-base", "ML", "a ring from record 3 on; joins at 1", records::base).preemptions(2),

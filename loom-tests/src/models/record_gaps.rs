@@ -1,7 +1,7 @@
 //! A publisher of records that passes over numbers: it publishes another ring's records.
 
-use feed_ring::Join;
 use feed_ring::sync::model;
+use feed_ring::{Join, WaitStrategy};
 use loom::thread;
 
 use crate::explore::{struck, violated};
@@ -154,4 +154,26 @@ pub(super) fn forged(which: usize) {
     if step != Step::Corrupt {
         violated("foreign", format!("{step:?} where record 0 is said to be followed by {until}"));
     }
+}
+
+/// Numbers are passed over while a subscriber sleeps: nothing else wakes it.
+pub(super) fn park(_: usize) {
+    model::fence_for_sleepers();
+    let (mut feed, ring) = relayed(4);
+    let mut witness = ring.join_with(Join::Oldest, WaitStrategy::Block);
+    let reader = thread::spawn(move || {
+        let step = witness.wait();
+        if step != Step::Lagged {
+            violated("wake", format!("{step:?} where two numbers were passed over"));
+        }
+    });
+    feed.pass_over(2);
+    reader.join().unwrap();
+    drop(feed);
+}
+
+/// The same for one that a thread wakes.
+pub(super) fn park_thread(which: usize) {
+    model::wake_by_thread();
+    park(which);
 }
