@@ -15,7 +15,7 @@ use crate::open::open_any;
 use crate::outcome::Outcome;
 use crate::output::{Output, width};
 use crate::subscribers::{COLUMNS, cells};
-use crate::survey::{Rates, Snapshot, TableSnapshot};
+use crate::survey::{Rates, Snapshot, TableSnapshot, time};
 use crate::table::render;
 
 #[derive(Serialize)]
@@ -90,7 +90,10 @@ fn table_text(table: &TableSnapshot, schema: &str, key_schema: Option<&str>) -> 
         fields(&mut text, schema);
     }
     row(&mut text, "value", format!("{}, align {}", table.value(), table.value_align));
-    fields(&mut text, schema);
+    match table.bridge.as_ref().and_then(|bridge| bridge.told.as_ref()) {
+        Some(told) => told.fields().for_each(|(name, value)| row_of_bridge(&mut text, name, value)),
+        None => fields(&mut text, schema),
+    }
     match table.readers.as_deref() {
         None => text.push_str("readers: unknown, the control file cannot be read\n"),
         Some([]) => text.push_str("readers: none\n"),
@@ -106,6 +109,17 @@ fn table_text(table: &TableSnapshot, schema: &str, key_schema: Option<&str>) -> 
 fn row(text: &mut String, what: &str, value: String) {
     // Writing to a String cannot fail.
     let _ = writeln!(text, "{what:<12}{value}");
+}
+
+/// Writes what an end of a bridge tells under one name.
+fn row_of_bridge(text: &mut String, name: &str, value: u64) {
+    let value = match name {
+        "last_frame" if value == 0 => "never".to_owned(),
+        "last_frame" | "updated" => time(value),
+        "bytes" | "sent_bytes" => format!("{} ({})", count(value), bytes(value)),
+        _ => count(value),
+    };
+    let _ = writeln!(text, "  {name:<18} {value}");
 }
 
 /// Writes the fields of a schema.

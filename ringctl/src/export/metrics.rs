@@ -10,6 +10,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
+use super::bridge;
 use crate::survey::{Snapshot, Subscriber, Survey, TableSnapshot};
 
 /// The times since each ring and table of a survey last had another count, in its order.
@@ -43,7 +44,7 @@ impl Collector for Metrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let Survey { rings, tables, .. } = &self.survey;
         let name = |ring: &Snapshot| vec![("ring", ring.name.clone())];
-        let mut family = |name: &str, help: &str, values: Vec<(Vec<(&'static str, String)>, Value)>| {
+        let mut family = |name: &str, help: &str, values: Vec<(Labels, Value)>| {
             let kind = match values.first() {
                 Some((_, Value::Count(_))) => MetricType::Counter,
                 Some(_) => MetricType::Gauge,
@@ -130,6 +131,7 @@ impl Collector for Metrics {
             ages.collect(),
         )?;
         self.encode_tables(&mut family)?;
+        bridge::encode(&self.survey.tables, &mut family)?;
         let mut of_subscribers = |metric: &str, help: &str, value: &dyn Fn(&Subscriber) -> Value| {
             let subscribers = rings.iter().flat_map(|ring| {
                 ring.subscribers.iter().flatten().map(|subscriber| {
@@ -151,7 +153,10 @@ impl Collector for Metrics {
 }
 
 /// What encodes the values of one metric, each with its labels.
-type Family<'a> = dyn FnMut(&str, &str, Vec<(Vec<(&'static str, String)>, Value)>) -> fmt::Result + 'a;
+pub(super) type Family<'a> = dyn FnMut(&str, &str, Vec<(Labels, Value)>) -> fmt::Result + 'a;
+
+/// Names and values of labels.
+pub(super) type Labels = Vec<(&'static str, String)>;
 
 impl Metrics {
     /// The metrics of tables and cells.
@@ -190,18 +195,18 @@ impl Metrics {
 }
 
 /// The value of a metric.
-enum Value {
+pub(super) enum Value {
     Count(u64),
     Number(u64),
     Float(f64),
 }
 
 impl Value {
-    fn of(fact: bool) -> Self {
+    pub(super) fn of(fact: bool) -> Self {
         Value::Number(fact.into())
     }
 
-    fn age(age: Duration) -> Self {
+    pub(super) fn age(age: Duration) -> Self {
         Value::Float(age.as_secs_f64())
     }
 

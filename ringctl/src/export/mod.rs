@@ -4,6 +4,7 @@
 //! once per interval, so that the age of the last publish is known to within an interval. No error of a connection ends
 //! the exporter.
 
+mod bridge;
 mod connections;
 mod http;
 mod metrics;

@@ -186,6 +186,6 @@ pub(crate) fn life(life: Life) -> &'static str {
 }
 
 /// A time in ns since 1970, as text in UTC.
-pub(super) fn time(ns: u64) -> String {
+pub(crate) fn time(ns: u64) -> String {
     humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_nanos(ns)).to_string()
 }

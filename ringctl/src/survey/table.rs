@@ -5,6 +5,7 @@ use feed_ring::inspect::{Table, Unread};
 use feed_ring::{SegmentKind, Wake};
 use serde::Serialize;
 
+use super::bridge::Bridge;
 use super::owner::{octal, user};
 use super::snapshot::{life, time, type_name};
 use crate::format::printable;
@@ -62,6 +63,9 @@ pub(crate) struct TableSnapshot {
     pub(crate) rate: Option<f64>,
     /// The process ids of the readers. `None` if the control file cannot be read.
     pub(crate) readers: Option<Vec<u64>>,
+    /// The end of a bridge that tells in this cell how it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) bridge: Option<Bridge>,
 }
 
 impl TableSnapshot {
@@ -71,6 +75,7 @@ impl TableSnapshot {
         let entries = table.entries().with_context(|| table.path().display().to_string())?;
         let readers = entries.map(|entries| entries.iter().filter(|entry| entry.held).map(|entry| entry.pid).collect());
         let (rows, stores) = (table.keys(), table.stores());
+        let bridge = Bridge::of(name, table);
         anyhow::ensure!(!table.is_cut_short(), "{}: {}", table.path().display(), Unread::CutShort);
         Ok(TableSnapshot {
             name: name.to_owned(),
@@ -103,6 +108,7 @@ impl TableSnapshot {
             stores,
             rate: None,
             readers,
+            bridge,
         })
     }
 

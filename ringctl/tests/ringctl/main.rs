@@ -1,5 +1,6 @@
 //! Tests of `ringctl` on rings in every state, and on files that are not rings.
 
+mod bridges;
 mod cleaning;
 mod doctor;
 mod every;
