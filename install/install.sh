@@ -73,7 +73,8 @@ list() {
         echo "644 bindings/c/include/$header $prefix/include/$header"
     done
     echo "644 install/systemd/feed-ring.sysusers $prefix/lib/sysusers.d/feed-ring.conf"
-    echo "644 install/prometheus/feed-ring.rules.yml $prefix/share/feed-ring/feed-ring.rules.yml"
+    echo "644 ops/prometheus/rules.yml $prefix/share/feed-ring/feed-ring.rules.yml"
+    echo "644 ops/grafana/feed-ring.json $prefix/share/feed-ring/feed-ring.dashboard.json"
 }
 
 # Makes a directory and its parents, and lists those that were not there.

@@ -78,6 +78,7 @@ fn what_is_installed_is_uninstalled_and_nothing_else() {
             ("lib/systemd/system/feed-publisher@.service", 0o644),
             ("lib/sysusers.d/feed-ring.conf", 0o644),
             ("share/feed-ring/feed-ring.rules.yml", 0o644),
+            ("share/feed-ring/feed-ring.dashboard.json", 0o644),
             ("lib/libfeed_ring.so.1", 0o755),
             ("lib/libfeed_ring.a", 0o644),
             ("lib/pkgconfig/feed_ring.pc", 0o644),

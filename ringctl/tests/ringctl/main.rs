@@ -2,6 +2,7 @@
 
 mod bridges;
 mod cleaning;
+mod dashboard;
 mod doctor;
 mod every;
 mod exporter;
