@@ -1,6 +1,6 @@
 # The front door. `make help` lists what there is.
 CARGO ?= cargo
-# The C library is a workspace of its own, with the target directory of this one.
+# The C library and the bridge are workspaces of their own, with the target directory of this one.
 IN_C = CARGO_TARGET_DIR="$${CARGO_TARGET_DIR:-$(CURDIR)/target}"
 
 .PHONY: help
@@ -48,6 +48,12 @@ c: ## the C library: its header, its tests in C and C++, digests beside Rust's, 
 	$(CARGO) fmt --all --check --manifest-path bindings/c/Cargo.toml
 	$(IN_C) $(CARGO) clippy --manifest-path bindings/c/Cargo.toml --workspace --all-targets --locked -- -D warnings
 	$(IN_C) $(CARGO) test --manifest-path bindings/c/Cargo.toml --locked --no-fail-fast
+
+.PHONY: bridge
+bridge: ## the bridge to other machines, over zenoh: lint and tests (minutes the first time: 250 crates)
+	$(CARGO) fmt --all --check --manifest-path bridge/Cargo.toml
+	$(IN_C) $(CARGO) clippy --manifest-path bridge/Cargo.toml --all-targets --locked -- -D warnings
+	$(IN_C) $(CARGO) test --manifest-path bridge/Cargo.toml --locked --no-fail-fast
 
 .PHONY: c-header
 c-header: ## writes bindings/c/include/feed_ring.h of its source

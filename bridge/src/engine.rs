@@ -2,49 +2,50 @@
 
 use std::time::Duration;
 
-/// Called with each frame.
+/// What is called with each frame that arrives.
 pub type Inlet = Box<dyn Fn(&[u8]) + Send + Sync>;
 
-/// Called with a question and with what sends a reply.
+/// What is called with each question, and with where its replies go, in order.
 pub type Answer = Box<dyn Fn(&[u8], &mut dyn FnMut(&[u8]) -> anyhow::Result<()>) + Send + Sync>;
 
-/// A connection to a messaging system.
+/// One session of a messaging system.
 pub trait Engine: Send + Sync {
     /// Frames put into the outlet reach everyone who subscribes to the key, in order.
     ///
     /// # Errors
-    /// What the system refuses.
+    /// If the key is none, or the session is closed.
     fn outlet(&self, key: &str) -> anyhow::Result<Box<dyn Outlet>>;
 
     /// Calls `inlet` with each frame under the key, in the order of each sender. It may block: its senders then wait.
     ///
     /// # Errors
-    /// What the system refuses.
+    /// If the key is none, or the session is closed.
     fn subscribe(&self, key: &str, inlet: Inlet) -> anyhow::Result<Box<dyn Held>>;
 
-    /// Calls `answer` with each question under the key. It gives the replies, in order.
+    /// Calls `answer` with each question under the key; it gives the replies, in order. Ends when the returned value
+    /// is dropped.
     ///
     /// # Errors
-    /// What the system refuses.
+    /// If the key is none, or the session is closed.
     fn answer(&self, key: &str, answer: Answer) -> anyhow::Result<Box<dyn Held>>;
 
-    /// Asks everyone who answers under the key, and calls `reply` with each reply, in the order of each answerer. Returns after the
-    /// last one, or after `timeout`. That nobody answers is no error.
+    /// Asks everyone who answers under the key and calls `reply` with each reply, in the order of each answerer.
+    /// Returns after the last, or after `timeout`: also if nobody answered.
     ///
     /// # Errors
-    /// What the system refuses.
+    /// If the key is none, or the session is closed.
     fn ask(&self, key: &str, question: &[u8], timeout: Duration, reply: &mut dyn FnMut(&[u8])) -> anyhow::Result<()>;
 
     /// How many other sessions it is connected to, routers included.
     fn peers(&self) -> usize;
 }
 
-/// Where frames are put.
+/// Where frames of one key go in.
 pub trait Outlet: Send {
-    /// Sends a frame. Waits while the link is slow.
+    /// Sends a frame. Blocks while the network, or a subscriber, is slow.
     ///
     /// # Errors
-    /// What the system refuses.
+    /// If the session is closed.
     fn put(&mut self, frame: &[u8]) -> anyhow::Result<()>;
 
     /// Whether anybody subscribes to the key.

@@ -1,173 +1,174 @@
-//! Where a bridge connects and listens, and how it proves who it is.
+//! The options of a session: whom to connect to, where to listen, certificates and passwords.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
+use std::time::Duration;
 
-use anyhow::{Context, bail};
-use clap::Args;
+use anyhow::{Context, bail, ensure};
+use clap::{Args, ValueEnum};
 use feed_program::say::say;
-use serde_json::Value;
 
-/// The port of zenoh.
+/// The port of zenoh, where none is given.
 const PORT: u16 = 7447;
 
-/// Where to connect and to listen, and how safely.
+/// How a session takes part.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Role {
+    /// Connects and listens as told, exchanges with whom it is connected to
+    #[default]
+    Peer,
+    /// Connects to one other session only, a router as a rule
+    Client,
+    /// Forwards between all that are connected to it
+    Router,
+}
+
+/// Whom a session connects to, where it listens, and who may.
 #[derive(Clone, Debug, Default, Args)]
 pub struct EngineOptions {
-    /// Connect to this address, such as tcp/10.0.0.7:7447 or tls/feeds.example.com:7447; again for further ones
-    #[arg(long, value_name = "ADDRESS")]
-    pub connect: Vec<Endpoint>,
+    /// Connect to this address: tcp/HOST:PORT, tls/HOST:PORT or HOST:PORT; repeat it for several
+    #[arg(long, value_name = "ENDPOINT")]
+    pub connect: Vec<String>,
 
-    /// Listen on this address: tcp/0.0.0.0:7447 for all of the network, a port or nothing for this machine only
-    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "7447")]
-    pub listen: Vec<Endpoint>,
+    /// Listen here: PORT (on loopback only; 7447 if nothing is given), or tcp/0.0.0.0:PORT for other machines
+    #[arg(long, value_name = "ENDPOINT", num_args = 0..=1, default_missing_value = "7447")]
+    pub listen: Vec<String>,
 
-    /// Certificate of the authority that the other side's certificate must be signed by (PEM), for tls/…
+    /// The part it takes
+    #[arg(skip)]
+    pub role: Role,
+
+    /// The certificates of those whose signature is trusted, as PEM
     #[arg(long, value_name = "FILE")]
     pub tls_ca: Option<PathBuf>,
 
-    /// Certificate of this side (PEM): to listen on tls/…, or for the other side to see (--tls-mutual)
+    /// The certificate it listens with, as PEM
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     pub tls_cert: Option<PathBuf>,
 
-    /// Private key of that certificate (PEM)
+    /// The private key of --tls-cert, as PEM
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
 
-    /// Both sides show a certificate, not only the one that listens
-    #[arg(long, requires_all = ["tls_ca", "tls_cert"])]
-    pub tls_mutual: bool,
+    /// The certificate it connects with, as PEM
+    #[arg(long, value_name = "FILE", requires = "tls_client_key")]
+    pub tls_client_cert: Option<PathBuf>,
 
-    /// Name with which to connect
+    /// The private key of --tls-client-cert, as PEM
+    #[arg(long, value_name = "FILE", requires = "tls_client_cert")]
+    pub tls_client_key: Option<PathBuf>,
+
+    /// Accept only those who show a certificate signed by one of --tls-ca
+    #[arg(long, requires = "tls_ca")]
+    pub tls_require_client: bool,
+
+    /// The name it connects with
     #[arg(long, value_name = "NAME", requires = "password_file")]
     pub user: Option<String>,
 
-    /// File with the password: its first line
+    /// A file with the password of --user: one line
     #[arg(long, value_name = "FILE", requires = "user")]
     pub password_file: Option<PathBuf>,
 
-    /// File of those who may connect here: NAME:PASSWORD on each line. Without it, everybody may
+    /// A file with who may connect: a line NAME:PASSWORD each
     #[arg(long, value_name = "FILE")]
     pub users_file: Option<PathBuf>,
 
-    /// Compress what is sent, if the other side does so, too
+    /// Compress what is sent; both sides have to ask for it
     #[arg(long)]
     pub compress: bool,
 
-    /// For tests: how long a full link is waited for before its session is closed, in us
+    /// After how long without a word a session is taken for dead. A process that ends is noticed at once; this is for
+    /// a machine or a cable. One that stands still for longer, too, loses its session
+    #[arg(long, value_name = "SECONDS", default_value = "20", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub lease: u64,
+
+    /// Tests only: how long a blocked put waits before the session is closed, if not an hour.
     #[arg(skip)]
-    pub wait_before_close_us: Option<u64>,
-}
-
-/// An address as zenoh has them: `tcp/HOST:PORT`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Endpoint(pub String);
-
-impl FromStr for Endpoint {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (protocol, place) = text.split_once('/').unwrap_or(("tcp", text));
-        if !["tcp", "tls"].contains(&protocol) {
-            return Err(format!("{protocol}/ is not known: tcp/HOST:PORT or tls/HOST:PORT expected"));
-        }
-        let place = match place.parse::<u16>() {
-            Ok(port) => format!("127.0.0.1:{port}"),
-            Err(_) if place.is_empty() => return Err(format!("{protocol}/HOST:PORT expected")),
-            Err(_) => match place.rsplit_once(':') {
-                Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => place.to_owned(),
-                Some((_, port)) if !port.ends_with(']') => return Err(format!("{port:?} is no port")),
-                _ => format!("{place}:{PORT}"),
-            },
-        };
-        Ok(Endpoint(format!("{protocol}/{place}")))
-    }
+    pub wait_before_close: Option<Duration>,
 }
 
 impl EngineOptions {
-    /// The addresses to listen on.
-    pub fn listen_endpoints(&self) -> impl Iterator<Item = String> + '_ {
-        self.listen.iter().map(|endpoint| endpoint.0.clone())
-    }
-
-    /// Checks what the command line cannot.
+    /// The addresses to connect to, with their protocol.
     ///
     /// # Errors
-    /// What is missing, with the option that helps.
-    pub fn check(&self) -> Result<(), String> {
-        if self.connect.is_empty() && self.listen.is_empty() {
-            return Err(
-                "nowhere to connect to: give --connect ADDRESS, or --listen for the other side to connect".to_owned()
-            );
-        }
-        let is_tls = |endpoint: &&Endpoint| endpoint.0.starts_with("tls/");
-        if self.connect.iter().any(|endpoint| is_tls(&endpoint)) && self.tls_ca.is_none() {
-            return Err("--connect tls/…: needs --tls-ca FILE, or nobody knows who answers".to_owned());
-        }
-        if self.listen.iter().any(|endpoint| is_tls(&endpoint)) && self.tls_cert.is_none() {
-            return Err("--listen tls/…: needs --tls-cert FILE and --tls-key FILE".to_owned());
-        }
-        Ok(())
+    /// An address without a port, or of a protocol that is not compiled in.
+    pub fn connect_to(&self) -> anyhow::Result<Vec<String>> {
+        self.connect.iter().map(|given| endpoint(given, self.tls_ca.is_some()).context("--connect")).collect()
     }
 
-    /// Sets what proves who is who.
-    pub(crate) fn secure(&self, set: &mut dyn FnMut(&str, Value) -> anyhow::Result<()>) -> anyhow::Result<()> {
-        let tls = "transport/link/tls";
-        if let Some(ca) = &self.tls_ca {
-            set(&format!("{tls}/root_ca_certificate"), path(ca, "--tls-ca")?)?;
+    /// The addresses to listen at, with their protocol.
+    ///
+    /// # Errors
+    /// An address without a port, or of a protocol that is not compiled in.
+    pub fn listen_at(&self) -> anyhow::Result<Vec<String>> {
+        self.listen.iter().map(|given| endpoint(given, self.tls_cert.is_some()).context("--listen")).collect()
+    }
+
+    /// Name and password to connect with. Warns of a file that others may read.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or is empty.
+    pub fn credentials(&self) -> anyhow::Result<Option<(String, String)>> {
+        let (Some(user), Some(path)) = (&self.user, &self.password_file) else { return Ok(None) };
+        let text = secret(path).context("--password-file")?;
+        let password = text.lines().next().unwrap_or_default();
+        ensure!(
+            !password.is_empty(),
+            "--password-file: {}: its first line is empty: write the password there",
+            path.display()
+        );
+        Ok(Some((user.clone(), password.to_owned())))
+    }
+
+    /// The file of who may connect, checked. Warns of a file that others may read.
+    ///
+    /// # Errors
+    /// A file that cannot be read, a line that is not `NAME:PASSWORD`, or a file without any.
+    pub fn users(&self) -> anyhow::Result<Option<&Path>> {
+        let Some(path) = &self.users_file else { return Ok(None) };
+        let text = secret(path).context("--users-file")?;
+        let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+        let mut users = 0;
+        for (index, line) in lines {
+            let whole =
+                line.split_once(':').is_some_and(|(name, word)| !name.trim().is_empty() && !word.trim().is_empty());
+            ensure!(whole, "--users-file: {}: line {} is not NAME:PASSWORD", path.display(), index + 1);
+            users += 1;
         }
-        if let (Some(cert), Some(key)) = (&self.tls_cert, &self.tls_key) {
-            let (cert, key_path) = (path(cert, "--tls-cert")?, path(key, "--tls-key")?);
-            warn_if_open(key, "--tls-key");
-            set(&format!("{tls}/listen_certificate"), cert.clone())?;
-            set(&format!("{tls}/listen_private_key"), key_path.clone())?;
-            if self.tls_mutual {
-                set(&format!("{tls}/enable_mtls"), true.into())?;
-                set(&format!("{tls}/connect_certificate"), cert)?;
-                set(&format!("{tls}/connect_private_key"), key_path)?;
-            }
-        }
-        if let (Some(user), Some(file)) = (&self.user, &self.password_file) {
-            let text = std::fs::read_to_string(file).with_context(|| format!("--password-file {}", file.display()))?;
-            warn_if_open(file, "--password-file");
-            let Some(password) = text.lines().next().filter(|line| !line.is_empty()) else {
-                bail!("--password-file {}: the first line is empty: write the password there", file.display());
-            };
-            set("transport/auth/usrpwd/user", user.as_str().into())?;
-            set("transport/auth/usrpwd/password", password.into())?;
-        }
-        if let Some(file) = &self.users_file {
-            let text = std::fs::read_to_string(file).with_context(|| format!("--users-file {}", file.display()))?;
-            warn_if_open(file, "--users-file");
-            let fine = |line: &str| {
-                line.split_once(':').is_some_and(|(name, password)| !name.is_empty() && !password.is_empty())
-            };
-            if let Some(number) = text.lines().position(|line| !line.is_empty() && !fine(line)) {
-                bail!("--users-file {}: line {}: NAME:PASSWORD expected", file.display(), number + 1);
-            }
-            if text.lines().all(str::is_empty) {
-                bail!("--users-file {}: names nobody: nobody could connect", file.display());
-            }
-            set("transport/auth/usrpwd/dictionary_file", path(file, "--users-file")?)?;
-        }
-        Ok(())
+        // zenoh lets everybody in if it is empty.
+        ensure!(users > 0, "--users-file: {}: nobody is in it: write a line NAME:PASSWORD for each", path.display());
+        Ok(Some(path))
     }
 }
 
-/// A file's path, if it can be read.
-fn path(file: &Path, option: &str) -> anyhow::Result<Value> {
-    std::fs::File::open(file).with_context(|| format!("{option} {}", file.display()))?;
-    let Some(text) = file.to_str() else { bail!("{option} {}: the path is no UTF-8", file.display()) };
-    Ok(text.into())
+/// `given` with the protocol, and loopback for a port alone.
+fn endpoint(given: &str, tls: bool) -> anyhow::Result<String> {
+    let protocol = if tls { "tls" } else { "tcp" };
+    if given.is_empty() {
+        return Ok(format!("{protocol}/127.0.0.1:{PORT}"));
+    }
+    if let Ok(port) = given.parse::<u16>() {
+        return Ok(format!("{protocol}/127.0.0.1:{port}"));
+    }
+    let (protocol, address) = given.split_once('/').unwrap_or((protocol, given));
+    if !matches!(protocol, "tcp" | "tls") {
+        bail!("{given}: {protocol} is not a protocol of feed-bridge: tcp and tls are");
+    }
+    let port = address.rsplit_once(':').and_then(|(host, port)| (!host.is_empty()).then(|| port.parse::<u16>()));
+    ensure!(matches!(port, Some(Ok(_))), "{given}: no host and port: expected {protocol}/HOST:PORT");
+    Ok(format!("{protocol}/{address}"))
 }
 
-/// Says so if others may read a secret.
-fn warn_if_open(file: &Path, option: &str) {
-    use std::os::unix::fs::PermissionsExt;
-    if file.metadata().is_ok_and(|facts| facts.permissions().mode() & 0o077 != 0) {
-        let file = file.display();
-        say(format_args!("feed-bridge: {option} {file}: others may read it: chmod 600 {file}"));
+/// The text of a file that is nobody else's business.
+fn secret(path: &Path) -> anyhow::Result<String> {
+    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let mode = fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?.permissions().mode();
+    if mode & 0o077 != 0 {
+        say(format_args!("{}: others may read it (mode {:o}): chmod 600 it", path.display(), mode & 0o777));
     }
+    Ok(text)
 }
 
 #[cfg(test)]
@@ -175,20 +176,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_without_a_host_is_this_machine() {
-        for (text, expected) in [
-            ("7447", "tcp/127.0.0.1:7447"),
-            ("tls/7000", "tls/127.0.0.1:7000"),
-            ("tcp/0.0.0.0:7447", "tcp/0.0.0.0:7447"),
-            ("10.0.0.7", "tcp/10.0.0.7:7447"),
-            ("host:1", "tcp/host:1"),
-            ("tcp/[::1]:7447", "tcp/[::1]:7447"),
-            ("tls/[::1]", "tls/[::1]:7447"),
-        ] {
-            assert_eq!(text.parse(), Ok(Endpoint(expected.to_owned())), "{text}");
-        }
-        for text in ["udp/1.2.3.4:1", "tcp/", "tcp/host:x", "host:70000", ":7447"] {
-            assert!(text.parse::<Endpoint>().is_err(), "{text}");
-        }
+    fn a_port_alone_is_on_loopback() {
+        assert_eq!(endpoint("", false).unwrap(), "tcp/127.0.0.1:7447");
+        assert_eq!(endpoint("9000", false).unwrap(), "tcp/127.0.0.1:9000");
+        assert_eq!(endpoint("9000", true).unwrap(), "tls/127.0.0.1:9000");
+        assert_eq!(endpoint("host:1", true).unwrap(), "tls/host:1");
+        assert_eq!(endpoint("tcp/0.0.0.0:7447", true).unwrap(), "tcp/0.0.0.0:7447");
+    }
+
+    #[test]
+    fn what_is_no_endpoint_is_refused_by_what_it_lacks() {
+        assert!(endpoint("udp/host:1", false).unwrap_err().to_string().contains("tcp and tls are"));
+        assert!(endpoint("host", false).unwrap_err().to_string().contains("tcp/HOST:PORT"));
+        assert!(endpoint("host:70000", false).is_err());
     }
 }

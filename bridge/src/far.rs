@@ -14,7 +14,9 @@ use crate::wire::{About, Attribution, BYTE_ORDER, CLOSED, Frame, Head, MAX_NUMBE
 /// How the far ring is made.
 #[derive(Clone, Debug)]
 pub struct FarOptions {
+    /// The directory of the far machine's rings.
     pub root: PathBuf,
+    /// The far ring's name.
     pub name: String,
     /// Slots. `None` for as many as the near ring has.
     pub capacity: Option<usize>,
@@ -26,7 +28,7 @@ pub struct FarOptions {
 
 /// Why a far ring cannot be.
 #[derive(Debug, thiserror::Error)]
-pub enum FarError {
+pub(crate) enum FarError {
     /// The other side is of another version.
     #[error("the sender on {host} speaks version {found}, this program {VERSION}: rebuild the older side")]
     Version { host: String, found: u8 },
@@ -56,7 +58,7 @@ pub enum FarError {
 
 /// What is needed before a frame can be published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Needed {
+pub(crate) enum Needed {
     /// What the sender says of its ring: it is not the one that the far ring has.
     About,
     /// The messages from `from` to `until`: they were sent, and did not come.
@@ -64,7 +66,7 @@ pub enum Needed {
 }
 
 /// The far ring and its account.
-pub struct Far {
+pub(crate) struct Far {
     options: FarOptions,
     relay: Option<RelayPublisher>,
     /// Whether there was one before.
@@ -80,11 +82,11 @@ pub struct Far {
     skipped: Vec<(u64, u64)>,
     /// Why there can be no far ring any more.
     failed: Option<FarError>,
-    pub counted: ReceiveStatus,
+    pub(crate) counted: ReceiveStatus,
 }
 
 impl Far {
-    pub fn new(options: FarOptions) -> Self {
+    pub(crate) fn new(options: FarOptions) -> Self {
         Far {
             options,
             relay: None,
@@ -100,35 +102,30 @@ impl Far {
     }
 
     /// Why there can be no far ring any more, if so.
-    pub fn failure(&mut self) -> Option<FarError> {
+    pub(crate) fn failure(&mut self) -> Option<FarError> {
         self.failed.take()
     }
 
     /// Whether the near ring was closed and all of it is here.
-    pub fn is_closed(&self) -> bool {
+    pub(crate) fn is_closed(&self) -> bool {
         self.closed
     }
 
     /// The number of the next message, if there is a ring.
-    pub fn next(&self) -> Option<u64> {
+    pub(crate) fn next(&self) -> Option<u64> {
         self.relay.as_ref().map(RelayPublisher::published)
     }
 
     /// The near ring that is followed.
-    pub fn source(&self) -> u64 {
+    pub(crate) fn source(&self) -> u64 {
         self.source
-    }
-
-    /// The oldest number that the near ring still had when it was asked.
-    pub fn oldest(&self) -> Option<u64> {
-        self.about.as_ref().map(|about| about.oldest)
     }
 
     /// Publishes a frame, if nothing is missing before it.
     ///
     /// # Errors
     /// What has to be asked for first. No message is published then.
-    pub fn accept(&mut self, frame: &Frame<'_>) -> Result<(), Needed> {
+    pub(crate) fn accept(&mut self, frame: &Frame<'_>) -> Result<(), Needed> {
         if frame.head.ring.get() != self.source {
             return Err(Needed::About);
         }
@@ -153,7 +150,7 @@ impl Far {
     }
 
     /// The same, whatever is missing before it: what does not come any more is passed over.
-    pub fn accept_behind(&mut self, frame: &Frame<'_>, told: &Attribution) {
+    pub(crate) fn accept_behind(&mut self, frame: &Frame<'_>, told: &Attribution) {
         if frame.head.ring.get() == self.source {
             self.heard.get_or_insert(frame.head.after.get());
         }
@@ -169,7 +166,7 @@ impl Far {
     ///
     /// # Errors
     /// [`FarError`]. The far ring stays as it was then.
-    pub fn follow(&mut self, about: About) -> Result<Option<u64>, FarError> {
+    pub(crate) fn follow(&mut self, about: About) -> Result<Option<u64>, FarError> {
         let host = || about.host.clone();
         if about.version != VERSION {
             return Err(FarError::Version { host: host(), found: about.version });
@@ -238,7 +235,7 @@ impl Far {
 
     /// Publishes what of a reply is not here yet. What the near ring no longer had is passed over; [`settle`](Self::settle) says later
     /// whose loss it is.
-    pub fn refill(&mut self, reply: &Frame<'_>) {
+    pub(crate) fn refill(&mut self, reply: &Frame<'_>) {
         if reply.head.ring.get() != self.source || reply.end() <= self.next().unwrap_or(0) {
             return;
         }
@@ -266,7 +263,7 @@ impl Far {
     }
 
     /// Counts whose loss everything is that was passed over and not counted yet.
-    pub fn settle(&mut self, told: &Attribution) {
+    pub(crate) fn settle(&mut self, told: &Attribution) {
         let counted = &mut self.counted;
         for (from, until) in self.skipped.drain(..) {
             let near = told.near_of(from, until);
@@ -324,7 +321,7 @@ impl Far {
     }
 
     /// Leaves the far ring for the next one who relays. No frame is accepted any more.
-    pub fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         self.leave();
         self.source = 0;
     }

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    feed_program::program::run("feed-bridge", feed_bridge::run::run)
+    feed_bridge::main()
 }

@@ -16,7 +16,7 @@ const REMEMBERED: usize = 4096;
 
 /// The near ring as others may ask for it. The sender changes it, and answers read it.
 #[derive(Debug, Default)]
-pub struct Near {
+pub(crate) struct Near {
     /// The ring that is sent, and the one that was sent before it: its end may still be missing somewhere.
     known: Mutex<[Known; 2]>,
     /// The next number that is sent. Relaxed: it is only a bound, and whoever asks for a message was sent a later one before.
@@ -45,7 +45,7 @@ impl Near {
 
     /// Notes that another ring is sent from now on, joined at `started`. `ring` is `None` if it was gone before it could be opened
     /// for answers.
-    pub fn begin(&self, ring: Option<inspect::Ring>, nonce: u64, started: u64) {
+    pub(crate) fn begin(&self, ring: Option<inspect::Ring>, nonce: u64, started: u64) {
         let known = &mut *self.known();
         known.swap(0, 1);
         known[1].end = Some(self.next.load(Ordering::Relaxed));
@@ -54,7 +54,7 @@ impl Near {
     }
 
     /// Notes that the sender lost these numbers.
-    pub fn lose(&self, from: u64, until: u64) {
+    pub(crate) fn lose(&self, from: u64, until: u64) {
         let lost = &mut self.known()[0].lost;
         if lost.len() == REMEMBERED {
             lost.pop_front();
@@ -63,17 +63,17 @@ impl Near {
     }
 
     /// Notes that all before this number are sent, or lost.
-    pub fn sending(&self, next: u64) {
+    pub(crate) fn sending(&self, next: u64) {
         self.next.store(next, Ordering::Relaxed);
     }
 
     /// Notes that the publisher closed the ring.
-    pub fn close(&self) {
+    pub(crate) fn close(&self) {
         self.known()[0].closed = true;
     }
 
     /// What the sender with this number says of itself. `None` while it has no ring.
-    pub fn about(&self, sender: u64) -> Option<About> {
+    pub(crate) fn about(&self, sender: u64) -> Option<About> {
         let [known, _] = &*self.known();
         let ring = known.ring.as_ref()?;
         let facts = ring.facts();
@@ -101,7 +101,7 @@ impl Near {
     ///
     /// # Errors
     /// That of `reply`.
-    pub fn answer(
+    pub(crate) fn answer(
         &self,
         sender: u64,
         question: Question,

@@ -11,6 +11,7 @@ use feed_ring::WaitStrategy;
 use crate::engine_options::EngineOptions;
 use crate::far::FarOptions;
 use crate::receiver::ReceiveOptions;
+use crate::route::RouteOptions;
 use crate::sender::SendOptions;
 
 /// Carries rings to other machines, with their numbers and epochs
@@ -21,107 +22,101 @@ use crate::sender::SendOptions;
     On the other:  feed-bridge receive --ring quotes --connect tcp/HOST:7447\n\
     (--listen tcp/0.0.0.0:7447 lets others in; docs/operations.md says how to do that safely)"
 )]
-pub struct Options {
+pub(crate) struct Options {
     #[command(subcommand)]
-    pub command: Command,
+    pub(crate) command: Command,
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Sends rings of this machine
     Send(SendArgs),
     /// Makes rings of this machine that have another one's messages
     Receive(ReceiveArgs),
     /// Forwards what others send and receive
-    Route(RouteArgs),
+    Route(RouteOptions),
 }
 
 /// What both ends have.
 #[derive(Clone, Debug, clap::Args)]
-pub struct EndArgs {
+pub(crate) struct EndArgs {
     /// Directory of the rings
     #[arg(long, value_name = "DIR", default_value = "/dev/shm")]
-    pub root: PathBuf,
+    pub(crate) root: PathBuf,
 
     /// First part of the keys under which all of it travels; both sides must have the same
     #[arg(long, value_name = "TEXT", default_value = "feed-ring", value_parser = key_part)]
-    pub prefix: String,
+    pub(crate) prefix: String,
 
     /// End when all rings are closed, instead of waiting for the next ones
     #[arg(long)]
-    pub once: bool,
+    pub(crate) once: bool,
 
     /// How to print the summary
     #[arg(long, value_enum, default_value = "text")]
-    pub summary: SummaryFormat,
+    pub(crate) summary: SummaryFormat,
 }
 
 #[derive(Clone, Debug, clap::Args)]
-pub struct SendArgs {
+pub(crate) struct SendArgs {
     /// Ring to send; again for further ones
     #[arg(long, value_name = "NAME", required = true, value_parser = ring_name)]
-    pub ring: Vec<String>,
+    pub(crate) ring: Vec<String>,
 
     #[command(flatten)]
-    pub end: EndArgs,
+    pub(crate) end: EndArgs,
 
     /// How long a message may wait for others to travel with it, in us. 0: not at all; what comes while a frame is sent travels together
     #[arg(long, value_name = "N", default_value_t = 0)]
-    pub linger_us: u64,
+    pub(crate) linger_us: u64,
 
     /// Bytes of messages that travel together at most
     #[arg(long, value_name = "N", default_value_t = 60_000, value_parser = clap::value_parser!(u32).range(1..=16 << 20))]
-    pub batch_bytes: u32,
+    pub(crate) batch_bytes: u32,
 
     /// How to wait for messages
     #[arg(long, value_enum, default_value = "block")]
-    pub wait: Wait,
+    pub(crate) wait: Wait,
 
     #[command(flatten)]
-    pub engine: EngineOptions,
+    pub(crate) engine: EngineOptions,
 }
 
 #[derive(Clone, Debug, clap::Args)]
-pub struct ReceiveArgs {
+pub(crate) struct ReceiveArgs {
     /// Ring to receive, and its name here if that is another; again for further ones
     #[arg(long, value_name = "NAME[=HERE]", required = true)]
-    pub ring: Vec<Named>,
+    pub(crate) ring: Vec<Named>,
 
     #[command(flatten)]
-    pub end: EndArgs,
+    pub(crate) end: EndArgs,
 
     /// Slots of the far ring, a power of two; by default as many as the near ring has
     #[arg(long, value_name = "N")]
-    pub capacity: Option<usize>,
+    pub(crate) capacity: Option<usize>,
 
     /// Access bits of the far ring's files
     #[arg(long, value_name = "OCTAL", default_value = "0600", value_parser = octal)]
-    pub mode: u32,
+    pub(crate) mode: u32,
 
     /// Where a new far ring begins: with what the near ring still has, or with the next message
     #[arg(long, value_enum, default_value = "oldest")]
-    pub from: From,
+    pub(crate) from: From,
 
     /// Take the place of a ring that carries other messages
     #[arg(long)]
-    pub replace: bool,
+    pub(crate) replace: bool,
 
     /// How long to ask for what is missing before it is given up, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
-    pub refill_timeout: u64,
+    pub(crate) refill_timeout: u64,
 
     #[command(flatten)]
-    pub engine: EngineOptions,
-}
-
-#[derive(Clone, Debug, clap::Args)]
-pub struct RouteArgs {
-    #[command(flatten)]
-    pub engine: EngineOptions,
+    pub(crate) engine: EngineOptions,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum Wait {
+pub(crate) enum Wait {
     /// Sleep until the publisher wakes it
     Block,
     /// Poll, and let others run in between
@@ -131,16 +126,16 @@ pub enum Wait {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum From {
+pub(crate) enum From {
     Oldest,
     Now,
 }
 
 /// A ring, and its name here.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Named {
-    pub near: String,
-    pub far: String,
+pub(crate) struct Named {
+    pub(crate) near: String,
+    pub(crate) far: String,
 }
 
 impl FromStr for Named {
@@ -154,7 +149,7 @@ impl FromStr for Named {
 
 impl SendArgs {
     /// What is sent of each ring.
-    pub fn each(&self) -> Vec<SendOptions> {
+    pub(crate) fn each(&self) -> Vec<SendOptions> {
         let one = |ring: &String| SendOptions {
             root: self.end.root.clone(),
             ring: ring.clone(),
@@ -174,7 +169,7 @@ impl SendArgs {
 
 impl ReceiveArgs {
     /// What is received of each ring.
-    pub fn each(&self) -> Vec<ReceiveOptions> {
+    pub(crate) fn each(&self) -> Vec<ReceiveOptions> {
         let one = |named: &Named| ReceiveOptions {
             ring: named.near.clone(),
             prefix: self.end.prefix.clone(),

@@ -6,7 +6,7 @@ use crate::wire::{CLOSED, Head, RECORDS, UNKNOWN, push_record};
 
 /// A frame that is being filled: all its messages follow each other, in one epoch.
 #[derive(Debug)]
-pub struct Outgoing {
+pub(crate) struct Outgoing {
     bytes: Vec<u8>,
     /// Bytes of messages from which on it is full.
     most: usize,
@@ -27,7 +27,7 @@ pub struct Outgoing {
 
 impl Outgoing {
     /// Frames of the sender with this number, of about so many bytes.
-    pub fn new(sender: u64, most: usize) -> Self {
+    pub(crate) fn new(sender: u64, most: usize) -> Self {
         Outgoing {
             bytes: vec![0; size_of::<Head>()],
             most,
@@ -46,7 +46,7 @@ impl Outgoing {
     }
 
     /// Goes on with another ring, from this number on. `size` is `None` for records.
-    pub fn begin(&mut self, ring: u64, size: Option<usize>, (number, epoch): (u64, u64)) {
+    pub(crate) fn begin(&mut self, ring: u64, size: Option<usize>, (number, epoch): (u64, u64)) {
         debug_assert!(self.is_empty());
         (self.ring, self.records, self.size) = (ring, size.is_none(), size.unwrap_or(0));
         (self.after, self.next, self.closed) = (number, number, false);
@@ -54,41 +54,41 @@ impl Outgoing {
     }
 
     /// Goes on in another epoch.
-    pub fn begin_epoch(&mut self, epoch: u64, begin: u64) {
+    pub(crate) fn begin_epoch(&mut self, epoch: u64, begin: u64) {
         debug_assert!(self.is_empty());
         (self.epoch, self.epoch_begin) = (epoch.max(1), begin);
     }
 
     /// Goes on behind messages that were lost.
-    pub fn lose(&mut self, missed: u64) {
+    pub(crate) fn lose(&mut self, missed: u64) {
         debug_assert!(self.is_empty());
         self.next += missed;
     }
 
     /// From now on it says that the ring is closed.
-    pub fn close(&mut self) {
+    pub(crate) fn close(&mut self) {
         self.closed = true;
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.count == 0
     }
 
-    pub fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.room() == 0
     }
 
     /// The number of the next message.
-    pub fn next(&self) -> u64 {
+    pub(crate) fn next(&self) -> u64 {
         self.next
     }
 
-    pub fn epoch(&self) -> u64 {
+    pub(crate) fn epoch(&self) -> u64 {
         self.epoch
     }
 
     /// Messages that fit in; of records, bytes. A message that is longer than a frame fits into an empty one.
-    pub fn room(&self) -> usize {
+    pub(crate) fn room(&self) -> usize {
         let left = self.most.saturating_sub(self.bytes.len() - size_of::<Head>());
         match self.size {
             0 => left,
@@ -97,7 +97,7 @@ impl Outgoing {
     }
 
     /// Lets `receive` put at most [`room`](Self::room) messages in, of which it says how many it put.
-    pub fn fill<E>(&mut self, receive: impl FnOnce(&mut [u8]) -> Result<usize, E>) -> Result<usize, E> {
+    pub(crate) fn fill<E>(&mut self, receive: impl FnOnce(&mut [u8]) -> Result<usize, E>) -> Result<usize, E> {
         let length = self.bytes.len();
         self.bytes.resize(length + self.room() * self.size, 0);
         let received = receive(&mut self.bytes[length..]);
@@ -108,7 +108,7 @@ impl Outgoing {
     }
 
     /// Puts one message in.
-    pub fn push(&mut self, kind: u8, message: &[u8]) {
+    pub(crate) fn push(&mut self, kind: u8, message: &[u8]) {
         match self.records {
             true => push_record(&mut self.bytes, kind, message),
             false => self.bytes.extend_from_slice(message),
@@ -122,7 +122,7 @@ impl Outgoing {
     }
 
     /// The bytes of the frame, which is then empty again.
-    pub fn take<R>(&mut self, put: impl FnOnce(&[u8]) -> R) -> R {
+    pub(crate) fn take<R>(&mut self, put: impl FnOnce(&[u8]) -> R) -> R {
         let flags = if self.records { RECORDS } else { 0 } | if self.closed { CLOSED } else { 0 };
         let mut head = Head::new(flags);
         (head.sender, head.ring, head.frame) = (self.sender.into(), self.ring.into(), self.frames.into());

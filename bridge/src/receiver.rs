@@ -45,8 +45,11 @@ const PAST: usize = 4096;
 /// What is received, and where to.
 #[derive(Clone, Debug)]
 pub struct ReceiveOptions {
+    /// The near ring.
     pub ring: String,
+    /// The first part of the keys.
     pub prefix: String,
+    /// The far ring.
     pub far: FarOptions,
     /// Whether a new far ring begins with the oldest message that the near ring has, or with the next one.
     pub from_oldest: bool,

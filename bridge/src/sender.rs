@@ -38,13 +38,17 @@ const ANOTHER: Duration = Duration::from_millis(500);
 /// What is sent, and how.
 #[derive(Clone, Debug)]
 pub struct SendOptions {
+    /// The directory of the near machine's rings.
     pub root: PathBuf,
+    /// The ring.
     pub ring: String,
+    /// The first part of the keys.
     pub prefix: String,
     /// How long a message may wait for others to travel with it.
     pub linger: Duration,
     /// Bytes of messages in a frame.
     pub batch_bytes: usize,
+    /// How to wait for messages.
     pub wait: WaitStrategy,
     /// End when the ring is closed.
     pub once: bool,

@@ -15,7 +15,7 @@ const RECORDS_AT_ONCE: usize = 64;
 const SEEN: Duration = Duration::from_millis(200);
 
 /// What came of one look into the ring.
-pub enum Came {
+pub(crate) enum Came {
     /// So many messages, which are in the frame.
     Messages(usize),
     Event(Event),
@@ -24,14 +24,14 @@ pub enum Came {
 }
 
 /// A ring that is followed.
-pub enum Source {
+pub(crate) enum Source {
     Messages(Follow<raw::Subscriber>),
     Records(Follow<RecordSubscriber>, Option<TryRecvError>),
 }
 
 impl Source {
     /// Follows a ring of messages, or of records.
-    pub fn new(records: bool, root: &Path, name: &str, join: Join, wait: WaitStrategy) -> Self {
+    pub(crate) fn new(records: bool, root: &Path, name: &str, join: Join, wait: WaitStrategy) -> Self {
         if records {
             let options = RecordSubscriber::options(name).root(root).join(join).wait(wait).open_timeout(SEEN);
             Source::Records(options.follow_records().on_close(OnClose::Wait), None)
@@ -45,7 +45,7 @@ impl Source {
     ///
     /// # Errors
     /// That of following.
-    pub fn receive(&mut self, frame: &mut Outgoing, patience: Option<Duration>) -> Result<Came, FollowError> {
+    pub(crate) fn receive(&mut self, frame: &mut Outgoing, patience: Option<Duration>) -> Result<Came, FollowError> {
         let received = match self {
             Source::Messages(follow) => follow.ring_mut().map(|ring| {
                 go_on_in(frame, ring.account().epoch);
@@ -95,7 +95,7 @@ impl Source {
     }
 
     /// The nonce of the ring that is open.
-    pub fn nonce(&self) -> u64 {
+    pub(crate) fn nonce(&self) -> u64 {
         match self {
             Source::Messages(follow) => follow.ring().map_or(0, raw::Subscriber::nonce),
             Source::Records(follow, _) => follow.ring().and_then(RecordSubscriber::nonce).unwrap_or(0),
@@ -103,7 +103,7 @@ impl Source {
     }
 
     /// Bytes of a message. `None` for records.
-    pub fn size(&self) -> Option<usize> {
+    pub(crate) fn size(&self) -> Option<usize> {
         match self {
             Source::Messages(follow) => follow.ring().map(|ring| ring.format().size()),
             Source::Records(..) => None,

@@ -9,29 +9,29 @@ use feed_ring::{CellWriter, Payload};
 const EVERY: Duration = Duration::from_millis(100);
 
 /// The cell. As long as it is held, no other process is this end of this ring on this machine.
-pub struct Status<T> {
+pub(crate) struct Status<T> {
     cell: CellWriter<T>,
     stored: Option<Instant>,
 }
 
 impl<T: Payload> Status<T> {
-    pub fn new(cell: CellWriter<T>) -> Self {
+    pub(crate) fn new(cell: CellWriter<T>) -> Self {
         Status { cell, stored: None }
     }
 
     /// Whether it is time for another store.
-    pub fn is_due(&self) -> bool {
+    pub(crate) fn is_due(&self) -> bool {
         self.stored.is_none_or(|stored| stored.elapsed() >= EVERY)
     }
 
     /// Stores what is told.
-    pub fn store(&mut self, status: &T) {
+    pub(crate) fn store(&mut self, status: &T) {
         self.cell.store(status);
         self.stored = Some(Instant::now());
     }
 
     /// Ends it: whoever looks finds that there is no such end any more.
-    pub fn close(self) {
+    pub(crate) fn close(self) {
         if let Err(error) = self.cell.close() {
             say(format_args!("feed-bridge: {error}"));
         }

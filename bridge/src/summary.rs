@@ -10,7 +10,7 @@ use feed_program::stdout;
 use serde::Serialize;
 
 /// A summary of one ring.
-pub trait Summary: Serialize {
+pub(crate) trait Summary: Serialize {
     /// Its lines: a name and a number each.
     fn lines(&self) -> Vec<(&'static str, u64)>;
     fn ring(&self) -> &str;
@@ -18,7 +18,7 @@ pub trait Summary: Serialize {
 
 /// What was sent.
 #[derive(Debug, Serialize)]
-pub struct Sent {
+pub(crate) struct Sent {
     ring: String,
     next: u64,
     epoch: u64,
@@ -32,7 +32,7 @@ pub struct Sent {
 }
 
 impl Sent {
-    pub fn of(ring: &str, status: &SendStatus) -> Self {
+    pub(crate) fn of(ring: &str, status: &SendStatus) -> Self {
         Sent {
             ring: ring.to_owned(),
             next: status.next,
@@ -68,7 +68,7 @@ impl Summary for Sent {
 
 /// What was received: `first + published + lost_near + lost_wire + lost_far = next`.
 #[derive(Debug, Serialize)]
-pub struct Received {
+pub(crate) struct Received {
     ring: String,
     first: u64,
     next: u64,
@@ -89,7 +89,7 @@ pub struct Received {
 }
 
 impl Received {
-    pub fn of(ring: &str, status: &ReceiveStatus) -> Self {
+    pub(crate) fn of(ring: &str, status: &ReceiveStatus) -> Self {
         Received {
             ring: ring.to_owned(),
             first: status.first,
@@ -137,7 +137,7 @@ impl Summary for Received {
 ///
 /// # Errors
 /// A standard output that cannot be written.
-pub fn print<S: Summary>(all: Vec<S>, format: SummaryFormat, stop: &AtomicBool) -> anyhow::Result<()> {
+pub(crate) fn print<S: Summary>(all: Vec<S>, format: SummaryFormat, stop: &AtomicBool) -> anyhow::Result<()> {
     let mut text = String::new();
     for summary in all {
         match format {

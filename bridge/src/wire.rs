@@ -7,59 +7,59 @@ use zerocopy::byteorder::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 /// The version of all of this. A frame of another version is not understood.
-pub const VERSION: u8 = 1;
+pub(crate) const VERSION: u8 = 1;
 
 /// Numbers stay below this: no ring reaches it.
-pub const MAX_NUMBER: u64 = (1 << 62) - 2;
+pub(crate) const MAX_NUMBER: u64 = (1 << 62) - 2;
 
 /// An epoch whose first number is not known.
-pub const UNKNOWN: u64 = u64::MAX;
+pub(crate) const UNKNOWN: u64 = u64::MAX;
 
 const MAGIC: [u8; 3] = *b"FRB";
 
 /// The publisher closed the ring behind this frame.
-pub const CLOSED: u8 = 1;
+pub(crate) const CLOSED: u8 = 1;
 /// A reply to a [`Question`].
-pub const REPLY: u8 = 2;
+pub(crate) const REPLY: u8 = 2;
 /// The last reply. In place of messages it has an [`Attribution`].
-pub const LAST: u8 = 4;
+pub(crate) const LAST: u8 = 4;
 /// Each message has its kind and its length before it.
-pub const RECORDS: u8 = 8;
+pub(crate) const RECORDS: u8 = 8;
 
 /// Before a record: its length, its kind.
-pub const RECORD_HEAD: usize = 8;
+pub(crate) const RECORD_HEAD: usize = 8;
 
 /// What is before the messages of a frame.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
-pub struct Head {
+pub(crate) struct Head {
     magic: [u8; 3],
     version: u8,
-    pub flags: u8,
+    pub(crate) flags: u8,
     padding: [u8; 3],
     /// The sender's random number: another for each run of it.
-    pub sender: U64,
+    pub(crate) sender: U64,
     /// The nonce of the near ring.
-    pub ring: U64,
+    pub(crate) ring: U64,
     /// How many frames the sender sent before this one.
-    pub frame: U64,
+    pub(crate) frame: U64,
     /// The epoch of all messages of the frame.
-    pub epoch: U64,
+    pub(crate) epoch: U64,
     /// The first number of that epoch, or [`UNKNOWN`].
-    pub epoch_begin: U64,
+    pub(crate) epoch_begin: U64,
     /// The number behind the last message of the frame before. What is between that and `first` was lost by the sender.
-    pub after: U64,
+    pub(crate) after: U64,
     /// The number of the first message. If there is none, that of the next one.
-    pub first: U64,
+    pub(crate) first: U64,
     /// Messages.
-    pub count: U32,
+    pub(crate) count: U32,
     /// Bytes of each message. 0 for records.
-    pub size: U32,
+    pub(crate) size: U32,
 }
 
 impl Head {
     /// A head with everything else 0.
-    pub fn new(flags: u8) -> Self {
+    pub(crate) fn new(flags: u8) -> Self {
         let zero = U64::new(0);
         Head {
             magic: MAGIC,
@@ -81,15 +81,15 @@ impl Head {
 
 /// A frame that passed all checks.
 #[derive(Clone, Copy, Debug)]
-pub struct Frame<'a> {
-    pub head: Head,
+pub(crate) struct Frame<'a> {
+    pub(crate) head: Head,
     /// The messages, one after the other.
-    pub payload: &'a [u8],
+    pub(crate) payload: &'a [u8],
 }
 
 /// Why bytes are no frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NoFrame {
+pub(crate) enum NoFrame {
     /// They begin with something else.
     #[error("{0} bytes that are not a frame's")]
     Foreign(usize),
@@ -106,7 +106,7 @@ impl<'a> Frame<'a> {
     ///
     /// # Errors
     /// [`NoFrame`].
-    pub fn parse(bytes: &'a [u8]) -> Result<Self, NoFrame> {
+    pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, NoFrame> {
         let foreign = NoFrame::Foreign(bytes.len());
         if !bytes.starts_with(&MAGIC) {
             return Err(foreign);
@@ -139,31 +139,31 @@ impl<'a> Frame<'a> {
     }
 
     /// Whether it has this flag.
-    pub fn is(&self, flag: u8) -> bool {
+    pub(crate) fn is(&self, flag: u8) -> bool {
         self.head.flags & flag != 0
     }
 
     /// The number behind its last message.
-    pub fn end(&self) -> u64 {
+    pub(crate) fn end(&self) -> u64 {
         self.head.first.get() + u64::from(self.head.count.get())
     }
 
     /// Its messages from the one with this number on.
-    pub fn messages_from(&self, number: u64) -> std::slice::ChunksExact<'a, u8> {
+    pub(crate) fn messages_from(&self, number: u64) -> std::slice::ChunksExact<'a, u8> {
         let size = (self.head.size.get() as usize).max(1);
         let skipped = number.saturating_sub(self.head.first.get()) as usize;
         self.payload.get(skipped.saturating_mul(size)..).unwrap_or_default().chunks_exact(size)
     }
 
     /// Its records: each with its kind.
-    pub fn records(&self) -> RecordsIn<'a> {
+    pub(crate) fn records(&self) -> RecordsIn<'a> {
         RecordsIn { rest: self.payload }
     }
 }
 
 /// The records of a frame.
 #[derive(Clone, Debug)]
-pub struct RecordsIn<'a> {
+pub(crate) struct RecordsIn<'a> {
     rest: &'a [u8],
 }
 
@@ -180,7 +180,7 @@ impl<'a> Iterator for RecordsIn<'a> {
 }
 
 /// Appends a record as [`Frame::records`] reads it.
-pub fn push_record(payload: &mut Vec<u8>, kind: u8, record: &[u8]) {
+pub(crate) fn push_record(payload: &mut Vec<u8>, kind: u8, record: &[u8]) {
     let length = u32::try_from(record.len()).expect("a record has less than 2^24 bytes");
     payload.extend_from_slice(&length.to_le_bytes());
     payload.extend_from_slice(&[kind, 0, 0, 0]);
@@ -190,33 +190,33 @@ pub fn push_record(payload: &mut Vec<u8>, kind: u8, record: &[u8]) {
 /// Asks a sender for messages once more.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
-pub struct Question {
+pub(crate) struct Question {
     /// The nonce of the near ring.
-    pub ring: U64,
+    pub(crate) ring: U64,
     /// The first number that is wanted.
-    pub from: U64,
+    pub(crate) from: U64,
     /// The number behind the last one that is wanted.
-    pub until: U64,
+    pub(crate) until: U64,
 }
 
 /// Whose fault it is that messages are missing, in the last reply.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Attribution {
+pub(crate) struct Attribution {
     /// The number at which the sender began. What came before it was sent by nobody.
-    pub started: u64,
+    pub(crate) started: u64,
     /// The numbers that the sender lost.
-    pub lost: Vec<(u64, u64)>,
+    pub(crate) lost: Vec<(u64, u64)>,
 }
 
 impl Attribution {
     /// As bytes.
-    pub fn to_bytes(&self) -> Vec<u8> {
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let ranges = self.lost.iter().flat_map(|&(from, until)| [from, until]);
         std::iter::once(self.started).chain(ranges).flat_map(u64::to_le_bytes).collect()
     }
 
     /// Of bytes. What makes no sense is left out.
-    pub fn of_bytes(bytes: &[u8]) -> Self {
+    pub(crate) fn of_bytes(bytes: &[u8]) -> Self {
         let mut words = bytes.chunks_exact(8).map(|word| u64::from_le_bytes(word.try_into().expect("eight bytes")));
         let started = words.next().unwrap_or(0);
         let words: Vec<u64> = words.collect();
@@ -225,7 +225,7 @@ impl Attribution {
     }
 
     /// How many of the numbers from `from` to `until` the sender did not send.
-    pub fn near_of(&self, from: u64, until: u64) -> u64 {
+    pub(crate) fn near_of(&self, from: u64, until: u64) -> u64 {
         let before = self.started.min(until).saturating_sub(from);
         let from = from.max(self.started);
         let lost =
@@ -237,39 +237,39 @@ impl Attribution {
 
 /// What a sender says of itself and its ring.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct About {
-    pub version: u8,
+pub(crate) struct About {
+    pub(crate) version: u8,
     /// The sender's random number.
-    pub sender: u64,
+    pub(crate) sender: u64,
     /// The machine, for people.
-    pub host: String,
+    pub(crate) host: String,
     /// `little` or `big`: messages are in the machine's order.
-    pub byte_order: String,
+    pub(crate) byte_order: String,
     /// The nonce of the near ring.
-    pub ring: u64,
+    pub(crate) ring: u64,
     /// Whether it is a ring of records.
-    pub records: bool,
+    pub(crate) records: bool,
     /// The schema of the messages, or the format of the records.
-    pub schema: String,
+    pub(crate) schema: String,
     /// Bytes of a message. 0 for records.
-    pub size: usize,
+    pub(crate) size: usize,
     /// Bytes of a slot, for records.
-    pub slot_size: usize,
-    pub capacity: usize,
+    pub(crate) slot_size: usize,
+    pub(crate) capacity: usize,
     /// The oldest number that the near ring still has.
-    pub oldest: u64,
+    pub(crate) oldest: u64,
     /// The number of the next message, and its epoch.
-    pub next: u64,
-    pub epoch: u64,
+    pub(crate) next: u64,
+    pub(crate) epoch: u64,
     /// Whether the near ring was closed.
-    pub closed: bool,
+    pub(crate) closed: bool,
 }
 
 /// This machine's byte order.
-pub const BYTE_ORDER: &str = if cfg!(target_endian = "little") { "little" } else { "big" };
+pub(crate) const BYTE_ORDER: &str = if cfg!(target_endian = "little") { "little" } else { "big" };
 
 /// A random number that nobody else has.
-pub fn random() -> u64 {
+pub(crate) fn random() -> u64 {
     let mut bytes = [0; 8];
     // The kernel has no reason to refuse eight bytes; if a filter does, time and process tell two runs apart.
     match rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty()) {
@@ -280,33 +280,33 @@ pub fn random() -> u64 {
 
 /// The keys of a ring.
 #[derive(Clone, Debug)]
-pub struct Keys {
+pub(crate) struct Keys {
     prefix: String,
     ring: String,
 }
 
 impl Keys {
-    pub fn new(prefix: &str, ring: &str) -> Self {
+    pub(crate) fn new(prefix: &str, ring: &str) -> Self {
         Keys { prefix: prefix.to_owned(), ring: ring.to_owned() }
     }
 
     /// The ring's name.
-    pub fn ring(&self) -> &str {
+    pub(crate) fn ring(&self) -> &str {
         &self.ring
     }
 
     /// Where frames are put.
-    pub fn frames(&self) -> String {
+    pub(crate) fn frames(&self) -> String {
         format!("{}/{}/frames", self.prefix, self.ring)
     }
 
     /// Where all senders of the ring say what they have.
-    pub fn about(&self) -> String {
+    pub(crate) fn about(&self) -> String {
         format!("{}/{}/about", self.prefix, self.ring)
     }
 
     /// Where one sender answers a [`Question`].
-    pub fn window(&self, sender: u64) -> String {
+    pub(crate) fn window(&self, sender: u64) -> String {
         format!("{}/{}/window/{sender:016x}", self.prefix, self.ring)
     }
 }

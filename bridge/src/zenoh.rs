@@ -1,112 +1,136 @@
-//! zenoh as the engine.
-//!
-//! No callback of a session waits for the network: zenoh calls them on the threads that read from it. A question is answered on a
-//! thread of its own, and replies are handed over through a channel.
+//! zenoh as the engine: one session, whose settings are for data that must arrive.
 
-use std::sync::mpsc::{SyncSender, sync_channel};
-use std::thread;
+use std::sync::mpsc;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use anyhow::anyhow;
+use anyhow::{Context, anyhow};
+use feed_program::say::say;
+use serde_json::{Value, json};
 use zenoh::bytes::ZBytes;
-use zenoh::config::Config;
+use zenoh::config::{Config, WhatAmI};
 use zenoh::pubsub::{Publisher, Subscriber};
-use zenoh::qos::{CongestionControl, Priority};
+use zenoh::qos::CongestionControl;
 use zenoh::query::{ConsolidationMode, Query, QueryTarget, Queryable};
 use zenoh::{Session, Wait};
 
 use crate::engine::{Answer, Engine, Held, Inlet, Outlet};
-use crate::engine_options::EngineOptions;
+use crate::engine_options::{EngineOptions, Role};
 
-/// How long a full link is waited for before its session is closed, in us: an hour. zenoh's own five seconds would close the session
-/// of a receiver that stands still, and lose all that was accepted for it.
-const WAIT_BEFORE_CLOSE: u64 = 3_600_000_000;
+/// How long a put waits for a subscriber that takes nothing. zenoh closes the session after it, and what was accepted
+/// before is lost: 5 s by default. No value means for ever (-1 panics).
+const WAIT_BEFORE_CLOSE: Duration = Duration::from_secs(3600);
 
-/// How long a side may be silent before its session is closed, in ms. A process that ends is noticed at once; this is for machines
-/// that vanish, and must be longer than any that only stands still.
-const LEASE: u64 = 60_000;
+/// How many replies may wait for the one that asked, before its answerers wait.
+const REPLIES: usize = 16;
 
-/// Replies that wait to be taken.
-const REPLIES: usize = 64;
-
-/// What a session does for others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// An end of a bridge.
-    End,
-    /// It forwards what others send.
-    Router,
-}
-
-/// A zenoh session.
+/// A session of zenoh. Dropping it closes it.
+///
+/// `inlet` is called on the thread that reads the network: while it blocks, nothing else that the same session sent is
+/// read, and the session is lost after `--lease`. Answers have a thread of their own.
+#[derive(Debug)]
 pub struct ZenohEngine {
     session: Session,
 }
 
 impl ZenohEngine {
-    /// Opens a session. Goes on trying to connect, for ever.
+    /// Opens a session: listens, and connects to whom it reaches within half a second. It goes on trying to reach the
+    /// others, and to reach again whom it loses.
     ///
     /// # Errors
-    /// Options that contradict each other, files that cannot be read, an address that cannot be listened on.
-    pub fn open(options: &EngineOptions, role: Role) -> anyhow::Result<Self> {
-        let config = config(options, role)?;
-        let session = zenoh::open(config).wait().map_err(|error| explain(&*error, options))?;
-        Ok(ZenohEngine { session })
+    /// Files that cannot be read or hold no certificate, an address that is in use or none.
+    pub fn open(options: &EngineOptions) -> anyhow::Result<Self> {
+        let config = config(options)?;
+        let session = zenoh::open(config).wait().map_err(|error| explained(options, &*error))?;
+        let engine = ZenohEngine { session };
+        if !options.connect.is_empty() && engine.peers() == 0 {
+            say(format_args!(
+                "{}: not connected yet: nobody is there, or it refuses password or certificate (RUST_LOG=zenoh=warn says \
+                 which); goes on trying",
+                options.connect.join(", ")
+            ));
+        }
+        Ok(engine)
     }
 }
 
-/// zenoh's errors are chains of places in its source: the last line says what it was.
-fn explain(error: &dyn std::error::Error, options: &EngineOptions) -> anyhow::Error {
+/// The error of opening, in one line and with what was asked for.
+fn explained(options: &EngineOptions, error: &(dyn std::error::Error + Send + Sync)) -> anyhow::Error {
     let text = error.to_string();
-    let what = text.lines().next().unwrap_or_default();
-    let what = what.split(" at /").next().unwrap_or(what).trim();
-    let lower = text.to_lowercase();
-    if lower.contains("address already in use") || lower.contains("address in use") {
-        let places: Vec<_> = options.listen_endpoints().collect();
-        return anyhow!(
-            "--listen {}: the address is in use: end who uses it, or choose another port",
-            places.join(", ")
-        );
-    }
-    anyhow!("zenoh: {what}")
+    let text = text.split(" at /").next().unwrap_or(&text).trim();
+    let hint = match text {
+        text if text.contains("Address already in use") => ": another program listens there: choose another port",
+        text if text.contains("Cannot assign requested") => ": no address of this machine",
+        _ => "",
+    };
+    let tried = [&options.listen[..], &options.connect[..]].concat().join(", ");
+    anyhow!("cannot open the session ({tried}): {text}{hint}")
 }
 
-fn config(options: &EngineOptions, role: Role) -> anyhow::Result<Config> {
+/// The settings of a session.
+fn config(options: &EngineOptions) -> anyhow::Result<Config> {
+    let wait = options.wait_before_close.unwrap_or(WAIT_BEFORE_CLOSE);
+    let mode = match options.role {
+        Role::Peer => WhatAmI::Peer,
+        Role::Client => WhatAmI::Client,
+        Role::Router => WhatAmI::Router,
+    };
+    let retry = json!({ "period_init_ms": 200, "period_max_ms": 1000, "period_increase_factor": 2 });
+    let mut settings = vec![
+        ("mode", json!(mode.to_str())),
+        ("connect/endpoints", json!(options.connect_to()?)),
+        // For ever, in the background: whoever starts first waits for the other.
+        ("connect/timeout_ms", json!(-1)),
+        ("connect/exit_on_failure", json!(false)),
+        ("connect/retry", retry),
+        ("listen/endpoints", json!(options.listen_at()?)),
+        ("listen/timeout_ms", json!(0)),
+        ("listen/exit_on_failure", json!(true)),
+        // Nobody is found whom the command line does not name.
+        ("scouting/multicast/enabled", json!(false)),
+        // A router has to know who is connected to whom, and nobody connects for it.
+        ("scouting/gossip/enabled", json!(true)),
+        ("scouting/gossip/autoconnect", json!({ "router": [], "peer": [], "client": [] })),
+        ("adminspace/enabled", json!(false)),
+        ("timestamping/enabled", json!(false)),
+        ("transport/link/tx/lease", json!(options.lease * 1000)),
+        ("transport/link/tx/queue/congestion_control/block/wait_before_close", json!(wait.as_micros() as u64)),
+        ("transport/unicast/compression/enabled", json!(options.compress)),
+    ];
+    let mut tls = serde_json::Map::new();
+    for (key, flag, path) in [
+        ("root_ca_certificate", "--tls-ca", &options.tls_ca),
+        ("listen_certificate", "--tls-cert", &options.tls_cert),
+        ("listen_private_key", "--tls-key", &options.tls_key),
+        ("connect_certificate", "--tls-client-cert", &options.tls_client_cert),
+        ("connect_private_key", "--tls-client-key", &options.tls_client_key),
+    ] {
+        let Some(path) = path else { continue };
+        let text = std::fs::read_to_string(path).with_context(|| format!("{flag}: cannot read {}", path.display()))?;
+        anyhow::ensure!(text.contains("-----BEGIN "), "{flag}: {}: no PEM: expected -----BEGIN", path.display());
+        tls.insert(key.to_owned(), json!(path));
+    }
+    tls.insert("enable_mtls".to_owned(), json!(options.tls_require_client || options.tls_client_cert.is_some()));
+    tls.insert("verify_name_on_connect".to_owned(), json!(true));
+    settings.push(("transport/link/tls", Value::Object(tls)));
+    if let Some((user, password)) = options.credentials()? {
+        settings.push(("transport/auth/usrpwd", json!({ "user": user, "password": password })));
+    }
+    if let Some(path) = options.users()? {
+        settings.push(("transport/auth/usrpwd/dictionary_file", json!(path)));
+    }
     let mut config = Config::default();
-    let mut set = |key: &str, value: serde_json::Value| {
-        config.insert_json5(key, &value.to_string()).map_err(|error| anyhow!("zenoh: {key}: {error}"))
-    };
-    let mode = match role {
-        Role::End => "peer",
-        Role::Router => "router",
-    };
-    set("mode", mode.into())?;
-    set("connect/endpoints", options.connect.iter().map(|endpoint| endpoint.0.as_str()).collect::<Vec<_>>().into())?;
-    set("connect/timeout_ms", (-1).into())?;
-    set("connect/exit_on_failure", false.into())?;
-    set(
-        "connect/retry",
-        serde_json::json!({ "period_init_ms": 100, "period_max_ms": 1000, "period_increase_factor": 2 }),
-    )?;
-    set("listen/endpoints", options.listen_endpoints().collect::<Vec<_>>().into())?;
-    set("listen/exit_on_failure", true.into())?;
-    set("scouting/multicast/enabled", false.into())?;
-    set("scouting/gossip/enabled", (role == Role::Router).into())?;
-    set("timestamping/enabled", false.into())?;
-    set("transport/link/tx/lease", LEASE.into())?;
-    set("transport/link/tx/keep_alive", 12.into())?;
-    let wait = options.wait_before_close_us.unwrap_or(WAIT_BEFORE_CLOSE);
-    set("transport/link/tx/queue/congestion_control/block/wait_before_close", wait.into())?;
-    set("transport/link/tx/queue/size/real_time", 16.into())?;
-    set("transport/unicast/compression/enabled", options.compress.into())?;
-    options.secure(&mut set)?;
+    for (key, value) in settings {
+        // The value may be a password: it is not part of the error.
+        config.insert_json5(key, &value.to_string()).map_err(|_| anyhow!("zenoh refuses its setting {key}"))?;
+    }
     Ok(config)
 }
 
-/// The error in one line.
-fn failed(error: zenoh::Error) -> anyhow::Error {
-    let text = error.to_string();
-    anyhow!("zenoh: {}", text.split(" at /").next().unwrap_or(&text).trim())
+/// An error of zenoh as one of ours.
+fn failed(what: &str, key: &str) -> impl FnOnce(zenoh::Error) -> anyhow::Error {
+    let what = format!("cannot {what} {key}");
+    move |error| anyhow!("{what}: {error}")
 }
 
 impl Engine for ZenohEngine {
@@ -115,10 +139,9 @@ impl Engine for ZenohEngine {
             .session
             .declare_publisher(key.to_owned())
             .congestion_control(CongestionControl::Block)
-            .priority(Priority::RealTime)
-            .express(true)
+            .express(true) // a frame waits for no other
             .wait()
-            .map_err(failed)?;
+            .map_err(failed("publish under", key))?;
         Ok(Box::new(ZenohOutlet(publisher)))
     }
 
@@ -128,49 +151,45 @@ impl Engine for ZenohEngine {
             .declare_subscriber(key.to_owned())
             .callback(move |sample| inlet(&sample.payload().to_bytes()))
             .wait()
-            .map_err(failed)?;
-        Ok(Box::new(Subscribed { _subscriber: subscriber }))
+            .map_err(failed("subscribe to", key))?;
+        Ok(Box::new(Subscribed(subscriber)))
     }
 
     fn answer(&self, key: &str, answer: Answer) -> anyhow::Result<Box<dyn Held>> {
-        let (questions, asked) = sync_channel::<Query>(REPLIES);
-        let thread = thread::Builder::new().name("answers".to_owned());
-        thread.spawn(move || {
-            for query in asked {
-                let question = query.payload().map(|payload| payload.to_bytes().into_owned()).unwrap_or_default();
-                let mut reply = |bytes: &[u8]| {
-                    let sent = query.reply(query.key_expr(), ZBytes::from(bytes.to_vec()));
-                    sent.wait().map_err(failed)
-                };
-                answer(&question, &mut reply);
-            }
+        // Replies may block. On the thread that reads the network, two sessions that answer each other would wait for ever.
+        let (questions, asked) = mpsc::channel::<Query>();
+        let thread = thread::Builder::new().name("feed-bridge-ans".to_owned()).spawn(move || {
+            asked.iter().for_each(|query| reply_to(&query, &answer));
         })?;
         let queryable = self
             .session
             .declare_queryable(key.to_owned())
-            .callback(move |query| drop(questions.try_send(query))) // who is not answered asks again
+            .callback(move |query| {
+                let _ = questions.send(query);
+            })
             .wait()
-            .map_err(failed)?;
-        Ok(Box::new(Answering { _queryable: queryable }))
+            .map_err(failed("answer under", key))?;
+        Ok(Box::new(Answering { queryable: Some(queryable), thread: Some(thread) }))
     }
 
     fn ask(&self, key: &str, question: &[u8], timeout: Duration, reply: &mut dyn FnMut(&[u8])) -> anyhow::Result<()> {
-        let (give, replies): (SyncSender<_>, _) = sync_channel::<zenoh::query::Reply>(REPLIES);
+        let (replies, received) = mpsc::sync_channel(REPLIES);
         self.session
             .get(key.to_owned())
-            .payload(question.to_vec())
+            .payload(question)
             .target(QueryTarget::All)
             .consolidation(ConsolidationMode::None)
-            .congestion_control(CongestionControl::Block) // of the replies, too
+            .congestion_control(CongestionControl::Block)
             .timeout(timeout)
-            .callback(move |reply| drop(give.send(reply)))
+            .callback(move |reply| {
+                // An error is a timeout, or an answerer that went away: the others go on.
+                if let Ok(sample) = reply.into_result() {
+                    let _ = replies.send(sample.payload().clone());
+                }
+            })
             .wait()
-            .map_err(failed)?;
-        for answer in replies {
-            if let Ok(sample) = answer.result() {
-                reply(&sample.payload().to_bytes());
-            }
-        }
+            .map_err(failed("ask under", key))?;
+        received.iter().for_each(|payload: ZBytes| reply(&payload.to_bytes()));
         Ok(())
     }
 
@@ -180,11 +199,18 @@ impl Engine for ZenohEngine {
     }
 }
 
+/// Gives one question its replies, which wait as the question says that they should.
+fn reply_to(query: &Query, answer: &Answer) {
+    let question = query.payload().map(|payload| payload.to_bytes().into_owned()).unwrap_or_default();
+    let key = query.key_expr().clone();
+    answer(&question, &mut |reply| query.reply(key.clone(), reply).wait().map_err(failed("reply under", key.as_str())));
+}
+
 struct ZenohOutlet(Publisher<'static>);
 
 impl Outlet for ZenohOutlet {
     fn put(&mut self, frame: &[u8]) -> anyhow::Result<()> {
-        self.0.put(frame.to_vec()).wait().map_err(failed)
+        self.0.put(frame).wait().map_err(failed("send under", self.0.key_expr().as_str()))
     }
 
     fn has_subscribers(&self) -> bool {
@@ -192,14 +218,23 @@ impl Outlet for ZenohOutlet {
     }
 }
 
-struct Subscribed {
-    _subscriber: Subscriber<()>,
-}
+struct Subscribed(#[expect(dead_code, reason = "dropping it ends the subscription")] Subscriber<()>);
 
 impl Held for Subscribed {}
 
 struct Answering {
-    _queryable: Queryable<()>,
+    queryable: Option<Queryable<()>>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Held for Answering {}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        // The callback goes with the queryable, and its end of the channel with it: then the thread ends.
+        drop(self.queryable.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}

@@ -20,22 +20,22 @@ type Listeners<T> = Arc<Mutex<HashMap<String, Vec<(u64, Arc<T>)>>>>;
 
 /// The system. It delivers within the call.
 #[derive(Clone, Default)]
-pub struct Network {
+pub(crate) struct Network {
     inlets: Listeners<Inlet>,
     answers: Listeners<Answer>,
-    pub link: Arc<Link>,
+    pub(crate) link: Arc<Link>,
 }
 
 /// What is between the two machines.
 #[derive(Default)]
-pub struct Link {
-    pub cut: AtomicBool,
+pub(crate) struct Link {
+    pub(crate) cut: AtomicBool,
     /// Of so many frames one is lost. 0: none.
-    pub loses: AtomicU64,
+    pub(crate) loses: AtomicU64,
     /// Of so many frames one comes twice. 0: none.
-    pub repeats: AtomicU64,
+    pub(crate) repeats: AtomicU64,
     /// Replies after which an answer ends. 0: it is whole.
-    pub answers: AtomicU64,
+    pub(crate) answers: AtomicU64,
     frames: AtomicU64,
     next: AtomicU64,
 }
@@ -67,9 +67,9 @@ impl Network {
     }
 
     /// Puts a frame, whoever it is of.
-    pub fn put(&self, key: &str, frame: &[u8]) {
+    pub(crate) fn put(&self, key: &str, frame: &[u8]) {
         let number = self.link.frames.fetch_add(1, Relaxed);
-        let is_turn = |of: &AtomicU64| of.load(Relaxed).checked_sub(1).is_some_and(|of| number % (of + 1) == 0);
+        let is_turn = |of: &AtomicU64| of.load(Relaxed).checked_sub(1).is_some_and(|of| number.is_multiple_of(of + 1));
         if self.link.cut.load(Relaxed) || is_turn(&self.link.loses) {
             return;
         }
@@ -133,18 +133,18 @@ impl Engine for Network {
 }
 
 /// Two machines.
-pub struct Sites {
-    pub near: PrivateRoot,
-    pub far: PrivateRoot,
-    pub network: Network,
+pub(crate) struct Sites {
+    pub(crate) near: PrivateRoot,
+    pub(crate) far: PrivateRoot,
+    pub(crate) network: Network,
 }
 
 impl Sites {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Sites { near: PrivateRoot::new(), far: PrivateRoot::new(), network: Network::default() }
     }
 
-    pub fn send_options(&self) -> SendOptions {
+    pub(crate) fn send_options(&self) -> SendOptions {
         SendOptions {
             root: self.near.path().to_owned(),
             ring: "r".to_owned(),
@@ -156,7 +156,7 @@ impl Sites {
         }
     }
 
-    pub fn receive_options(&self) -> ReceiveOptions {
+    pub(crate) fn receive_options(&self) -> ReceiveOptions {
         ReceiveOptions {
             ring: "r".to_owned(),
             prefix: "test".to_owned(),
@@ -175,28 +175,32 @@ impl Sites {
     }
 
     /// Runs the near end.
-    pub fn send<'s>(&'s self, scope: &'s Scope<'s, '_>) -> End<'s, SendStatus> {
+    pub(crate) fn send<'s>(&'s self, scope: &'s Scope<'s, '_>) -> End<'s, SendStatus> {
         let options = self.send_options();
         self.send_with(scope, options)
     }
 
-    pub fn send_with<'s>(&'s self, scope: &'s Scope<'s, '_>, options: SendOptions) -> End<'s, SendStatus> {
+    pub(crate) fn send_with<'s>(&'s self, scope: &'s Scope<'s, '_>, options: SendOptions) -> End<'s, SendStatus> {
         End::run(scope, move |stop| Sender::new(&self.network, &options, stop)?.run())
     }
 
     /// Runs the far end.
-    pub fn receive<'s>(&'s self, scope: &'s Scope<'s, '_>) -> End<'s, ReceiveStatus> {
+    pub(crate) fn receive<'s>(&'s self, scope: &'s Scope<'s, '_>) -> End<'s, ReceiveStatus> {
         let options = self.receive_options();
         self.receive_with(scope, options)
     }
 
-    pub fn receive_with<'s>(&'s self, scope: &'s Scope<'s, '_>, options: ReceiveOptions) -> End<'s, ReceiveStatus> {
+    pub(crate) fn receive_with<'s>(
+        &'s self,
+        scope: &'s Scope<'s, '_>,
+        options: ReceiveOptions,
+    ) -> End<'s, ReceiveStatus> {
         End::run(scope, move |stop| Receiver::new(&self.network, &options, stop)?.run())
     }
 }
 
 /// An end that runs on a thread of its own. Dropped, it stops.
-pub struct End<'s, T> {
+pub(crate) struct End<'s, T> {
     stop: Arc<AtomicBool>,
     running: Option<ScopedJoinHandle<'s, anyhow::Result<T>>>,
 }
@@ -209,13 +213,13 @@ impl<'s, T: Send + 's> End<'s, T> {
     }
 
     /// Stops it, and returns what it counted.
-    pub fn stop(self) -> T {
+    pub(crate) fn stop(self) -> T {
         self.stop.store(true, Relaxed);
         self.ended().unwrap()
     }
 
     /// What it ends with by itself.
-    pub fn ended(mut self) -> anyhow::Result<T> {
+    pub(crate) fn ended(mut self) -> anyhow::Result<T> {
         self.running.take().unwrap().join().unwrap()
     }
 }
@@ -228,7 +232,7 @@ impl<T> Drop for End<'_, T> {
 
 /// Waits until something is so.
 #[track_caller]
-pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let began = Instant::now();
     while !is_so() {
         assert!(began.elapsed() < Duration::from_secs(120), "never: {what}");
@@ -238,7 +242,7 @@ pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 
 /// Checks that every message is accounted for.
 #[track_caller]
-pub fn conserved(counted: &ReceiveStatus) {
+pub(crate) fn conserved(counted: &ReceiveStatus) {
     let sum = counted.first + counted.published_messages + counted.lost_near + counted.lost_wire + counted.lost_far;
     assert_eq!(sum, counted.next, "{counted:?}");
 }
