@@ -6,23 +6,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use feed_program::say::say;
 
 /// The port of zenoh, where none is given.
 const PORT: u16 = 7447;
-
-/// How a session takes part.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Role {
-    /// Connects and listens as told, exchanges with whom it is connected to
-    #[default]
-    Peer,
-    /// Connects to one other session only, a router as a rule
-    Client,
-    /// Forwards between all that are connected to it
-    Router,
-}
 
 /// Whom a session connects to, where it listens, and who may.
 #[derive(Clone, Debug, Default, Args)]
@@ -34,10 +22,6 @@ pub struct EngineOptions {
     /// Listen here: PORT (on loopback only; 7447 if nothing is given), or tcp/0.0.0.0:PORT for other machines
     #[arg(long, value_name = "ENDPOINT", num_args = 0..=1, default_missing_value = "7447")]
     pub listen: Vec<String>,
-
-    /// The part it takes
-    #[arg(skip)]
-    pub role: Role,
 
     /// The certificates of those whose signature is trusted, as PEM
     #[arg(long, value_name = "FILE")]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use feed_program::say::say;
 
-use crate::engine_options::{EngineOptions, Role};
+use crate::engine_options::EngineOptions;
 use crate::zenoh::ZenohEngine;
 
 /// How often it looks whether it is to stop.
@@ -27,7 +27,6 @@ pub struct RouteOptions {
 /// Those of [`ZenohEngine::open`].
 pub fn route(options: &RouteOptions, stopped: &dyn Fn() -> bool) -> anyhow::Result<()> {
     let mut engine = options.engine.clone();
-    engine.role = Role::Router;
     if engine.listen.is_empty() && engine.connect.is_empty() {
         engine.listen.push(String::new());
     }

@@ -8,14 +8,14 @@ use anyhow::{Context, anyhow};
 use feed_program::say::say;
 use serde_json::{Value, json};
 use zenoh::bytes::ZBytes;
-use zenoh::config::{Config, WhatAmI};
+use zenoh::config::Config;
 use zenoh::pubsub::{Publisher, Subscriber};
 use zenoh::qos::CongestionControl;
 use zenoh::query::{ConsolidationMode, Query, QueryTarget, Queryable};
 use zenoh::{Session, Wait};
 
 use crate::engine::{Answer, Engine, Held, Inlet, Outlet};
-use crate::engine_options::{EngineOptions, Role};
+use crate::engine_options::EngineOptions;
 
 /// How long a put waits for a subscriber that takes nothing. zenoh closes the session after it, and what was accepted
 /// before is lost: 5 s by default. No value means for ever (-1 panics).
@@ -70,14 +70,10 @@ fn explained(options: &EngineOptions, error: &(dyn std::error::Error + Send + Sy
 /// The settings of a session.
 fn config(options: &EngineOptions) -> anyhow::Result<Config> {
     let wait = options.wait_before_close.unwrap_or(WAIT_BEFORE_CLOSE);
-    let mode = match options.role {
-        Role::Peer => WhatAmI::Peer,
-        Role::Client => WhatAmI::Client,
-        Role::Router => WhatAmI::Router,
-    };
     let retry = json!({ "period_init_ms": 200, "period_max_ms": 1000, "period_increase_factor": 2 });
     let mut settings = vec![
-        ("mode", json!(mode.to_str())),
+        // Each session forwards. Peers would not be reached through a router by other peers, clients wait until they are connected.
+        ("mode", json!("router")),
         ("connect/endpoints", json!(options.connect_to()?)),
         // For ever, in the background: whoever starts first waits for the other.
         ("connect/timeout_ms", json!(-1)),
@@ -88,9 +84,7 @@ fn config(options: &EngineOptions) -> anyhow::Result<Config> {
         ("listen/exit_on_failure", json!(true)),
         // Nobody is found whom the command line does not name.
         ("scouting/multicast/enabled", json!(false)),
-        // A router has to know who is connected to whom, and nobody connects for it.
-        ("scouting/gossip/enabled", json!(true)),
-        ("scouting/gossip/autoconnect", json!({ "router": [], "peer": [], "client": [] })),
+        ("scouting/gossip/enabled", json!(false)),
         ("adminspace/enabled", json!(false)),
         ("timestamping/enabled", json!(false)),
         ("transport/link/tx/lease", json!(options.lease * 1000)),

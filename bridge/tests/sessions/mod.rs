@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use feed_bridge::engine::Engine;
-use feed_bridge::engine_options::{EngineOptions, Role};
+use feed_bridge::engine_options::EngineOptions;
 use feed_bridge::zenoh::ZenohEngine;
 
 /// How long a test waits for what has to come. It fails after that.
@@ -29,7 +29,7 @@ pub(crate) fn connecting(port: &str) -> EngineOptions {
 
 /// A router at `port`.
 pub(crate) fn router(port: &str) -> ZenohEngine {
-    ZenohEngine::open(&EngineOptions { role: Role::Router, ..listening(port) }).unwrap()
+    ZenohEngine::open(&listening(port)).unwrap()
 }
 
 /// Waits until `happened`.
