@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use feed_program::bridge::ReceiveStatus;
 use feed_ring::CreateError;
 use feed_ring::inspect::{self, SchemaError};
-use feed_ring::raw::{MessageFormat, RelayPublisher};
 
-use crate::wire::{About, Attribution, BYTE_ORDER, CLOSED, Frame, Head, MAX_NUMBER, RECORDS, VERSION};
+use crate::relay::{Format, Relay};
+use crate::wire::{About, Attribution, BYTE_ORDER, CLOSED, Frame, Head, MAX_NUMBER, VERSION};
 
 /// How the far ring is made.
 #[derive(Clone, Debug)]
@@ -21,7 +21,7 @@ pub struct FarOptions {
     /// Slots. `None` for as many as the near ring has.
     pub capacity: Option<usize>,
     /// The access bits of its files.
-    pub mode: Option<u32>,
+    pub mode: u32,
     /// Whether it may take the place of a ring with other messages.
     pub replace: bool,
 }
@@ -68,12 +68,13 @@ pub(crate) enum Needed {
 /// The far ring and its account.
 pub(crate) struct Far {
     options: FarOptions,
-    relay: Option<RelayPublisher>,
+    relay: Option<Relay>,
     /// Whether there was one before.
     begun: bool,
     /// The near ring that is followed, 0 before the first.
     source: u64,
-    about: Option<About>,
+    /// What its sender says of it, and its messages' format.
+    about: Option<(About, Format)>,
     /// The number of the first message that was heard: what was sent before it, while nobody was here, is lost here.
     heard: Option<u64>,
     /// Whether the near ring that is followed was closed, and this one with it.
@@ -113,7 +114,7 @@ impl Far {
 
     /// The number of the next message, if there is a ring.
     pub(crate) fn next(&self) -> Option<u64> {
-        self.relay.as_ref().map(RelayPublisher::published)
+        self.relay.as_ref().map(Relay::published)
     }
 
     /// The near ring that is followed.
@@ -129,8 +130,8 @@ impl Far {
         if frame.head.ring.get() != self.source {
             return Err(Needed::About);
         }
-        if self.closed {
-            return Ok(()); // it says so again
+        if self.closed || !self.describes(frame) {
+            return Ok(()); // it says so again, or is damaged
         }
         let (first, after) = (frame.head.first.get(), frame.head.after.get());
         self.heard.get_or_insert(after);
@@ -147,6 +148,13 @@ impl Far {
         self.publish(frame);
         self.settle(&Attribution { started: first, lost: Vec::new() });
         Ok(())
+    }
+
+    /// Whether the frame's messages are as its sender described them.
+    fn describes(&mut self, frame: &Frame<'_>) -> bool {
+        let fine = self.about.as_ref().is_some_and(|(_, format)| format.is_of(frame));
+        self.counted.refused_frames += u64::from(!fine);
+        fine
     }
 
     /// The same, whatever is missing before it: what does not come any more is passed over.
@@ -174,7 +182,7 @@ impl Far {
         if about.byte_order != BYTE_ORDER {
             return Err(FarError::ByteOrder { host: host(), found: about.byte_order.clone() });
         }
-        let format = MessageFormat::parse(&about.schema).map_err(|source| FarError::Schema { host: host(), source })?;
+        let format = Format::of(&about).map_err(|source| FarError::Schema { host: host(), source })?;
         if format.size() != about.size {
             return Err(FarError::Size { host: host(), found: about.size, expected: format.size() });
         }
@@ -199,7 +207,7 @@ impl Far {
             self.heard = None;
         }
         let continues = there.filter(|there| there.facts().source == Some(about.ring));
-        self.about = Some(about);
+        self.about = Some((about, format));
         if let Some(there) = continues {
             // What it would begin with is of no matter: it is taken over.
             self.begin(there.published(), there.epoch(), false)?;
@@ -211,15 +219,8 @@ impl Far {
 
     /// Takes over the far ring, or makes it, beginning with this number.
     fn begin(&mut self, first: u64, epoch: u64, fresh: bool) -> Result<(), FarError> {
-        let Some(about) = &self.about else { return Ok(()) };
-        let format = MessageFormat::parse(&about.schema).expect("it was parsed before");
-        let capacity = self.options.capacity.unwrap_or(about.capacity);
-        let mut options =
-            RelayPublisher::options(&self.options.name, format).root(&self.options.root).capacity(capacity);
-        if let Some(mode) = self.options.mode {
-            options = options.mode(mode);
-        }
-        let relay = options.fresh(fresh).create_relay(about.ring, first, epoch.max(1))?;
+        let Some((about, format)) = &self.about else { return Ok(()) };
+        let relay = Relay::create(&self.options, about, format.clone(), (first, epoch.max(1)), fresh)?;
         if !self.begun || self.counted.next != relay.published() {
             // The first ring, or one of other numbers: the account begins anew.
             self.settle(&Attribution::default());
@@ -236,7 +237,7 @@ impl Far {
     /// Publishes what of a reply is not here yet. What the near ring no longer had is passed over; [`settle`](Self::settle) says later
     /// whose loss it is.
     pub(crate) fn refill(&mut self, reply: &Frame<'_>) {
-        if reply.head.ring.get() != self.source || reply.end() <= self.next().unwrap_or(0) {
+        if reply.head.ring.get() != self.source || reply.end() <= self.next().unwrap_or(0) || !self.describes(reply) {
             return;
         }
         let before = self.counted.published_messages;
@@ -254,11 +255,13 @@ impl Far {
         self.skipped.push((next, until));
         let (epoch, begin) = (head.epoch.get(), head.epoch_begin.get());
         // An epoch that began among them begins where it began. If the ring cannot tell it, the frame begins a fresh ring.
-        if epoch > relay.epoch() && (next + 1..until).contains(&begin) && relay.epoch() + 1 >= epoch {
-            relay.pass_over(begin);
-            let _ = relay.begin_epoch(epoch);
+        let mut passed = Ok(());
+        if epoch > relay.epoch() && (next + 1..until).contains(&begin) {
+            passed = relay.pass_over(begin).and_then(|()| relay.begin_epoch(epoch));
         }
-        relay.pass_over(until);
+        if passed.and_then(|()| relay.pass_over(until)).is_err() {
+            self.begin_anew(until, epoch);
+        }
         self.counted.next = until;
     }
 
@@ -278,7 +281,6 @@ impl Far {
 
     /// Publishes the messages of a frame that are not here yet, behind all that is missing before it.
     fn publish(&mut self, frame: &Frame<'_>) {
-        debug_assert!(!frame.is(RECORDS));
         let (first, end, epoch) = (frame.head.first.get(), frame.end(), frame.head.epoch.get());
         if self.relay.is_none()
             && let Err(error) = self.begin(first, epoch, false)
@@ -292,22 +294,25 @@ impl Far {
         let tells = end > next || end == next && frame.head.count.get() == 0;
         if tells && epoch > relay.epoch() && relay.begin_epoch(epoch).is_err() {
             // It knows the next few epochs only.
-            self.leave();
-            self.counted.fresh_rings += 1;
-            if let Err(error) = self.begin(next, epoch, true) {
-                self.failed = Some(error);
-            }
+            self.begin_anew(next, epoch);
         }
         let Some(relay) = &mut self.relay else { return };
-        let mut count = 0;
-        for message in frame.messages_from(next) {
-            relay.publish(message);
-            count += 1;
-        }
-        self.counted.published_messages += count;
+        let (published, too_long) = relay.publish(frame);
+        self.counted.published_messages += published;
+        self.counted.lost_far += too_long;
         (self.counted.next, self.counted.epoch) = (relay.published(), relay.epoch());
         if frame.is(CLOSED) && end == relay.published() {
             self.close();
+        }
+    }
+
+    /// Goes on in a fresh ring, where this one cannot tell what has to be told.
+    fn begin_anew(&mut self, next: u64, epoch: u64) {
+        self.leave();
+        self.counted.fresh_rings += 1;
+        self.counted.next = next; // the account goes on
+        if let Err(error) = self.begin(next, epoch, true) {
+            self.failed = Some(error);
         }
     }
 

@@ -9,6 +9,7 @@ mod near;
 mod options;
 mod outgoing;
 pub mod receiver;
+mod relay;
 pub mod route;
 mod run;
 pub mod sender;

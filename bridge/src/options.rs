@@ -177,7 +177,7 @@ impl ReceiveArgs {
                 root: self.end.root.clone(),
                 name: named.far.clone(),
                 capacity: self.capacity,
-                mode: Some(self.mode),
+                mode: self.mode,
                 replace: self.replace,
             },
             from_oldest: self.from == From::Oldest,

@@ -352,7 +352,7 @@ impl<'a> Receiver<'a> {
         let mut counted = locked(&self.shared.far).counted;
         counted.frames = heard.frames.load(Ordering::Relaxed);
         counted.bytes = heard.bytes.load(Ordering::Relaxed);
-        counted.refused_frames = heard.refused.load(Ordering::Relaxed);
+        counted.refused_frames += heard.refused.load(Ordering::Relaxed);
         counted.dropped_frames = heard.dropped.load(Ordering::Relaxed);
         counted.stale_frames = heard.stale.load(Ordering::Relaxed);
         counted.senders = heard.senders.load(Ordering::Relaxed);

@@ -7,7 +7,10 @@ use std::thread::scope;
 use std::time::Duration;
 
 use feed_program::bridge::{ReceiveStatus, SendStatus, receiving_name, sending_name};
-use feed_ring::{CellReader, Join, Payload, Publisher, Subscriber, TryRecvError, inspect};
+use feed_ring::records::RecordsFormat;
+use feed_ring::{
+    CellReader, Join, Payload, Publisher, RecordPublisher, RecordSubscriber, Subscriber, TryRecvError, inspect,
+};
 use support::{Sites, conserved, until};
 
 const CAPACITY: usize = 64;
@@ -515,4 +518,106 @@ fn whatever_happens_every_message_is_accounted_for() {
             println!("seed {seed}: {end} messages, {rings} fresh rings, {:?}", received(&sites));
         });
     }
+}
+
+/// The records of a ring, each a function of its number.
+fn record(number: u64) -> (u8, Vec<u8>) {
+    ((number % 200) as u8, number.to_le_bytes().repeat(number as usize * 7 % 40))
+}
+
+#[test]
+fn records_of_any_length_are_carried() {
+    let sites = Sites::new();
+    scope(|scope| {
+        let create = || {
+            let options = RecordPublisher::options("r", RecordsFormat::encoded("test")).root(&sites.near);
+            options.capacity(256).create_records().unwrap()
+        };
+        let mut near = create();
+        let publish = |near: &mut RecordPublisher, count: u64| {
+            for _ in 0..count {
+                let (kind, bytes) = record(near.published());
+                near.publish(kind, &bytes).unwrap();
+            }
+        };
+        let (_sender, receiver) = (sites.send(scope), sites.receive(scope));
+        publish(&mut near, 5);
+        let mut far = None;
+        until("the far ring is there", || {
+            far = RecordSubscriber::options("r").root(&sites.far).join(Join::Oldest).open_records().ok();
+            far.is_some()
+        });
+        let mut far = far.unwrap();
+        let follow = |far: &mut RecordSubscriber, until: u64| {
+            let mut events = Vec::new();
+            while far.sequence() < until {
+                match far.recv_timeout(Duration::from_secs(60)) {
+                    Ok(found) => {
+                        assert_eq!((found.kind, found.bytes), (record(found.number).0, &*record(found.number).1))
+                    }
+                    Err(error @ (TryRecvError::Empty | TryRecvError::Corrupt(_))) => panic!("{error}: {events:?}"),
+                    Err(event) => events.push(event),
+                }
+            }
+            events
+        };
+        sites.network.link.loses.store(4, Relaxed);
+        for _ in 0..60 {
+            publish(&mut near, 3);
+            until("all came", || received(&sites).next == near.published());
+        }
+        assert_eq!(follow(&mut far, 185), []);
+        assert!(received(&sites).refilled_messages > 0);
+        sites.network.link.loses.store(0, Relaxed);
+        sites.network.link.cut.store(true, Relaxed);
+        publish(&mut near, 5);
+        near.leave();
+        near = create();
+        for _ in 0..40 {
+            publish(&mut near, 10);
+            until("sent", || sent(&sites).next == near.published());
+        }
+        sites.network.link.cut.store(false, Relaxed);
+        let end = near.published();
+        let events = follow(&mut far, end);
+        assert!(events.contains(&TryRecvError::Restarted { epoch: 2, sequence: 190 }), "{events:?}");
+        until("all is told", || received(&sites).next == end);
+        let counted = receiver.stop();
+        assert!(far.account().lost > 0);
+        assert_eq!((counted.lost_wire, counted.lost_near, counted.lost_far), (far.account().lost, 0, 0));
+        conserved(&counted);
+    });
+}
+
+#[test]
+fn a_frame_that_is_damaged_is_refused() {
+    let sites = Sites::new();
+    scope(|scope| {
+        let mut near = publisher(&sites);
+        let (_sender, receiver) = (sites.send(scope), sites.receive(scope));
+        publish(&mut near, 10);
+        let mut far = join(&sites);
+        assert_eq!(follow(&mut far, 10), []);
+        let damage = |change: fn(&mut Vec<u8>)| {
+            let mut frame = sites.network.last_frame();
+            change(&mut frame);
+            sites.network.put("test/r/frames", &frame);
+        };
+        // A message of another size, where the next would come; then records.
+        damage(|frame| {
+            frame[64..68].copy_from_slice(&1u32.to_le_bytes());
+            frame[68..72].copy_from_slice(&4u32.to_le_bytes());
+            frame.truncate(72);
+            frame.extend([7; 4]);
+        });
+        damage(|frame| {
+            frame[4] = 8;
+            frame[64..72].copy_from_slice(&[0; 8]);
+            frame.truncate(72);
+        });
+        publish(&mut near, 10);
+        assert_eq!(follow(&mut far, 20), []);
+        let counted = receiver.stop();
+        assert_eq!((counted.refused_frames, counted.published_messages), (2, 20));
+    });
 }

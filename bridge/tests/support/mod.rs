@@ -38,6 +38,7 @@ pub(crate) struct Link {
     pub(crate) answers: AtomicU64,
     frames: AtomicU64,
     next: AtomicU64,
+    last: Mutex<Vec<u8>>,
 }
 
 struct Listening<T> {
@@ -66,6 +67,11 @@ impl Network {
         of.get(key).into_iter().flatten().map(|(_, listener)| Arc::clone(listener)).collect()
     }
 
+    /// The frame that was put last.
+    pub(crate) fn last_frame(&self) -> Vec<u8> {
+        self.link.last.lock().unwrap().clone()
+    }
+
     /// Puts a frame, whoever it is of.
     pub(crate) fn put(&self, key: &str, frame: &[u8]) {
         let number = self.link.frames.fetch_add(1, Relaxed);
@@ -73,6 +79,7 @@ impl Network {
         if self.link.cut.load(Relaxed) || is_turn(&self.link.loses) {
             return;
         }
+        *self.link.last.lock().unwrap() = frame.to_vec();
         for inlet in self.listeners(&self.inlets, key) {
             inlet(frame);
             if is_turn(&self.link.repeats) {
@@ -165,7 +172,7 @@ impl Sites {
                 name: "r".to_owned(),
                 // More than any test publishes: what a subscriber misses there, it missed on the way.
                 capacity: Some(1 << 14),
-                mode: None,
+                mode: 0o600,
                 replace: false,
             },
             from_oldest: true,
