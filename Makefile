@@ -55,6 +55,15 @@ bridge: ## the bridge to other machines, over zenoh: lint and tests (minutes the
 	$(IN_C) $(CARGO) clippy --manifest-path bridge/Cargo.toml --all-targets --locked -- -D warnings
 	$(IN_C) $(CARGO) test --manifest-path bridge/Cargo.toml --locked --no-fail-fast
 
+.PHONY: bridge-program
+bridge-program: ## feed-bridge, optimised: target/release/feed-bridge (minutes the first time); make install then installs it, too
+	$(IN_C) $(CARGO) build --release --locked --manifest-path bridge/Cargo.toml
+
+.PHONY: bridge-bench
+bridge-bench: ## how fast the bridge is on loopback, beside bare zenoh in the same run
+	$(IN_C) $(CARGO) build --release --locked --manifest-path bridge/Cargo.toml --bin feed-bridge
+	$(IN_C) $(CARGO) run --release --locked --manifest-path bridge/Cargo.toml --example speed
+
 .PHONY: c-header
 c-header: ## writes bindings/c/include/feed_ring.h of its source
 	$(IN_C) FEED_RING_WRITE_HEADER=1 $(CARGO) test --quiet --manifest-path bindings/c/Cargo.toml --locked --test header

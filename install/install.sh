@@ -59,6 +59,8 @@ list() {
         echo "644 $target/manuals/_$program $prefix/share/zsh/site-functions/_$program"
         echo "644 $target/manuals/$program.fish $prefix/share/fish/vendor_completions.d/$program.fish"
     done
+    # Built by make bridge-program, which takes minutes.
+    [ ! -f "$target/release/feed-bridge" ] || echo "755 $stage/feed-bridge $prefix/bin/feed-bridge"
     for page in "$target"/manuals/*.1; do
         echo "644 $page $prefix/share/man/man1/${page##*/}"
     done
@@ -96,6 +98,7 @@ install_all() {
     for built in feed-publisher feed-subscriber ringctl libfeed_ring_c.so libfeed_ring_c.a; do
         copy_built "$built"
     done
+    [ ! -f "$target/release/feed-bridge" ] || copy_built feed-bridge
     list >"$stage/list"
     # Every check comes before the first change.
     while read -r mode source path; do

@@ -18,9 +18,9 @@ use crate::sender::SendOptions;
 #[derive(Debug, Parser)]
 #[command(
     version,
-    after_help = "On one machine: feed-bridge send --ring quotes --listen 7447\n\
-    On the other:  feed-bridge receive --ring quotes --connect tcp/HOST:7447\n\
-    (--listen tcp/0.0.0.0:7447 lets others in; docs/operations.md says how to do that safely)"
+    after_help = "On one machine: feed-bridge send --ring quotes --listen tcp/0.0.0.0:7447\n\
+    On the others:  feed-bridge receive --ring quotes --connect tcp/HOST:7447\n\
+    Whoever reaches the port may connect: --users-file and tls/… let in only whom you know (docs/operations.md)"
 )]
 pub(crate) struct Options {
     #[command(subcommand)]

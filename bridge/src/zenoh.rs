@@ -45,7 +45,7 @@ impl ZenohEngine {
         let engine = ZenohEngine { session };
         if !options.connect.is_empty() && engine.peers() == 0 {
             say(format_args!(
-                "{}: not connected yet: nobody is there, or it refuses password or certificate (RUST_LOG=zenoh=warn says \
+                "feed-bridge: {}: not connected yet: nobody is there, or it refuses password or certificate (RUST_LOG=zenoh=warn says \
                  which); goes on trying",
                 options.connect.join(", ")
             ));
