@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use feed_bridge::engine::Engine;
 use feed_bridge::engine_options::EngineOptions;
 use feed_bridge::zenoh::ZenohEngine;
-use feed_ring::{Join, Payload, Publisher, Subscriber, TryRecvError, WaitStrategy};
+use feed_ring::{Join, Payload, Publisher, RecvError, Subscriber, TryRecvError, WaitStrategy};
 
 /// A message of 56 bytes.
 #[derive(Clone, Copy, Debug, Default, Payload)]
@@ -26,6 +26,7 @@ struct Tick {
 const SINGLES: usize = 5_000;
 const BETWEEN: Duration = Duration::from_micros(500);
 const STREAM: u64 = 20_000_000;
+const RATE: u64 = 6_000_000;
 const ROUNDS: usize = 3;
 
 fn main() -> anyhow::Result<()> {
@@ -107,6 +108,8 @@ fn far_receive(root: &Path, what: &str) -> anyhow::Result<()> {
         while latencies.len() < SINGLES {
             match far.recv() {
                 Ok(tick) => latencies.push(now() - tick.published),
+                // The receiver of the round before left the ring to the next one.
+                Err(RecvError::PublisherDead) => drop(far.wait_for_publisher(Duration::from_secs(30))),
                 Err(error) => anyhow::bail!("{error}"),
             }
         }
@@ -134,6 +137,7 @@ fn far_receive(root: &Path, what: &str) -> anyhow::Result<()> {
                 }
             }
             Err(TryRecvError::Lagged { .. }) => {}
+            Err(TryRecvError::PublisherDead) => drop(far.wait_for_publisher(Duration::from_secs(30))),
             Err(error) => anyhow::bail!("{error}"),
         }
     }
@@ -228,11 +232,21 @@ fn measure() -> anyhow::Result<()> {
         line(&mut child)?;
         let with = stream(&mut near, STREAM, None);
         let full = line(&mut child)?;
+        let mut child = this(&["far-receive", &far, "stream"])?;
+        line(&mut child)?;
+        stream(&mut near, 2 * RATE, Some(RATE));
+        let paced = line(&mut child)?;
         drop((child, ends));
         let without = stream(&mut near, STREAM, None);
+        let mut child = this(&["far-receive", roots[0].0.to_str().unwrap_or_default(), "stream"])?;
+        line(&mut child)?;
+        let local = stream(&mut near, STREAM, None);
+        line(&mut child)?;
+        drop(child);
         rows.push(serde_json::json!({
             "bare_p50_p99_ns": bare, "bridge_yield_p50_p99_ns": bridged, "bridge_block_p50_p99_ns": asleep,
-            "stream_received_lost_ns": full, "publish_ns_with_bridge": with, "publish_ns_without": without,
+            "stream_received_lost_ns": full, "paced_received_lost_ns": paced, "publish_ns_with_bridge": with,
+            "publish_ns_with_a_subscriber": local, "publish_ns_alone": without,
         }));
         near.close()?;
     }
@@ -241,20 +255,22 @@ fn measure() -> anyhow::Result<()> {
     };
     let of = |key: &str, index| median(rows.iter().map(|row| number(row, key, index)).collect());
     let bare = of("bare_p50_p99_ns", 0);
-    let rates = rows
-        .iter()
-        .map(|row| number(row, "stream_received_lost_ns", 0) * 1e3 / number(row, "stream_received_lost_ns", 2));
-    let pace = rows.iter().map(|row| {
-        row["publish_ns_with_bridge"].as_f64().unwrap_or(f64::NAN)
-            / row["publish_ns_without"].as_f64().unwrap_or(f64::NAN)
-    });
+    let rate = |key: &str| median(rows.iter().map(|row| number(row, key, 0) * 1e3 / number(row, key, 2)).collect());
+    let lost = median(rows.iter().map(|row| number(row, "paced_received_lost_ns", 1)).collect());
+    let pace = |than: &str| {
+        let of = |row: &serde_json::Value, key: &str| row[key].as_f64().unwrap_or(f64::NAN);
+        median(rows.iter().map(|row| of(row, "publish_ns_with_bridge") / of(row, than)).collect())
+    };
     let result = serde_json::json!({
         "rounds": rows,
         "bare_p50_ns": bare,
         "bridge_yield_p50_of_bare": of("bridge_yield_p50_p99_ns", 0) / bare,
         "bridge_block_p50_of_bare": of("bridge_block_p50_p99_ns", 0) / bare,
-        "stream_million_a_second": median(rates.collect()),
-        "publish_with_of_without": median(pace.collect()),
+        "stream_million_a_second": rate("stream_received_lost_ns"),
+        "paced_million_a_second": rate("paced_received_lost_ns"),
+        "paced_lost": lost,
+        "publish_with_of_a_subscriber": pace("publish_ns_with_a_subscriber"),
+        "publish_with_of_alone": pace("publish_ns_alone"),
     });
     std::io::stdout().write_all(format!("{result:#}\n").as_bytes())?;
     Ok(())
