@@ -59,6 +59,10 @@ bridge: ## the bridge to other machines, over zenoh: lint and tests (minutes the
 bridge-program: ## feed-bridge, optimised: target/release/feed-bridge (minutes the first time); make install then installs it, too
 	$(IN_C) $(CARGO) build --release --locked --manifest-path bridge/Cargo.toml
 
+.PHONY: bridge-chaos
+bridge-chaos: ## both ends of a bridge and the router killed fifty times, the link cut for up to 10 s; counts as JSON (KILLS=n)
+	$(IN_C) FEED_BRIDGE_KILLS="$${KILLS:-50}" $(CARGO) test --locked --manifest-path bridge/Cargo.toml --test chaos -- --nocapture --test-threads=1
+
 .PHONY: bridge-bench
 bridge-bench: ## how fast the bridge is on loopback, beside bare zenoh in the same run
 	$(IN_C) $(CARGO) build --release --locked --manifest-path bridge/Cargo.toml --bin feed-bridge

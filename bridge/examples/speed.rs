@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 use feed_bridge::engine::Engine;
 use feed_bridge::engine_options::EngineOptions;
 use feed_bridge::zenoh::ZenohEngine;
-use feed_ring::{Join, Payload, Publisher, RecvError, Subscriber, TryRecvError, WaitStrategy};
+use feed_program::bridge::{ReceiveStatus, receiving_name};
+use feed_ring::{CellReader, Join, Payload, Publisher, RecvError, Subscriber, TryRecvError, WaitStrategy};
 
 /// A message of 56 bytes.
 #[derive(Clone, Copy, Debug, Default, Payload)]
@@ -156,7 +157,19 @@ fn bridge_ends(near: &Path, far: &Path, wait: &str) -> anyhow::Result<[Running; 
     let far = far.to_str().unwrap_or_default();
     let send = start(&["send", "--ring", "speed", "--root", near, "--listen", &port, "--wait", wait])?;
     let receive = start(&["receive", "--ring", "speed", "--root", far, "--connect", &format!("127.0.0.1:{port}")])?;
+    await_connection(Path::new(far));
     Ok([send, receive])
+}
+
+/// Waits until the receiver hears the sender.
+fn await_connection(far: &Path) {
+    let heard = || {
+        let cell = CellReader::<ReceiveStatus>::options(&receiving_name("speed")).root(far).open_cell();
+        cell.ok().and_then(|mut cell| cell.get().ok().flatten()).is_some_and(|told| told.value.connected == 1)
+    };
+    while !heard() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 fn publisher(root: &Path) -> anyhow::Result<Publisher<Tick>> {
