@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use feed_ring::inspect::Unread;
+use feed_ring::keyed::SnapshotError;
 use feed_ring::raw::{MessageFormat, NotFollowing, RelayPublisher};
-use feed_ring::{Join, OpenError, Publisher, PublisherOptions, Subscriber, TryRecvError, inspect, raw};
+use feed_ring::{
+    Join, KeyedSubscriber, OpenError, Publisher, PublisherOptions, Subscriber, TryRecvError, inspect, raw,
+};
 use feed_testing::PrivateRoot;
 
 /// The nonce of the ring that is relayed.
@@ -308,4 +311,38 @@ fn an_unknown_version_is_still_refused() {
     std::fs::File::options().write(true).open(segment).unwrap().write_at(&4u64.to_ne_bytes(), 8).unwrap();
     let opened = Subscriber::<u64>::options("far").root(&root).open();
     assert!(matches!(opened, Err(OpenError::Abi { found: 4, .. })), "{opened:?}");
+}
+
+#[test]
+fn a_table_is_kept_for_a_relay() {
+    let root = PrivateRoot::new();
+    let mut relay = options(&root).create_relay(SOURCE, 100, 3).unwrap();
+    let format = MessageFormat::of::<u64>;
+    let mut table =
+        raw::TableWriter::options("far.table", format(), format()).root(&root).capacity(4).create_raw_table().unwrap();
+    let join =
+        || KeyedSubscriber::<u64, u64>::options("far").root(&root).open_keyed(|message| Some(message % 10)).unwrap();
+    assert_eq!(join().snapshot(), Err(SnapshotError::NotKept));
+    table.keep_for(&relay);
+    let store = |relay: &mut RelayPublisher, table: &mut raw::TableWriter, message: u64| {
+        let row = table.row(&(message % 10).to_ne_bytes()).unwrap();
+        table.go_on_with(relay.published());
+        assert_eq!(table.store(row, &message.to_ne_bytes()), relay.published());
+        publish(relay, message)
+    };
+    store(&mut relay, &mut table, 41);
+    store(&mut relay, &mut table, 52);
+    let mut there = join();
+    let snapshot = there.snapshot().unwrap();
+    assert_eq!(snapshot.complete_at, 102);
+    assert_eq!(
+        snapshot.rows.iter().map(|(key, stored)| (*key, stored.number, stored.value)).collect::<Vec<_>>(),
+        [(1, 100, 41), (2, 101, 52)]
+    );
+    store(&mut relay, &mut table, 61);
+    assert_eq!(there.try_recv().unwrap().message, 61);
+    relay.begin_epoch(4).unwrap();
+    assert_eq!(join().snapshot(), Err(SnapshotError::NotKept), "not in this epoch");
+    table.keep_for(&relay);
+    assert!(join().snapshot().is_ok());
 }

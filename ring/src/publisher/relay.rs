@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::writer::Writer;
 use crate::error::CloseError;
-use crate::format::layout::MAX_SEQUENCE;
+use crate::format::layout::{MAX_SEQUENCE, word};
 use crate::format::message::MessageFormat;
 use crate::protocol::copy;
 use crate::protocol::epochs::KNOWN;
@@ -107,6 +107,11 @@ impl RelayPublisher {
     /// The format of the messages.
     pub fn format(&self) -> &MessageFormat {
         &self.format
+    }
+
+    /// This ring's own nonce, and its epoch.
+    pub(crate) fn nonce_and_epoch(&self) -> (u64, u64) {
+        (self.writer.slots().memory()[word::NONCE].load(), self.epoch())
     }
 
     /// The nonce of the ring whose messages it has.

@@ -10,11 +10,13 @@ use super::row::Row;
 use super::writer::Writer;
 use crate::error::CloseError;
 use crate::format::message::MessageFormat;
+use crate::format::rows::row_word;
 use crate::protocol::copy;
 use crate::protocol::rows::Rows;
 use crate::protocol::slots::{DynamicStride, Stride};
 use crate::protocol::wait::{Interrupter, WaitStrategy};
 use crate::protocol::wake::Wake;
+use crate::publisher::relay::RelayPublisher;
 use crate::sync::Word;
 use crate::transport::attachment::Opened;
 use crate::transport::host::Made;
@@ -101,6 +103,18 @@ impl RawTableWriter {
         let next = self.stores();
         assert!(number >= next, "from store {next} on to {number}");
         self.writer.go_on_with(number);
+    }
+
+    /// Says that this table keeps the newest message of each key of that ring, in its present epoch, as the table of a
+    /// [`KeyedPublisher`](crate::KeyedPublisher) does: a [`KeyedSubscriber`](crate::KeyedSubscriber) can then join the two. To be said
+    /// again in each epoch. From then on a row is stored before its message is published, under the same number, and a message without a
+    /// row is [passed over](Self::go_on_with) after it.
+    pub fn keep_for(&mut self, ring: &RelayPublisher) {
+        let (nonce, epoch) = ring.nonce_and_epoch();
+        let words = self.writer.words();
+        // A reader compares both: the ring's nonce first, so that no epoch counts for another ring.
+        words[row_word::RING].store(nonce);
+        words[row_word::RING_EPOCH].store(epoch);
     }
 
     /// Copies the value that was stored last into a row, by this writer or by the one before it, and returns the number of that
