@@ -163,9 +163,13 @@ fn bridge_ends(near: &Path, far: &Path, wait: &str) -> anyhow::Result<[Running; 
 
 /// Waits until the receiver hears the sender.
 fn await_connection(far: &Path) {
+    let began =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64);
     let heard = || {
         let cell = CellReader::<ReceiveStatus>::options(&receiving_name("speed")).root(far).open_cell();
-        cell.ok().and_then(|mut cell| cell.get().ok().flatten()).is_some_and(|told| told.value.connected == 1)
+        cell.ok()
+            .and_then(|mut cell| cell.get().ok().flatten())
+            .is_some_and(|told| told.value.connected == 1 && told.value.last_frame > began)
     };
     while !heard() {
         std::thread::sleep(Duration::from_millis(10));

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::metrics::{Family, Labels, Value};
+use super::value::{Family, Labels, Value};
 use crate::survey::{Bridge, End, TableSnapshot};
 
 /// The counters that one or both ends tell: the metric, what it means, and the field of each end.

@@ -4,13 +4,12 @@ use std::fmt;
 use std::time::Duration;
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, text};
+use prometheus_client::encoding::{DescriptorEncoder, text};
 use prometheus_client::metrics::MetricType;
-use prometheus_client::metrics::counter::ConstCounter;
-use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
 use super::bridge;
+use super::value::{Family, Labels, Value};
 use crate::survey::{Snapshot, Subscriber, Survey, TableSnapshot};
 
 /// The times since each ring and table of a survey last had another count, in its order.
@@ -152,12 +151,6 @@ impl Collector for Metrics {
     }
 }
 
-/// What encodes the values of one metric, each with its labels.
-pub(super) type Family<'a> = dyn FnMut(&str, &str, Vec<(Labels, Value)>) -> fmt::Result + 'a;
-
-/// Names and values of labels.
-pub(super) type Labels = Vec<(&'static str, String)>;
-
 impl Metrics {
     /// The metrics of tables and cells.
     fn encode_tables(&self, family: &mut Family<'_>) -> fmt::Result {
@@ -191,32 +184,6 @@ impl Metrics {
             "Since the exporter last saw the count of stores change, or first saw the table",
             ages.filter_map(|(table, age)| Some((labels(table), Value::age((*age)?)))).collect(),
         )
-    }
-}
-
-/// The value of a metric.
-pub(super) enum Value {
-    Count(u64),
-    Number(u64),
-    Float(f64),
-}
-
-impl Value {
-    pub(super) fn of(fact: bool) -> Self {
-        Value::Number(fact.into())
-    }
-
-    pub(super) fn age(age: Duration) -> Self {
-        Value::Float(age.as_secs_f64())
-    }
-
-    fn encode(self, encoder: prometheus_client::encoding::MetricEncoder<'_>) -> fmt::Result {
-        match self {
-            Value::Count(count) => ConstCounter::new(count).encode(encoder),
-            // An integer gauge is an `i64`. Larger values do not occur.
-            Value::Number(number) => ConstGauge::new(i64::try_from(number).unwrap_or(i64::MAX)).encode(encoder),
-            Value::Float(number) => ConstGauge::new(number).encode(encoder),
-        }
     }
 }
 

@@ -9,6 +9,7 @@ mod connections;
 mod http;
 mod metrics;
 mod series;
+mod value;
 
 use std::io;
 use std::net::TcpListener;
