@@ -8,8 +8,9 @@ use feed_program::bridge::ReceiveStatus;
 use feed_ring::CreateError;
 use feed_ring::inspect::{self, SchemaError};
 
+use crate::far_table::FarTable;
 use crate::relay::{Format, Relay};
-use crate::wire::{About, Attribution, BYTE_ORDER, CLOSED, Frame, Head, MAX_NUMBER, VERSION};
+use crate::wire::{About, Attribution, BYTE_ORDER, CLOSED, Frame, Head, LAST, MAX_NUMBER, TABLE, VERSION};
 
 /// How the far ring is made.
 #[derive(Clone, Debug)]
@@ -61,14 +62,31 @@ pub(crate) enum FarError {
 pub(crate) enum Needed {
     /// What the sender says of its ring: it is not the one that the far ring has.
     About,
+    /// The rows of the table.
+    Rows,
     /// The messages from `from` to `until`: they were sent, and did not come.
     Window { from: u64, until: u64 },
+}
+
+/// How a far ring begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum How {
+    /// It is there.
+    TakeOver,
+    /// It is not there.
+    New,
+    /// It is there and cannot go on.
+    Anew,
 }
 
 /// The far ring and its account.
 pub(crate) struct Far {
     options: FarOptions,
     relay: Option<Relay>,
+    /// The table beside it.
+    table: Option<FarTable>,
+    /// The epoch that the table was last kept in.
+    kept_in: u64,
     /// Whether there was one before.
     begun: bool,
     /// The near ring that is followed, 0 before the first.
@@ -91,6 +109,8 @@ impl Far {
         Far {
             options,
             relay: None,
+            table: None,
+            kept_in: 0,
             begun: false,
             source: 0,
             about: None,
@@ -127,8 +147,17 @@ impl Far {
     /// # Errors
     /// What has to be asked for first. No message is published then.
     pub(crate) fn accept(&mut self, frame: &Frame<'_>) -> Result<(), Needed> {
-        if frame.head.ring.get() != self.source {
+        self.accept_with(frame, true)
+    }
+
+    /// The same. Without `whole` it does not wait for the rows of the table.
+    fn accept_with(&mut self, frame: &Frame<'_>, whole: bool) -> Result<(), Needed> {
+        let knows_table = self.about.as_ref().is_some_and(|(about, _)| about.table.is_some());
+        if frame.head.ring.get() != self.source || whole && frame.is(TABLE) && !knows_table {
             return Err(Needed::About);
+        }
+        if self.closed && !frame.is(CLOSED) && frame.head.epoch.get() > self.counted.epoch {
+            self.closed = false; // it was kept, and taken over
         }
         if self.closed || !self.describes(frame) {
             return Ok(()); // it says so again, or is damaged
@@ -139,6 +168,9 @@ impl Far {
             && next < after
         {
             return Err(Needed::Window { from: next, until: after });
+        }
+        if whole && self.rows_from().is_some() {
+            return Err(Needed::Rows);
         }
         if self.relay.is_none() && frame.is(CLOSED) && frame.end() == first {
             self.closed = true; // it ended before anybody was here
@@ -152,7 +184,8 @@ impl Far {
 
     /// Whether the frame's messages are as its sender described them.
     fn describes(&mut self, frame: &Frame<'_>) -> bool {
-        let fine = self.about.as_ref().is_some_and(|(_, format)| format.is_of(frame));
+        let rows = self.table.as_ref().is_none_or(|table| table.describes(frame));
+        let fine = rows && self.about.as_ref().is_some_and(|(_, format)| format.is_of(frame));
         self.counted.refused_frames += u64::from(!fine);
         fine
     }
@@ -166,7 +199,32 @@ impl Far {
         self.pass_over(frame.head.after.get(), &frame.head);
         self.settle(told);
         // Another ring than the one that was asked about is not published.
-        let _ = self.accept(frame);
+        let _ = self.accept_with(frame, false);
+    }
+
+    /// The number from which on rows of the table are missing, if any are.
+    pub(crate) fn rows_from(&self) -> Option<u64> {
+        self.table.as_ref().filter(|table| !table.is_complete()).map(FarTable::next)
+    }
+
+    /// Notes that frames did not come, and the rows in them neither.
+    pub(crate) fn miss_rows(&mut self) {
+        if let Some(table) = &mut self.table {
+            table.miss();
+        }
+    }
+
+    /// Stores rows that were asked for. The last reply says up to which number that is all.
+    pub(crate) fn take_rows(&mut self, reply: &Frame<'_>) {
+        let (Some(table), Some(relay)) = (&mut self.table, &self.relay) else { return };
+        if reply.head.ring.get() != self.source || !table.describes(reply) {
+            return;
+        }
+        table.store(reply);
+        if reply.is(LAST) {
+            table.complete(reply.head.first.get(), relay);
+            self.kept_in = relay.epoch();
+        }
     }
 
     /// Goes on with the near ring that a sender has: takes over the far ring if it has that ring's messages, or gets ready to make
@@ -185,6 +243,14 @@ impl Far {
         let format = Format::of(&about).map_err(|source| FarError::Schema { host: host(), source })?;
         if format.size() != about.size {
             return Err(FarError::Size { host: host(), found: about.size, expected: format.size() });
+        }
+        if let Some(table) = &about.table {
+            let formats = FarTable::formats(table).map_err(|source| FarError::Schema { host: host(), source })?;
+            for (format, found) in formats.iter().zip([table.key_size, table.value_size]) {
+                if format.size() != found {
+                    return Err(FarError::Size { host: host(), found, expected: format.size() });
+                }
+            }
         }
         let there = inspect::Ring::open(&self.options.root, &self.options.name).ok();
         if let Some(there) = &there
@@ -210,7 +276,7 @@ impl Far {
         self.about = Some((about, format));
         if let Some(there) = continues {
             // What it would begin with is of no matter: it is taken over.
-            self.begin(there.published(), there.epoch(), false)?;
+            self.begin(there.published(), there.epoch(), How::TakeOver)?;
         } else if mine {
             self.counted.fresh_rings += 1;
         }
@@ -218,9 +284,14 @@ impl Far {
     }
 
     /// Takes over the far ring, or makes it, beginning with this number.
-    fn begin(&mut self, first: u64, epoch: u64, fresh: bool) -> Result<(), FarError> {
+    fn begin(&mut self, first: u64, epoch: u64, how: How) -> Result<(), FarError> {
         let Some((about, format)) = &self.about else { return Ok(()) };
+        let fresh = how == How::Anew;
         let relay = Relay::create(&self.options, about, format.clone(), (first, epoch.max(1)), fresh)?;
+        if let (Some(about), false) = (&about.table, about.records) {
+            // A table goes on with its ring only.
+            self.table = Some(FarTable::create(&self.options, about, how != How::TakeOver)?);
+        }
         if !self.begun || self.counted.next != relay.published() {
             // The first ring, or one of other numbers: the account begins anew.
             self.settle(&Attribution::default());
@@ -283,7 +354,7 @@ impl Far {
     fn publish(&mut self, frame: &Frame<'_>) {
         let (first, end, epoch) = (frame.head.first.get(), frame.end(), frame.head.epoch.get());
         if self.relay.is_none()
-            && let Err(error) = self.begin(first, epoch, false)
+            && let Err(error) = self.begin(first, epoch, How::New)
         {
             self.failed = Some(error);
         }
@@ -297,7 +368,17 @@ impl Far {
             self.begin_anew(next, epoch);
         }
         let Some(relay) = &mut self.relay else { return };
+        if let Some(table) = self.table.as_mut().filter(|table| table.is_complete()) {
+            if self.kept_in != relay.epoch() {
+                table.keep_for(relay);
+                self.kept_in = relay.epoch();
+            }
+            table.store(frame);
+        }
         let (published, too_long) = relay.publish(frame);
+        if let Some(table) = &mut self.table {
+            table.go_on_with(relay.published());
+        }
         self.counted.published_messages += published;
         self.counted.lost_far += too_long;
         (self.counted.next, self.counted.epoch) = (relay.published(), relay.epoch());
@@ -311,16 +392,16 @@ impl Far {
         self.leave();
         self.counted.fresh_rings += 1;
         self.counted.next = next; // the account goes on
-        if let Err(error) = self.begin(next, epoch, true) {
+        if let Err(error) = self.begin(next, epoch, How::Anew) {
             self.failed = Some(error);
         }
     }
 
     fn close(&mut self) {
         self.closed = true;
-        if let Some(relay) = self.relay.take()
-            && let Err(error) = relay.close()
-        {
+        let table = self.table.take().map(FarTable::close);
+        let relay = self.relay.take().map(Relay::close);
+        for error in [table, relay].into_iter().flatten().filter_map(Result::err) {
             feed_program::say::say(format_args!("feed-bridge: {error}"));
         }
     }
@@ -332,6 +413,9 @@ impl Far {
     }
 
     fn leave(&mut self) {
+        if let Some(table) = self.table.take() {
+            table.leave();
+        }
         if let Some(relay) = self.relay.take() {
             relay.leave();
         }

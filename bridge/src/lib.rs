@@ -5,12 +5,14 @@
 pub mod engine;
 pub mod engine_options;
 pub mod far;
+mod far_table;
 mod near;
 mod options;
 mod outgoing;
 pub mod receiver;
 mod relay;
 pub mod route;
+mod rows;
 mod run;
 pub mod sender;
 mod source;

@@ -7,8 +7,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use feed_ring::inspect::{self, Unread};
 use zerocopy::IntoBytes;
 
+use crate::rows::Rows;
 use crate::wire::{
-    About, Attribution, BYTE_ORDER, Head, LAST, Question, RECORDS, REPLY, UNKNOWN, VERSION, push_record,
+    About, AboutTable, Attribution, BYTE_ORDER, Head, LAST, Question, RECORDS, REPLY, TABLE, UNKNOWN, VERSION,
+    push_record,
 };
 
 /// So many losses are remembered one by one. Of older ones it is forgotten that they were the sender's.
@@ -33,6 +35,8 @@ struct Known {
     started: u64,
     lost: VecDeque<(u64, u64)>,
     closed: bool,
+    /// The table beside it.
+    table: Option<(AboutTable, Rows)>,
     /// The number behind its last message, once another ring is sent.
     end: Option<u64>,
 }
@@ -53,6 +57,41 @@ impl Near {
         self.sending(started);
     }
 
+    /// Notes that there is a table beside the ring, which this reads.
+    pub(crate) fn keep(&self, rows: Rows) {
+        self.known()[0].table = Some((rows.about(), rows));
+    }
+
+    /// Gives the rows of the table from a number on, in frames of many, and a last one with the number up to which that is all.
+    ///
+    /// # Errors
+    /// That of `reply`.
+    pub(crate) fn rows(
+        &self,
+        question: Question,
+        most_bytes: usize,
+        reply: &mut dyn FnMut(&[u8]) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let (bytes, row_bytes, until) = {
+            let [known, _] = &mut *self.known();
+            let Some((_, rows)) = known.table.as_mut().filter(|_| known.nonce == question.ring.get()) else {
+                return Ok(());
+            };
+            let mut bytes = Vec::new();
+            let (_, until) = rows.all_since(question.from.get(), &mut bytes);
+            (bytes, rows.row_bytes(), until)
+        };
+        let mut head = Head::new(REPLY | TABLE);
+        (head.ring, head.epoch, head.row_bytes) = (question.ring, 1.into(), (row_bytes as u32).into());
+        for some in bytes.chunks((most_bytes / row_bytes).max(1) * row_bytes) {
+            head.rows = ((some.len() / row_bytes) as u32).into();
+            reply(&[head.as_bytes(), some].concat())?;
+        }
+        (head.flags, head.rows) = (REPLY | TABLE | LAST, 0.into());
+        (head.first, head.after) = (until.into(), until.into());
+        reply(head.as_bytes())
+    }
+
     /// Notes that the sender lost these numbers.
     pub(crate) fn lose(&self, from: u64, until: u64) {
         let lost = &mut self.known()[0].lost;
@@ -67,9 +106,9 @@ impl Near {
         self.next.store(next, Ordering::Relaxed);
     }
 
-    /// Notes that the publisher closed the ring.
-    pub(crate) fn close(&self) {
-        self.known()[0].closed = true;
+    /// Notes whether the publisher closed the ring.
+    pub(crate) fn set_closed(&self, closed: bool) {
+        self.known()[0].closed = closed;
     }
 
     /// What the sender with this number says of itself. `None` while it has no ring.
@@ -93,6 +132,7 @@ impl Near {
             next: self.next.load(Ordering::Relaxed),
             epoch: ring.epoch(),
             closed: known.closed,
+            table: known.table.as_ref().map(|(about, _)| about.clone()),
         })
     }
 

@@ -2,7 +2,8 @@
 
 use zerocopy::IntoBytes;
 
-use crate::wire::{CLOSED, Head, RECORDS, UNKNOWN, push_record};
+use crate::rows::Rows;
+use crate::wire::{CLOSED, Head, RECORDS, TABLE, UNKNOWN, push_record};
 
 /// A frame that is being filled: all its messages follow each other, in one epoch.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub(crate) struct Outgoing {
     next: u64,
     count: u32,
     closed: bool,
+    /// The rows of the frame that is taken, with its messages behind them.
+    with_rows: Vec<u8>,
 }
 
 impl Outgoing {
@@ -42,6 +45,7 @@ impl Outgoing {
             next: 0,
             count: 0,
             closed: false,
+            with_rows: Vec::new(),
         }
     }
 
@@ -65,9 +69,9 @@ impl Outgoing {
         self.next += missed;
     }
 
-    /// From now on it says that the ring is closed.
-    pub(crate) fn close(&mut self) {
-        self.closed = true;
+    /// From now on it says whether the ring is closed.
+    pub(crate) fn set_closed(&mut self, closed: bool) {
+        self.closed = closed;
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -76,6 +80,11 @@ impl Outgoing {
 
     pub(crate) fn is_full(&self) -> bool {
         self.room() == 0
+    }
+
+    /// The nonce of the ring.
+    pub(crate) fn ring(&self) -> u64 {
+        self.ring
     }
 
     /// The number of the next message.
@@ -121,16 +130,31 @@ impl Outgoing {
         self.next += count as u64;
     }
 
-    /// The bytes of the frame, which is then empty again.
-    pub(crate) fn take<R>(&mut self, put: impl FnOnce(&[u8]) -> R) -> R {
+    /// The bytes of the frame, which is then empty again. `rows` is the table beside the ring.
+    pub(crate) fn take<R>(&mut self, rows: Option<&mut Rows>, put: impl FnOnce(&[u8]) -> R) -> R {
         let flags = if self.records { RECORDS } else { 0 } | if self.closed { CLOSED } else { 0 };
         let mut head = Head::new(flags);
         (head.sender, head.ring, head.frame) = (self.sender.into(), self.ring.into(), self.frames.into());
         (head.epoch, head.epoch_begin) = (self.epoch.into(), self.epoch_begin.into());
         head.first = (self.next - u64::from(self.count)).into();
         (head.after, head.count, head.size) = (self.after.into(), self.count.into(), (self.size as u32).into());
-        self.bytes[..size_of::<Head>()].copy_from_slice(head.as_bytes());
-        let done = put(&self.bytes);
+        let done = match rows {
+            None => {
+                self.bytes[..size_of::<Head>()].copy_from_slice(head.as_bytes());
+                put(&self.bytes)
+            }
+            // After the messages were received: the row of each was stored before.
+            Some(rows) => {
+                self.with_rows.clear();
+                self.with_rows.resize(size_of::<Head>(), 0);
+                head.flags |= TABLE;
+                head.rows = rows.take(&mut self.with_rows).into();
+                head.row_bytes = (rows.row_bytes() as u32).into();
+                self.with_rows[..size_of::<Head>()].copy_from_slice(head.as_bytes());
+                self.with_rows.extend_from_slice(&self.bytes[size_of::<Head>()..]);
+                put(&self.with_rows)
+            }
+        };
         self.bytes.truncate(size_of::<Head>());
         (self.after, self.count, self.frames) = (self.next, 0, self.frames + 1);
         done

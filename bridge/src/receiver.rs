@@ -243,7 +243,14 @@ impl<'a> Receiver<'a> {
         let needed = locked(&self.shared.far).accept(frame);
         match needed {
             Ok(()) => Ok(()),
+            Err(Needed::Rows) => {
+                self.ask_for_rows();
+                locked(&self.shared.far).accept_behind(frame, &Attribution::default());
+                Ok(())
+            }
             Err(Needed::Window { from, until }) => {
+                locked(&self.shared.far).miss_rows();
+                self.ask_for_rows();
                 let told = self.refill(from, until);
                 locked(&self.shared.far).accept_behind(frame, &told);
                 Ok(())
@@ -279,6 +286,7 @@ impl<'a> Receiver<'a> {
             self.options.ring, about.host, about.next, about.epoch
         ));
         let next = locked(&self.shared.far).follow(about)?;
+        self.ask_for_rows();
         let after = frame.head.after.get();
         let from = next.or_else(|| self.options.from_oldest.then_some(oldest)).unwrap_or(after);
         let told = if from < after { self.refill(from, after) } else { Attribution::default() };
@@ -318,6 +326,22 @@ impl<'a> Receiver<'a> {
             left = next;
             self.tell();
         }
+    }
+
+    /// Asks for the rows of the table that are missing, if any are. Whoever does not answer is asked again with the next frame.
+    fn ask_for_rows(&self) {
+        let (from, ring) = {
+            let far = locked(&self.shared.far);
+            let Some(from) = far.rows_from() else { return };
+            (from, far.source())
+        };
+        let sender = locked(&self.shared.queue).sender;
+        let question = Question { ring: ring.into(), from: from.into(), until: MAX_NUMBER.into() };
+        let mut reply = |bytes: &[u8]| match Frame::parse(bytes) {
+            Ok(frame) => locked(&self.shared.far).take_rows(&frame),
+            Err(error) => self.shared.refuse(error),
+        };
+        let _ = self.engine.ask(&self.keys.rows(sender), question.as_bytes(), ANSWER, &mut reply);
     }
 
     /// Asks the sender that is followed once, and publishes what comes. `None` if the answer is not whole.

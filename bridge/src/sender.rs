@@ -19,6 +19,7 @@ use zerocopy::FromBytes;
 use crate::engine::{Engine, Held, Outlet};
 use crate::near::Near;
 use crate::outgoing::Outgoing;
+use crate::rows::Rows;
 use crate::source::{Came, Source};
 use crate::status::Status;
 use crate::wire::{About, Keys, Question, random};
@@ -29,8 +30,14 @@ pub const HEARTBEAT: Duration = Duration::from_millis(200);
 /// Between two looks for a ring that is not there.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
+/// Before a ring that was damaged is followed again.
+const AFTER_DAMAGE: Duration = Duration::from_secs(1);
+
 /// How long a sender whose ring was closed answers questions after the last one, before it ends (`--once`).
 const STAYS: Duration = Duration::from_secs(1);
+
+/// Looks for the table beside a ring, after which there is none.
+const LOOKS_FOR_ROWS: u32 = 50;
 
 /// How long another sender has to say that it is there.
 const ANOTHER: Duration = Duration::from_millis(500);
@@ -62,6 +69,10 @@ pub struct Sender<'a> {
     outlet: Box<dyn Outlet>,
     frame: Outgoing,
     has_ring: bool,
+    /// The table beside the ring.
+    rows: Option<Rows>,
+    /// How often it is still looked for: a publisher makes it after the ring.
+    looks_for_rows: u32,
     status: Status<SendStatus>,
     counted: SendStatus,
     answered: Arc<Answered>,
@@ -104,6 +115,15 @@ impl<'a> Sender<'a> {
                 }
             }),
         )?;
+        let of_rows = Arc::clone(&near);
+        let rows = engine.answer(
+            &keys.rows(sender),
+            Box::new(move |question, reply| {
+                if let Ok(question) = Question::read_from_bytes(question) {
+                    let _ = of_rows.rows(question, most, reply); // asked for again
+                }
+            }),
+        )?;
         let of_about = Arc::clone(&near);
         let about = engine.answer(
             &keys.about(),
@@ -119,12 +139,14 @@ impl<'a> Sender<'a> {
             outlet: engine.outlet(&keys.frames())?,
             frame: Outgoing::new(sender, most),
             has_ring: false,
+            rows: None,
+            looks_for_rows: 0,
             status,
             counted: SendStatus::default(),
             answered,
             put: Instant::now(),
             began: None,
-            _answers: vec![window, about],
+            _answers: vec![window, rows, about],
         })
     }
 
@@ -148,7 +170,7 @@ impl<'a> Sender<'a> {
                 Ok(()) => break,
                 Err(FollowError::Damaged(error)) => {
                     say(format_args!("feed-bridge: {}: {error}", self.options.ring));
-                    sleep(LOOK_AGAIN);
+                    sleep(AFTER_DAMAGE);
                 }
                 Err(FollowError::Open(error) | FollowError::Reopen(error)) if is_another(&error) => {}
                 Err(error) => return Err(anyhow::Error::from(error).context(self.options.ring.clone())),
@@ -244,7 +266,7 @@ impl<'a> Sender<'a> {
         }
         self.near.sending(self.frame.next());
         let outlet = &mut self.outlet;
-        let (put, bytes) = self.frame.take(|bytes| (outlet.put(bytes), bytes.len()));
+        let (put, bytes) = self.frame.take(self.rows.as_mut(), |bytes| (outlet.put(bytes), bytes.len()));
         self.began = None;
         self.put = Instant::now();
         match put {
@@ -274,6 +296,7 @@ impl<'a> Sender<'a> {
                 let ring = inspect::Ring::open(&self.options.root, &self.options.ring);
                 let ring = ring.ok().filter(|ring| ring.facts().nonce == nonce);
                 self.near.begin(ring, nonce, first);
+                (self.rows, self.looks_for_rows) = (None, LOOKS_FOR_ROWS);
                 self.frame.begin(nonce, source.size(), (first, epoch));
                 self.has_ring = true;
             }
@@ -286,19 +309,37 @@ impl<'a> Sender<'a> {
             Event::Restarted { epoch, sequence } => {
                 say(format_args!("feed-bridge: {}: {event}", self.options.ring));
                 self.frame.begin_epoch(epoch, sequence);
+                // A ring that was closed and kept was taken over.
+                self.frame.set_closed(false);
+                self.near.set_closed(false);
             }
             Event::Closed { .. } => {
                 say(format_args!("feed-bridge: {}: {event}", self.options.ring));
-                self.frame.close();
-                self.near.close();
+                self.frame.set_closed(true);
+                self.near.set_closed(true);
             }
             event => say(format_args!("feed-bridge: {}: {event}", self.options.ring)),
+        }
+    }
+
+    /// Opens the table beside the ring, if it is there by now.
+    fn look_for_rows(&mut self) {
+        if self.rows.is_some() || self.looks_for_rows == 0 {
+            return;
+        }
+        self.looks_for_rows -= 1;
+        let nonce = self.frame.ring();
+        let open = || Rows::open(&self.options.root, &self.options.ring, nonce);
+        if let (Some(here), Some(for_answers)) = (open(), open()) {
+            self.near.keep(for_answers);
+            self.rows = Some(here);
         }
     }
 
     /// Tells others on this machine how it goes, now and then or `at_once`.
     fn tell(&mut self, at_once: bool) {
         if at_once || self.status.is_due() {
+            self.look_for_rows();
             let counted = &mut self.counted;
             (counted.next, counted.epoch) = (self.frame.next(), self.frame.epoch());
             counted.refill_requests = self.answered.questions.load(Ordering::Relaxed);

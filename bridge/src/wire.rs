@@ -26,6 +26,12 @@ pub(crate) const LAST: u8 = 4;
 /// Each message has its kind and its length before it.
 pub(crate) const RECORDS: u8 = 8;
 
+/// There is a table beside the ring.
+pub(crate) const TABLE: u8 = 16;
+
+/// Before a row: its number.
+pub(crate) const ROW_NUMBER: usize = 8;
+
 /// Before a record: its length, its kind.
 pub(crate) const RECORD_HEAD: usize = 8;
 
@@ -55,6 +61,10 @@ pub(crate) struct Head {
     pub(crate) count: U32,
     /// Bytes of each message. 0 for records.
     pub(crate) size: U32,
+    /// Rows of the table that changed with these messages or before, which come first.
+    pub(crate) rows: U32,
+    /// Bytes of each row, its number included.
+    pub(crate) row_bytes: U32,
 }
 
 impl Head {
@@ -75,6 +85,8 @@ impl Head {
             first: zero,
             count: U32::new(0),
             size: U32::new(0),
+            rows: U32::new(0),
+            row_bytes: U32::new(0),
         }
     }
 }
@@ -83,6 +95,8 @@ impl Head {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Frame<'a> {
     pub(crate) head: Head,
+    /// The rows, one after the other.
+    pub(crate) rows: &'a [u8],
     /// The messages, one after the other.
     pub(crate) payload: &'a [u8],
 }
@@ -117,7 +131,10 @@ impl<'a> Frame<'a> {
             None => return Err(foreign),
         }
         let (head, payload) = Head::read_from_prefix(bytes).map_err(|_| foreign)?;
-        let frame = Frame { head, payload };
+        let rows = u64::from(head.rows.get()) * u64::from(head.row_bytes.get());
+        let rows = usize::try_from(rows).unwrap_or(usize::MAX);
+        let (rows, payload) = payload.split_at_checked(rows).ok_or(NoFrame::Impossible("rows"))?;
+        let frame = Frame { head, rows, payload };
         let (first, count) = (head.first.get(), u64::from(head.count.get()));
         let fine = |fine: bool, what| if fine { Ok(()) } else { Err(NoFrame::Impossible(what)) };
         fine(first < MAX_NUMBER && count < MAX_NUMBER - first, "number")?;
@@ -263,6 +280,21 @@ pub(crate) struct About {
     pub(crate) epoch: u64,
     /// Whether the near ring was closed.
     pub(crate) closed: bool,
+    /// The table beside the ring, if there is one.
+    pub(crate) table: Option<AboutTable>,
+}
+
+/// What a sender says of the table beside its ring.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct AboutTable {
+    /// The schema of the keys.
+    pub(crate) key: String,
+    pub(crate) key_size: usize,
+    /// The schema of the values.
+    pub(crate) value: String,
+    pub(crate) value_size: usize,
+    /// The most rows.
+    pub(crate) rows: usize,
 }
 
 /// This machine's byte order.
@@ -303,6 +335,11 @@ impl Keys {
     /// Where all senders of the ring say what they have.
     pub(crate) fn about(&self) -> String {
         format!("{}/{}/about", self.prefix, self.ring)
+    }
+
+    /// Where one sender gives the rows of the table from a number on.
+    pub(crate) fn rows(&self, sender: u64) -> String {
+        format!("{}/{}/rows/{sender:016x}", self.prefix, self.ring)
     }
 
     /// Where one sender answers a [`Question`].

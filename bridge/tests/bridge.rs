@@ -9,7 +9,8 @@ use std::time::Duration;
 use feed_program::bridge::{ReceiveStatus, SendStatus, receiving_name, sending_name};
 use feed_ring::records::RecordsFormat;
 use feed_ring::{
-    CellReader, Join, Payload, Publisher, RecordPublisher, RecordSubscriber, Subscriber, TryRecvError, inspect,
+    CellReader, Join, KeyedPublisher, KeyedSubscriber, Payload, Publisher, RecordPublisher, RecordSubscriber,
+    Subscriber, TryRecvError, inspect,
 };
 use support::{Sites, conserved, until};
 
@@ -619,5 +620,121 @@ fn a_frame_that_is_damaged_is_refused() {
         assert_eq!(follow(&mut far, 20), []);
         let counted = receiver.stop();
         assert_eq!((counted.refused_frames, counted.published_messages), (2, 20));
+    });
+}
+
+/// The newest message of each of these many keys is kept.
+const KEYS: u64 = 7;
+
+fn keyed(sites: &Sites) -> KeyedPublisher<u64, u64> {
+    KeyedPublisher::options("r").root(&sites.near).capacity(CAPACITY).rows(16).create_keyed().unwrap()
+}
+
+fn publish_keyed(near: &mut KeyedPublisher<u64, u64>, count: u64) {
+    for _ in 0..count {
+        let number = near.ring().published();
+        if number % 11 == 10 {
+            near.publish_without_row(&(number * 3));
+        } else {
+            let row = near.row(&(number * 3 % KEYS)).unwrap();
+            near.publish(row, &(number * 3));
+        }
+    }
+}
+
+/// What a subscriber that joins with the table knows after all messages: the newest number of each key.
+fn state(root: &feed_testing::PrivateRoot, until: u64) -> Vec<(u64, u64)> {
+    let open = || KeyedSubscriber::<u64, u64>::options("r").root(root).open_keyed(|message| Some(message % KEYS));
+    let mut joined = None;
+    until_some(&mut joined, || open().ok());
+    let mut subscriber = joined.unwrap();
+    let mut known = None;
+    until_some(&mut known, || {
+        if subscriber.snapshot().is_err() {
+            subscriber = open().ok()?;
+        }
+        subscriber.snapshot().ok()
+    });
+    let snapshot = known.unwrap();
+    let mut newest: std::collections::BTreeMap<u64, u64> = snapshot
+        .rows
+        .iter()
+        .map(|(key, stored)| {
+            assert_eq!((stored.value % KEYS, stored.value), (*key, stored.number * 3), "a row of another message");
+            (*key, stored.number)
+        })
+        .collect();
+    while subscriber.ring().sequence() < until {
+        match subscriber.recv_timeout(Duration::from_secs(60)) {
+            // A message without a row changes none.
+            Ok(received) if received.number % 11 == 10 => {}
+            Ok(received) => {
+                let before = newest.insert(received.message % KEYS, received.number);
+                assert!(before < Some(received.number));
+            }
+            Err(error @ TryRecvError::Empty) => panic!("{error} at {} of {until}", subscriber.ring().sequence()),
+            Err(_) => {}
+        }
+    }
+    newest.into_iter().collect()
+}
+
+fn until_some<T>(found: &mut Option<T>, mut look: impl FnMut() -> Option<T>) {
+    until("it is there", || {
+        *found = look();
+        found.is_some()
+    });
+}
+
+/// The newest number of each key below `until`.
+fn expected(until: u64) -> Vec<(u64, u64)> {
+    let newest = |key| (0..until).rev().find(|number| number * 3 % KEYS == key && number % 11 != 10);
+    (0..KEYS).filter_map(|key| Some((key, newest(key)?))).collect()
+}
+
+#[test]
+fn whoever_joins_late_there_finds_the_table() {
+    let sites = Sites::new();
+    scope(|scope| {
+        let mut near = keyed(&sites);
+        publish_keyed(&mut near, 30);
+        let (sender, receiver) = (sites.send(scope), sites.receive(scope));
+        let arrived = |near: &KeyedPublisher<u64, u64>| {
+            until("all came", || received(&sites).next == near.ring().published());
+            assert_eq!(state(&sites.near, near.ring().published()), expected(near.ring().published()), "as near");
+            assert_eq!(state(&sites.far, near.ring().published()), expected(near.ring().published()));
+        };
+        until("the far ring is there", || received(&sites).next == 30);
+        arrived(&near);
+        for _ in 0..30 {
+            publish_keyed(&mut near, 5);
+            arrived(&near);
+        }
+        // Frames with rows are lost, and a receiver is away while rows change that no message in the window has.
+        sites.network.link.loses.store(2, Relaxed);
+        for _ in 0..10 {
+            publish_keyed(&mut near, 9);
+            arrived(&near);
+        }
+        sites.network.link.loses.store(0, Relaxed);
+        receiver.stop();
+        publish_keyed(&mut near, 500);
+        let receiver = sites.receive(scope);
+        arrived(&near);
+        sender.stop();
+        publish_keyed(&mut near, 500);
+        let _sender = sites.send(scope);
+        arrived(&near);
+        near.leave();
+        let mut near = keyed(&sites);
+        publish_keyed(&mut near, 5);
+        arrived(&near);
+        assert_eq!(inspect::Ring::open(&sites.far, "r").unwrap().epoch(), 2);
+        // Joined before, it goes on in step.
+        near.close().unwrap();
+        until("closed there, the table too", || {
+            inspect::Inspected::open(&sites.far, "r.table").is_err() && inspect::Ring::open(&sites.far, "r").is_err()
+        });
+        conserved(&receiver.stop());
     });
 }
