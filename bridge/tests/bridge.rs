@@ -738,3 +738,24 @@ fn whoever_joins_late_there_finds_the_table() {
         conserved(&receiver.stop());
     });
 }
+
+#[test]
+fn a_closed_ring_that_is_kept_goes_on_there() {
+    let sites = Sites::new();
+    scope(|scope| {
+        let create = || Publisher::<u64>::options("r").root(&sites.near).capacity(CAPACITY).keep(true).create().unwrap();
+        let mut near = create();
+        let (_sender, receiver) = (sites.send(scope), sites.receive(scope));
+        publish(&mut near, 10);
+        let mut far = join(&sites);
+        assert_eq!(follow(&mut far, 10), []);
+        near.close().unwrap();
+        until("closed", || far.try_recv() == Err(TryRecvError::Closed));
+        let mut near = create();
+        publish(&mut near, 10);
+        let mut far = join(&sites);
+        assert_eq!((far.first(), far.epoch()), (10, 2));
+        assert_eq!(follow(&mut far, 20), []);
+        conserved(&receiver.stop());
+    });
+}
