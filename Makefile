@@ -60,8 +60,8 @@ bridge-program: ## feed-bridge, optimised: target/release/feed-bridge (minutes t
 	$(IN_C) $(CARGO) build --release --locked --manifest-path bridge/Cargo.toml
 
 .PHONY: bridge-chaos
-bridge-chaos: ## both ends of a bridge and the router killed fifty times, the link cut for up to 10 s; counts as JSON (KILLS=n)
-	$(IN_C) FEED_BRIDGE_KILLS="$${KILLS:-50}" $(CARGO) test --locked --manifest-path bridge/Cargo.toml --test chaos -- --nocapture --test-threads=1
+bridge-chaos: ## both ends of a bridge and the router killed fifty times, in network namespaces if root, the link cut for up to 10 s; counts as JSON (KILLS=n)
+	$(IN_C) FEED_BRIDGE_NAMESPACES=1 FEED_BRIDGE_KILLS="$${KILLS:-50}" $(CARGO) test --locked --manifest-path bridge/Cargo.toml --test chaos -- --nocapture --test-threads=1
 
 .PHONY: bridge-bench
 bridge-bench: ## how fast the bridge is on loopback, beside bare zenoh in the same run

@@ -743,7 +743,8 @@ fn whoever_joins_late_there_finds_the_table() {
 fn a_closed_ring_that_is_kept_goes_on_there() {
     let sites = Sites::new();
     scope(|scope| {
-        let create = || Publisher::<u64>::options("r").root(&sites.near).capacity(CAPACITY).keep(true).create().unwrap();
+        let create =
+            || Publisher::<u64>::options("r").root(&sites.near).capacity(CAPACITY).keep(true).create().unwrap();
         let mut near = create();
         let (_sender, receiver) = (sites.send(scope), sites.receive(scope));
         publish(&mut near, 10);

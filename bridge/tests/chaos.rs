@@ -1,7 +1,10 @@
 //! Both ends and the router between them killed at random, the link cut and dropped, the near publisher restarted: nothing comes twice,
 //! out of order or changed, every message is accounted for, and nothing is lost that the near ring still had.
 //!
-//! `FEED_BRIDGE_KILLS=50` makes it longer: `make bridge-chaos`. It prints its counts as one JSON object.
+//! `FEED_BRIDGE_KILLS=50` makes it longer, and `FEED_BRIDGE_NAMESPACES=1` puts ends and router into network namespaces of their own:
+//! `make bridge-chaos`. It prints its counts as one JSON object.
+
+mod namespaces;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -14,6 +17,7 @@ use std::time::{Duration, Instant};
 use feed_program::bridge::{ReceiveStatus, receiving_name};
 use feed_ring::{CellReader, Join, Payload, Publisher, Subscriber, TryRecvError};
 use feed_testing::{PrivateRoot, Program};
+use namespaces::{HUB_FAR, HUB_NEAR, Namespaces};
 
 /// A message of 56 bytes, all of which follow from its number.
 #[derive(Clone, Copy, Debug, PartialEq, Payload)]
@@ -34,7 +38,29 @@ impl Tick {
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// What is between the receiver and the router: a link that can be cut, so that nothing passes, and dropped, so that both sides see it end.
+/// What is between the receiver and the router.
+enum Between {
+    Link(Link),
+    Namespaces(Namespaces),
+}
+
+impl Between {
+    fn cut(&self, cut: bool) {
+        match self {
+            Between::Link(link) => link.cut.store(cut, Relaxed),
+            Between::Namespaces(namespaces) => namespaces.set_link(!cut),
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            Between::Link(_) => "a proxy",
+            Between::Namespaces(_) => "network namespaces",
+        }
+    }
+}
+
+/// A link that can be cut, so that nothing passes, and dropped, so that both sides see it end.
 struct Link {
     port: u16,
     cut: Arc<AtomicBool>,
@@ -86,26 +112,21 @@ fn carry(mut from: TcpStream, mut to: TcpStream, cut: &AtomicBool, dropped: &Ato
 
 /// A process that is killed and started again.
 struct Actor {
-    args: Vec<String>,
+    command: Box<dyn Fn() -> Command>,
     running: Option<Program>,
     back: Instant,
     kills: u64,
 }
 
 impl Actor {
-    fn new(args: &[&str]) -> Self {
-        let mut actor = Actor {
-            args: args.iter().map(|arg| (*arg).to_owned()).collect(),
-            running: None,
-            back: Instant::now(),
-            kills: 0,
-        };
+    fn new(command: impl Fn() -> Command + 'static) -> Self {
+        let mut actor = Actor { command: Box::new(command), running: None, back: Instant::now(), kills: 0 };
         actor.start();
         actor
     }
 
     fn start(&mut self) {
-        self.running = Some(Program::start(Command::new(env!("CARGO_BIN_EXE_feed-bridge")).args(&self.args)));
+        self.running = Some(Program::start(&mut (self.command)()));
     }
 
     fn kill(&mut self, away: Duration) {
@@ -174,19 +195,58 @@ fn follow(root: &PrivateRoot, until: &AtomicU64, at: &AtomicU64) -> Found {
     found
 }
 
+/// The router, the sender and the receiver, and what is between them.
+fn sides(near_root: &PrivateRoot, far_root: &PrivateRoot) -> (Between, [Actor; 3]) {
+    const PROGRAM: &str = env!("CARGO_BIN_EXE_feed-bridge");
+    let [near, far] = [near_root, far_root].map(|root| root.path().to_str().unwrap().to_owned());
+    let route = |listen: &str| ["route", "--listen", listen].map(str::to_owned);
+    let send = |to: &str| ["send", "--ring", "r", "--root", &near, "--connect", to].map(str::to_owned);
+    let receive = |from: &str| {
+        ["receive", "--ring", "r", "--root", &far, "--connect", from, "--refill-timeout", "60"].map(str::to_owned)
+    };
+    let wanted = std::env::var_os("FEED_BRIDGE_NAMESPACES").is_some();
+    if let Some(namespaces) = wanted.then(Namespaces::new).flatten() {
+        let actor = |side: &str, args: &[String]| {
+            let (names, side, args) = (namespaces.names(), side.to_owned(), args.to_vec());
+            Actor::new(move || {
+                let mut command = names.command(&side, PROGRAM);
+                command.args(&args);
+                command
+            })
+        };
+        let actors = [
+            actor("hub", &route("tcp/0.0.0.0:7447")),
+            actor("near", &send(&format!("{HUB_NEAR}:7447"))),
+            actor("far", &receive(&format!("{HUB_FAR}:7447"))),
+        ];
+        return (Between::Namespaces(namespaces), actors);
+    }
+    if wanted {
+        feed_testing::skipped("network namespaces are refused, or ip is missing: a proxy is between the processes");
+    }
+    let router = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let link = Link::new(router);
+    let actor = |args: &[String]| {
+        let args = args.to_vec();
+        Actor::new(move || {
+            let mut command = Command::new(PROGRAM);
+            command.args(&args);
+            command
+        })
+    };
+    let actors = [
+        actor(&route(&router.to_string())),
+        actor(&send(&format!("127.0.0.1:{router}"))),
+        actor(&receive(&format!("127.0.0.1:{}", link.port))),
+    ];
+    (Between::Link(link), actors)
+}
+
 /// Runs until so many processes were killed.
 fn run(kills: u64, capacity: usize, longest_cut_ms: u64, seed: u64) -> (Found, ReceiveStatus, String) {
     let (near_root, far_root) = (PrivateRoot::new(), PrivateRoot::new());
-    let router = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let link = Link::new(router);
-    let (near, far) = (near_root.path().to_str().unwrap(), far_root.path().to_str().unwrap());
-    let to_router = format!("127.0.0.1:{router}");
-    let to_link = format!("127.0.0.1:{}", link.port);
-    let mut actors = [
-        Actor::new(&["route", "--listen", &router.to_string()]),
-        Actor::new(&["send", "--ring", "r", "--root", near, "--connect", &to_router]),
-        Actor::new(&["receive", "--ring", "r", "--root", far, "--connect", &to_link, "--refill-timeout", "60"]),
-    ];
+    let (between, actors) = sides(&near_root, &far_root);
+    let mut actors = actors;
     let create = || Publisher::<Tick>::options("r").root(&near_root).capacity(capacity).create().unwrap();
     let mut publisher = Some(create());
     let mut state = seed | 1;
@@ -215,7 +275,7 @@ fn run(kills: u64, capacity: usize, longest_cut_ms: u64, seed: u64) -> (Found, R
             publish(&mut publisher);
             actors.iter_mut().for_each(Actor::tend);
             if cut_until.is_some_and(|until| Instant::now() >= until) {
-                link.cut.store(false, Relaxed);
+                between.cut(false);
                 cut_until = None;
             }
             if Instant::now() < next_event {
@@ -229,13 +289,15 @@ fn run(kills: u64, capacity: usize, longest_cut_ms: u64, seed: u64) -> (Found, R
                     actors[which].kill(Duration::from_millis(away));
                 }
                 3 => {
-                    link.cut.store(true, Relaxed);
+                    between.cut(true);
                     cut_until = Some(Instant::now() + Duration::from_millis(100 + random(longest_cut_ms)));
                     cuts += 1;
                 }
                 4 => {
-                    link.dropped.fetch_add(1, Relaxed);
-                    drops += 1;
+                    if let Between::Link(link) = &between {
+                        link.dropped.fetch_add(1, Relaxed);
+                        drops += 1;
+                    }
                 }
                 _ => {
                     publisher.take().unwrap().leave();
@@ -244,7 +306,7 @@ fn run(kills: u64, capacity: usize, longest_cut_ms: u64, seed: u64) -> (Found, R
                 }
             }
         }
-        link.cut.store(false, Relaxed);
+        between.cut(false);
         actors.iter_mut().for_each(|actor| actor.back = Instant::now());
         actors.iter_mut().for_each(Actor::tend);
         publish(&mut publisher);
@@ -265,9 +327,10 @@ fn run(kills: u64, capacity: usize, longest_cut_ms: u64, seed: u64) -> (Found, R
     }
     let killed: Vec<u64> = actors.iter().map(|actor| actor.kills).collect();
     let line = format!(
-        "{{\"kills_of_router_sender_receiver\":{killed:?},\"cuts\":{cuts},\"drops\":{drops},\"near_restarts\":{restarts},\
+        "{{\"between\":\"{}\",\"kills_of_router_sender_receiver\":{killed:?},\"cuts\":{cuts},\"drops\":{drops},\"near_restarts\":{restarts},\
          \"published\":{},\"received\":{},\"lost\":{},\"restarts_told\":{},\"reopened\":{},\"duplicated\":{},\"changed\":{},\
          \"unaccounted\":{}}}",
+        between.name(),
         found.next,
         found.received,
         found.lost,
