@@ -150,7 +150,11 @@ fn secret(path: &Path) -> anyhow::Result<String> {
     let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let mode = fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?.permissions().mode();
     if mode & 0o077 != 0 {
-        say(format_args!("{}: others may read it (mode {:o}): chmod 600 it", path.display(), mode & 0o777));
+        say(format_args!(
+            "feed-bridge: {}: others may read it (mode {:o}): chmod 600 it",
+            path.display(),
+            mode & 0o777
+        ));
     }
     Ok(text)
 }

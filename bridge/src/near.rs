@@ -1,6 +1,6 @@
 //! What a sender tells others of its ring: what it is, what it still holds, and what was lost before it was sent.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -9,8 +9,8 @@ use zerocopy::IntoBytes;
 
 use crate::rows::Rows;
 use crate::wire::{
-    About, AboutTable, Attribution, BYTE_ORDER, Head, LAST, Question, RECORDS, REPLY, TABLE, UNKNOWN, VERSION,
-    push_record,
+    About, AboutTable, Attribution, BYTE_ORDER, Head, LAST, Question, RECORD_HEAD, RECORDS, REPLY, TABLE, UNKNOWN,
+    VERSION, push_record,
 };
 
 /// So many losses are remembered one by one. Of older ones it is forgotten that they were the sender's.
@@ -35,10 +35,24 @@ struct Known {
     started: u64,
     lost: VecDeque<(u64, u64)>,
     closed: bool,
+    /// The epochs that are known, each with its first number: the ring itself knows the last few only.
+    epochs: BTreeMap<u64, u64>,
     /// The table beside it.
     table: Option<(AboutTable, Rows)>,
     /// The number behind its last message, once another ring is sent.
     end: Option<u64>,
+}
+
+/// So many epochs are remembered.
+const EPOCHS: usize = 1024;
+
+impl Known {
+    fn note_epochs(&mut self) {
+        self.epochs.extend(self.ring.iter().flat_map(inspect::Ring::epochs));
+        while self.epochs.len() > EPOCHS {
+            self.epochs.pop_first();
+        }
+    }
 }
 
 impl Near {
@@ -106,6 +120,11 @@ impl Near {
         self.next.store(next, Ordering::Relaxed);
     }
 
+    /// Notes what the ring knows of its epochs, before it forgets it.
+    pub(crate) fn note_epochs(&self) {
+        self.known()[0].note_epochs();
+    }
+
     /// Notes whether the publisher closed the ring.
     pub(crate) fn set_closed(&self, closed: bool) {
         self.known()[0].closed = closed;
@@ -153,11 +172,12 @@ impl Near {
         loop {
             // Locked for one frame at a time, so that the sender goes on meanwhile.
             let frame = {
-                let known = self.known();
-                let Some(known) = known.iter().find(|known| known.nonce == question.ring.get()) else { break };
+                let mut known = self.known();
+                let Some(known) = known.iter_mut().find(|known| known.nonce == question.ring.get()) else { break };
+                known.note_epochs();
                 let until = question.until.get().min(known.end.unwrap_or(self.next.load(Ordering::Relaxed)));
                 let Some(ring) = &known.ring else { break };
-                let mut reading = Reading { ring, sender, nonce: known.nonce, most_bytes };
+                let mut reading = Reading { ring, epochs: &known.epochs, sender, nonce: known.nonce, most_bytes };
                 match reading.frame(number, until) {
                     Some((frame, behind)) => {
                         answered += behind.messages;
@@ -170,12 +190,14 @@ impl Near {
             reply(&frame)?;
         }
         let known = self.known();
-        // Of a ring that it does not know it lost nothing that it knows of.
-        let Some(known) = known.iter().find(|known| known.nonce == question.ring.get()) else { return Ok(answered) };
-        let lost = known.lost.iter().copied().filter(|&(_, until)| until > question.from.get()).collect();
-        let told = Attribution { started: known.started, lost };
+        // Of a ring that it does not know nothing comes, and nothing was lost that it knows of.
+        let known = known.iter().find(|known| known.nonce == question.ring.get());
+        let told = known.map_or_else(Attribution::default, |known| Attribution {
+            started: known.started,
+            lost: known.lost.iter().copied().filter(|&(_, until)| until > question.from.get()).collect(),
+        });
         let mut head = Head::new(REPLY | LAST);
-        (head.sender, head.ring, head.epoch) = (sender.into(), known.nonce.into(), 1.into());
+        (head.sender, head.ring, head.epoch) = (sender.into(), question.ring, 1.into());
         (head.first, head.after) = (question.from, question.from);
         reply(&[head.as_bytes(), &told.to_bytes()].concat())?;
         Ok(answered)
@@ -185,6 +207,7 @@ impl Near {
 /// Reads one frame of an answer.
 struct Reading<'a> {
     ring: &'a inspect::Ring,
+    epochs: &'a BTreeMap<u64, u64>,
     sender: u64,
     nonce: u64,
     most_bytes: usize,
@@ -202,10 +225,9 @@ impl Reading<'_> {
         let mut bytes = Vec::new();
         let (first, kind) = self.first(from, until, &mut bytes)?;
         let records = self.ring.is_records();
-        let epochs = self.ring.epochs();
-        let (epoch, epoch_begin) = epoch_of(first, &epochs);
+        let (epoch, epoch_begin) = epoch_of(first, self.epochs);
         // No frame goes beyond the next epoch's beginning.
-        let until = epochs.iter().map(|&(_, begin)| begin).filter(|&begin| begin > first).fold(until, u64::min);
+        let until = self.epochs.values().copied().filter(|&begin| begin > first).fold(until, u64::min);
         let mut payload = Vec::with_capacity(self.most_bytes.min(1 << 16));
         let mut push = |kind: u8, message: &[u8]| match records {
             true => push_record(&mut payload, kind, message),
@@ -213,11 +235,12 @@ impl Reading<'_> {
         };
         push(kind, &bytes);
         let mut next = first + 1;
-        let mut taken = bytes.len();
+        let head = if records { RECORD_HEAD } else { 0 };
+        let mut taken = head + bytes.len();
         while next < until && taken < self.most_bytes {
             let Ok(kind) = self.ring.read_record(next, &mut bytes) else { break };
             push(kind, &bytes);
-            (next, taken) = (next + 1, taken + bytes.len());
+            (next, taken) = (next + 1, taken + head + bytes.len());
         }
         let mut head = Head::new(REPLY | if records { RECORDS } else { 0 });
         (head.sender, head.ring) = (self.sender.into(), self.nonce.into());
@@ -244,11 +267,11 @@ impl Reading<'_> {
 }
 
 /// The epoch of a number and where it begins, as far as the ring knows.
-fn epoch_of(number: u64, epochs: &[(u64, u64)]) -> (u64, u64) {
-    match (epochs.iter().rev().find(|&&(_, begin)| begin <= number), epochs.first()) {
-        (Some(&(epoch, begin)), _) => (epoch, begin),
+fn epoch_of(number: u64, epochs: &BTreeMap<u64, u64>) -> (u64, u64) {
+    match (epochs.iter().rev().find(|&(_, &begin)| begin <= number), epochs.first_key_value()) {
+        (Some((&epoch, &begin)), _) => (epoch, begin),
         // Before all that it knows: in the one before, or in one before that.
-        (None, Some(&(oldest, _))) => (oldest.saturating_sub(1).max(1), UNKNOWN),
+        (None, Some((&oldest, _))) => (oldest.saturating_sub(1).max(1), UNKNOWN),
         (None, None) => (1, UNKNOWN),
     }
 }
@@ -259,12 +282,12 @@ mod tests {
 
     #[test]
     fn a_number_is_in_the_newest_epoch_that_began_before_it() {
-        let epochs = [(4, 100), (5, 100), (7, 200)];
+        let epochs = BTreeMap::from([(4, 100), (5, 100), (7, 200)]);
         for (number, expected) in
             [(250, (7, 200)), (200, (7, 200)), (199, (5, 100)), (100, (5, 100)), (99, (3, UNKNOWN))]
         {
             assert_eq!(epoch_of(number, &epochs), expected, "{number}");
         }
-        assert_eq!(epoch_of(5, &[]), (1, UNKNOWN));
+        assert_eq!(epoch_of(5, &BTreeMap::new()), (1, UNKNOWN));
     }
 }

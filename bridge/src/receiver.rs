@@ -31,10 +31,10 @@ const LOOK: Duration = Duration::from_millis(50);
 const SILENCE: Duration = Duration::from_secs(3);
 
 /// How long a sender has to say what it has.
-const ABOUT: Duration = Duration::from_secs(2);
+const ABOUT: Duration = Duration::from_secs(1);
 
 /// How long one question is waited for. What came of its answer is kept.
-const ANSWER: Duration = Duration::from_secs(5);
+const ANSWER: Duration = Duration::from_secs(3);
 
 /// Between two questions of which the first was not answered.
 const ASK_AGAIN: Duration = Duration::from_millis(100);
@@ -92,6 +92,8 @@ struct Queue {
     bytes: usize,
     /// The sender that is followed: the one that began last.
     sender: u64,
+    /// When it was heard last.
+    heard: Option<Instant>,
     past: HashSet<u64>,
 }
 
@@ -155,16 +157,20 @@ impl Queue {
     /// Whether frames of this sender count. One that was not heard before takes the place of the one that was.
     fn follows(&mut self, sender: u64, heard: &Heard) -> bool {
         if sender == self.sender {
+            self.heard = Some(Instant::now());
             return true;
         }
-        if self.past.contains(&sender) {
+        // One that was left is followed again if the one that took its place has ended.
+        let silent = self.heard.is_none_or(|heard| heard.elapsed() >= SILENCE);
+        if self.past.contains(&sender) && !silent {
             return false;
         }
         if self.past.len() == PAST {
             self.past.clear();
         }
+        self.past.remove(&sender);
         self.past.insert(self.sender);
-        self.sender = sender;
+        (self.sender, self.heard) = (sender, Some(Instant::now()));
         heard.senders.fetch_add(1, Ordering::Relaxed);
         true
     }
@@ -277,8 +283,8 @@ impl<'a> Receiver<'a> {
             far.next().filter(|_| far.source() != ring)
         };
         if let Some(next) = left {
-            let told = self.ask_once(next, MAX_NUMBER);
-            locked(&self.shared.far).settle(&told.unwrap_or_default());
+            let told = self.refill(next, MAX_NUMBER);
+            locked(&self.shared.far).settle(&told);
         }
         let oldest = about.oldest;
         say(format_args!(

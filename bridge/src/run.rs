@@ -58,6 +58,8 @@ fn connects(engine: &EngineOptions) -> Result<(), Failure> {
         let remedy = "give --connect ADDRESS, or --listen ADDRESS for the other side to connect to";
         return Err(Failure::Usage(format!("nowhere to connect to: {remedy}")));
     }
+    let addresses = engine.connect_to().and_then(|_| engine.listen_at());
+    addresses.map_err(|error| Failure::Usage(format!("{error:#}")))?;
     Ok(())
 }
 

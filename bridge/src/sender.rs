@@ -340,6 +340,7 @@ impl<'a> Sender<'a> {
     fn tell(&mut self, at_once: bool) {
         if at_once || self.status.is_due() {
             self.look_for_rows();
+            self.near.note_epochs();
             let counted = &mut self.counted;
             (counted.next, counted.epoch) = (self.frame.next(), self.frame.epoch());
             counted.refill_requests = self.answered.questions.load(Ordering::Relaxed);

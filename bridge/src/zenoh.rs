@@ -1,5 +1,6 @@
 //! zenoh as the engine: one session, whose settings are for data that must arrive.
 
+use std::net::{TcpStream, ToSocketAddrs};
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -20,6 +21,12 @@ use crate::engine_options::EngineOptions;
 /// How long a put waits for a subscriber that takes nothing. zenoh closes the session after it, and what was accepted
 /// before is lost: 5 s by default. No value means for ever (-1 panics).
 const WAIT_BEFORE_CLOSE: Duration = Duration::from_secs(3600);
+
+/// How long an address has to answer, where it is asked why there is no session.
+const ANSWERS: Duration = Duration::from_secs(1);
+
+/// How many questions may wait to be answered.
+const QUESTIONS: usize = 64;
 
 /// How many replies may wait for the one that asked, before its answerers wait.
 const REPLIES: usize = 16;
@@ -44,14 +51,26 @@ impl ZenohEngine {
         let session = zenoh::open(config).wait().map_err(|error| explained(options, &*error))?;
         let engine = ZenohEngine { session };
         if !options.connect.is_empty() && engine.peers() == 0 {
-            say(format_args!(
-                "feed-bridge: {}: not connected yet: nobody is there, or it refuses password or certificate (RUST_LOG=zenoh=warn says \
-                 which); goes on trying",
-                options.connect.join(", ")
-            ));
+            for endpoint in options.connect_to()? {
+                say(format_args!("feed-bridge: {endpoint}: {}; goes on trying", why_not(&endpoint)));
+            }
         }
         Ok(engine)
     }
+}
+
+/// Why an address is not connected to. zenoh tells only its log.
+fn why_not(endpoint: &str) -> &'static str {
+    let place = endpoint.split_once('/').map_or(endpoint, |(_, place)| place);
+    let mut addresses = place.to_socket_addrs().into_iter().flatten().peekable();
+    if addresses.peek().is_none() {
+        return "not connected yet: no such host";
+    }
+    if addresses.any(|address| TcpStream::connect_timeout(&address, ANSWERS).is_ok()) {
+        return "not connected yet: somebody answers there, and refuses, or is no bridge: see what user, password and certificate it expects \
+                (RUST_LOG=zenoh=warn tells more)";
+    }
+    "not connected yet: nobody answers there"
 }
 
 /// The error of opening, in one line and with what was asked for.
@@ -151,7 +170,7 @@ impl Engine for ZenohEngine {
 
     fn answer(&self, key: &str, answer: Answer) -> anyhow::Result<Box<dyn Held>> {
         // Replies may block. On the thread that reads the network, two sessions that answer each other would wait for ever.
-        let (questions, asked) = mpsc::channel::<Query>();
+        let (questions, asked) = mpsc::sync_channel::<Query>(QUESTIONS);
         let thread = thread::Builder::new().name("feed-bridge-ans".to_owned()).spawn(move || {
             asked.iter().for_each(|query| reply_to(&query, &answer));
         })?;
@@ -159,7 +178,8 @@ impl Engine for ZenohEngine {
             .session
             .declare_queryable(key.to_owned())
             .callback(move |query| {
-                let _ = questions.send(query);
+                // One that finds no room is not answered: whoever asked asks again.
+                let _ = questions.try_send(query);
             })
             .wait()
             .map_err(failed("answer under", key))?;

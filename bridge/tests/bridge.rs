@@ -760,3 +760,86 @@ fn a_closed_ring_that_is_kept_goes_on_there() {
         conserved(&receiver.stop());
     });
 }
+
+#[test]
+fn restarts_are_told_where_they_were_by_a_sender_that_came_after_them() {
+    let sites = Sites::new();
+    scope(|scope| {
+        let mut near = publisher(&sites);
+        let (sender, _receiver) = (sites.send(scope), sites.receive(scope));
+        publish(&mut near, 10);
+        let mut far = join(&sites);
+        assert_eq!(follow(&mut far, 10), []);
+        sites.network.link.cut.store(true, Relaxed);
+        let mut expected = Vec::new();
+        for epoch in 2..7 {
+            publish(&mut near, 5);
+            near.leave();
+            near = publisher(&sites);
+            let sequence = near.published();
+            expected.push((sequence, TryRecvError::Restarted { epoch, sequence }));
+        }
+        publish(&mut near, 5);
+        sender.stop();
+        let _sender = sites.send(scope);
+        sites.network.link.cut.store(false, Relaxed);
+        assert_eq!(follow(&mut far, 40), expected);
+    });
+}
+
+#[test]
+fn restarts_of_which_a_ring_knows_no_more_are_told_where_they_were() {
+    let sites = Sites::new();
+    scope(|scope| {
+        let mut near = publisher(&sites);
+        let (_sender, receiver) = (sites.send(scope), sites.receive(scope));
+        publish(&mut near, 3);
+        let mut far = join(&sites);
+        assert_eq!(follow(&mut far, 3), []);
+        receiver.stop();
+        let mut expected = Vec::new();
+        for epoch in 2..16 {
+            near.leave();
+            near = publisher(&sites);
+            let sequence = near.published();
+            expected.push((sequence, TryRecvError::Restarted { epoch, sequence }));
+            publish(&mut near, 3);
+            until("seen", || sent(&sites).epoch == epoch);
+        }
+        let _receiver = sites.receive(scope);
+        let mut found = Vec::new();
+        // The far ring knows no more of them than any: one that follows at once is told each.
+        while far.sequence() < near.published() {
+            found.extend(follow(&mut far, near.published()));
+        }
+        let last: Vec<_> = expected[expected.len() - 6..].to_vec();
+        assert!(found.ends_with(&last), "{found:?}");
+        assert!(
+            found
+                .iter()
+                .all(|event| expected.contains(event) || matches!(event.1, TryRecvError::RestartsUnknown { .. })),
+            "{found:?}"
+        );
+    });
+}
+
+#[test]
+fn a_sender_that_was_left_is_followed_again_when_the_other_has_ended() {
+    let sites = Sites::new();
+    scope(|scope| {
+        let mut near = publisher(&sites);
+        let (_sender, receiver) = (sites.send(scope), sites.receive(scope));
+        publish(&mut near, 3);
+        let mut far = join(&sites);
+        assert_eq!(follow(&mut far, 3), []);
+        // A frame of somebody else, as of a second sender that could not see the first when it began.
+        let mut other = sites.network.last_frame();
+        other[8..16].copy_from_slice(&77u64.to_le_bytes());
+        sites.network.put("test/r/frames", &other);
+        publish(&mut near, 3);
+        assert_eq!(follow(&mut far, 6), []);
+        let counted = receiver.stop();
+        assert_eq!(counted.senders, 3);
+        assert!(counted.stale_frames > 0);
+    });
+}

@@ -152,7 +152,8 @@ struct Found {
     lost: u64,
     duplicated: u64,
     changed: u64,
-    restarts: u64,
+    /// The epochs that were told, each with its first number.
+    restarts: Vec<(u64, u64)>,
     reopened: u64,
     unaccounted: u64,
     next: u64,
@@ -178,7 +179,8 @@ fn follow(root: &PrivateRoot, until: &AtomicU64, at: &AtomicU64) -> Found {
                 found.lost += missed;
                 found.next = far.sequence();
             }
-            Err(TryRecvError::Restarted { .. } | TryRecvError::RestartsUnknown { .. }) => found.restarts += 1,
+            Err(TryRecvError::Restarted { epoch, sequence }) => found.restarts.push((epoch, sequence)),
+            Err(TryRecvError::RestartsUnknown { until }) => found.restarts.push((0, until)),
             Err(TryRecvError::PublisherDead) => drop(far.wait_for_publisher(Duration::from_millis(50))),
             Err(TryRecvError::Superseded) => {
                 // Left at `next`; the ring after it may begin later.
@@ -193,6 +195,14 @@ fn follow(root: &PrivateRoot, until: &AtomicU64, at: &AtomicU64) -> Found {
     }
     found.unaccounted = found.next - first - found.received - found.lost;
     found
+}
+
+/// What came of a run.
+struct Ran {
+    found: Found,
+    counted: ReceiveStatus,
+    /// The near ring's epochs after the first, each with its first number.
+    restarts: Vec<(u64, u64)>,
 }
 
 /// The router, the sender and the receiver, and what is between them.
@@ -243,7 +253,7 @@ fn sides(near_root: &PrivateRoot, far_root: &PrivateRoot) -> (Between, [Actor; 3
 }
 
 /// Runs until so many processes were killed.
-fn run(kills: u64, capacity: usize, longest_cut_ms: u64, seed: u64) -> (Found, ReceiveStatus, String) {
+fn run(kills: u64, capacity: usize, longest_cut_ms: u64, seed: u64) -> Ran {
     let (near_root, far_root) = (PrivateRoot::new(), PrivateRoot::new());
     let (between, actors) = sides(&near_root, &far_root);
     let mut actors = actors;
@@ -255,7 +265,7 @@ fn run(kills: u64, capacity: usize, longest_cut_ms: u64, seed: u64) -> (Found, R
         (state >> 33) % below
     };
     let (until, at) = (AtomicU64::new(u64::MAX), AtomicU64::new(0));
-    let (mut cuts, mut drops, mut restarts) = (0, 0, 0);
+    let (mut cuts, mut drops, mut restarts) = (0, 0, Vec::new());
     let found = thread::scope(|scope| {
         let following = scope.spawn(|| follow(&far_root, &until, &at));
         let publish = |publisher: &mut Option<Publisher<Tick>>| {
@@ -299,11 +309,14 @@ fn run(kills: u64, capacity: usize, longest_cut_ms: u64, seed: u64) -> (Found, R
                         drops += 1;
                     }
                 }
-                _ => {
+                // No more of them than a ring can tell.
+                _ if restarts.len() < 6 => {
                     publisher.take().unwrap().leave();
                     publisher = Some(create());
-                    restarts += 1;
+                    let now = publisher.as_ref().unwrap();
+                    restarts.push((now.epoch(), now.published()));
                 }
+                _ => {}
             }
         }
         between.cut(false);
@@ -327,27 +340,29 @@ fn run(kills: u64, capacity: usize, longest_cut_ms: u64, seed: u64) -> (Found, R
     }
     let killed: Vec<u64> = actors.iter().map(|actor| actor.kills).collect();
     let line = format!(
-        "{{\"between\":\"{}\",\"kills_of_router_sender_receiver\":{killed:?},\"cuts\":{cuts},\"drops\":{drops},\"near_restarts\":{restarts},\
+        "{{\"between\":\"{}\",\"kills_of_router_sender_receiver\":{killed:?},\"cuts\":{cuts},\"drops\":{drops},\"near_restarts\":{},\
          \"published\":{},\"received\":{},\"lost\":{},\"restarts_told\":{},\"reopened\":{},\"duplicated\":{},\"changed\":{},\
          \"unaccounted\":{}}}",
         between.name(),
+        restarts.len(),
         found.next,
         found.received,
         found.lost,
-        found.restarts,
+        found.restarts.len(),
         found.reopened,
         found.duplicated,
         found.changed,
         found.unaccounted
     );
-    (found, counted, line)
+    println!("{line}");
+    Ran { found, counted, restarts }
 }
 
 fn kills(least: u64) -> u64 {
     std::env::var("FEED_BRIDGE_KILLS").ok().map_or(least, |kills| kills.parse().expect("a number in FEED_BRIDGE_KILLS"))
 }
 
-fn assert_fine(found: &Found, counted: &ReceiveStatus) {
+fn assert_fine(Ran { found, counted, .. }: &Ran) {
     assert_eq!((found.duplicated, found.changed, found.unaccounted), (0, 0, 0), "{found:?}");
     let sum = counted.first + counted.published_messages + counted.lost_near + counted.lost_wire + counted.lost_far;
     assert_eq!(sum, counted.next, "{counted:?}");
@@ -357,16 +372,14 @@ fn assert_fine(found: &Found, counted: &ReceiveStatus) {
 #[test]
 fn nothing_is_lost_that_the_near_ring_still_has() {
     // Twenty thousand a second: fifty seconds.
-    let (found, counted, line) = run(kills(8), 1 << 20, kills(8) * 200, 0x5eed);
-    println!("{line}");
-    assert_fine(&found, &counted);
-    assert_eq!(found.lost, 0, "{counted:?}");
+    let ran = run(kills(8), 1 << 20, kills(8) * 200, 0x5eed);
+    assert_fine(&ran);
+    assert_eq!(ran.found.lost, 0, "{:?}", ran.counted);
+    assert_eq!(ran.found.restarts, ran.restarts, "each is told where it was");
 }
 
 #[test]
 fn what_is_lost_is_told_exactly() {
     // A fifth of a second.
-    let (found, counted, line) = run(kills(8), 1 << 12, 1_000, 0xfeed);
-    println!("{line}");
-    assert_fine(&found, &counted);
+    assert_fine(&run(kills(8), 1 << 12, 1_000, 0xfeed));
 }
