@@ -70,6 +70,8 @@ pub struct Receiver<'a> {
     /// The near ring that could not be learnt about, of which that was said.
     unknown: u64,
     connected: bool,
+    /// When it began to listen, until somebody was heard or that was said.
+    listens_since: Option<Instant>,
     /// Until it ends.
     inlet: Option<Box<dyn Held>>,
 }
@@ -194,7 +196,18 @@ impl<'a> Receiver<'a> {
         });
         let taker = Arc::clone(&shared);
         let inlet = engine.subscribe(&keys.frames(), Box::new(move |bytes| taker.take(bytes)))?;
-        Ok(Receiver { options, engine, stop, keys, shared, status, unknown: 0, connected: false, inlet: Some(inlet) })
+        Ok(Receiver {
+            options,
+            engine,
+            stop,
+            keys,
+            shared,
+            status,
+            unknown: 0,
+            connected: false,
+            listens_since: Some(Instant::now()),
+            inlet: Some(inlet),
+        })
     }
 
     /// Receives until it is stopped, or, if asked to, until the ring is closed. The far ring stays for whoever receives next.
@@ -377,6 +390,13 @@ impl<'a> Receiver<'a> {
                 "feed-bridge: {}: no sender for {} s: waiting for it",
                 self.options.ring,
                 SILENCE.as_secs()
+            ));
+        }
+        if self.listens_since.is_some_and(|since| last == 0 && since.elapsed() >= SILENCE) {
+            self.listens_since = None;
+            say(format_args!(
+                "feed-bridge: {}: nobody sends it yet (feed-bridge send, the same --prefix): waiting",
+                self.options.ring
             ));
         }
         let mut counted = locked(&self.shared.far).counted;

@@ -172,7 +172,8 @@ impl<'a> Sender<'a> {
                     say(format_args!("feed-bridge: {}: {error}", self.options.ring));
                     sleep(AFTER_DAMAGE);
                 }
-                Err(FollowError::Open(error) | FollowError::Reopen(error)) if is_another(&error) => {}
+                // It was replaced meanwhile, or has other messages now: it is looked for again, which says what is wrong.
+                Err(FollowError::Open(_) | FollowError::Reopen(_)) => sleep(LOOK_AGAIN),
                 Err(error) => return Err(anyhow::Error::from(error).context(self.options.ring.clone())),
             }
             join = Join::Oldest;
@@ -183,13 +184,21 @@ impl<'a> Sender<'a> {
     /// The ring, once it is there. `None` if it is to stop first.
     fn find(&mut self, join: Join) -> anyhow::Result<Option<Source>> {
         let (name, root) = (&*self.options.ring, &self.options.root);
-        let mut said = false;
+        let mut said = String::new();
         while !self.stop.load(Ordering::Relaxed) {
             match inspect::Ring::open(root, name) {
                 Ok(ring) => return Ok(Some(Source::new(ring.is_records(), root, name, join, self.options.wait))),
-                Err(error @ (OpenError::NotFound { .. } | OpenError::Unfinished { .. } | OpenError::NoRoot { .. })) => {
-                    if !std::mem::replace(&mut said, true) {
+                // A large ring takes a moment to make: until then its directory is no ring yet.
+                Err(
+                    error @ (OpenError::NotFound { .. }
+                    | OpenError::Unfinished { .. }
+                    | OpenError::NoRoot { .. }
+                    | OpenError::NotARing { .. }),
+                ) => {
+                    let error = error.to_string();
+                    if said != error {
                         say(format_args!("feed-bridge: waiting for the ring: {error}"));
+                        said = error;
                     }
                 }
                 Err(error) => return Err(error.into()),
@@ -350,11 +359,6 @@ impl<'a> Sender<'a> {
             self.status.store(&self.counted);
         }
     }
-}
-
-/// Whether a ring carries other messages than the one before, or is of another kind.
-fn is_another(error: &OpenError) -> bool {
-    matches!(error, OpenError::Payload { .. } | OpenError::Kind { .. })
 }
 
 /// Fails if somebody else sends a ring of this name.

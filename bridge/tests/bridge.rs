@@ -843,3 +843,37 @@ fn a_sender_that_was_left_is_followed_again_when_the_other_has_ended() {
         assert!(counted.stale_frames > 0);
     });
 }
+
+#[test]
+fn a_ring_that_is_just_being_made_is_waited_for() {
+    let sites = Sites::new();
+    scope(|scope| {
+        let being_made = sites.near.path().join("r.ring");
+        std::fs::create_dir(&being_made).unwrap();
+        let (_sender, _receiver) = (sites.send(scope), sites.receive(scope));
+        until("it looks", || sent(&sites).updated > 0);
+        std::fs::remove_dir(&being_made).unwrap();
+        let mut near = publisher(&sites);
+        publish(&mut near, 5);
+        assert_eq!(follow(&mut join(&sites), 5), []);
+    });
+}
+
+#[test]
+fn messages_of_another_schema_are_another_ring() {
+    let sites = Sites::new();
+    scope(|scope| {
+        let mut options = sites.receive_options();
+        options.far.replace = true;
+        let mut near = publisher(&sites);
+        let (_sender, _receiver) = (sites.send(scope), sites.receive_with(scope, options));
+        publish(&mut near, 5);
+        assert_eq!(follow(&mut join(&sites), 5), []);
+        near.leave();
+        let mut near = Publisher::<Other>::options("r").root(&sites.near).capacity(CAPACITY).create().unwrap();
+        near.publish(&Other { price: 7 });
+        let mut far = None;
+        until_some(&mut far, || Subscriber::<Other>::options("r").root(&sites.far).join(Join::Oldest).open().ok());
+        assert_eq!(far.unwrap().recv_timeout(Duration::from_secs(60)), Ok(Other { price: 7 }));
+    });
+}
