@@ -22,6 +22,8 @@ ROOT = "feed-ring-python-"
 def pytest_configure():
     # The fixtures clean up on SIGTERM too; what a run left that was killed goes with the next one.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    # A job in the background of a script ignores it, and so would every program that a test starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for path in Path("/dev/shm").glob(f"{ROOT}*"):
         if not Path("/proc", path.name[len(ROOT) :].split("-")[0]).exists():
             shutil.rmtree(path, ignore_errors=True)
