@@ -372,7 +372,7 @@ fn assert_fine(Ran { found, counted, .. }: &Ran) {
 #[test]
 fn nothing_is_lost_that_the_near_ring_still_has() {
     // Twenty thousand a second: fifty seconds.
-    let ran = run(kills(8), 1 << 20, kills(8) * 200, 0x5eed);
+    let ran = run(kills(8), 1 << 20, (kills(8) * 200).min(10_000), 0x5eed);
     assert_fine(&ran);
     assert_eq!(ran.found.lost, 0, "{:?}", ran.counted);
     assert_eq!(ran.found.restarts, ran.restarts, "each is told where it was");
