@@ -280,7 +280,7 @@ fn run(kills: u64, capacity: usize, longest_cut_ms: u64, seed: u64) -> Ran {
             publish(&mut publisher);
             assert!(!following.is_finished(), "the far ring was not there in time");
         }
-        let (mut next_event, mut cut_until) = (Instant::now(), None::<Instant>);
+        let (mut next_event, mut cut_until, mut calm_until) = (Instant::now(), None::<Instant>, Instant::now());
         while actors.iter().map(|actor| actor.kills).sum::<u64>() < kills {
             publish(&mut publisher);
             actors.iter_mut().for_each(Actor::tend);
@@ -298,9 +298,12 @@ fn run(kills: u64, capacity: usize, longest_cut_ms: u64, seed: u64) -> Ran {
                     let away = if random(2) == 0 { 0 } else { random(2_000) };
                     actors[which].kill(Duration::from_millis(away));
                 }
-                3 => {
+                // A cut is followed by a time without one, at least as long, so that no outage is much longer than a cut.
+                3 if Instant::now() >= calm_until => {
                     between.cut(true);
-                    cut_until = Some(Instant::now() + Duration::from_millis(100 + random(longest_cut_ms)));
+                    let length = Duration::from_millis(100 + random(longest_cut_ms));
+                    cut_until = Some(Instant::now() + length);
+                    calm_until = Instant::now() + 3 * length;
                     cuts += 1;
                 }
                 4 => {

@@ -16,6 +16,7 @@ pub(crate) const HUB_FAR: &str = "10.98.2.1";
 impl Namespaces {
     /// Makes them. `None` if that is refused, or `ip` is missing.
     pub(crate) fn new() -> Option<Self> {
+        remove_left_behind();
         let made = Namespaces { id: std::process::id() };
         let (near, hub, far) = (made.name("near"), made.name("hub"), made.name("far"));
         let links = [(&near, "a", HUB_NEAR, "10.98.1.2"), (&far, "b", HUB_FAR, "10.98.2.2")];
@@ -71,6 +72,18 @@ impl Drop for Namespaces {
     fn drop(&mut self) {
         for side in ["near", "hub", "far"] {
             ip(&format!("netns del {}", self.name(side)));
+        }
+    }
+}
+
+/// Removes the namespaces of processes that were killed.
+fn remove_left_behind() {
+    let listed = Command::new("ip").args(["netns", "list"]).output().map(|done| done.stdout).unwrap_or_default();
+    for line in String::from_utf8_lossy(&listed).lines() {
+        let name = line.split(' ').next().unwrap_or_default();
+        let pid = name.strip_prefix("feed-bridge-").and_then(|rest| rest.rsplit('-').next());
+        if pid.is_some_and(|pid| !std::path::Path::new("/proc").join(pid).exists()) {
+            ip(&format!("netns del {name}"));
         }
     }
 }
