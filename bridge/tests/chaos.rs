@@ -205,9 +205,17 @@ struct Ran {
     restarts: Vec<(u64, u64)>,
 }
 
+/// The program, and before it what ends it with this process, whatever ends that.
+fn program() -> Vec<&'static str> {
+    const PROGRAM: &str = env!("CARGO_BIN_EXE_feed-bridge");
+    match std::path::Path::new("/usr/bin/setpriv").exists() {
+        true => vec!["/usr/bin/setpriv", "--pdeathsig", "KILL", PROGRAM],
+        false => vec![PROGRAM],
+    }
+}
+
 /// The router, the sender and the receiver, and what is between them.
 fn sides(near_root: &PrivateRoot, far_root: &PrivateRoot) -> (Between, [Actor; 3]) {
-    const PROGRAM: &str = env!("CARGO_BIN_EXE_feed-bridge");
     let [near, far] = [near_root, far_root].map(|root| root.path().to_str().unwrap().to_owned());
     let route = |listen: &str| ["route", "--listen", listen].map(str::to_owned);
     let send = |to: &str| ["send", "--ring", "r", "--root", &near, "--connect", to].map(str::to_owned);
@@ -219,8 +227,9 @@ fn sides(near_root: &PrivateRoot, far_root: &PrivateRoot) -> (Between, [Actor; 3
         let actor = |side: &str, args: &[String]| {
             let (names, side, args) = (namespaces.names(), side.to_owned(), args.to_vec());
             Actor::new(move || {
-                let mut command = names.command(&side, PROGRAM);
-                command.args(&args);
+                let [first, rest @ ..] = &program()[..] else { unreachable!("a program has a path") };
+                let mut command = names.command(&side, first);
+                command.args(rest).args(&args);
                 command
             })
         };
@@ -239,8 +248,9 @@ fn sides(near_root: &PrivateRoot, far_root: &PrivateRoot) -> (Between, [Actor; 3
     let actor = |args: &[String]| {
         let args = args.to_vec();
         Actor::new(move || {
-            let mut command = Command::new(PROGRAM);
-            command.args(&args);
+            let [first, rest @ ..] = &program()[..] else { unreachable!("a program has a path") };
+            let mut command = Command::new(first);
+            command.args(rest).args(&args);
             command
         })
     };
