@@ -53,7 +53,7 @@ c: ## the C library: its header, its tests in C and C++, digests beside Rust's, 
 bridge: ## the bridge to other machines, over zenoh: lint and tests (minutes the first time: 250 crates)
 	$(CARGO) fmt --all --check --manifest-path bridge/Cargo.toml
 	$(IN_C) $(CARGO) clippy --manifest-path bridge/Cargo.toml --all-targets --locked -- -D warnings
-	$(IN_C) $(CARGO) test --manifest-path bridge/Cargo.toml --locked --no-fail-fast
+	$(IN_C) $(CARGO) test --manifest-path bridge/Cargo.toml --locked --no-fail-fast --tests
 
 .PHONY: bridge-program
 bridge-program: ## feed-bridge, optimised: target/release/feed-bridge (minutes the first time); make install then installs it, too
