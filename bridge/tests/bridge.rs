@@ -457,7 +457,7 @@ fn garbage_is_counted_and_changes_nothing() {
 /// Whatever happens in whatever order: no message twice, none in another's place, and every one accounted for.
 #[test]
 fn whatever_happens_every_message_is_accounted_for() {
-    for seed in 0..12u64 {
+    for seed in 0..8u64 {
         let sites = Sites::new();
         let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
         let mut random = move |below: u64| {
